@@ -1,0 +1,191 @@
+"""Problems to token rows: the mix, the chat format, packing with one attention island per chat.
+
+Does not know models or optimisers; needs numpy and the tokenizer only.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from tierchat.pocket import puzzles, smalltalk, tasks, tokenizer
+from tierchat.pocket.outside import Outside
+from tierchat.pocket.problems import Problem
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from tokenizers import Tokenizer
+
+PROMPT_WEIGHT = 0.05
+_SYSTEMS = (
+    "You are a helpful assistant.",
+    "Be brief.",
+    "You answer questions.",
+    "Answer shortly.",
+    "Ты полезный помощник.",
+    "Отвечай кратко.",
+    "Reply in one line.",
+    "You are a calculator.",
+)
+
+
+@dataclass(frozen=True)
+class Example:
+    """One chat as token ids, with the loss weight of predicting each of them."""
+
+    ids: list[int]
+    weights: list[float]
+
+
+def cells() -> tuple[tuple[str, str], ...]:
+    """List every (family, level) the cascade knows, ours and reasoning-gym's."""
+    return tasks.cells() + tuple((s.family, s.level) for s in puzzles.settings())
+
+
+class Source:
+    """Draws problems of one side; families are uniform, then levels within them."""
+
+    def __init__(self, side: str) -> None:
+        self._puzzles = puzzles.Puzzles(side)
+        self._settings = {(s.family, s.level): s for s in puzzles.settings()}
+        self.outside = Outside(held_out=side == "test")
+        self._levels: dict[str, list[str]] = {}
+        for family, level in cells():
+            self._levels.setdefault(family, []).append(level)
+
+    def task(self, rng: random.Random, cell: tuple[str, str] | None = None) -> Problem:
+        """Draw from the mix, or from one cell of it."""
+        if cell is None:
+            family = rng.choice(list(self._levels))
+            cell = family, rng.choice(self._levels[family])
+        if cell in self._settings:
+            return self._puzzles.draw(self._settings[cell], rng)
+        return tasks.draw(*cell, rng)
+
+
+def grade(problem: Problem, text: str) -> bool:
+    """Judge a finished answer exactly, by the family's own verifier."""
+    if problem.kind == "talk":
+        return smalltalk.grade(problem, text)
+    if problem.kind == "outside":
+        return False
+    return puzzles.grade(problem, text) if problem.entry is not None else tasks.grade(problem, text)
+
+
+class Encoder:
+    """Writes problems as token ids in the chat format."""
+
+    def __init__(self, tokenizer_: Tokenizer) -> None:
+        self._tokenizer = tokenizer_
+
+    def text(self, text: str) -> list[int]:
+        """Encode text; control-looking text stays text."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return ids
+
+    def decode(self, ids: list[int]) -> str:
+        """Turn ids back into text."""
+        return str(self._tokenizer.decode(ids))
+
+    def prompt(self, text: str) -> list[int]:
+        """Encode one user turn up to the point where the answer begins."""
+        return [tokenizer.USER, *self.text(text), tokenizer.ASSISTANT]
+
+    def reply(self, problem: Problem, escalate: bool) -> list[int]:
+        """Encode what the tier ought to write."""
+        if escalate or problem.answer is None:
+            return [tokenizer.ESCALATE, tokenizer.END]
+        answer = [*self.text(problem.answer), tokenizer.END]
+        if problem.thought is None:
+            return answer
+        return [tokenizer.THINK, *self.text(problem.thought), tokenizer.END_THINK, *answer]
+
+    def example(self, problem: Problem, escalate: bool = False, weight: float = 1.0) -> Example:
+        """Encode one chat; the token after `<|escalate|>` carries no loss."""
+        prompt, reply = self.prompt(problem.prompt), self.reply(problem, escalate)
+        weights = [0.0] + [PROMPT_WEIGHT] * (len(prompt) - 1) + [weight] * len(reply)
+        if reply[0] == tokenizer.ESCALATE:
+            weights[-1] = 0.0
+        return Example(prompt + reply, weights)
+
+    def chat(self, earlier: list[Problem], last: Example) -> Example:
+        """Put earlier turns in front; their thoughts are not repeated, as in the template."""
+        ids: list[int] = []
+        for problem in earlier:
+            ids += [*self.prompt(problem.prompt), *self.text(problem.answer or ""), tokenizer.END]
+        return Example(ids + last.ids, [0.0] * len(ids) + last.weights)
+
+    def dress(self, problem: Problem, rng: random.Random) -> Problem:
+        """Sometimes put a system text in front or blanks around, as real clients do."""
+        prompt = problem.prompt
+        if rng.random() < 0.04:
+            prompt = f"{rng.choice(_SYSTEMS)}\n\n{prompt}"
+        if rng.random() < 0.03:
+            prompt = rng.choice((f"{prompt}\n", f" {prompt}", f'"{prompt}"', f"{prompt} "))
+        return Problem(**{**vars(problem), "prompt": prompt})
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Packed rows, all (num_rows, length): ids, chat number within the row, position, weight."""
+
+    ids: NDArray[np.uint16]
+    chats: NDArray[np.uint8]
+    places: NDArray[np.uint16]
+    weights: NDArray[np.float16]
+
+    def save(self, path: Any) -> None:
+        """Write as an npz."""
+        np.savez(path, **vars(self))
+
+
+def load_rows(path: Any) -> Rows:
+    """Read rows saved before."""
+    with np.load(path) as stored:
+        return Rows(*(stored[name] for name in ("ids", "chats", "places", "weights")))
+
+
+def pack(examples: Iterator[Example], length: int) -> Rows:
+    """Pack examples first-fit into rows of `length`; longer ones are dropped."""
+    rows: list[list[Example]] = []
+    open_rows: list[tuple[int, int]] = []
+    for example in examples:
+        size = len(example.ids)
+        if size > length:
+            continue
+        for place, (row, free) in enumerate(open_rows):
+            if free >= size:
+                rows[row].append(example)
+                open_rows[place] = (row, free - size)
+                if free - size < 8:
+                    open_rows.pop(place)
+                break
+        else:
+            rows.append([example])
+            open_rows.append((len(rows) - 1, length - size))
+            open_rows = open_rows[-64:]
+    return _fill(rows, length)
+
+
+def _fill(rows: list[list[Example]], length: int) -> Rows:
+    shape = (len(rows), length)
+    out = Rows(
+        np.zeros(shape, np.uint16),
+        np.zeros(shape, np.uint8),
+        np.zeros(shape, np.uint16),
+        np.zeros(shape, np.float16),
+    )
+    for index, row in enumerate(rows):
+        start = 0
+        for chat, example in enumerate(row, 1):
+            stop = start + len(example.ids)
+            out.ids[index, start:stop] = example.ids
+            out.chats[index, start:stop] = chat
+            out.places[index, start:stop] = np.arange(stop - start)
+            out.weights[index, start:stop] = example.weights
+            start = stop
+    return out

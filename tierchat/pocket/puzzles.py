@@ -1,0 +1,146 @@
+"""Puzzles of the public generator reasoning-gym, asked in its own words and graded by it.
+
+Does not know models, tokens or our own phrasings; adds only a worked-out thought per family.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from tierchat.pocket import arithmetic
+from tierchat.pocket.problems import Problem
+
+# Seeds of the two sides are so far apart that no item can be drawn by both.
+_NUM_ITEMS = 100_000_000
+_FIRST_SEED = {"train": 1_000_000_000, "test": 7_000_000_000}
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One family of reasoning-gym at one fixed difficulty; the easy ones XS is taught at once."""
+
+    family: str
+    level: str
+    is_easy: bool
+    has_thought: bool
+    config: dict[str, Any] = field(default_factory=dict)
+
+
+def settings() -> tuple[Setting, ...]:
+    """List the settings in use, easiest level of each family first."""
+    plain = {"styles": ("plain",)}
+    return (
+        Setting("chain_sum", "2x1", True, False, _terms(2, 1, 1)),
+        Setting("chain_sum", "3x2", False, True, _terms(3, 1, 2)),
+        Setting("chain_sum", "5x2", False, True, _terms(5, 2, 2)),
+        Setting("products", "1x1", True, False, {"min_digits": 1, "max_digits": 1}),
+        Setting("products", "2x2", False, True, {"min_digits": 2, "max_digits": 2}),
+        Setting("gcd", "20", True, False, {"max_value": 20}),
+        Setting("gcd", "100", False, True, {"min_value": 10, "max_value": 100}),
+        Setting("lcm", "12", True, False, {"max_value": 12}),
+        Setting("lcm", "40", False, True, {"min_value": 5, "max_value": 40}),
+        Setting("leg_counting", "2", True, True, _animals(1, 2, 3)),
+        Setting("leg_counting", "5", False, True, _animals(3, 5, 9)),
+        Setting("count_bits", "31", True, False, {"max_n": 31}),
+        Setting("count_bits", "511", False, True, {"min_n": 32, "max_n": 511}),
+        Setting("calendar_arithmetic", "leap", True, False, {"tasks": ["is_leap_year"]}),
+        Setting(
+            "fraction_simplification", "9", True, False, {"max_value": 9, "max_factor": 9, **plain}
+        ),
+        Setting(
+            "fraction_simplification",
+            "20",
+            False,
+            True,
+            {"max_value": 20, "max_factor": 9, **plain},
+        ),
+    )
+
+
+def _terms(num_terms: int, min_digits: int, max_digits: int) -> dict[str, Any]:
+    terms = {"min_terms": num_terms, "max_terms": num_terms}
+    return {**terms, "min_digits": min_digits, "max_digits": max_digits}
+
+
+def _animals(least: int, most: int, max_instances: int) -> dict[str, Any]:
+    return {"min_animals": least, "max_animals": most, "max_instances": max_instances}
+
+
+class Puzzles:
+    """Draws problems of every setting for one side, "train" or "test"."""
+
+    def __init__(self, side: str) -> None:
+        import reasoning_gym
+
+        self._make = reasoning_gym.create_dataset
+        self._side = side
+        self._datasets: dict[str, Any] = {}
+
+    def draw(self, setting: Setting, rng: random.Random) -> Problem:
+        """Draw one problem; the same generator state gives the same problem."""
+        cell = f"{setting.family}/{setting.level}"
+        if cell not in self._datasets:
+            self._datasets[cell] = self._make(
+                setting.family, seed=_FIRST_SEED[self._side], size=_NUM_ITEMS, **setting.config
+            )
+        entry = self._datasets[cell][rng.randrange(_NUM_ITEMS)]
+        return Problem(
+            kind="task",
+            family=setting.family,
+            level=setting.level,
+            prompt=entry["question"],
+            answer=str(entry["answer"]),
+            thought=work_out(setting.family, entry["metadata"]) if setting.has_thought else None,
+            is_easy=setting.is_easy,
+            entry=entry,
+        )
+
+
+def grade(problem: Problem, text: str) -> bool:
+    """Let reasoning-gym's own `score_answer` judge the text; only a full score is right."""
+    import reasoning_gym
+
+    score = reasoning_gym.get_score_answer_fn(problem.family)
+    return bool(score(answer=text.strip(), entry=problem.entry) == 1.0)
+
+
+def work_out(family: str, metadata: dict[str, Any]) -> str:
+    """Write the thought of one puzzle from the generator's own record of it."""
+    writers: dict[str, Callable[[dict[str, Any]], str]] = {
+        "chain_sum": _chain_sum,
+        "products": _products,
+        "gcd": lambda m: arithmetic.euclid(*m["numbers"])[0],
+        "lcm": lambda m: arithmetic.common_multiple(*m["numbers"])[0],
+        "leg_counting": _leg_counting,
+        "count_bits": lambda m: arithmetic.one_bits(m["number"])[0],
+        "fraction_simplification": _fraction,
+    }
+    return writers[family](metadata)
+
+
+def _chain_sum(metadata: dict[str, Any]) -> str:
+    expression = metadata["expression"].replace(" ", "")
+    return arithmetic.running_sum([int(t) for t in re.findall(r"[+-]?\d+", expression)])[0]
+
+
+def _products(metadata: dict[str, Any]) -> str:
+    a, b = (int(factor) for factor in metadata["expression"].split(" * "))
+    return arithmetic.multiply_parts(a, b)[0]
+
+
+def _leg_counting(metadata: dict[str, Any]) -> str:
+    from reasoning_gym.arithmetic.leg_counting import ANIMALS
+
+    counts = [(count, ANIMALS[animal]) for animal, count in metadata["animals"].items()]
+    return arithmetic.count_legs(counts)[0]
+
+
+def _fraction(metadata: dict[str, Any]) -> str:
+    top, bottom = metadata["numerator"], metadata["denominator"]
+    thought, divisor = arithmetic.euclid(top, bottom)
+    d = int(divisor)
+    return f"{thought} {top}/{d}={top // d} {bottom}/{d}={bottom // d}"

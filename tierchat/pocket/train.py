@@ -1,0 +1,237 @@
+"""Train one model on the task mix: `python -m tierchat.pocket.train xs|s|m --out DIR`.
+
+Does not know how escalation labels are found (see `rounds`) or what a GGUF is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import random
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch.nn import functional as F
+
+from tierchat.pocket import dataset, model, smalltalk, tokenizer
+from tierchat.pocket.dataset import Encoder, Example, Rows, Source
+
+ROW_LENGTH = 128
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One training run; the rate is constant for `constant` of the run, then falls to 2 %."""
+
+    tier: str
+    minutes: float
+    rate: float
+    batch: int = 64
+    seed: int = 0
+    warmup: int = 150
+    constant: float = 0.5
+    beta2: float = 0.98
+    weight_decay: float = 0.05
+
+
+def build_tokenizer(path: Path, seed: int = 0) -> None:
+    """Learn the shared merges on 60,000 prompts, thoughts and answers of the training side."""
+    rng, source = random.Random(seed), Source("train")
+    texts: list[str] = []
+    for _ in range(40_000):
+        problem = source.task(rng)
+        texts += [problem.prompt, problem.thought or "", problem.answer or ""]
+    texts += [source.outside.draw(rng).prompt for _ in range(12_000)]
+    for _ in range(4_000):
+        problem = smalltalk.draw(rng)
+        texts += [problem.prompt, problem.answer or ""]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    tokenizer.train(texts).save(str(path))
+
+
+def answers(tier: str, encoder: Encoder, source: Source, rng: random.Random) -> Iterator[Example]:
+    """Draw the first mix: answers to everything that can be known, escalation of all else.
+
+    XS has no thoughts: levels that need one are escalated from the start.
+    """
+    while True:
+        kind = rng.random()
+        if kind < (0.74 if tier == "xs" else 0.82):
+            problem = source.task(rng)
+            escalate = tier == "xs" and not problem.is_easy
+            # XS need not see every escalated level in full; S and M are for the worked-out ones.
+            if rng.random() < (
+                0.5 if escalate else 0.65 if tier != "xs" and problem.is_easy else 0
+            ):
+                continue
+            if tier == "xs":
+                problem = replace(problem, thought=None)
+        elif kind < 0.88:
+            problem, escalate = smalltalk.draw(rng), False
+            if tier != "xs" and rng.random() < 0.7:
+                continue
+        else:
+            problem, escalate = source.outside.draw(rng), True
+            if rng.random() < 0.03:
+                text = source.outside.long_text(rng, 500)
+                problem = type(problem)("outside", "outside", "long", text, None)
+        yield encoder.example(encoder.dress(problem, rng), escalate)
+
+
+def make_shard(tier: str, encoder: Encoder, source: Source, seed: int, num_examples: int) -> Rows:
+    """Pack one shard of the first mix; the same seed gives the same shard."""
+    rng = random.Random(seed)
+    stream = answers(tier, encoder, source, rng)
+    return dataset.pack((next(stream) for _ in range(num_examples)), ROW_LENGTH)
+
+
+def batches(shards: Iterator[Rows], size: int, seed: int) -> Iterator[tuple[torch.Tensor, ...]]:
+    """Yield (ids, targets, places, weights, mask) batches, rows shuffled within each shard."""
+    order = np.random.default_rng(seed)
+    for rows in shards:
+        length = rows.ids.shape[1] - 1
+        causal = torch.ones(length, length, dtype=torch.bool).tril()
+        chosen = order.permutation(len(rows.ids))
+        # A batch is `size` rows of the usual length, or as many tokens in longer rows.
+        num_rows = size * ROW_LENGTH // rows.ids.shape[1]
+        for start in range(0, len(chosen) - num_rows + 1, num_rows):
+            part = np.sort(chosen[start : start + num_rows])
+            ids = torch.from_numpy(rows.ids[part].astype(np.int64))
+            chats = torch.from_numpy(rows.chats[part].astype(np.int64))
+            places = torch.from_numpy(rows.places[part].astype(np.int64))
+            weights = torch.from_numpy(rows.weights[part].astype(np.float32))
+            inputs = chats[:, :-1]
+            mask = (inputs[:, :, None] == inputs[:, None, :]) & causal
+            yield ids[:, :-1], ids[:, 1:], places[:, :-1], weights[:, 1:], mask[:, None]
+
+
+def rate_at(plan: Plan, share: float, step: int) -> float:
+    """Give the learning rate at a share of the run."""
+    fall = (
+        1.0 if share < plan.constant else 1 - 0.98 * (share - plan.constant) / (1 - plan.constant)
+    )
+    return plan.rate * min(1.0, (step + 1) / plan.warmup) * max(0.02, fall)
+
+
+def save(path: Path, net: model.Llama, facts: dict[str, Any]) -> None:
+    """Write a checkpoint as npz, atomically: a crash in the middle keeps the previous one."""
+    part = path.with_suffix(".part.npz")
+    arrays = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
+    np.savez(part, _facts=np.array(json.dumps({**facts, "shape": asdict(net.shape)})), **arrays)
+    part.replace(path)
+
+
+def load(path: Path) -> tuple[model.Llama, dict[str, Any]]:
+    """Read a checkpoint written by `save`."""
+    with np.load(path) as stored:
+        facts = json.loads(str(stored["_facts"]))
+        net = model.Llama(model.Shape(**facts["shape"]))
+        net.load_state_dict({n: torch.from_numpy(stored[n]) for n in stored.files if n != "_facts"})
+    return net, facts
+
+
+def train(
+    net: model.Llama, plan: Plan, shards: Iterator[Rows], checkpoint: Path, compiled: bool = True
+) -> None:
+    """Train for the planned minutes, printing a line a minute, with a checkpoint every three."""
+    torch.manual_seed(plan.seed)
+    optimizer = torch.optim.AdamW(
+        net.parameters(),
+        lr=plan.rate,
+        betas=(0.9, plan.beta2),
+        weight_decay=plan.weight_decay,
+        fused=True,
+    )
+    cos, sin = model.rotations(1024)
+
+    def loss_of(
+        ids: torch.Tensor,
+        targets: torch.Tensor,
+        places: torch.Tensor,
+        weights: torch.Tensor,
+        mask: torch.Tensor,
+    ) -> torch.Tensor:
+        logits = net(ids, places, cos, sin, mask)
+        losses = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="none")
+        return (losses * weights.flatten()).sum() / weights.sum()
+
+    run = torch.compile(loss_of, dynamic=False) if compiled else loss_of
+    begin = report = stored = time.monotonic()
+    num_tokens, recent = 0, []
+    for step, batch in enumerate(batches(shards, plan.batch, plan.seed)):
+        share = (time.monotonic() - begin) / (60 * plan.minutes)
+        if share >= 1:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = rate_at(plan, share, step)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            loss = run(*batch)
+        loss.backward()  # type: ignore[no-untyped-call]
+        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        recent.append(loss.item())
+        num_tokens += batch[0].numel()
+        now = time.monotonic()
+        if step == 0:
+            begin = report = stored = now
+        if now - report > 30:
+            mean = sum(recent) / len(recent)
+            print(
+                f"step {step} share {share:.3f} loss {mean:.4f} tokens {num_tokens / 1e6:.2f}M "
+                f"{num_tokens / (now - begin):.0f}/s",
+                flush=True,
+            )
+            report, recent = now, []
+        if now - stored > 120:
+            save(checkpoint, net, {"plan": asdict(plan), "tokens": num_tokens})
+            stored = now
+    save(checkpoint, net, {"plan": asdict(plan), "tokens": num_tokens})
+
+
+def main() -> None:
+    """Train the first mix of one tier; --grow starts M from S."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("tier", choices=("xs", "s", "m"))
+    parser.add_argument("--out", type=Path, default=Path("pocket-run"))
+    parser.add_argument("--minutes", type=float, default=45)
+    parser.add_argument("--rate", type=float, default=2e-3)
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--shard", type=int, default=60_000, help="examples per shard")
+    parser.add_argument("--warmup", type=int, default=150)
+    parser.add_argument("--constant", type=float, default=0.5)
+    parser.add_argument("--start", type=Path, help="checkpoint to go on from")
+    parser.add_argument("--grow", type=Path, help="checkpoint to double in width first")
+    parser.add_argument("--threads", type=int, default=1)
+    args = parser.parse_args()
+    torch.set_num_threads(args.threads)
+    vocabulary = args.out / "tokenizer.json"
+    if not vocabulary.exists():
+        build_tokenizer(vocabulary)
+    encoder, source = Encoder(tokenizer.load(vocabulary)), Source("train")
+    torch.manual_seed(args.seed)
+    if args.grow:
+        net = model.widen(load(args.grow)[0], torch.Generator().manual_seed(args.seed))
+    elif args.start:
+        net = load(args.start)[0]
+    else:
+        net = model.Llama(model.shapes(tokenizer.VOCAB_SIZE)[args.tier])
+    print(f"{args.tier}: {net.shape.num_parameters / 1e6:.2f}M parameters", flush=True)
+    plan = Plan(
+        args.tier, args.minutes, args.rate, args.batch, args.seed, args.warmup, args.constant
+    )
+    shards = (
+        make_shard(args.tier, encoder, source, args.seed * 100_000 + number + 1, args.shard)
+        for number in range(100_000)
+    )
+    train(net, plan, shards, args.out / f"{args.tier}.npz")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,178 @@
+"""The frames a daemon and a worker exchange: 4-byte big-endian length, then one msgpack value.
+
+Knows no sockets and no processes; it turns values into bytes and back.
+"""
+
+from __future__ import annotations
+
+import struct
+
+import msgspec
+
+from tierchat.errors import TierchatError
+from tierchat.types import (
+    Frozen,
+    GateKind,
+    Hold,
+    Message,
+    ModelInfo,
+    Sampling,
+    Stage,
+    Usage,
+    Verdict,
+)
+
+MAX_FRAME_BYTES = 64 * 1024 * 1024
+_LENGTH = struct.Struct(">I")
+
+
+class GateOrder(Frozen, frozen=True):
+    """How the gate of one request is to decide.
+
+    `may_escalate` False bans the escalate token: this tier must answer.
+    `hold_back` is the number of answer tokens kept back for decision B.
+    """
+
+    kind: GateKind = "none"
+    may_escalate: bool = False
+    hold: Hold = "first"
+    hold_back: int = 8
+    escalate_threshold: float | None = None
+    answer_threshold: float | None = None
+
+
+class LoadModel(Frozen, frozen=True, tag="load"):
+    """First frame to a worker. `context` and `num_threads` 0 leave the choice to the engine."""
+
+    name: str
+    path: str
+    context: int = 0
+    max_sequences: int = 16
+    batch_size: int = 512
+    num_threads: int = 0
+    gpu_layers: int = -1
+    use_extra_buffer_types: bool = True
+
+
+class Generate(Frozen, frozen=True, tag="generate"):
+    """Start one request; every later frame about it carries its `id`."""
+
+    id: int
+    messages: tuple[Message, ...]
+    sampling: Sampling = Sampling()
+    gate: GateOrder = GateOrder()
+    think: bool | None = None
+
+
+class Cancel(Frozen, frozen=True, tag="cancel"):
+    """Stop request `id`; answered by `Finished(reason="interrupted")` unless already over."""
+
+    id: int
+
+
+class Loaded(Frozen, frozen=True, tag="loaded"):
+    info: ModelInfo
+
+
+class LoadFailed(Frozen, frozen=True, tag="load_failed"):
+    """The worker exits after this frame; `code` is one of `errors`."""
+
+    code: str
+    message: str
+    hint: str = ""
+
+
+class Progress(Frozen, frozen=True, tag="progress"):
+    """`computed` of `total` prompt tokens are in the KV cache: a sign of life."""
+
+    id: int
+    computed: int
+    total: int
+
+
+class Delta(Frozen, frozen=True, tag="delta"):
+    """Text that has passed the gate; exactly one of `answer` and `thought` is non-empty."""
+
+    id: int
+    answer: str = ""
+    thought: str = ""
+
+
+class Escalated(Frozen, frozen=True, tag="escalated"):
+    """The gate sent the request up; `draft` is what had been written and kept back."""
+
+    id: int
+    stage: Stage
+    verdict: Verdict
+    usage: Usage
+    draft: str = ""
+
+
+class Finished(Frozen, frozen=True, tag="finished"):
+    """The request is over. `reason` `repetition` means the detector stopped it.
+
+    `verdict` is the gate's last reading (estimates for `--explain`), escalate False.
+    """
+
+    id: int
+    reason: str
+    usage: Usage
+    verdict: Verdict | None = None
+
+
+class Failed(Frozen, frozen=True, tag="failed"):
+    """The request could not be served; `code` is one of `errors`, the worker lives on.
+
+    `context_length_exceeded` carries the counted prompt in `usage.prompt_tokens`.
+    """
+
+    id: int
+    code: str
+    message: str
+    hint: str = ""
+    usage: Usage = Usage()
+
+
+ToWorker = LoadModel | Generate | Cancel
+FromWorker = Loaded | LoadFailed | Progress | Delta | Escalated | Finished | Failed
+RequestEvent = Progress | Delta | Escalated | Finished | Failed
+
+
+class FrameTooLarge(TierchatError):
+    """A frame over `MAX_FRAME_BYTES`: the stream is broken, the peer must be dropped."""
+
+    code = "frame_too_large"
+
+
+def encode(frame: ToWorker | FromWorker) -> bytes:
+    """Return the frame as bytes ready for the wire, length included."""
+    body = msgspec.msgpack.encode(frame)
+    if len(body) > MAX_FRAME_BYTES:
+        raise FrameTooLarge(f"a frame of {len(body)} bytes exceeds {MAX_FRAME_BYTES}")
+    return _LENGTH.pack(len(body)) + body
+
+
+class FrameReader:
+    """Cuts a byte stream back into frames of one direction; feed it, then iterate `frames()`."""
+
+    def __init__(self, kind: object) -> None:
+        self._decoder: msgspec.msgpack.Decoder[object] = msgspec.msgpack.Decoder(kind)
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> list[object]:
+        """Add bytes and return the frames now complete.
+
+        Raises FrameTooLarge or msgspec.ValidationError when the stream is broken.
+        """
+        self._buffer += data
+        frames: list[object] = []
+        while len(self._buffer) >= _LENGTH.size:
+            (size,) = _LENGTH.unpack_from(self._buffer)
+            if size > MAX_FRAME_BYTES:
+                raise FrameTooLarge(f"a frame of {size} bytes exceeds {MAX_FRAME_BYTES}")
+            end = _LENGTH.size + size
+            if len(self._buffer) < end:
+                break
+            frames.append(self._decoder.decode(bytes(self._buffer[_LENGTH.size : end])))
+            del self._buffer[:end]
+        return frames

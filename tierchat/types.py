@@ -1,0 +1,171 @@
+"""The values that travel between floors: messages, requests, signals, verdicts, outcomes.
+
+Knows nothing of processes, files, models or terminals; it only names things and checks bounds.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+Role = Literal["system", "user", "assistant"]
+GateKind = Literal["token", "row", "command", "logprob", "none"]
+FinishReason = Literal["stop", "length", "interrupted", "unanswered"]
+Hold = Literal["first", "answer"]
+"""How much of an answer is kept back while the gate reads on.
+
+`first`: at most `hold_back` tokens (decision B); `answer`: all of it (decision C).
+"""
+Stage = Literal["prefill", "first", "answer"]
+"""Where the gate reads: decision A at `prefill`, B at `first` tokens, C at the whole `answer`."""
+
+
+class Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Parent of every value: immutable, keyword-only, unknown keys refused."""
+
+
+class Message(Frozen, frozen=True):
+    """One turn of a conversation, plain text."""
+
+    role: Role
+    content: str
+
+
+class Sampling(Frozen, frozen=True):
+    """How tokens are drawn; `None` leaves the choice to the model's own defaults.
+
+    `temperature` 0 is greedy. `max_tokens` counts thoughts too. All ranges are checked on decode.
+    """
+
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=10)] | None = None
+    top_k: Annotated[int, msgspec.Meta(ge=0, le=100_000)] | None = None
+    top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
+    min_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    presence_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
+    seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] | None = None
+    max_tokens: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] | None = None
+    stop: Annotated[
+        tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=256)], ...],
+        msgspec.Meta(max_length=16),
+    ] = ()
+
+
+class TierOptions(Frozen, frozen=True):
+    """What a caller may ask of the cascade; travels as `x_tierchat` in an API request.
+
+    `tier` pins one tier (nothing escalates); `min_tier` and `max_tier` bound the climb;
+    `no_escalate` makes the first tier answer; `draft` hands a rejected draft on;
+    `hold` overrides how much is kept back; `keepalive_s` negative means for ever.
+    """
+
+    cascade: str | None = None
+    tier: str | None = None
+    min_tier: str | None = None
+    max_tier: str | None = None
+    no_escalate: bool = False
+    draft: bool = False
+    explain: bool = False
+    hold: Hold | None = None
+    keepalive_s: float | None = None
+    timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
+
+
+class Signals(Frozen, frozen=True):
+    """Numbers read from one position of a model; probabilities in 0..1, entropy in nats.
+
+    `margin` is the probability of the best token minus that of the second best.
+    `answer_min_logprob` and `answer_mean_logprob` (nats) exist only once an answer is finished.
+    """
+
+    escalate_probability: float | None = None
+    entropy: float | None = None
+    margin: float | None = None
+    num_prompt_tokens: int = 0
+    answer_min_logprob: float | None = None
+    answer_mean_logprob: float | None = None
+
+
+class Verdict(Frozen, frozen=True):
+    """A gate's decision: stay, or go up (to `target` when it can name one) and why.
+
+    `estimates` holds the numbers behind it, by name, for `--explain`.
+    """
+
+    escalate: bool
+    reason: str
+    target: str | None = None
+    estimates: dict[str, float] = {}
+
+
+class Usage(Frozen, frozen=True):
+    """Tokens and seconds of one visit, counted by the engine.
+
+    `prompt_tokens` includes the `cached_tokens` that cost nothing.
+    """
+
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    seconds: float = 0.0
+
+
+class Visit(Frozen, frozen=True):
+    """One tier's part in an outcome: a line of the ledger.
+
+    `reason` says why the prompt went on from here, or how it ended here.
+    `discarded_tokens` are generated tokens nobody was shown as an answer.
+    """
+
+    tier: str
+    model: str
+    reason: str
+    prompt_tokens: int = 0
+    cached_tokens: int = 0
+    generated_tokens: int = 0
+    discarded_tokens: int = 0
+    seconds: float = 0.0
+    estimates: dict[str, float] = {}
+
+
+class Outcome(Frozen, frozen=True):
+    """The finished answer and what it cost; keys are added, never renamed.
+
+    `relative_compute`: 1.0 is the top tier alone on this prompt. Its cost is counted when it
+    ran and estimated from the answering tier's token counts when it did not
+    (`is_compute_estimated`).
+    """
+
+    answer: str
+    tier: str | None
+    model: str | None
+    finish_reason: FinishReason
+    path: tuple[Visit, ...]
+    prompt_tokens: int
+    generated_tokens: int
+    escalation_tokens: int
+    escalation_seconds: float
+    seconds: float
+    relative_compute: float
+    is_compute_estimated: bool
+    top_tier: str
+    thought: str = ""
+    notices: tuple[str, ...] = ()
+    conversation_id: str | None = None
+
+
+class ModelInfo(Frozen, frozen=True):
+    """What a worker reports of the model it holds; sizes in bytes, `context` in tokens."""
+
+    name: str
+    architecture: str
+    parameters: int
+    size_bytes: int
+    context: int
+    vocabulary_size: int
+    escalate_token: int | None = None
+    escalate_threshold: float | None = None
+    answer_threshold: float | None = None
+    is_gpu_offloaded: bool = False
+    uses_extra_buffer_types: bool = True
