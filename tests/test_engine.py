@@ -1,0 +1,180 @@
+"""The engine on a real bundled model."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tierchat.engine.engine import Engine, EngineLimits
+from tierchat.engine.llama import LlamaLog, LlamaModel
+from tierchat.engine.sequence import Sequence
+from tierchat.engine.template import ChatTemplate
+from tierchat.errors import ContextTooLong, ModelCorrupt, ModelMissing
+from tierchat.types import Message, Sampling
+
+ESCALATE = 5
+PROMPTS = ["2+2", "What is 17*24?", "сколько будет 20+22?", "hello", "What is 12+7?", "9*9"]
+
+
+@pytest.fixture
+def engine(pocket_s: LlamaModel) -> Iterator[Engine]:
+    engine = Engine(pocket_s, EngineLimits(context=256, num_cells=1024, max_sequences=4))
+    yield engine
+    engine.close()
+
+
+def prompt(model: LlamaModel, text: str) -> list[int]:
+    source = model.metadata("tokenizer.chat_template")
+    assert source
+    return ChatTemplate(source).tokens([Message(role="user", content=text)], model)
+
+
+def run(engine: Engine, sequences: list[Sequence], max_tokens: int = 120) -> list[list[int]]:
+    for sequence in sequences:
+        engine.add(sequence)
+    while engine.has_work:
+        for step in engine.step():
+            if step.is_end or step.sequence.num_generated >= max_tokens:
+                engine.finish(step.sequence)
+    return [sequence.tokens[sequence.num_prompt_tokens :] for sequence in sequences]
+
+
+def text(model: LlamaModel, tokens: list[int]) -> str:
+    return b"".join(model.piece(token) for token in tokens).decode()
+
+
+def test_many_sequences_at_once_answer_as_each_does_alone(
+    engine: Engine, pocket_s: LlamaModel
+) -> None:
+    alone = [
+        run(engine, [Sequence(i, prompt(pocket_s, q), Sampling())])[0]
+        for i, q in enumerate(PROMPTS)
+    ]
+    together = run(
+        engine, [Sequence(i, prompt(pocket_s, q), Sampling()) for i, q in enumerate(PROMPTS)]
+    )
+    assert together == alone
+    assert text(pocket_s, together[1]).endswith("408")
+
+
+def test_a_second_turn_computes_only_the_new_tokens(engine: Engine, pocket_s: LlamaModel) -> None:
+    first = Sequence(1, prompt(pocket_s, "What is 12+7?"), Sampling())
+    run(engine, [first])
+    tokens = first.tokens + prompt(pocket_s, "2+2")
+    second, fresh = Sequence(2, list(tokens), Sampling()), Sequence(3, list(tokens), Sampling())
+    [reused] = run(engine, [second])
+    assert second.num_cached == len(first.tokens) - 1
+    other = Engine(pocket_s, EngineLimits(context=256, num_cells=256, max_sequences=1))
+    assert run(other, [fresh]) == [reused]
+    other.close()
+
+
+def test_a_prompt_longer_than_the_context_is_refused(engine: Engine) -> None:
+    with pytest.raises(ContextTooLong, match="300 tokens, the context is 256"):
+        engine.add(Sequence(1, [7] * 300, Sampling()))
+
+
+def test_signals_name_the_escalate_token_before_anything_is_generated(
+    engine: Engine, pocket_s: LlamaModel
+) -> None:
+    asked = "Write an essay about the peoples of the north"
+    engine.add(Sequence(1, prompt(pocket_s, asked), Sampling(), escalate_token=ESCALATE))
+    [step] = engine.step()
+    assert step.token == ESCALATE and step.is_control
+    assert step.signals and step.signals.escalate_probability
+    assert step.signals.escalate_probability > 0.9
+    assert step.logprob is not None and step.logprob > -0.2
+    engine.finish(step.sequence)
+    assert not engine.has_work
+
+
+def test_a_banned_token_is_never_drawn(engine: Engine, pocket_s: LlamaModel) -> None:
+    asked = prompt(pocket_s, "Write an essay about the peoples of the north")
+    [answer] = run(engine, [Sequence(1, asked, Sampling(), banned=(ESCALATE,))], 40)
+    assert ESCALATE not in answer and answer
+
+
+def test_the_hidden_state_comes_on_request_at_the_last_prompt_position(
+    engine: Engine, pocket_s: LlamaModel
+) -> None:
+    engine.add(Sequence(1, prompt(pocket_s, "2+2"), Sampling(), wants_hidden_state=True))
+    [step] = engine.step()
+    assert step.hidden_state is not None and step.hidden_state.shape == (pocket_s.hidden_size,)
+    [later] = engine.step()
+    assert later.hidden_state is None
+    engine.finish(later.sequence)
+
+
+def test_when_cells_run_out_the_youngest_waits_and_nothing_changes(pocket_s: LlamaModel) -> None:
+    roomy = Engine(pocket_s, EngineLimits(context=200, num_cells=2048, max_sequences=8))
+    tight = Engine(pocket_s, EngineLimits(context=200, num_cells=256, max_sequences=8))
+    asked = [prompt(pocket_s, f"What is {n}*47?") for n in range(31, 39)]
+    want = run(roomy, [Sequence(i, list(t), Sampling()) for i, t in enumerate(asked)])
+    got = run(tight, [Sequence(i, list(t), Sampling()) for i, t in enumerate(asked)])
+    assert got == want
+    roomy.close()
+    tight.close()
+
+
+def test_random_arrivals_and_cancellations_leave_every_answer_right(
+    engine: Engine, pocket_s: LlamaModel
+) -> None:
+    rng = random.Random(7)
+    asked = {q: prompt(pocket_s, q) for q in PROMPTS}
+    want = {
+        q: run(engine, [Sequence(i, list(t), Sampling())])[0]
+        for i, (q, t) in enumerate(asked.items())
+    }
+    live: dict[int, tuple[str, Sequence]] = {}
+    num_done, next_id = 0, 100
+    while num_done < 60:
+        if len(live) < 9:
+            question = rng.choice(PROMPTS)
+            sequence = Sequence(next_id, list(asked[question]), Sampling())
+            live[next_id] = (question, sequence)
+            engine.add(sequence)
+            next_id += 1
+        for step in engine.step():
+            if step.is_end:
+                question, sequence = live.pop(step.sequence.id)
+                engine.finish(sequence)
+                assert sequence.tokens[sequence.num_prompt_tokens :] == want[question]
+                num_done += 1
+        if live and rng.random() < 0.1:
+            _, (_, sequence) = live.popitem()
+            engine.finish(sequence)
+    for _, sequence in live.values():
+        engine.finish(sequence)
+    assert not engine.has_work
+
+
+def test_the_same_seed_draws_the_same_tokens(engine: Engine, pocket_s: LlamaModel) -> None:
+    hot = Sampling(temperature=3.0, seed=11)
+    other = Sampling(temperature=3.0, seed=12)
+    asked = prompt(pocket_s, "hello")
+    one, two, three = (
+        run(engine, [Sequence(i, list(asked), how)], 30)[0]
+        for i, how in enumerate((hot, hot, other))
+    )
+    assert one == two != three
+
+
+def test_a_missing_or_truncated_file_says_so(
+    tmp_path: Path, models_dir: Path, llama_log: LlamaLog
+) -> None:
+    with pytest.raises(ModelMissing):
+        LlamaModel(tmp_path / "none.gguf", llama_log)
+    whole = (models_dir / "pocket-xs.gguf").read_bytes()
+    for size in (0, 23, 4_000, len(whole) // 2, len(whole) - 1):
+        cut = tmp_path / f"{size}.gguf"
+        cut.write_bytes(whole[:size])
+        with pytest.raises(ModelCorrupt, match=r"does not load: .+"):
+            LlamaModel(cut, llama_log)
+
+
+def test_too_many_sequences_is_our_own_mistake(pocket_s: LlamaModel) -> None:
+    with pytest.raises(ValueError, match="max_sequences"):
+        Engine(pocket_s, EngineLimits(context=64, num_cells=64, max_sequences=257))

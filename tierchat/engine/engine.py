@@ -1,0 +1,157 @@
+"""Continuous batching: `step()` schedules, runs one decode, and hands back one token a sequence.
+
+Does not know text, gates or processes. One thread owns an Engine and all it holds.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from tierchat.engine.kv_cache import KvCache
+from tierchat.engine.llama import LlamaContext, LlamaModel, Sampler
+from tierchat.engine.sampler import read_signals, token_logprob
+from tierchat.engine.scheduler import Chunk, Scheduler
+from tierchat.engine.sequence import Sequence, Step
+from tierchat.errors import ContextTooLong, EngineCrashed
+
+
+@dataclass(frozen=True)
+class EngineLimits:
+    """Sizes of an engine. `context` is the most tokens of one sequence, `num_cells` of all."""
+
+    context: int
+    num_cells: int
+    batch_size: int = 512
+    max_sequences: int = 16
+    num_threads: int = 1
+
+
+class Engine:
+    """Many sequences on one model. `add`, then `step` until each is finished or cancelled."""
+
+    def __init__(self, model: LlamaModel, limits: EngineLimits) -> None:
+        if limits.context > limits.num_cells:
+            raise ValueError(f"context {limits.context} exceeds {limits.num_cells} cells")
+        self.model = model
+        self.limits = limits
+        self._context = LlamaContext(
+            model,
+            num_cells=limits.num_cells,
+            batch_size=limits.batch_size,
+            max_sequences=limits.max_sequences,
+            num_threads=limits.num_threads,
+        )
+        self._cache = KvCache(self._context, limits.max_sequences)
+        self._scheduler = Scheduler(self._cache, limits.batch_size)
+        self._samplers: dict[int, Sampler] = {}
+
+    @property
+    def has_work(self) -> bool:
+        return bool(self._scheduler.running or self._scheduler.waiting)
+
+    def add(self, sequence: Sequence) -> None:
+        """Queue a sequence. Raises ContextTooLong when not even one token could be generated."""
+        if not sequence.tokens:
+            raise ValueError("a sequence needs at least one token")
+        if sequence.num_prompt_tokens >= self.limits.context:
+            raise ContextTooLong(
+                f"the prompt has {sequence.num_prompt_tokens} tokens, "
+                f"the context is {self.limits.context}"
+            )
+        self._samplers[sequence.id] = Sampler(self.model, sequence.sampling, sequence.banned)
+        self._scheduler.add(sequence)
+
+    def finish(self, sequence: Sequence) -> None:
+        """Take a sequence out, whether it ended, was stopped or was cancelled."""
+        self._scheduler.finish(sequence)
+        sampler = self._samplers.pop(sequence.id, None)
+        if sampler:
+            sampler.close()
+
+    def is_full(self, sequence: Sequence) -> bool:
+        """Tell whether the sequence has used up its context."""
+        return len(sequence.tokens) >= self.limits.context
+
+    def step(self) -> list[Step]:
+        """Compute one batch; returns the new tokens, at most one a sequence.
+
+        A returned token is already part of `sequence.tokens` but not yet computed, so a
+        sequence finished now has cost nothing for it.
+        """
+        chunks = self._scheduler.schedule()
+        if not chunks:
+            return []
+        while not self._decode(chunks):
+            if not self._cache.evict() and self._scheduler.preempt() is None:
+                raise EngineCrashed("one sequence alone does not fit the KV cache")
+            chunks = self._scheduler.schedule(admit=False)
+        self._record(chunks)
+        return self._draw(chunks)
+
+    def close(self) -> None:
+        """Free samplers and context; the model stays with whoever loaded it."""
+        for sampler in self._samplers.values():
+            sampler.close()
+        self._samplers.clear()
+        self._context.close()
+
+    def _decode(self, chunks: list[Chunk]) -> bool:
+        tokens: list[int] = []
+        positions: list[int] = []
+        slots: list[int] = []
+        outputs: list[bool] = []
+        for chunk in chunks:
+            sequence, start = chunk.sequence, chunk.sequence.num_computed
+            end = start + chunk.num_tokens
+            tokens += sequence.tokens[start:end]
+            positions += range(start, end)
+            slots += [sequence.slot or 0] * chunk.num_tokens
+            outputs += [False] * (chunk.num_tokens - 1) + [chunk.is_last]
+        wants_hidden = any(c.is_last and _wants_hidden_state(c.sequence) for c in chunks)
+        return self._context.decode(
+            tokens, positions, slots, outputs, wants_hidden_state=wants_hidden
+        )
+
+    def _record(self, chunks: list[Chunk]) -> None:
+        for chunk in chunks:
+            sequence = chunk.sequence
+            assert sequence.slot is not None
+            end = sequence.num_computed + chunk.num_tokens
+            self._cache.extend(sequence.slot, sequence.tokens[sequence.num_computed : end])
+            sequence.num_computed = end
+
+    def _draw(self, chunks: list[Chunk]) -> list[Step]:
+        steps, row = [], -1
+        for chunk in chunks:
+            row += chunk.num_tokens
+            if chunk.sequence.num_left == 0:
+                steps.append(self._draw_one(chunk.sequence, row))
+        return steps
+
+    def _draw_one(self, sequence: Sequence, row: int) -> Step:
+        signals = logprob = hidden = None
+        if _wants_hidden_state(sequence):
+            hidden = self._context.hidden_state(row)
+        token = self._context.sample(self._samplers[sequence.id], row)
+        if sequence.reads_signals:
+            logits = self._context.logits(row)
+            if not np.isfinite(logits).all():
+                raise EngineCrashed("the model produced numbers that are not finite")
+            signals = read_signals(logits, sequence.escalate_token, sequence.num_prompt_tokens)
+            logprob = token_logprob(logits, token)
+        sequence.tokens.append(token)
+        return Step(
+            sequence=sequence,
+            token=token,
+            is_end=self.model.is_end(token),
+            is_control=self.model.is_control(token),
+            signals=signals,
+            logprob=logprob,
+            hidden_state=hidden,
+        )
+
+
+def _wants_hidden_state(sequence: Sequence) -> bool:
+    return sequence.wants_hidden_state and sequence.num_generated == 0

@@ -1,0 +1,293 @@
+"""The one seam to llama.cpp: model, context and sampler behind its low-level C API.
+
+Does not know sequences, scheduling or text rules; no other file imports `llama_cpp`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections import deque
+from collections.abc import Sequence as Rows
+from pathlib import Path
+from typing import Any
+
+import llama_cpp as lib
+import numpy as np
+import numpy.typing as npt
+
+from tierchat.errors import EngineCrashed, ModelCorrupt, ModelMissing
+from tierchat.types import Sampling
+
+Floats = npt.NDArray[np.float32]
+_LOG_ERROR = 4
+_MAX_PIECE_BYTES = 512
+_MAX_TEXT_VALUE = 1 << 20
+_MAX_SEQUENCES = 256
+NO_KV_SLOT = 1
+
+
+class LlamaLog:
+    """Keeps the last error lines of llama.cpp, which otherwise only says that it failed.
+
+    The callback is process-wide: a worker makes one and keeps it for as long as it lives.
+    """
+
+    def __init__(self) -> None:
+        self._lines: deque[str] = deque(maxlen=8)
+        self._callback = lib.llama_log_callback(self._receive)
+        lib.llama_log_set(self._callback, ctypes.c_void_p(0))
+
+    def _receive(self, level: int, text: bytes, _data: object) -> None:
+        if level == _LOG_ERROR:
+            self._lines.append(text.decode(errors="replace").strip())
+
+    @property
+    def last_errors(self) -> str:
+        return "; ".join(line for line in self._lines if line)
+
+
+class LlamaModel:
+    """One loaded GGUF: weights, vocabulary and metadata. Owned by one thread."""
+
+    def __init__(
+        self,
+        path: Path,
+        log: LlamaLog,
+        *,
+        gpu_layers: int = -1,
+        use_extra_buffer_types: bool = True,
+    ) -> None:
+        """Load `path`; raises ModelMissing or ModelCorrupt (a bad file may also abort us)."""
+        if not path.is_file():
+            raise ModelMissing(f"no model file at {path}", "check the path in models.toml")
+        lib.llama_backend_init()
+        params = lib.llama_model_default_params()
+        params.n_gpu_layers = gpu_layers
+        params.use_extra_bufts = use_extra_buffer_types
+        self._model: Any = lib.llama_model_load_from_file(str(path).encode(), params)
+        if not self._model:
+            raise ModelCorrupt(
+                f"{path} does not load: {log.last_errors or 'llama.cpp gave no reason'}",
+                "the file is damaged or incomplete; fetch it again",
+            )
+        self._vocab: Any = lib.llama_model_get_vocab(self._model)
+        self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocab)
+        self.trained_context: int = lib.llama_model_n_ctx_train(self._model)
+        self.hidden_size: int = lib.llama_model_n_embd(self._model)
+        self.num_parameters: int = lib.llama_model_n_params(self._model)
+        self.size_bytes: int = lib.llama_model_size(self._model)
+        self.adds_bos: bool = lib.llama_vocab_get_add_bos(self._vocab)
+        self.bos_token: int = lib.llama_vocab_bos(self._vocab)
+        self._pieces: dict[int, bytes] = {}
+
+    @property
+    def handle(self) -> Any:
+        """llama.cpp's pointer, for `LlamaContext` alone."""
+        return self._model
+
+    @property
+    def vocab(self) -> Any:
+        """llama.cpp's vocabulary pointer, for `Sampler` alone."""
+        return self._vocab
+
+    def metadata(self, key: str) -> str | None:
+        """Return one GGUF value as text, or None."""
+        size = _MAX_PIECE_BYTES
+        while size <= _MAX_TEXT_VALUE:
+            buffer = ctypes.create_string_buffer(size)
+            needed = lib.llama_model_meta_val_str(self._model, key.encode(), buffer, size)
+            if needed < 0:
+                return None
+            if needed < size:
+                return buffer.value.decode(errors="replace")
+            size = needed + 1
+        raise ModelCorrupt(f"the GGUF value {key} is longer than {_MAX_TEXT_VALUE} bytes")
+
+    def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
+        """Turn text into token ids; only template text may set `parse_special`."""
+        raw = text.encode("utf-8", "replace")
+        room = len(raw) + 8
+        tokens = (lib.llama_token * room)()
+        num = lib.llama_tokenize(self._vocab, raw, len(raw), tokens, room, False, parse_special)
+        if num < 0:
+            raise EngineCrashed(f"llama.cpp could not tokenise {len(raw)} bytes of text")
+        return list(tokens[:num])
+
+    def piece(self, token: int) -> bytes:
+        """Return the bytes of one token; control tokens are empty."""
+        found = self._pieces.get(token)
+        if found is None:
+            buffer = ctypes.create_string_buffer(_MAX_PIECE_BYTES)
+            num = lib.llama_token_to_piece(self._vocab, token, buffer, _MAX_PIECE_BYTES, 0, False)
+            found = self._pieces[token] = buffer.raw[: max(num, 0)]
+        return found
+
+    def is_end(self, token: int) -> bool:
+        """Tell whether the token ends a turn."""
+        return bool(lib.llama_vocab_is_eog(self._vocab, token))
+
+    def is_control(self, token: int) -> bool:
+        """Tell whether the token is a control token, never to be shown."""
+        return bool(lib.llama_vocab_is_control(self._vocab, token))
+
+    def close(self) -> None:
+        """Free the weights; contexts must be closed before."""
+        if self._model:
+            lib.llama_model_free(self._model)
+            self._model = None
+
+
+class LlamaContext:
+    """A KV cache shared by many sequences, and the decode call. Owned by the engine thread."""
+
+    def __init__(
+        self,
+        model: LlamaModel,
+        *,
+        num_cells: int,
+        batch_size: int,
+        max_sequences: int,
+        num_threads: int,
+    ) -> None:
+        if not 0 < max_sequences <= _MAX_SEQUENCES:
+            raise ValueError(f"max_sequences must be 1..{_MAX_SEQUENCES}, got {max_sequences}")
+        params = lib.llama_context_default_params()
+        params.n_ctx = num_cells
+        params.n_batch = params.n_ubatch = batch_size
+        params.n_seq_max = max_sequences
+        params.kv_unified = True
+        params.n_threads = params.n_threads_batch = num_threads
+        params.no_perf = True
+        params.pooling_type = lib.LLAMA_POOLING_TYPE_NONE
+        self._context: Any = lib.llama_init_from_model(model.handle, params)
+        if not self._context:
+            raise EngineCrashed(
+                f"llama.cpp could not make a context of {num_cells} tokens",
+                "a smaller context needs less memory",
+            )
+        self._memory: Any = lib.llama_get_memory(self._context)
+        self._vocabulary_size = model.vocabulary_size
+        self._hidden_size = model.hidden_size
+        self.num_cells: int = lib.llama_n_ctx(self._context)
+        self.batch_size = batch_size
+        self._allocate_batch(batch_size)
+
+    def _allocate_batch(self, size: int) -> None:
+        # Our own arrays, viewed by numpy, fill a whole batch without a Python loop per token.
+        self._tokens = np.zeros(size, np.int32)
+        self._positions = np.zeros(size, np.int32)
+        self._slots = np.zeros(size, np.int32)
+        self._outputs = np.zeros(size, np.int8)
+        self._ones = np.ones(size, np.int32)
+        start = self._slots.ctypes.data
+        self._slot_pointers = (start + 4 * np.arange(size)).astype(np.uintp)
+        self._batch = lib.llama_batch(
+            n_tokens=0,
+            token=_pointer(self._tokens, lib.llama_token),
+            embd=None,
+            pos=_pointer(self._positions, lib.llama_pos),
+            n_seq_id=_pointer(self._ones, ctypes.c_int32),
+            seq_id=ctypes.cast(
+                self._slot_pointers.ctypes.data,
+                ctypes.POINTER(ctypes.POINTER(lib.llama_seq_id)),
+            ),
+            logits=_pointer(self._outputs, ctypes.c_int8),
+        )
+
+    def decode(
+        self,
+        tokens: Rows[int],
+        positions: Rows[int],
+        slots: Rows[int],
+        outputs: Rows[bool],
+        *,
+        wants_hidden_state: bool = False,
+    ) -> bool:
+        """Run one batch; False when the KV cache has no room. Raises EngineCrashed on failure."""
+        num = len(tokens)
+        self._tokens[:num] = tokens
+        self._positions[:num] = positions
+        self._slots[:num] = slots
+        self._outputs[:num] = outputs
+        self._batch.n_tokens = num
+        if wants_hidden_state:
+            lib.llama_set_embeddings(self._context, True)
+        status = lib.llama_decode(self._context, self._batch)
+        if wants_hidden_state:
+            lib.llama_set_embeddings(self._context, False)
+        if status not in (0, NO_KV_SLOT):
+            raise EngineCrashed(f"llama_decode failed with status {status}")
+        return bool(status == 0)
+
+    def logits(self, row: int) -> Floats:
+        """View the logits of batch row `row`, shape (vocabulary,), valid until the next decode."""
+        pointer = lib.llama_get_logits_ith(self._context, row)
+        return np.ctypeslib.as_array(pointer, (self._vocabulary_size,))
+
+    def hidden_state(self, row: int) -> Floats:
+        """Copy the final normalised hidden state of batch row `row`, shape (hidden,)."""
+        pointer = lib.llama_get_embeddings_ith(self._context, row)
+        return np.ctypeslib.as_array(pointer, (self._hidden_size,)).copy()
+
+    def sample(self, sampler: Sampler, row: int) -> int:
+        """Draw a token from batch row `row`."""
+        return int(lib.llama_sampler_sample(sampler.handle, self._context, row))
+
+    def forget(self, slot: int, start: int) -> bool:
+        """Drop the cells of `slot` from position `start` on; False if memory cannot."""
+        return bool(lib.llama_memory_seq_rm(self._memory, slot, start, -1))
+
+    def share(self, source: int, target: int, num_tokens: int) -> None:
+        """Let `target` see the first `num_tokens` cells of `source`; copies nothing."""
+        lib.llama_memory_seq_cp(self._memory, source, target, 0, num_tokens)
+
+    def close(self) -> None:
+        """Free the KV cache and compute buffers."""
+        if self._context:
+            lib.llama_free(self._context)
+            self._context = None
+
+
+class Sampler:
+    """A native chain built from `Sampling`; `banned` tokens can never be drawn."""
+
+    def __init__(self, model: LlamaModel, sampling: Sampling, banned: Rows[int] = ()) -> None:
+        self.handle: Any = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+        if banned:
+            biases = (lib.llama_logit_bias * len(banned))()
+            for index, token in enumerate(banned):
+                biases[index].token, biases[index].bias = token, float("-inf")
+            self._add(lib.llama_sampler_init_logit_bias(model.vocabulary_size, len(banned), biases))
+        frequency, presence = sampling.frequency_penalty or 0.0, sampling.presence_penalty or 0.0
+        if frequency or presence:
+            self._add(lib.llama_sampler_init_penalties(256, 1.0, frequency, presence))
+        if not sampling.temperature:
+            self._add(lib.llama_sampler_init_greedy())
+            return
+        if sampling.top_k:
+            self._add(lib.llama_sampler_init_top_k(sampling.top_k))
+        if sampling.top_p is not None and sampling.top_p < 1:
+            self._add(lib.llama_sampler_init_top_p(sampling.top_p, 1))
+        if sampling.min_p:
+            self._add(lib.llama_sampler_init_min_p(sampling.min_p, 1))
+        self._add(lib.llama_sampler_init_temp(sampling.temperature))
+        seed = lib.LLAMA_DEFAULT_SEED if sampling.seed is None else sampling.seed
+        self._add(lib.llama_sampler_init_dist(seed))
+
+    def _add(self, link: Any) -> None:
+        lib.llama_sampler_chain_add(self.handle, link)
+
+    def close(self) -> None:
+        """Free the chain."""
+        if self.handle:
+            lib.llama_sampler_free(self.handle)
+            self.handle = None
+
+
+def can_offload() -> bool:
+    """Tell whether the installed llama.cpp was built with a GPU backend."""
+    return bool(lib.llama_supports_gpu_offload())
+
+
+def _pointer(array: npt.NDArray[Any], kind: Any) -> Any:
+    return ctypes.cast(array.ctypes.data, ctypes.POINTER(kind))

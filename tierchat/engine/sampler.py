@@ -1,0 +1,31 @@
+"""Numbers read from a row of logits: what gates look at. Does not draw tokens; llama.cpp does."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from tierchat.types import Signals
+
+
+def read_signals(
+    logits: npt.NDArray[np.float32], escalate_token: int | None, num_prompt_tokens: int
+) -> Signals:
+    """Read escalate probability, entropy (nats) and margin from logits of shape (vocabulary,)."""
+    weights = np.exp(logits - logits.max())
+    probabilities = weights / weights.sum()
+    second, first = np.partition(probabilities, -2)[-2:]
+    entropy = -float(np.sum(probabilities * np.log(np.maximum(probabilities, 1e-30))))
+    escalate = None if escalate_token is None else float(probabilities[escalate_token])
+    return Signals(
+        escalate_probability=escalate,
+        entropy=max(entropy, 0.0),
+        margin=float(first - second),
+        num_prompt_tokens=num_prompt_tokens,
+    )
+
+
+def token_logprob(logits: npt.NDArray[np.float32], token: int) -> float:
+    """Return the natural log-probability of one token."""
+    top = logits.max()
+    return float(logits[token] - top - np.log(np.exp(logits - top).sum()))

@@ -1,0 +1,81 @@
+"""Which tokens go into the next batch: every decoding sequence first, then prompts in order.
+
+Does not know llama.cpp; it moves sequences between waiting and running.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+from tierchat.engine.kv_cache import KvCache
+from tierchat.engine.sequence import Sequence
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """`num_tokens` of a sequence to compute now; `is_last` when its next token can be drawn."""
+
+    sequence: Sequence
+    num_tokens: int
+
+    @property
+    def is_last(self) -> bool:
+        return self.num_tokens == self.sequence.num_left
+
+
+class Scheduler:
+    """First come, first served; a running sequence never waits behind a prompt."""
+
+    def __init__(self, cache: KvCache, batch_size: int) -> None:
+        self._cache = cache
+        self._batch_size = batch_size
+        self.waiting: deque[Sequence] = deque()
+        self.running: list[Sequence] = []
+
+    def add(self, sequence: Sequence) -> None:
+        self.waiting.append(sequence)
+
+    def schedule(self, *, admit: bool = True) -> list[Chunk]:
+        """Admit waiting sequences to free slots and fill one batch of at most `batch_size`.
+
+        `admit` False is for the retry after a preemption, which would be undone at once.
+        """
+        while admit and self.waiting and self._cache.has_free_slot:
+            sequence = self.waiting.popleft()
+            sequence.slot, num_held = self._cache.acquire(sequence.tokens)
+            if sequence.num_generated == 0:
+                sequence.num_cached = num_held
+            sequence.num_computed = num_held
+            self.running.append(sequence)
+        room = self._batch_size
+        chunks = []
+        for sequence in sorted(self.running, key=lambda s: s.num_left > 1):
+            num = min(room, sequence.num_left)
+            if num == 0:
+                break
+            chunks.append(Chunk(sequence, num))
+            room -= num
+        return chunks
+
+    def finish(self, sequence: Sequence) -> None:
+        """Take a sequence out wherever it is; its computed tokens stay cached."""
+        if sequence in self.running:
+            self.running.remove(sequence)
+            if sequence.slot is not None:
+                self._cache.release(sequence.slot)
+                sequence.slot = None
+        elif sequence in self.waiting:
+            self.waiting.remove(sequence)
+
+    def preempt(self) -> Sequence | None:
+        """Send the youngest running sequence back to wait, freeing its cells; None if alone."""
+        if len(self.running) < 2:
+            return None
+        sequence = self.running.pop()
+        if sequence.slot is not None:
+            self._cache.drop(sequence.slot)
+            sequence.slot = None
+        sequence.num_computed = 0
+        self.waiting.appendleft(sequence)
+        return sequence

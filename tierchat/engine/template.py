@@ -1,0 +1,127 @@
+"""The chat template of a GGUF, rendered under limits, into tokens that text cannot forge.
+
+Does not know engines. A template is a stranger's program: it gets a sandbox, a deadline and a
+size limit, and what people wrote never passes through it or through the special-token parser.
+"""
+
+from __future__ import annotations
+
+import secrets
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, Protocol
+
+from jinja2 import TemplateError as JinjaError
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+
+from tierchat.errors import TemplateError
+from tierchat.types import Message
+
+MAX_RENDERED_CHARS = 1_000_000
+RENDER_DEADLINE_S = 2.0
+
+
+class Tokenizer(Protocol):
+    """What rendering needs of a model."""
+
+    def tokenize(self, text: str, *, parse_special: bool) -> list[int]: ...
+
+
+class _Sandbox(ImmutableSandboxedEnvironment):
+    intercepted_binops = frozenset(["*", "**", "%"])
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if operator == "**" or not _is_small(operator, left, right):
+            raise SecurityError(f"operator {operator} would build something too large")
+        return super().call_binop(context, operator, left, right)
+
+
+class ChatTemplate:
+    """A compiled template. Rendering needs the main thread of its process (a timer signal)."""
+
+    def __init__(self, source: str, deadline_s: float = RENDER_DEADLINE_S) -> None:
+        """Compile; raises TemplateError when the source is not a template."""
+        environment = _Sandbox(trim_blocks=True, lstrip_blocks=True)
+        environment.globals["raise_exception"] = _raise_exception
+        self._deadline_s = deadline_s
+        try:
+            with _deadline(deadline_s):
+                self._template = environment.from_string(source)
+        except (JinjaError, RecursionError) as error:
+            raise TemplateError(f"the chat template does not compile: {error}") from error
+
+    def tokens(
+        self, messages: Sequence[Message], tokenizer: Tokenizer, *, think: bool | None = None
+    ) -> list[int]:
+        """Render and tokenise a conversation, ready for the assistant's turn.
+
+        Each content stands in the template as a random mark. Only text between marks may make
+        control tokens. Raises TemplateError on failure, deadline, size, or a lost message.
+        """
+        nonce = secrets.token_hex(8)
+        marks = [f"\ue000{nonce}:{index}\ue001" for index in range(len(messages))]
+        turns = [
+            {"role": message.role, "content": mark}
+            for message, mark in zip(messages, marks, strict=True)
+        ]
+        rendered = self._render(turns, think)
+        missing = [m.role for m, mark in zip(messages, marks, strict=True) if mark not in rendered]
+        if missing:
+            raise TemplateError(f"the chat template drops a {missing[0]} message")
+        tokens: list[int] = []
+        head, *rest = rendered.split(f"\ue000{nonce}:")
+        tokens += tokenizer.tokenize(head, parse_special=True)
+        for part in rest:
+            index, _, tail = part.partition("\ue001")
+            content = messages[int(index)].content
+            tokens += tokenizer.tokenize(content, parse_special=False)
+            tokens += tokenizer.tokenize(tail, parse_special=True)
+        return tokens
+
+    def _render(self, turns: list[dict[str, str]], think: bool | None) -> str:
+        values: dict[str, Any] = {"messages": turns, "add_generation_prompt": True}
+        if think is not None:
+            values["enable_thinking"] = think
+        parts, size = [], 0
+        try:
+            with _deadline(self._deadline_s):
+                for part in self._template.generate(**values):
+                    size += len(part)
+                    if size > MAX_RENDERED_CHARS:
+                        raise TemplateError("the chat template writes without end")
+                    parts.append(part)
+        except (JinjaError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+            raise TemplateError(f"the chat template failed: {error}") from error
+        except (RecursionError, MemoryError) as error:
+            raise TemplateError("the chat template ran out of memory") from error
+        return "".join(parts)
+
+
+def _is_small(operator: str, left: Any, right: Any) -> bool:
+    if operator == "%":
+        return not isinstance(left, str)
+    sized, times = (right, left) if isinstance(left, int) else (left, right)
+    if isinstance(sized, (str, list, tuple)) and isinstance(times, int):
+        return len(sized) * times <= MAX_RENDERED_CHARS
+    return not isinstance(sized, int) or abs(sized) < 2**64 > abs(int(times))
+
+
+def _raise_exception(message: str) -> None:
+    raise JinjaError(message)
+
+
+@contextmanager
+def _deadline(seconds: float) -> Iterator[None]:
+    def expire(_signal: int, _frame: FrameType | None) -> None:
+        raise TemplateError(f"the chat template ran longer than {seconds:g} s")
+
+    before = signal.signal(signal.SIGALRM, expire)
+    signal.setitimer(signal.ITIMER_REAL, seconds)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
