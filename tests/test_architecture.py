@@ -1,0 +1,83 @@
+"""Imports point down the floors, lazy ones too; a library has one seam; there are no cycles."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import tierchat
+
+PACKAGE = Path(tierchat.__file__).parent
+
+# First match wins; every module must be listed, so that a new one is placed on purpose.
+FLOORS = (
+    ("tierchat.pocket", 5),
+    ("tierchat.engine", 2),
+    ("tierchat.protocol", 2),
+    ("tierchat.gates", 3),
+    ("tierchat.errors", 0),
+    ("tierchat.types", 0),
+    ("tierchat.commands", 5),
+)
+SINGLE_IMPORTER = {"llama_cpp": "tierchat.engine.llama", "jinja2": "tierchat.engine.template"}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in PACKAGE.rglob("*.py"):
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def floor(module: str) -> int:
+    return next(n for name, n in FLOORS if module == name or module.startswith(name + "."))
+
+
+def own_imports(name: str, path: Path, known: dict[str, Path]) -> set[str]:
+    return {found for found in imports(path) if found in known and found not in (name, "tierchat")}
+
+
+def test_imports_point_down() -> None:
+    known = modules()
+    wrong = [
+        f"{name} (floor {floor(name)}) imports {found} (floor {floor(found)})"
+        for name, path in known.items()
+        if name != "tierchat"
+        for found in own_imports(name, path, known)
+        if floor(found) > floor(name)
+    ]
+    assert not wrong
+
+
+def test_a_library_has_one_seam() -> None:
+    wrong = [
+        f"{name} imports {library}"
+        for name, path in modules().items()
+        for found in imports(path)
+        for library, seam in SINGLE_IMPORTER.items()
+        if found.split(".")[0] == library and name != seam
+    ]
+    assert not wrong
+
+
+def test_there_are_no_cycles() -> None:
+    known = modules()
+    graph = {name: own_imports(name, path, known) for name, path in known.items()}
+    # A package's own marker file is imported by its name alone; it imports nothing.
+    done: set[str] = set()
+    while len(done) < len(graph):
+        ready = {name for name in graph if name not in done and graph[name] <= done}
+        assert ready, f"a cycle among {sorted(set(graph) - done)}"
+        done |= ready

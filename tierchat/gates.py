@@ -1,0 +1,61 @@
+"""Gates: signals in, a verdict out. Does not know models, tiers' names or processes.
+
+Only the `token` gate is here: the model's own trained escalate token.
+"""
+
+from __future__ import annotations
+
+from tierchat.protocol import GateOrder
+from tierchat.types import Signals, Stage, Verdict
+
+DEFAULT_ESCALATE_THRESHOLD = 0.5
+
+
+class TokenGate:
+    """Reads the escalate token's probability at decisions A and B, and the answer's weakest
+    token at decision C.
+
+    It cannot tell which higher tier would do, so its verdicts name no target. Thresholds come
+    from the order, else from the model's own metadata, else 0.5 and no decision C.
+    """
+
+    def __init__(
+        self,
+        order: GateOrder,
+        escalate_threshold: float | None = None,
+        answer_threshold: float | None = None,
+    ) -> None:
+        thresholds = (order.escalate_threshold, escalate_threshold, DEFAULT_ESCALATE_THRESHOLD)
+        self._escalate_threshold = next(t for t in thresholds if t is not None)
+        self._answer_threshold = (
+            answer_threshold if order.answer_threshold is None else order.answer_threshold
+        )
+        self._may_escalate = order.may_escalate
+
+    def read(self, stage: Stage, signals: Signals) -> Verdict:
+        """Decide at one stage; `estimates` repeats the numbers that were compared."""
+        if stage == "answer":
+            return self._read_answer(signals)
+        probability = signals.escalate_probability
+        if probability is None:
+            return Verdict(escalate=False, reason="no escalate token")
+        wants_up = probability > self._escalate_threshold
+        return Verdict(
+            escalate=wants_up and self._may_escalate,
+            reason="escalate token" if wants_up else "keeps it",
+            estimates={
+                "escalate_probability": probability,
+                "escalate_threshold": self._escalate_threshold,
+            },
+        )
+
+    def _read_answer(self, signals: Signals) -> Verdict:
+        weakest, threshold = signals.answer_min_logprob, self._answer_threshold
+        if weakest is None or threshold is None:
+            return Verdict(escalate=False, reason="no threshold for a finished answer")
+        doubts = weakest < threshold
+        return Verdict(
+            escalate=doubts and self._may_escalate,
+            reason="unsure of its answer" if doubts else "keeps it",
+            estimates={"answer_min_logprob": weakest, "answer_threshold": threshold},
+        )
