@@ -15,6 +15,7 @@ FLOORS = (
     ("tierchat.pocket", 5),
     ("tierchat.engine", 2),
     ("tierchat.protocol", 2),
+    ("tierchat.request", 2),
     ("tierchat.gates", 3),
     ("tierchat.errors", 0),
     ("tierchat.types", 0),

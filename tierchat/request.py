@@ -1,0 +1,168 @@
+"""One request inside a worker: steps in, frames out, with the gate's three decisions between.
+
+Does not know sockets, threads or llama.cpp's API; `Gate` is the seam to the floor above.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Protocol
+
+from tierchat.engine.sequence import Sequence, Step
+from tierchat.engine.text import Detokenizer, RepetitionDetector, StopStrings
+from tierchat.protocol import Delta, Escalated, Finished, Generate, RequestEvent
+from tierchat.types import Signals, Stage, Usage, Verdict
+
+
+class Gate(Protocol):
+    """Signals in, verdict out."""
+
+    def read(self, stage: Stage, signals: Signals) -> Verdict: ...
+
+
+class Pieces(Protocol):
+    """What a request needs of a model."""
+
+    def piece(self, token: int) -> bytes: ...
+
+
+class Request:
+    """Turns the steps of one sequence into events. Owned by the engine thread.
+
+    `think_tokens` are the ids that open and close a thought, if the model has them.
+    """
+
+    def __init__(
+        self,
+        order: Generate,
+        sequence: Sequence,
+        gate: Gate,
+        model: Pieces,
+        *,
+        max_tokens: int,
+        think_tokens: tuple[int, int] | None = None,
+    ) -> None:
+        self.order = order
+        self.sequence = sequence
+        self._gate = gate
+        self._model = model
+        self._max_tokens = max_tokens
+        self._think_tokens = think_tokens
+        self._is_thinking = False
+        self._is_released = False
+        self._held = ""
+        self._num_held = 0
+        self._answer_logprobs: list[float] = []
+        self._last_verdict: Verdict | None = None
+        self._detokenizer = Detokenizer()
+        self._stops = StopStrings(order.sampling.stop)
+        self._repetition = RepetitionDetector()
+        self._started_s = time.monotonic()
+        self._num_refused = 0
+
+    def take(self, step: Step) -> list[RequestEvent]:
+        """Handle one new token; the last event is Escalated or Finished when it is over."""
+        escalated = self._read_gate(step)
+        if escalated:
+            return [escalated]
+        if step.is_end:
+            return self._finish("stop", step)
+        if self._think_tokens and step.token in self._think_tokens:
+            self._is_thinking = step.token == self._think_tokens[0]
+            return self._finish("length", None) if self._is_full() else []
+        if step.is_control:
+            # A control token in the wrong place ends the turn and is never shown.
+            return self._finish("stop", step)
+        text = self._detokenizer.add(self._model.piece(step.token))
+        events: list[RequestEvent] = []
+        if self._is_thinking:
+            events += [Delta(id=self.order.id, thought=text)] if text else []
+        else:
+            events += self._add_answer(text, step)
+        if self._repetition.is_repeating(step.token):
+            return events + self._finish("repetition", None)
+        if self._stops.is_stopped:
+            return events + self._finish("stop", None)
+        return events + (self._finish("length", None) if self._is_full() else [])
+
+    def interrupt(self) -> list[RequestEvent]:
+        """End a cancelled request; what was held back is let go, never lost."""
+        self._last_verdict = None
+        return [*self._release(), self._finished("interrupted")]
+
+    @property
+    def usage(self) -> Usage:
+        return Usage(
+            prompt_tokens=self.sequence.num_prompt_tokens,
+            cached_tokens=self.sequence.num_cached,
+            generated_tokens=self.sequence.num_generated - self._num_refused,
+            seconds=time.monotonic() - self._started_s,
+        )
+
+    def _read_gate(self, step: Step) -> Escalated | None:
+        if self._is_released or step.signals is None:
+            return None
+        is_first = self.sequence.num_generated == 1
+        stage: Stage = "prefill" if is_first else "first"
+        verdict = self._gate.read(stage, step.signals)
+        if is_first or verdict.escalate:
+            self._last_verdict = verdict
+        if not verdict.escalate:
+            return None
+        # The token drawn beside this reading was never computed, so it costs nothing.
+        self._num_refused = 1
+        return Escalated(
+            id=self.order.id, stage=stage, verdict=verdict, usage=self.usage, draft=self._held
+        )
+
+    def _add_answer(self, text: str, step: Step) -> list[RequestEvent]:
+        if step.logprob is not None:
+            self._answer_logprobs.append(step.logprob)
+        text = self._stops.add(text)
+        if self._is_released:
+            return [Delta(id=self.order.id, answer=text)] if text else []
+        self._held += text
+        self._num_held += 1
+        if self.order.gate.hold == "first" and self._num_held >= self.order.gate.hold_back:
+            return self._release()
+        return []
+
+    def _release(self) -> list[RequestEvent]:
+        self._is_released, self.sequence.reads_signals = True, False
+        held, self._held = self._held, ""
+        return [Delta(id=self.order.id, answer=held)] if held else []
+
+    def _finish(self, reason: str, last: Step | None) -> list[RequestEvent]:
+        self._num_refused = 1 if last else 0
+        if not self._is_thinking:
+            tail = self._stops.add(self._detokenizer.flush()) + self._stops.flush()
+            if self._is_released:
+                events: list[RequestEvent] = [Delta(id=self.order.id, answer=tail)] if tail else []
+                return [*events, self._finished(reason)]
+            self._held += tail
+        if self.order.gate.hold == "answer" and self._answer_logprobs:
+            signals = Signals(
+                answer_min_logprob=min(self._answer_logprobs),
+                answer_mean_logprob=sum(self._answer_logprobs) / len(self._answer_logprobs),
+                num_prompt_tokens=self.sequence.num_prompt_tokens,
+            )
+            verdict = self._last_verdict = self._gate.read("answer", signals)
+            if verdict.escalate:
+                return [
+                    Escalated(
+                        id=self.order.id,
+                        stage="answer",
+                        verdict=verdict,
+                        usage=self.usage,
+                        draft=self._held,
+                    )
+                ]
+        return [*self._release(), self._finished(reason)]
+
+    def _finished(self, reason: str) -> Finished:
+        return Finished(
+            id=self.order.id, reason=reason, usage=self.usage, verdict=self._last_verdict
+        )
+
+    def _is_full(self) -> bool:
+        return self.sequence.num_generated >= self._max_tokens
