@@ -19,9 +19,34 @@ FLOORS = (
     ("tierchat.gates", 3),
     ("tierchat.errors", 0),
     ("tierchat.types", 0),
+    ("tierchat.paths", 0),
+    ("tierchat.config", 1),
+    ("tierchat.toml_places", 1),
+    ("tierchat.held_model", 4),
+    ("tierchat.worker_process", 4),
+    ("tierchat.worker", 2),
+    ("tierchat.pool", 2),
+    ("tierchat.model_files", 1),
+    ("tierchat.ledger", 3),
+    ("tierchat.climb", 3),
+    ("tierchat.cascade", 3),
+    ("tierchat.openai_format", 4),
+    ("tierchat.admission", 4),
+    ("tierchat.server", 4),
+    ("tierchat.daemon", 4),
+    ("tierchat.client", 4),
+    ("tierchat.output", 5),
+    ("tierchat.doctor", 5),
+    ("tierchat.cli", 5),
     ("tierchat.commands", 5),
 )
-SINGLE_IMPORTER = {"llama_cpp": "tierchat.engine.llama", "jinja2": "tierchat.engine.template"}
+SINGLE_IMPORTER = {
+    "jinja2": "tierchat.engine.template",
+    "llama_cpp": "tierchat.engine.llama",
+    "platformdirs": "tierchat.paths",
+    "starlette": "tierchat.server",
+    "uvicorn": "tierchat.server",
+}
 
 
 def modules() -> dict[str, Path]:

@@ -100,6 +100,10 @@ class ContextTooLong(TierchatError):
     http_status = 400
     code = "context_length_exceeded"
 
+    def __init__(self, message: str, hint: str = "", num_tokens: int = 0) -> None:
+        super().__init__(message, hint)
+        self.num_tokens = num_tokens
+
 
 class NoTierCouldAnswer(TierchatError):
     exit_code = 9

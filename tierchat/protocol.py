@@ -70,6 +70,12 @@ class Cancel(Frozen, frozen=True, tag="cancel"):
     id: int
 
 
+class LoadProgress(Frozen, frozen=True, tag="load_progress"):
+    """`share` of the weights is read: a sign of life; 1.0 just before the first decode."""
+
+    share: float
+
+
 class Loaded(Frozen, frozen=True, tag="loaded"):
     info: ModelInfo
 
@@ -83,7 +89,7 @@ class LoadFailed(Frozen, frozen=True, tag="load_failed"):
 
 
 class Progress(Frozen, frozen=True, tag="progress"):
-    """`computed` of `total` prompt tokens are in the KV cache: a sign of life."""
+    """`computed` of `total` tokens are in the KV cache: a sign of life while nothing is shown."""
 
     id: int
     computed: int
@@ -134,7 +140,7 @@ class Failed(Frozen, frozen=True, tag="failed"):
 
 
 ToWorker = LoadModel | Generate | Cancel
-FromWorker = Loaded | LoadFailed | Progress | Delta | Escalated | Finished | Failed
+FromWorker = LoadProgress | Loaded | LoadFailed | Progress | Delta | Escalated | Finished | Failed
 RequestEvent = Progress | Delta | Escalated | Finished | Failed
 
 

@@ -80,7 +80,7 @@ class Request:
         else:
             events += self._add_answer(text, step)
         if self._repetition.is_repeating(step.token):
-            return events + self._finish("repetition", None)
+            return events + self._give_up("repetition", "repeats itself")
         if self._stops.is_stopped:
             return events + self._finish("stop", None)
         return events + (self._finish("length", None) if self._is_full() else [])
@@ -158,6 +158,17 @@ class Request:
                     )
                 ]
         return [*self._release(), self._finished(reason)]
+
+    def _give_up(self, reason: str, why: str) -> list[RequestEvent]:
+        """End on garbage: upward while nothing is shown, else where it stands."""
+        if self._is_released or not self.order.gate.may_escalate:
+            return self._finish(reason, None)
+        verdict = Verdict(escalate=True, reason=why)
+        return [
+            Escalated(
+                id=self.order.id, stage="first", verdict=verdict, usage=self.usage, draft=self._held
+            )
+        ]
 
     def _finished(self, reason: str) -> Finished:
         return Finished(

@@ -169,3 +169,91 @@ class ModelInfo(Frozen, frozen=True):
     answer_threshold: float | None = None
     is_gpu_offloaded: bool = False
     uses_extra_buffer_types: bool = True
+
+
+class Prompt(Frozen, frozen=True):
+    """One question to a cascade: the conversation, how to draw, what is asked of the tiers."""
+
+    messages: tuple[Message, ...]
+    sampling: Sampling = Sampling()
+    options: TierOptions = TierOptions()
+    think: bool | None = None
+
+
+class AnswerDelta(Frozen, frozen=True, tag="answer"):
+    """A piece of the answer; never taken back."""
+
+    text: str
+
+
+class ThoughtDelta(Frozen, frozen=True, tag="thought"):
+    """A piece of what a tier works out before its answer; it may still escalate."""
+
+    tier: str
+    text: str
+
+
+class Loading(Frozen, frozen=True, tag="loading"):
+    """The prompt waits for this tier's model to be loaded."""
+
+    tier: str
+    model: str
+
+
+class Hop(Frozen, frozen=True, tag="hop"):
+    """One escalation: the visit that ended, and the tier that is tried next."""
+
+    visit: Visit
+    target: str
+
+
+class Notice(Frozen, frozen=True, tag="notice"):
+    """Something the person should know, such as a tier skipped or restarted."""
+
+    text: str
+
+
+class Done(Frozen, frozen=True, tag="done"):
+    """The last event of every prompt that ended in an outcome."""
+
+    outcome: Outcome
+
+
+CascadeEvent = AnswerDelta | ThoughtDelta | Loading | Hop | Notice | Done
+
+WorkerState = Literal["stopped", "loading", "ready", "busy", "quarantined"]
+
+
+class WorkerStatus(Frozen, frozen=True):
+    """One model as `ps` shows it. `expires_in_s` None means that it stays for ever.
+
+    `rss_bytes` is resident memory of the child process; `reason` tells why it is quarantined.
+    """
+
+    model: str
+    tiers: tuple[str, ...]
+    state: WorkerState
+    pid: int | None = None
+    rss_bytes: int | None = None
+    size_bytes: int | None = None
+    context: int | None = None
+    num_active: int = 0
+    num_crashes: int = 0
+    expires_in_s: float | None = None
+    is_gpu_offloaded: bool = False
+    reason: str = ""
+
+
+class DaemonStatus(Frozen, frozen=True):
+    """What `daemon status` and `ps` show."""
+
+    pid: int
+    version: str
+    uptime_s: float
+    socket: str
+    cascades: dict[str, tuple[str, ...]]
+    workers: tuple[WorkerStatus, ...]
+    rss_bytes: int | None = None
+    num_active: int = 0
+    num_waiting: int = 0
+    is_stopping: bool = False

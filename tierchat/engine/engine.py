@@ -58,7 +58,8 @@ class Engine:
         if sequence.num_prompt_tokens >= self.limits.context:
             raise ContextTooLong(
                 f"the prompt has {sequence.num_prompt_tokens} tokens, "
-                f"the context is {self.limits.context}"
+                f"the context is {self.limits.context}",
+                num_tokens=sequence.num_prompt_tokens,
             )
         self._samplers[sequence.id] = Sampler(self.model, sequence.sampling, sequence.banned)
         self._scheduler.add(sequence)

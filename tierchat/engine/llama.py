@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 from collections import deque
+from collections.abc import Callable
 from collections.abc import Sequence as Rows
 from pathlib import Path
 from typing import Any
@@ -56,14 +57,22 @@ class LlamaModel:
         *,
         gpu_layers: int = -1,
         use_extra_buffer_types: bool = True,
+        on_progress: Callable[[float], None] | None = None,
     ) -> None:
-        """Load `path`; raises ModelMissing or ModelCorrupt (a bad file may also abort us)."""
+        """Load `path`; raises ModelMissing or ModelCorrupt (a bad file may also abort us).
+
+        `on_progress` is told the share of the weights read so far, 0..1.
+        """
         if not path.is_file():
             raise ModelMissing(f"no model file at {path}", "check the path in models.toml")
         lib.llama_backend_init()
         params = lib.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
         params.use_extra_bufts = use_extra_buffer_types
+        if on_progress:
+            params.progress_callback = lib.llama_progress_callback(
+                lambda share, _data: on_progress(share) is None
+            )
         self._model: Any = lib.llama_model_load_from_file(str(path).encode(), params)
         if not self._model:
             raise ModelCorrupt(

@@ -6,10 +6,13 @@ size limit, and what people wrote never passes through it or through the special
 
 from __future__ import annotations
 
+import resource
 import secrets
 import signal
+import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any, Protocol
 
@@ -22,6 +25,7 @@ from tierchat.types import Message
 
 MAX_RENDERED_CHARS = 1_000_000
 RENDER_DEADLINE_S = 2.0
+_RENDER_MEMORY_BYTES = 512 * 1024 * 1024
 
 
 class Tokenizer(Protocol):
@@ -48,10 +52,10 @@ class ChatTemplate:
         environment.globals["raise_exception"] = _raise_exception
         self._deadline_s = deadline_s
         try:
-            with _deadline(deadline_s):
+            with _deadline(deadline_s), _memory_limit():
                 self._template = environment.from_string(source)
-        except (JinjaError, RecursionError) as error:
-            raise TemplateError(f"the chat template does not compile: {error}") from error
+        except (JinjaError, RecursionError, MemoryError) as error:
+            raise TemplateError(f"the chat template does not compile: {error!r}") from error
 
     def tokens(
         self, messages: Sequence[Message], tokenizer: Tokenizer, *, think: bool | None = None
@@ -87,7 +91,7 @@ class ChatTemplate:
             values["enable_thinking"] = think
         parts, size = [], 0
         try:
-            with _deadline(self._deadline_s):
+            with _deadline(self._deadline_s), _memory_limit():
                 for part in self._template.generate(**values):
                     size += len(part)
                     if size > MAX_RENDERED_CHARS:
@@ -125,3 +129,21 @@ def _deadline(seconds: float) -> Iterator[None]:
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
+
+
+@contextmanager
+def _memory_limit() -> Iterator[None]:
+    # Only Linux counts address space in a way that makes this limit mean what it says.
+    if sys.platform != "linux":
+        yield
+        return
+    before = resource.getrlimit(resource.RLIMIT_AS)
+    num_pages = int(Path("/proc/self/statm").read_text().split()[0])
+    limit = num_pages * resource.getpagesize() + _RENDER_MEMORY_BYTES
+    if before[1] != resource.RLIM_INFINITY:
+        limit = min(limit, before[1])
+    resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, before)

@@ -1,0 +1,143 @@
+"""One loaded model with all a request needs of it: engine, template, gate, metadata.
+
+Does not know sockets or processes; `worker_process` drives it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+from tierchat.engine.engine import Engine, EngineLimits
+from tierchat.engine.llama import LlamaLog, LlamaModel, can_offload
+from tierchat.engine.sequence import Sequence
+from tierchat.engine.template import ChatTemplate
+from tierchat.errors import TemplateError
+from tierchat.gates import TokenGate
+from tierchat.protocol import Generate, LoadModel
+from tierchat.request import Request
+from tierchat.types import ModelInfo, Sampling
+
+_DEFAULT_CONTEXT = 8192
+_CELLS_FOR_MANY = 8192
+_NUM_WARM_UP_TOKENS = 32
+_THOUGHT_MARKS = (("<|think|>", "<|/think|>"), ("<think>", "</think>"))
+
+
+class HeldModel:
+    """Weights, KV cache and template of one GGUF. Owned by the engine thread."""
+
+    def __init__(self, order: LoadModel, on_progress: Callable[[float], None]) -> None:
+        """Load and decode once; raises ModelMissing, ModelCorrupt, TemplateError, EngineCrashed.
+
+        `on_progress` is told the share of the weights read, and 1.0 before the first decode.
+        """
+        self._log = LlamaLog()
+        self.model = LlamaModel(
+            Path(order.path),
+            self._log,
+            gpu_layers=order.gpu_layers,
+            use_extra_buffer_types=order.use_extra_buffer_types,
+            on_progress=on_progress,
+        )
+        template = self.model.metadata("tokenizer.chat_template")
+        if not template:
+            raise TemplateError(
+                f"{order.path} has no chat template",
+                "use an instruction-tuned GGUF; base models cannot hold a conversation",
+            )
+        self.template = ChatTemplate(template)
+        context = order.context or min(self.model.trained_context or 512, _DEFAULT_CONTEXT)
+        # Short contexts get cells for many sequences at once; long ones share and may preempt.
+        cells = max(context, min(context * order.max_sequences, _CELLS_FOR_MANY))
+        self.engine = Engine(
+            self.model,
+            EngineLimits(
+                context=context,
+                num_cells=cells,
+                batch_size=order.batch_size,
+                max_sequences=order.max_sequences,
+                num_threads=order.num_threads or os.cpu_count() or 1,
+            ),
+        )
+        self.escalate_token = _whole(self.model.metadata("tierchat.escalate_token_id"))
+        self.think_tokens = _thought_tokens(self.model)
+        on_progress(1.0)
+        self._warm_up()
+        self.info = ModelInfo(
+            name=order.name,
+            architecture=self.model.metadata("general.architecture") or "unknown",
+            parameters=self.model.num_parameters,
+            size_bytes=self.model.size_bytes,
+            context=context,
+            vocabulary_size=self.model.vocabulary_size,
+            escalate_token=self.escalate_token,
+            escalate_threshold=_number(self.model.metadata("tierchat.escalate_threshold")),
+            answer_threshold=_number(self.model.metadata("tierchat.answer_threshold")),
+            is_gpu_offloaded=can_offload() and order.gpu_layers != 0,
+            uses_extra_buffer_types=order.use_extra_buffer_types,
+        )
+
+    def _warm_up(self) -> None:
+        # A kernel this machine cannot run (AMX on some virtual machines) dies here, before
+        # any prompt is lost; it needs a batch of more than one token to show.
+        tokens = [t % self.model.vocabulary_size for t in range(_NUM_WARM_UP_TOKENS)]
+        sequence = Sequence(0, tokens, Sampling(temperature=0), reads_signals=False)
+        self.engine.add(sequence)
+        for _ in range(2):
+            self.engine.step()
+        self.engine.finish(sequence)
+
+    def request(self, order: Generate) -> Request:
+        """Turn an order into a request whose sequence waits in the engine.
+
+        Raises TemplateError or ContextTooLong; nothing is queued then.
+        """
+        tokens = self.template.tokens(order.messages, self.model, think=order.think)
+        if self.model.adds_bos and tokens[:1] != [self.model.bos_token]:
+            tokens.insert(0, self.model.bos_token)
+        has_gate = order.gate.kind == "token" and self.escalate_token is not None
+        banned = []
+        if self.escalate_token is not None and not (has_gate and order.gate.may_escalate):
+            banned.append(self.escalate_token)
+        if order.think is False and self.think_tokens:
+            banned.append(self.think_tokens[0])
+        sequence = Sequence(
+            order.id,
+            tokens,
+            order.sampling,
+            banned=tuple(banned),
+            escalate_token=self.escalate_token if has_gate else None,
+        )
+        room = self.engine.limits.context - len(tokens)
+        request = Request(
+            order,
+            sequence,
+            TokenGate(order.gate, self.info.escalate_threshold, self.info.answer_threshold),
+            self.model,
+            max_tokens=min(order.sampling.max_tokens or room, room),
+            think_tokens=self.think_tokens,
+        )
+        self.engine.add(sequence)
+        return request
+
+
+def _thought_tokens(model: LlamaModel) -> tuple[int, int] | None:
+    for opening, closing in _THOUGHT_MARKS:
+        opened = model.tokenize(opening, parse_special=True)
+        closed = model.tokenize(closing, parse_special=True)
+        if len(opened) == len(closed) == 1:
+            return opened[0], closed[0]
+    return None
+
+
+def _whole(text: str | None) -> int | None:
+    return int(text) if text and text.isdecimal() else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None

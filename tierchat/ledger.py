@@ -1,0 +1,94 @@
+"""What a prompt cost: visits in, an outcome out. Counted, never guessed unless marked so.
+
+Does not know workers or gates. Compute is parameters times computed tokens, prefill and decode,
+over all visited tiers (facts of a decoder-only model: about two operations per weight and token).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from tierchat.types import FinishReason, Outcome, Usage, Verdict, Visit
+
+
+class Ledger:
+    """Collects the visits of one prompt.
+
+    `parameters` tells a tier's size; `top` is the tier that the total is compared with.
+    """
+
+    def __init__(self, parameters: Callable[[str], float], top: str) -> None:
+        self._parameters = parameters
+        self._top = top
+        self._visits: list[Visit] = []
+        self.notices: list[str] = []
+
+    @property
+    def visits(self) -> tuple[Visit, ...]:
+        return tuple(self._visits)
+
+    def add(
+        self,
+        tier: str,
+        model: str,
+        reason: str,
+        usage: Usage,
+        verdict: Verdict | None = None,
+        *,
+        is_answer: bool = False,
+    ) -> Visit:
+        """Write down one visit; all it generated is discarded unless it is the answer."""
+        visit = Visit(
+            tier=tier,
+            model=model,
+            reason=reason,
+            prompt_tokens=usage.prompt_tokens,
+            cached_tokens=usage.cached_tokens,
+            generated_tokens=usage.generated_tokens,
+            discarded_tokens=0 if is_answer else usage.generated_tokens,
+            seconds=usage.seconds,
+            estimates=verdict.estimates if verdict else {},
+        )
+        self._visits.append(visit)
+        return visit
+
+    def close(
+        self, answer: str, thought: str, finish_reason: FinishReason, seconds: float
+    ) -> Outcome:
+        """Add up; the last visit is the one that answered, unless nobody did."""
+        is_answered = finish_reason != "unanswered"
+        last = self._visits[-1]
+        hops = self._visits[:-1] if is_answered else self._visits
+        relative, is_estimated = self._relative_compute()
+        return Outcome(
+            answer=answer,
+            tier=last.tier if is_answered else None,
+            model=last.model if is_answered else None,
+            finish_reason=finish_reason,
+            path=self.visits,
+            prompt_tokens=last.prompt_tokens,
+            generated_tokens=last.generated_tokens if is_answered else 0,
+            escalation_tokens=sum(_computed(visit) for visit in hops),
+            escalation_seconds=sum(visit.seconds for visit in hops),
+            seconds=seconds,
+            relative_compute=relative,
+            is_compute_estimated=is_estimated,
+            top_tier=self._top,
+            thought=thought,
+            notices=tuple(self.notices),
+        )
+
+    def _relative_compute(self) -> tuple[float, bool]:
+        spent = sum(self._cost(visit.tier, _computed(visit)) for visit in self._visits)
+        top = [visit for visit in self._visits if visit.tier == self._top]
+        # When the top tier did not run, it is charged the tokens of the tier that ended it.
+        reference = top[-1] if top else self._visits[-1]
+        alone = self._cost(self._top, _computed(reference))
+        return (spent / alone if alone else 1.0), not top
+
+    def _cost(self, tier: str, num_tokens: int) -> float:
+        return self._parameters(tier) * num_tokens
+
+
+def _computed(visit: Visit) -> int:
+    return visit.prompt_tokens - visit.cached_tokens + visit.generated_tokens

@@ -1,0 +1,78 @@
+"""Model files on disk: whether one is the file that was published.
+
+Does not know catalogues, workers or what is inside a GGUF.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import msgspec
+
+from tierchat.errors import ModelCorrupt, ModelMissing
+
+_BLOCK_BYTES = 1 << 20
+
+
+class VerifiedFiles:
+    """Checks a file's sha256 and remembers the answer for as long as the file is unchanged.
+
+    Unchanged means same size, modification time, inode and device. `memory` is a JSON file;
+    when it cannot be read or written, files are hashed again and nothing else is lost.
+    """
+
+    def __init__(self, memory: Path) -> None:
+        self._memory = memory
+
+    def check(self, path: Path, sha256: str | None) -> None:
+        """Raise ModelMissing or ModelCorrupt unless the file is there and has this hash."""
+        try:
+            stat = path.stat()
+        except OSError as error:
+            raise ModelMissing(
+                f"cannot read the model file {path}: {error.strerror}",
+                "check `file` in models.toml; `tierchat paths` shows where that is",
+            ) from error
+        if not sha256:
+            return
+        identity = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino} {stat.st_dev} {sha256}"
+        known = self._load()
+        if known.get(str(path)) == identity:
+            return
+        found = hash_file(path)
+        if found != sha256.lower():
+            raise ModelCorrupt(
+                f"{path} is not the file that was published: its sha256 is {found[:12]}..., "
+                f"models.toml says {sha256[:12]}...",
+                "fetch the file again (for a bundled model: reinstall tierchat)",
+            )
+        self._save({**known, str(path): identity})
+
+    def _load(self) -> dict[str, str]:
+        try:
+            return msgspec.json.decode(self._memory.read_bytes(), type=dict[str, str])
+        except (OSError, msgspec.ValidationError, msgspec.DecodeError):
+            return {}
+
+    def _save(self, known: dict[str, str]) -> None:
+        write_quietly(self._memory, msgspec.json.encode(known))
+
+
+def hash_file(path: Path) -> str:
+    """Return the sha256 of a file in hexadecimal."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def write_quietly(path: Path, data: bytes) -> None:
+    """Replace a small memory file; a home that cannot be written costs only the memory."""
+    part = path.with_name(path.name + ".part")
+    try:
+        part.write_bytes(data)
+        part.replace(path)
+    except OSError:
+        return

@@ -1,0 +1,146 @@
+"""Where tierchat keeps its files: config, data, state and the daemon's socket.
+
+Does not read or write them, except to make a directory private.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tierchat.errors import UnsafePath
+
+# sun_path holds 108 bytes, the last one a NUL.
+_MAX_SOCKET_BYTES = 107
+
+
+@dataclass(frozen=True)
+class Paths:
+    """The directories of one user, and the files in them."""
+
+    config_dir: Path
+    data_dir: Path
+    state_dir: Path
+    cache_dir: Path
+    runtime_dir: Path
+
+    @property
+    def config_file(self) -> Path:
+        return self.config_dir / "config.toml"
+
+    @property
+    def models_file(self) -> Path:
+        """The user's own models and cascades, beside the shipped ones."""
+        return self.config_dir / "models.toml"
+
+    @property
+    def socket(self) -> Path:
+        return self.runtime_dir / "daemon.sock"
+
+    @property
+    def daemon_lock(self) -> Path:
+        """Locked by the running daemon for as long as it lives."""
+        return self.runtime_dir / "daemon.lock"
+
+    @property
+    def start_lock(self) -> Path:
+        """Locked by whoever is starting a daemon."""
+        return self.runtime_dir / "start.lock"
+
+    @property
+    def daemon_log(self) -> Path:
+        return self.state_dir / "daemon.log"
+
+    @property
+    def crash_log(self) -> Path:
+        return self.state_dir / "crash.log"
+
+    @property
+    def machine_file(self) -> Path:
+        """What this machine taught us, such as kernels that it cannot run."""
+        return self.state_dir / "machine.json"
+
+    @property
+    def verified_file(self) -> Path:
+        """Which model files were found to have the right sha256."""
+        return self.state_dir / "verified.json"
+
+
+def find_paths(env: Mapping[str, str]) -> Paths:
+    """Choose the directories from the environment; creates nothing.
+
+    TIERCHAT_HOME puts all of them below one directory. Otherwise the platform's own places are
+    used, and the runtime directory only if it is ours alone.
+    """
+    home = env.get("TIERCHAT_HOME")
+    if home:
+        root = Path(os.path.abspath(os.path.expanduser(home)))
+        return Paths(
+            config_dir=root / "config",
+            data_dir=root / "data",
+            state_dir=root / "state",
+            cache_dir=root / "cache",
+            runtime_dir=_short_enough(root / "run"),
+        )
+    from platformdirs import PlatformDirs
+
+    dirs = PlatformDirs("tierchat", appauthor=False)
+    return Paths(
+        config_dir=Path(dirs.user_config_dir),
+        data_dir=Path(dirs.user_data_dir),
+        state_dir=Path(dirs.user_state_dir),
+        cache_dir=Path(dirs.user_cache_dir),
+        runtime_dir=_runtime_dir(env.get("XDG_RUNTIME_DIR")),
+    )
+
+
+def make_private(directory: Path) -> None:
+    """Create a directory for us alone (0700); an existing one must be ours.
+
+    Raises UnsafePath when it cannot be made, belongs to someone else, or is not a directory.
+    """
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = directory.lstat()
+    except OSError as error:
+        raise UnsafePath(
+            f"cannot write {directory}: {error.strerror or error}",
+            "set TIERCHAT_HOME to a directory you own",
+        ) from error
+    if stat.S_ISLNK(found.st_mode):
+        found = directory.stat()
+    if found.st_uid != os.getuid():
+        raise UnsafePath(
+            f"{directory} belongs to user {found.st_uid}, not to you",
+            "remove it, or set TIERCHAT_HOME to a directory you own",
+        )
+    if found.st_mode & 0o077:
+        directory.chmod(0o700)
+
+
+def _runtime_dir(xdg: str | None) -> Path:
+    if xdg and _is_ours_alone(Path(xdg)):
+        return _short_enough(Path(xdg) / "tierchat")
+    return Path(tempfile.gettempdir()) / f"tierchat-{os.getuid()}"
+
+
+def _is_ours_alone(directory: Path) -> bool:
+    try:
+        found = directory.stat()
+    except OSError:
+        return False
+    is_ours = found.st_uid == os.getuid() and not found.st_mode & 0o077
+    return directory.is_absolute() and stat.S_ISDIR(found.st_mode) and is_ours
+
+
+def _short_enough(runtime_dir: Path) -> Path:
+    """Fall back to a short name where a Unix socket's path would not fit."""
+    if len(os.fsencode(runtime_dir / "daemon.sock")) <= _MAX_SOCKET_BYTES:
+        return runtime_dir
+    digest = hashlib.sha256(os.fsencode(runtime_dir)).hexdigest()[:8]
+    return Path(tempfile.gettempdir()) / f"tierchat-{os.getuid()}-{digest}"

@@ -1,0 +1,217 @@
+"""The child process that holds one model: frames in, engine steps, frames out.
+
+Does not know tiers, cascades or the daemon.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import queue
+import signal
+import socket
+import sys
+import threading
+import time
+
+import msgspec
+
+from tierchat.errors import ContextTooLong, TemplateError, TierchatError
+from tierchat.held_model import HeldModel
+from tierchat.protocol import (
+    Cancel,
+    Escalated,
+    Failed,
+    Finished,
+    FrameReader,
+    FromWorker,
+    Generate,
+    Loaded,
+    LoadFailed,
+    LoadModel,
+    LoadProgress,
+    Progress,
+    ToWorker,
+    encode,
+)
+from tierchat.request import Request
+from tierchat.types import Usage
+
+_PR_SET_PDEATHSIG = 1
+_READ_BYTES = 1 << 16
+_HEARTBEAT_S = 1.0
+
+
+class Connection:
+    """The socket to the daemon: a thread reads orders, whoever holds the engine writes."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self.inbox: queue.SimpleQueue[Generate | Cancel | None] = queue.SimpleQueue()
+        self._reader = FrameReader(ToWorker)
+        self._ready: list[object] = []
+
+    def read_load(self) -> LoadModel | None:
+        """Wait for the first frame; None when the daemon is gone or speaks nonsense."""
+        while not self._ready:
+            data = self._socket.recv(_READ_BYTES)
+            if not data:
+                return None
+            self._ready += self._reader.feed(data)
+        first = self._ready.pop(0)
+        return first if isinstance(first, LoadModel) else None
+
+    def start_reading(self) -> None:
+        """Hand every further order to `inbox`; None is the end of the connection."""
+        threading.Thread(target=self._read, name="orders", daemon=True).start()
+
+    def send(self, frames: list[FromWorker]) -> None:
+        """Write frames in one go; raises OSError when the daemon is gone."""
+        if frames:
+            self._socket.sendall(b"".join(encode(frame) for frame in frames))
+
+    def _read(self) -> None:
+        try:
+            while True:
+                for frame in self._ready:
+                    if isinstance(frame, Generate | Cancel):
+                        self.inbox.put(frame)
+                data = self._socket.recv(_READ_BYTES)
+                if not data:
+                    break
+                self._ready = self._reader.feed(data)
+        except (OSError, TierchatError, msgspec.ValidationError, msgspec.DecodeError) as error:
+            print(f"orders cannot be read: {error}", file=sys.stderr)
+        self.inbox.put(None)
+
+
+class Worker:
+    """The loop: take orders, step the engine, send what came of it. Runs in the main thread,
+    because a template's deadline is a signal.
+    """
+
+    def __init__(self, held: HeldModel, connection: Connection) -> None:
+        self._held = held
+        self._connection = connection
+        self._requests: dict[int, Request] = {}
+        self._last_sign_s: dict[int, float] = {}
+
+    def run(self) -> None:
+        """Serve until the connection ends."""
+        while self._take_orders():
+            frames: list[FromWorker] = []
+            for step in self._held.engine.step():
+                request = self._requests.get(step.sequence.id)
+                if request:
+                    frames += self._settle(request, list(request.take(step)))
+            self._connection.send(frames + self._signs_of_life())
+
+    def _take_orders(self) -> bool:
+        inbox = self._connection.inbox
+        while True:
+            try:
+                # With nothing to compute we sleep until an order comes.
+                order = inbox.get(block=not self._requests)
+            except queue.Empty:
+                return True
+            if order is None:
+                return False
+            if isinstance(order, Cancel):
+                self._cancel(order)
+            else:
+                self._begin(order)
+
+    def _begin(self, order: Generate) -> None:
+        try:
+            self._requests[order.id] = self._held.request(order)
+            self._last_sign_s[order.id] = time.monotonic()
+        except ContextTooLong as error:
+            usage = Usage(prompt_tokens=error.num_tokens)
+            self._fail(order.id, error, usage)
+        except TemplateError as error:
+            self._fail(order.id, error, Usage())
+
+    def _fail(self, id_: int, error: TierchatError, usage: Usage) -> None:
+        failed = Failed(
+            id=id_, code=error.code, message=error.message, hint=error.hint, usage=usage
+        )
+        self._connection.send([failed])
+
+    def _cancel(self, order: Cancel) -> None:
+        request = self._requests.get(order.id)
+        if request:
+            self._connection.send(self._settle(request, list(request.interrupt())))
+
+    def _settle(self, request: Request, events: list[FromWorker]) -> list[FromWorker]:
+        id_ = request.order.id
+        if events:
+            self._last_sign_s[id_] = time.monotonic()
+            if isinstance(events[-1], Escalated | Finished):
+                self._held.engine.finish(request.sequence)
+                del self._requests[id_], self._last_sign_s[id_]
+        return events
+
+    def _signs_of_life(self) -> list[FromWorker]:
+        now = time.monotonic()
+        signs: list[FromWorker] = []
+        for id_, last in self._last_sign_s.items():
+            if now - last > _HEARTBEAT_S:
+                sequence = self._requests[id_].sequence
+                total = len(sequence.tokens)
+                signs.append(Progress(id=id_, computed=sequence.num_computed, total=total))
+                self._last_sign_s[id_] = now
+        return signs
+
+
+class _Reporter:
+    """Tells the daemon how far loading is, about once a second."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._last_s = time.monotonic()
+
+    def __call__(self, share: float) -> None:
+        if share == 1.0 or time.monotonic() - self._last_s > _HEARTBEAT_S:
+            self._last_s = time.monotonic()
+            self._connection.send([LoadProgress(share=share)])
+
+
+def _die_with_parent(parent: int) -> None:
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    # The parent may have died before the wish was made.
+    if os.getppid() != parent:
+        sys.exit(1)
+
+
+def main(argv: list[str]) -> int:
+    """Serve one model over the inherited socket: `worker_process FD PARENT_PID`."""
+    _die_with_parent(int(argv[2]))
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    connection = Connection(socket.socket(fileno=int(argv[1])))
+    order = connection.read_load()
+    if order is None:
+        return 1
+    try:
+        held = HeldModel(order, _Reporter(connection))
+    except TierchatError as error:
+        connection.send([LoadFailed(code=error.code, message=error.message, hint=error.hint)])
+        return 1
+    connection.send([Loaded(info=held.info)])
+    connection.start_reading()
+    try:
+        Worker(held, connection).run()
+    except TierchatError as error:
+        # The engine can no longer be trusted; the pool starts a new process.
+        print(f"engine crashed: {error.message}", file=sys.stderr)
+        return 70
+    except BrokenPipeError:
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    # Skips llama.cpp's and ggml's static destructors, which may fault on the way out.
+    code = main(sys.argv)
+    sys.stderr.flush()
+    os._exit(code)
