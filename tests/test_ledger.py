@@ -24,6 +24,7 @@ def test_one_hop_is_charged_for_both_tiers_and_compared_with_the_top_at_the_same
     assert outcome.escalation_tokens == 10
     assert outcome.escalation_seconds == pytest.approx(0.1)
     assert outcome.relative_compute == pytest.approx((1 * 10 + 5 * 40) / (20 * 40))
+    assert outcome.escalation_compute == pytest.approx(10 / (20 * 40))
     assert outcome.is_compute_estimated
 
 

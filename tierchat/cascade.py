@@ -258,9 +258,10 @@ class _Run:
         return self._done(_FINISH_REASONS.get(end.reason, "length"))
 
     def _unanswered(self) -> list[CascadeEvent]:
-        names = " and ".join(dict.fromkeys(visit.tier for visit in self._ledger.visits))
-        sentences = (f"No tier can answer this: {names} declined.", self._spec.knows)
-        self._ledger.notices.append(" ".join((*sentences, self._spec.advice)).strip())
+        *others, last = dict.fromkeys(visit.tier for visit in self._ledger.visits)
+        names = f"{', '.join(others)} and {last}" if others else last
+        lines = (f"No tier can answer this: {names} declined.", self._spec.knows, self._spec.advice)
+        self._ledger.notices.append("\n".join(filter(None, lines)))
         return self._done("unanswered")
 
     def _go_past(self, tier: TierSpec, end: Failed) -> list[CascadeEvent]:
@@ -292,7 +293,8 @@ class _Run:
             reason,
             time.monotonic() - self._began_s,
         )
-        return [Done(outcome=outcome)]
+        is_below = reason != "unanswered" and self._climb.is_below_asked
+        return [Done(outcome=msgspec.structs.replace(outcome, is_below_asked=is_below))]
 
 
 def _filled(asked: Sampling, default: Sampling) -> Sampling:

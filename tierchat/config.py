@@ -126,6 +126,21 @@ def load_settings(paths: Paths, env: Mapping[str, str]) -> Settings:
     return settings
 
 
+def setting_sources(paths: Paths, env: Mapping[str, str]) -> dict[str, str]:
+    """Say for every setting where its value comes from."""
+    in_file: set[str] = set()
+    if paths.config_file.exists():
+        in_file = set(tomllib.loads(_read(paths.config_file)))
+    return {
+        key: f"{_PREFIX}{key.upper()}"
+        if _PREFIX + key.upper() in env
+        else str(paths.config_file)
+        if key in in_file
+        else "default"
+        for key in Settings.__struct_fields__
+    }
+
+
 def parse_keepalive(text: str) -> float:
     """Turn `10m`, `1h30m`, a number of seconds, negative (for ever) or 0 (unload) to seconds."""
     bare = text.strip()

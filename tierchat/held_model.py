@@ -22,6 +22,8 @@ from tierchat.types import ModelInfo, Sampling
 _DEFAULT_CONTEXT = 8192
 _CELLS_FOR_MANY = 8192
 _NUM_WARM_UP_TOKENS = 32
+# Below this a token is computed faster than threads can meet at a barrier.
+_MIN_PARAMETERS_FOR_THREADS = 50_000_000
 _THOUGHT_MARKS = (("<|think|>", "<|/think|>"), ("<think>", "</think>"))
 
 
@@ -58,7 +60,7 @@ class HeldModel:
                 num_cells=cells,
                 batch_size=order.batch_size,
                 max_sequences=order.max_sequences,
-                num_threads=order.num_threads or os.cpu_count() or 1,
+                num_threads=order.num_threads or _num_threads(self.model),
             ),
         )
         self.escalate_token = _whole(self.model.metadata("tierchat.escalate_token_id"))
@@ -121,6 +123,12 @@ class HeldModel:
         )
         self.engine.add(sequence)
         return request
+
+
+def _num_threads(model: LlamaModel) -> int:
+    if model.num_parameters < _MIN_PARAMETERS_FOR_THREADS:
+        return 1
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _thought_tokens(model: LlamaModel) -> tuple[int, int] | None:

@@ -6,7 +6,7 @@ over all visited tiers (facts of a decoder-only model: about two operations per 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tierchat.types import FinishReason, Outcome, Usage, Verdict, Visit
 
@@ -59,7 +59,7 @@ class Ledger:
         is_answered = finish_reason != "unanswered"
         last = self._visits[-1]
         hops = self._visits[:-1] if is_answered else self._visits
-        relative, is_estimated = self._relative_compute()
+        alone, is_estimated = self._cost_of_top_alone()
         return Outcome(
             answer=answer,
             tier=last.tier if is_answered else None,
@@ -71,23 +71,22 @@ class Ledger:
             escalation_tokens=sum(_computed(visit) for visit in hops),
             escalation_seconds=sum(visit.seconds for visit in hops),
             seconds=seconds,
-            relative_compute=relative,
+            relative_compute=self._cost(self._visits) / alone if alone else 1.0,
             is_compute_estimated=is_estimated,
             top_tier=self._top,
+            escalation_compute=self._cost(hops) / alone if alone else 0.0,
             thought=thought,
             notices=tuple(self.notices),
         )
 
-    def _relative_compute(self) -> tuple[float, bool]:
-        spent = sum(self._cost(visit.tier, _computed(visit)) for visit in self._visits)
+    def _cost_of_top_alone(self) -> tuple[float, bool]:
+        """Charge the top tier what it computed, or what the last tier did; tells if it guessed."""
         top = [visit for visit in self._visits if visit.tier == self._top]
-        # When the top tier did not run, it is charged the tokens of the tier that ended it.
         reference = top[-1] if top else self._visits[-1]
-        alone = self._cost(self._top, _computed(reference))
-        return (spent / alone if alone else 1.0), not top
+        return self._parameters(self._top) * _computed(reference), not top
 
-    def _cost(self, tier: str, num_tokens: int) -> float:
-        return self._parameters(tier) * num_tokens
+    def _cost(self, visits: Iterable[Visit]) -> float:
+        return sum(self._parameters(visit.tier) * _computed(visit) for visit in visits)
 
 
 def _computed(visit: Visit) -> int:

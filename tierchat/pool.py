@@ -9,7 +9,7 @@ import asyncio
 import signal
 import time
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -124,7 +124,7 @@ class Pool:
             place.info = place.worker.info
             return place.worker
 
-    async def generate(self, model: str, order: Generate) -> AsyncIterator[RequestEvent]:
+    async def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]:
         """Run one request on a model; closing the iterator cancels it. Never unloads a busy model.
 
         Raises what `load` raises, or WorkerDied when the worker dies under the request.
@@ -142,7 +142,7 @@ class Pool:
                 await self._bury(place, worker, error)
                 raise
             finally:
-                await events.aclose()  # type: ignore[attr-defined]
+                await events.aclose()
         finally:
             place.num_active -= 1
             if not place.num_active:

@@ -150,6 +150,8 @@ class Outcome(Frozen, frozen=True):
     relative_compute: float
     is_compute_estimated: bool
     top_tier: str
+    escalation_compute: float = 0.0
+    is_below_asked: bool = False
     thought: str = ""
     notices: tuple[str, ...] = ()
     conversation_id: str | None = None

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -136,7 +136,7 @@ class Worker:
     def num_active(self) -> int:
         return len(self._inboxes)
 
-    async def generate(self, order: Generate) -> AsyncIterator[RequestEvent]:
+    async def generate(self, order: Generate) -> AsyncGenerator[RequestEvent, None]:
         """Send one request (its id is chosen here) and yield its events.
 
         Closing the iterator early cancels the request. Raises WorkerDied when the child dies

@@ -1,0 +1,129 @@
+"""The options of `ask` turned into a prompt and a view, checked before anything is sent.
+
+Does not know typer or the network.
+"""
+
+from __future__ import annotations
+
+import difflib
+import os
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+import msgspec
+
+from tierchat.asking import Asking, View
+from tierchat.client import Client
+from tierchat.config import Settings, load_settings, parse_keepalive
+from tierchat.errors import UsageError
+from tierchat.output import Output, standard_output
+from tierchat.paths import find_paths
+from tierchat.prompt_text import Stdin, StdinRule, read_prompt
+from tierchat.types import Message, Prompt, Sampling, TierOptions
+
+_Value = TypeVar("_Value")
+
+
+@dataclass(frozen=True)
+class AskRequest:
+    """What was typed after `tierchat ask`; the names are those of the options."""
+
+    prompt: list[str] | None = None
+    model: str | None = None
+    system: str | None = None
+    option: list[str] | None = None
+    tier: str | None = None
+    min_tier: str | None = None
+    max_tier: str | None = None
+    no_escalate: bool = False
+    draft: bool = False
+    think: bool | None = None
+    explain: bool = False
+    json: bool = False
+    quiet: bool = False
+    no_stream: bool = False
+    hide_reasoning: bool = False
+    usage: bool = False
+    keepalive: str | None = None
+    timeout: float | None = None
+    seed: int | None = None
+    stdin: bool | None = None
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """List the options."""
+        return tuple(field.name for field in fields(cls))
+
+
+def run(request: AskRequest) -> int:
+    """Ask and print with this process's streams; returns the exit code."""
+    paths = find_paths(os.environ)
+    settings = load_settings(paths, os.environ)
+    output = standard_output(quiet=request.quiet)
+    # Whole answers can be judged whole: only a person at a terminal sees them grow.
+    is_streamed = output.is_out_terminal and not request.no_stream and not request.json
+    prompt = build_prompt(request, settings, output, Stdin.ours(), is_streamed=is_streamed)
+    view = View(
+        is_json=request.json,
+        is_streamed=not request.no_stream,
+        shows_thoughts=not (request.hide_reasoning or settings.hide_reasoning),
+        shows_usage=request.explain or request.usage,
+        explains=request.explain,
+    )
+    return Asking(output, view).run(Client(paths), prompt)
+
+
+def build_prompt(
+    request: AskRequest, settings: Settings, output: Output, stdin: Stdin, *, is_streamed: bool
+) -> Prompt:
+    """Check the options and read the prompt; raises UsageError naming what is wrong."""
+    sampling = parse_sampling(request.option or [], request.seed)
+    options = _checked(
+        TierOptions,
+        {
+            "cascade": request.model or settings.cascade,
+            "tier": request.tier,
+            "min_tier": request.min_tier,
+            "max_tier": request.max_tier,
+            "no_escalate": request.no_escalate,
+            "draft": request.draft,
+            "explain": request.explain,
+            "hold": None if is_streamed else "answer",
+            "keepalive_s": None
+            if request.keepalive is None
+            else parse_keepalive(request.keepalive),
+            "timeout_s": settings.timeout_s if request.timeout is None else request.timeout,
+        },
+    )
+    rule: StdinRule = "auto" if request.stdin is None else "always" if request.stdin else "never"
+    text = read_prompt(request.prompt or [], stdin, rule, lambda t: output.note(t, "yellow"))
+    system = [Message(role="system", content=request.system)] if request.system else []
+    messages = (*system, Message(role="user", content=text))
+    return Prompt(messages=messages, sampling=sampling, options=options, think=request.think)
+
+
+def parse_sampling(pairs: list[str], seed: int | None) -> Sampling:
+    """Read `key=value` pairs; raises UsageError naming the key and the nearest known one."""
+    found: dict[str, Any] = {} if seed is None else {"seed": seed}
+    for pair in pairs:
+        key, separator, value = pair.partition("=")
+        if not separator:
+            raise UsageError(f"option {pair!r} has no value", "write -o temperature 0.7")
+        if key not in Sampling.__struct_fields__:
+            near = difflib.get_close_matches(key, Sampling.__struct_fields__, 1)
+            raise UsageError(
+                f"no option named {key!r}",
+                f"did you mean {near[0]}?"
+                if near
+                else f"known: {', '.join(Sampling.__struct_fields__)}",
+            )
+        found[key] = (*found.get(key, ()), value) if key == "stop" else value
+    return _checked(Sampling, found)
+
+
+def _checked(kind: type[_Value], values: dict[str, Any]) -> _Value:
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$.")
+        raise UsageError(f"{place.rstrip('`')}: {message}", "see tierchat ask --help") from error

@@ -1,0 +1,153 @@
+"""One question from a command: send it, print what comes, choose the exit code.
+
+Does not know typer or sockets; `Asks` is the seam to the client.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from tierchat.errors import DaemonUnreachable, TierchatError
+from tierchat.output import Output, StdoutClosed
+from tierchat.tier_line import explanation, hop_line, tier_line
+from tierchat.types import (
+    AnswerDelta,
+    CascadeEvent,
+    Done,
+    Hop,
+    Loading,
+    Notice,
+    Outcome,
+    Prompt,
+    ThoughtDelta,
+)
+
+EXIT_ERROR = 1
+EXIT_BELOW_ASKED = 8
+EXIT_UNANSWERED = 9
+EXIT_INTERRUPTED = 130
+
+
+class Asks(Protocol):
+    """What asking needs of the client."""
+
+    def ask(self, prompt: Prompt) -> Iterator[CascadeEvent]: ...
+
+
+@dataclass(frozen=True)
+class View:
+    """How the answer is to be shown."""
+
+    is_json: bool = False
+    is_streamed: bool = True
+    shows_thoughts: bool = True
+    shows_usage: bool = False
+    explains: bool = False
+
+
+class Asking:
+    """Prints one answer as it comes."""
+
+    def __init__(self, output: Output, view: View) -> None:
+        self._output = output
+        self._view = view
+        self._outcome: Outcome | None = None
+        self._has_answer = False
+        self._ends_line = True
+
+    def run(self, client: Asks, prompt: Prompt) -> int:
+        """Ask and print; returns the exit code. Raises what the client raises."""
+        events = client.ask(prompt)
+        try:
+            for event in events:
+                self._show(event)
+        except KeyboardInterrupt:
+            return self._interrupted()
+        except TierchatError as error:
+            self._end_line()
+            if self._has_answer and not isinstance(error, DaemonUnreachable):
+                self._output.note("the answer above is incomplete", "yellow")
+            raise
+        finally:
+            if isinstance(events, Generator):
+                events.close()
+        return self._finish()
+
+    def _show(self, event: CascadeEvent) -> None:
+        match event:
+            case AnswerDelta(text=text):
+                self._answer(text)
+            case ThoughtDelta(text=text):
+                if self._view.shows_thoughts and self._is_talking:
+                    self._output.thought(text)
+            case Loading(tier=tier, model=model):
+                self._say(f"{tier}: loading {model} …")
+            case Hop(visit=visit, target=target):
+                self._say(hop_line(visit, target))
+            case Notice(text=text):
+                self._output.note(text, "yellow")
+            case Done(outcome=outcome):
+                self._outcome = outcome
+
+    @property
+    def _is_talking(self) -> bool:
+        return self._output.is_err_terminal and not self._output.is_quiet
+
+    def _say(self, text: str) -> None:
+        if self._is_talking:
+            self._output.note(text)
+
+    def _answer(self, text: str) -> None:
+        self._has_answer = True
+        if self._view.is_streamed and not self._view.is_json:
+            self._output.answer(text)
+            self._ends_line = text.endswith("\n")
+
+    def _end_line(self) -> None:
+        if not self._ends_line:
+            self._output.answer("\n")
+            self._ends_line = True
+
+    def _finish(self) -> int:
+        outcome = self._outcome
+        if outcome is None:
+            raise DaemonUnreachable("the daemon ended the answer without an outcome", "ask again")
+        if self._view.is_json:
+            self._output.line(msgspec.json.encode(outcome).decode())
+        elif not self._view.is_streamed and outcome.answer:
+            self._output.line(outcome.answer.removesuffix("\n"))
+        self._end_line()
+        self._tell_cost(outcome)
+        return self._exit_code(outcome)
+
+    def _tell_cost(self, outcome: Outcome) -> None:
+        if outcome.finish_reason == "unanswered" and not self._view.is_json:
+            self._output.error(outcome.notices[-1])
+        elif outcome.notices and not self._view.is_json:
+            self._output.note(outcome.notices[-1], "yellow")
+        if self._view.explains:
+            for line in explanation(outcome):
+                self._output.note(line)
+        if self._view.shows_usage or self._output.is_err_terminal:
+            self._output.note(tier_line(outcome))
+
+    def _exit_code(self, outcome: Outcome) -> int:
+        if outcome.finish_reason == "unanswered":
+            return EXIT_UNANSWERED
+        if outcome.finish_reason == "interrupted":
+            return EXIT_INTERRUPTED
+        if outcome.finish_reason == "length":
+            return EXIT_ERROR
+        return EXIT_BELOW_ASKED if outcome.is_below_asked else 0
+
+    def _interrupted(self) -> int:
+        with contextlib.suppress(OSError, StdoutClosed):
+            self._end_line()
+        what = "; the answer above is incomplete" if self._has_answer else ""
+        self._output.note(f"interrupted{what}", "yellow")
+        return EXIT_INTERRUPTED

@@ -1,0 +1,110 @@
+"""The command line: names the commands, and catches what nobody caught.
+
+Does not know what a command does; heavy imports stay inside the commands.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tierchat import __version__
+
+if TYPE_CHECKING:
+    import typer
+
+EXIT_BUG = 1
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+
+def build_app() -> typer.Typer:
+    """Put the commands together, in the order the help lists them."""
+    import typer
+
+    from tierchat.commands import ask, config, daemon, doctor, paths, ps
+
+    app = typer.Typer(
+        name="tierchat",
+        help="A nest of local language models: the smallest that can answers.\n\n"
+        'tierchat ask "2+2"',
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.callback()(_root)
+    app.command()(ask.ask)
+    app.command()(ps.ps)
+    app.add_typer(daemon.build(), name="daemon")
+    app.command()(config.config)
+    app.command()(paths.paths)
+    app.command()(doctor.doctor)
+    return app
+
+
+def _root() -> None:
+    """A nest of local language models: the smallest that can answers.
+
+    tierchat ask "2+2"
+    """
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; the one place of a command that catches all."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    if given == ["--version"]:
+        print(f"tierchat {__version__}")
+        return 0
+    try:
+        return _run(given)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        return _report(error)
+
+
+def _run(arguments: list[str]) -> int:
+    import typer
+    from typer.exceptions import Abort, Exit, TyperException
+
+    from tierchat.merged_pairs import merge_pairs
+
+    command = typer.main.get_command(build_app())
+    try:
+        # A chat will open here one day; until then the help says what there is.
+        code = command.main(merge_pairs(arguments) or ["--help"], "tierchat", standalone_mode=False)
+    except TyperException as error:
+        from tierchat.output import standard_output
+
+        standard_output().error(error.format_message(), "see tierchat --help")
+        return error.exit_code
+    except Exit as error:
+        return error.exit_code
+    except Abort:
+        return EXIT_INTERRUPTED
+    return code if isinstance(code, int) else 0
+
+
+def _report(error: Exception) -> int:
+    from tierchat.errors import TierchatError
+    from tierchat.output import StdoutClosed, abandon_stdout, standard_output
+
+    if isinstance(error, StdoutClosed):
+        abandon_stdout()
+        return EXIT_BROKEN_PIPE
+    output = standard_output()
+    if isinstance(error, TierchatError):
+        output.error(error.message, error.hint)
+        return error.exit_code
+    if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+        # Such as a full disk behind stdout.
+        abandon_stdout()
+        output.error(f"cannot write the answer: {error.strerror}")
+        return EXIT_BUG
+    from tierchat.crash_log import record
+
+    output.error(f"a bug in tierchat: {error!r}", f"please report it with {record(error)}")
+    return EXIT_BUG

@@ -1,0 +1,84 @@
+"""`tierchat ask`: one prompt in, one answer out."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tierchat.commands.options import Json, Quiet
+
+Tier = Annotated[str | None, typer.Option(metavar="NAME", help="Ask only this tier.")]
+MinTier = Annotated[str | None, typer.Option(metavar="NAME", help="Begin at this tier.")]
+MaxTier = Annotated[str | None, typer.Option(metavar="NAME", help="Go no higher than this tier.")]
+
+
+def ask(
+    prompt: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PROMPT]...", help="What to ask; `-` reads standard input."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="CASCADE", help="The cascade to ask.")
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option("--system", "-s", metavar="TEXT", help="A system text.")
+    ] = None,
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            "-o",
+            metavar="KEY VALUE",
+            help="temperature, top_k, top_p, min_p, presence_penalty, frequency_penalty, "
+            "max_tokens or stop; may be repeated.",
+        ),
+    ] = None,
+    tier: Tier = None,
+    min_tier: MinTier = None,
+    max_tier: MaxTier = None,
+    no_escalate: Annotated[
+        bool, typer.Option("--no-escalate", help="Let the first tier answer, whatever it thinks.")
+    ] = False,
+    draft: Annotated[
+        bool, typer.Option("--draft/--no-draft", help="Hand a rejected draft to the next tier.")
+    ] = False,
+    think: Annotated[
+        bool | None, typer.Option("--think/--no-think", help="Let the tiers work things out.")
+    ] = None,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="List every visited tier, its reasons and its cost.")
+    ] = False,
+    json: Json = False,
+    quiet: Quiet = False,
+    no_stream: Annotated[
+        bool, typer.Option("--no-stream", help="Print the answer when it is complete.")
+    ] = False,
+    hide_reasoning: Annotated[
+        bool, typer.Option("--hide-reasoning", "-R", help="Do not show what tiers work out.")
+    ] = False,
+    usage: Annotated[
+        bool, typer.Option("--usage", "-u", help="Print the tier line into a pipe, too.")
+    ] = False,
+    keepalive: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Keep the models for 10m, 90 seconds, -1 for ever."),
+    ] = None,
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Give up after so long (exit 124).")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of random sampling.")] = None,
+    stdin: Annotated[
+        bool | None, typer.Option("--stdin/--no-stdin", help="Wait for, or ignore, stdin.")
+    ] = None,
+) -> None:
+    """Ask a question; the smallest model that can answers.
+
+    The answer goes to stdout, everything else to stderr. Standard input is added to the prompt:
+
+        git diff | tierchat ask "write the commit message"
+    """
+    from tierchat.ask_request import AskRequest, run
+
+    given = dict(locals())
+    raise typer.Exit(run(AskRequest(**{name: given[name] for name in AskRequest.names()})))

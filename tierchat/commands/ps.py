@@ -1,0 +1,17 @@
+"""`tierchat ps`: what is loaded."""
+
+from __future__ import annotations
+
+from tierchat.commands.options import Json, our_paths
+
+
+def ps(json: Json = False) -> None:
+    """List the tiers with their models: state, memory, context, and when they are unloaded."""
+    from tierchat.client import Client
+    from tierchat.output import standard_output
+    from tierchat.status_text import json_line, worker_lines
+
+    found = Client(our_paths()).status()
+    output = standard_output()
+    for line in [json_line(found)] if json else worker_lines(found):
+        output.line(line)

@@ -1,0 +1,25 @@
+"""Where a bug leaves its traceback."""
+
+from __future__ import annotations
+
+import os
+import time
+import traceback
+from pathlib import Path
+
+from tierchat import __version__
+from tierchat.errors import TierchatError
+from tierchat.paths import find_paths, make_private
+
+
+def record(error: BaseException) -> Path | str:
+    """Append the traceback to the crash log and return its path, or say why there is none."""
+    text = "".join(traceback.format_exception(error))
+    paths = find_paths(os.environ)
+    try:
+        make_private(paths.state_dir)
+        with paths.crash_log.open("a") as file:
+            file.write(f"{time.strftime('%F %T')} tierchat {__version__}\n{text}\n")
+    except (OSError, TierchatError) as reason:
+        return f"this traceback (it could not be saved: {reason}):\n{text}"
+    return paths.crash_log

@@ -1,0 +1,266 @@
+"""OpenAI's chat-completions JSON: requests in, responses, chunks and errors out.
+
+Does not know HTTP or how a prompt is answered; pure functions over values. Shapes follow
+https://platform.openai.com/docs/api-reference/chat; what tierchat adds is in `x_tierchat`.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+from tierchat.errors import InvalidRequest, Overloaded, TierchatError
+from tierchat.types import (
+    AnswerDelta,
+    CascadeEvent,
+    Done,
+    Message,
+    Outcome,
+    Prompt,
+    Role,
+    Sampling,
+    ThoughtDelta,
+    TierOptions,
+)
+
+ANY_MODEL = "tierchat"
+_MAX_MESSAGES = 10_000
+_FINISH_REASONS = {"length": "length"}
+_ROLES: dict[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "assistant": "assistant",
+}
+# Fields that would change the answer in a way tierchat cannot: better refused than ignored.
+_UNSUPPORTED = ("tools", "functions", "logprobs", "top_logprobs", "logit_bias", "audio")
+_Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class _Part(msgspec.Struct):
+    type: str
+    text: str = ""
+
+
+class _Turn(msgspec.Struct):
+    role: Literal["system", "developer", "user", "assistant"]
+    content: str | list[_Part] | None = None
+
+
+class _Body(msgspec.Struct):
+    messages: Annotated[list[_Turn], msgspec.Meta(min_length=1, max_length=_MAX_MESSAGES)]
+    model: Annotated[str, msgspec.Meta(max_length=256)] = ANY_MODEL
+    stream: bool = False
+    n: Annotated[int, msgspec.Meta(ge=1, le=1)] | None = None
+    temperature: Annotated[float, msgspec.Meta(ge=0, le=10)] | None = None
+    top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
+    top_k: Annotated[int, msgspec.Meta(ge=0, le=100_000)] | None = None
+    min_p: _Fraction | None = None
+    presence_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
+    frequency_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
+    seed: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None = None
+    max_tokens: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] | None = None
+    max_completion_tokens: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] | None = None
+    stop: (
+        Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+        | Annotated[
+            list[Annotated[str, msgspec.Meta(min_length=1, max_length=256)]],
+            msgspec.Meta(max_length=16),
+        ]
+        | None
+    ) = None
+    user: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    enable_thinking: bool | None = None
+    x_tierchat: TierOptions = TierOptions()
+
+
+class ChatRequest(msgspec.Struct, frozen=True):
+    """What a client wants: the prompt, and how the answer is to travel."""
+
+    prompt: Prompt
+    is_stream: bool
+    user: str | None
+
+
+def read_request(body: bytes) -> ChatRequest:
+    """Decode and check a request; raises InvalidRequest naming the field."""
+    raw = _decode(body, dict[str, msgspec.Raw])
+    for field in _UNSUPPORTED:
+        if field in raw and bytes(raw[field]).strip() not in (b"null", b"false", b"[]", b"{}"):
+            raise InvalidRequest(f"{field} is not supported", "leave the field out", param=field)
+    found = _decode(body, _Body)
+    prompt = Prompt(
+        messages=tuple(_message(index, turn) for index, turn in enumerate(found.messages)),
+        sampling=_sampling(found),
+        options=_options(found),
+        think=found.enable_thinking,
+    )
+    if prompt.messages[-1].role != "user":
+        raise InvalidRequest("the last message must be the user's", param="messages")
+    if not prompt.messages[-1].content.strip():
+        raise InvalidRequest("the prompt is empty", "say what you want", param="messages")
+    return ChatRequest(prompt=prompt, is_stream=found.stream, user=found.user)
+
+
+def write_request(prompt: Prompt) -> bytes:
+    """Encode a prompt as a streaming request, the inverse of `read_request`."""
+    sampling = {
+        name: value
+        for name, value in msgspec.to_builtins(prompt.sampling).items()
+        if value not in (None, ())
+    }
+    return msgspec.json.encode(
+        {
+            "model": ANY_MODEL,
+            "stream": True,
+            "messages": prompt.messages,
+            **sampling,
+            **({} if prompt.think is None else {"enable_thinking": prompt.think}),
+            "x_tierchat": prompt.options,
+        }
+    )
+
+
+def completion(id_: str, created: int, outcome: Outcome) -> dict[str, Any]:
+    """Write a whole answer as a chat.completion object."""
+    is_answered = outcome.finish_reason != "unanswered"
+    message: dict[str, Any] = {
+        "role": "assistant",
+        "content": outcome.answer if is_answered else None,
+        "refusal": None if is_answered else outcome.notices[-1],
+    }
+    if outcome.thought:
+        message["reasoning_content"] = outcome.thought
+    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _reason(outcome)}
+    return {
+        "id": id_,
+        "object": "chat.completion",
+        "created": created,
+        "model": outcome.model or ANY_MODEL,
+        "choices": [choice],
+        "usage": _usage(outcome),
+        "x_tierchat": facts(outcome),
+    }
+
+
+def chunk(id_: str, created: int, event: CascadeEvent) -> dict[str, Any]:
+    """Write one event as a chat.completion.chunk object."""
+    delta: dict[str, Any] = {}
+    finish_reason: str | None = None
+    extension: Any = None
+    rest: dict[str, Any] = {}
+    model = ANY_MODEL
+    match event:
+        case AnswerDelta(text=text):
+            delta = {"content": text}
+        case ThoughtDelta(tier=tier, text=text):
+            delta = {"reasoning_content": text}
+            extension = {"type": "thought", "tier": tier}
+        case Done(outcome=outcome):
+            finish_reason, model = _reason(outcome), outcome.model or ANY_MODEL
+            if outcome.finish_reason == "unanswered":
+                delta = {"refusal": outcome.notices[-1]}
+            extension = {"type": "done", "outcome": facts(outcome)}
+            rest = {"usage": _usage(outcome)}
+        case _:
+            extension = event
+    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    return {
+        "id": id_,
+        "object": "chat.completion.chunk",
+        "created": created,
+        "model": model,
+        "choices": [choice],
+        **({"x_tierchat": extension} if extension is not None else {}),
+        **rest,
+    }
+
+
+def facts(outcome: Outcome) -> dict[str, Any]:
+    """List what tierchat knows of an answer, without the answer itself."""
+    known: dict[str, Any] = msgspec.to_builtins(outcome)
+    del known["answer"], known["thought"]
+    return known
+
+
+def error_body(error: TierchatError) -> dict[str, Any]:
+    """Write an error as OpenAI does, with our hint beside."""
+    is_ours = error.http_status >= 500
+    return {
+        "error": {
+            "message": error.message,
+            "type": "server_error" if is_ours else "invalid_request_error",
+            "param": error.param if isinstance(error, InvalidRequest) else None,
+            "code": error.code,
+            "hint": error.hint,
+            **({"retry_after_s": error.retry_after_s} if isinstance(error, Overloaded) else {}),
+        }
+    }
+
+
+def _decode(body: bytes, kind: Any) -> Any:
+    try:
+        return msgspec.json.decode(body, type=kind)
+    except msgspec.ValidationError as error:
+        message, _, place = str(error).partition(" - at `$")
+        field = re.sub(r"^\.", "", place.rstrip("`")) or None
+        raise InvalidRequest(f"{field}: {message}" if field else message, param=field) from error
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise InvalidRequest(f"the body is not JSON: {error}") from error
+    except RecursionError as error:
+        raise InvalidRequest("the body is nested too deeply") from error
+
+
+def _message(index: int, turn: _Turn) -> Message:
+    content = turn.content
+    if isinstance(content, list):
+        for part in content:
+            if part.type != "text":
+                raise InvalidRequest(
+                    f"messages[{index}].content: parts of type {part.type!r} are not supported",
+                    "send text",
+                    param=f"messages[{index}].content",
+                )
+        content = "".join(part.text for part in content)
+    return Message(role=_ROLES[turn.role], content=content or "")
+
+
+def _sampling(body: _Body) -> Sampling:
+    return Sampling(
+        temperature=body.temperature,
+        top_k=body.top_k,
+        top_p=body.top_p,
+        min_p=body.min_p,
+        presence_penalty=body.presence_penalty,
+        frequency_penalty=body.frequency_penalty,
+        seed=None if body.seed is None else body.seed % 2**32,
+        max_tokens=body.max_completion_tokens or body.max_tokens,
+        stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
+    )
+
+
+def _options(body: _Body) -> TierOptions:
+    """Let `model` name a cascade, or `cascade/tier` to pin one; the extension field wins."""
+    options = body.x_tierchat
+    if body.model in (ANY_MODEL, ""):
+        return options
+    cascade, _, tier = body.model.partition("/")
+    return msgspec.structs.replace(
+        options, cascade=options.cascade or cascade, tier=options.tier or tier or None
+    )
+
+
+def _reason(outcome: Outcome) -> str:
+    return _FINISH_REASONS.get(outcome.finish_reason, "stop")
+
+
+def _usage(outcome: Outcome) -> dict[str, Any]:
+    cached = outcome.path[-1].cached_tokens if outcome.path else 0
+    return {
+        "prompt_tokens": outcome.prompt_tokens,
+        "completion_tokens": outcome.generated_tokens,
+        "total_tokens": outcome.prompt_tokens + outcome.generated_tokens,
+        "prompt_tokens_details": {"cached_tokens": cached},
+    }

@@ -1,0 +1,133 @@
+"""Printing: the answer on stdout, everything else on stderr, each stream judged by itself.
+
+Does not know the daemon or what a command wants; the one file that writes to a terminal.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import textwrap
+from collections.abc import Mapping
+from typing import TextIO
+
+from tierchat.terminal_text import harmless
+
+_ASCII = str.maketrans({"│": "|", "→": ">", "·": "-", "≈": "~", "…": "...", "✓": "+", "✗": "x"})
+_STYLES = {"dim": "2", "bold": "1", "red": "31", "yellow": "33", "cyan": "36", "green": "32"}
+
+
+class StdoutClosed(Exception):
+    """Whoever read our stdout has gone, as `| head -1` does; typer must not see an OSError."""
+
+
+class Output:
+    """The two streams of a command. `out` and `err` may be None when they were closed."""
+
+    def __init__(
+        self, out: TextIO | None, err: TextIO | None, env: Mapping[str, str], *, quiet: bool = False
+    ) -> None:
+        self._out = out
+        self._err = err
+        self.is_quiet = quiet
+        is_plain = bool(env.get("NO_COLOR")) or env.get("TERM", "dumb") == "dumb"
+        self.is_out_terminal = _is_terminal(out)
+        self.is_err_terminal = _is_terminal(err)
+        self._has_colour = self.is_err_terminal and not is_plain
+        self._is_line_open = False
+
+    def answer(self, text: str) -> None:
+        """Write a piece of the answer on stdout; terminals get it without control characters."""
+        self._close_line()
+        if self._out is None:
+            raise StdoutClosed
+        text = harmless(text) if self.is_out_terminal else text
+        try:
+            self._out.write(text.encode("utf-8", "replace").decode())
+            self._out.flush()
+        except BrokenPipeError as error:
+            raise StdoutClosed from error
+
+    def line(self, text: str) -> None:
+        """Write one line of a command's result on stdout."""
+        self.answer(text + "\n")
+
+    def thought(self, text: str) -> None:
+        """Write a piece of a thought on stderr, dim."""
+        self._write(self._styled(harmless(text), "dim"))
+        self._is_line_open = True
+
+    def note(self, text: str, style: str = "dim") -> None:
+        """Write a line on stderr unless quiet."""
+        if not self.is_quiet:
+            self._close_line()
+            self._write(self._styled(harmless(text), style) + "\n")
+
+    def error(self, message: str, hint: str = "") -> None:
+        """Write an error on stderr, quiet or not."""
+        self._close_line()
+        first, *rest = self._wrapped(harmless(f"tierchat: {message}")) or [""]
+        name, colon, said = first.partition(":")
+        self._write(self._styled(name + colon, "red") + said + "\n")
+        for line in rest:
+            self._write(line + "\n")
+        for line in self._wrapped(harmless(f"hint: {hint}")) if hint else []:
+            self._write(self._styled(line, "dim") + "\n")
+
+    def _wrapped(self, text: str) -> list[str]:
+        """Break lines at words where a terminal would break them anywhere."""
+        lines = text.strip().splitlines()
+        if not self.is_err_terminal:
+            return lines
+        width = max(20, shutil.get_terminal_size().columns)
+        return [part for line in lines for part in textwrap.wrap(line, width) or [""]]
+
+    def _close_line(self) -> None:
+        if self._is_line_open:
+            self._is_line_open = False
+            self._write("\n")
+
+    def _styled(self, text: str, style: str) -> str:
+        if not self._has_colour or not text:
+            return text
+        return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
+
+    def _write(self, text: str) -> None:
+        if self._err is None:
+            return
+        if not _speaks_unicode(self._err):
+            text = text.translate(_ASCII).encode("ascii", "replace").decode()
+        # Whoever closed stderr does not want to hear of it.
+        with contextlib.suppress(OSError, ValueError):
+            self._err.write(text)
+            self._err.flush()
+
+
+def standard_output(*, quiet: bool = False) -> Output:
+    """Wrap this process's own streams."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(errors="replace")
+    return Output(sys.stdout, sys.stderr, os.environ, quiet=quiet)
+
+
+def abandon_stdout() -> None:
+    """Point stdout at nothing, so that the interpreter's last flush cannot fail again."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    try:
+        return stream is not None and stream.isatty()
+    except ValueError:
+        return False
+
+
+def _speaks_unicode(stream: TextIO) -> bool:
+    return "utf" in (getattr(stream, "encoding", None) or "utf-8").lower()

@@ -1,0 +1,109 @@
+"""The prompt as people give it: arguments, standard input, or both.
+
+Does not know tiers or the daemon.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import stat
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from tierchat.errors import UsageError
+
+MAX_STDIN_BYTES = 8 * 1024 * 1024
+_POLL_S = 0.5
+_READ_BYTES = 1 << 16
+StdinRule = Literal["auto", "always", "never"]
+
+
+@dataclass(frozen=True)
+class Stdin:
+    """Standard input as a file descriptor; None when it was closed."""
+
+    descriptor: int | None
+    is_terminal: bool
+
+    @classmethod
+    def ours(cls) -> Stdin:
+        """Look at descriptor 0 of this process."""
+        try:
+            os.fstat(0)
+        except OSError:
+            return cls(None, False)
+        return cls(0, os.isatty(0))
+
+
+def read_prompt(
+    words: list[str], stdin: Stdin, rule: StdinRule, notify: Callable[[str], None]
+) -> str:
+    """Put argument and standard input together, with a blank line between.
+
+    `-` as an argument is `always`. Raises UsageError when nothing was said or too much came.
+    """
+    if "-" in words:
+        words, rule = [word for word in words if word != "-"], "always"
+    argument = _argument(" ".join(words), notify)
+    parts = [argument, _from_stdin(bool(argument.strip()), stdin, rule, notify)]
+    prompt = "\n\n".join(part for part in parts if part.strip())
+    if not prompt:
+        raise UsageError("the prompt is empty", 'say what you want: tierchat ask "2+2"')
+    return prompt
+
+
+def _argument(text: str, notify: Callable[[str], None]) -> str:
+    # Python keeps bytes of an argument that are not UTF-8 as lone surrogates.
+    clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+    if clean != text:
+        notify("the argument is not UTF-8 text; what could not be read is shown as \ufffd")
+    return clean
+
+
+def _from_stdin(
+    has_argument: bool, stdin: Stdin, rule: StdinRule, notify: Callable[[str], None]
+) -> str:
+    if rule == "never" or stdin.descriptor is None:
+        return ""
+    if rule == "auto" and stdin.is_terminal:
+        return ""
+    if rule == "auto" and has_argument and not _has_something(stdin.descriptor):
+        notify(
+            "nothing came from standard input, going on without it (--stdin waits, "
+            "--no-stdin does not look)"
+        )
+        return ""
+    return _decode(_read_all(stdin.descriptor), notify)
+
+
+def _has_something(descriptor: int) -> bool:
+    """Wait a moment for data or an end; a file always has one of them."""
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return True
+    return bool(select.select([descriptor], [], [], _POLL_S)[0])
+
+
+def _read_all(descriptor: int) -> bytes:
+    data = bytearray()
+    while block := os.read(descriptor, _READ_BYTES):
+        data += block
+        if len(data) > MAX_STDIN_BYTES:
+            raise UsageError(
+                f"standard input is larger than {MAX_STDIN_BYTES // 1024 // 1024} MiB",
+                "send a part of it, for instance with `head -c`",
+            )
+    return bytes(data)
+
+
+def _decode(data: bytes, notify: Callable[[str], None]) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        text = data.decode("utf-8", "replace").removeprefix("\ufeff")
+        notify("standard input is not UTF-8 text; what could not be read is shown as \ufffd")
+    if "\0" in text:
+        notify(f"{text.count(chr(0))} NUL characters of standard input were left out")
+        text = text.replace("\0", "")
+    return text.replace("\r\n", "\n").rstrip("\n")

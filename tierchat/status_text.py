@@ -1,0 +1,94 @@
+"""Daemon, workers and catalogue as lines of text. Pure; does not know streams."""
+
+from __future__ import annotations
+
+import msgspec
+
+from tierchat.config import Catalogue
+from tierchat.types import DaemonStatus, WorkerStatus
+
+_MIB = 1024 * 1024
+NOT_RUNNING = "the daemon is not running; `tierchat ask` or `tierchat daemon up` starts it"
+
+
+def json_line(status: DaemonStatus | None) -> str:
+    """Write the status as JSON; `{"running": false}` when there is none."""
+    known = {} if status is None else msgspec.to_builtins(status)
+    return msgspec.json.encode({"running": status is not None, **known}).decode()
+
+
+def daemon_lines(status: DaemonStatus | None) -> list[str]:
+    """Describe the daemon itself."""
+    if status is None:
+        return [NOT_RUNNING]
+    state = "stopping" if status.is_stopping else "running"
+    return [
+        f"{state} (PID {status.pid}), version {status.version}, up {_duration(status.uptime_s)}, "
+        f"{_memory(status.rss_bytes)}",
+        f"{status.num_active} prompts running, {status.num_waiting} waiting",
+        f"socket {status.socket}",
+    ]
+
+
+def worker_lines(status: DaemonStatus | None) -> list[str]:
+    """List the workers as a table, then the daemon."""
+    if status is None:
+        return [NOT_RUNNING]
+    rows: list[tuple[str, ...]] = [
+        ("TIER", "MODEL", "STATE", "PID", "MEMORY", "CONTEXT", "UNLOADS IN")
+    ]
+    rows += [_worker_row(worker) for worker in status.workers]
+    lines = table(rows)
+    lines += [f"{w.model}: {w.reason}" for w in status.workers if w.reason]
+    loaded = sum(worker.rss_bytes or 0 for worker in status.workers)
+    own = f"daemon {_memory(status.rss_bytes)}, models {_memory(loaded)}"
+    return [*lines, own]
+
+
+def catalogue_lines(catalogue: Catalogue) -> list[str]:
+    """List every cascade with its tiers."""
+    lines = []
+    for name, cascade in catalogue.cascades.items():
+        lines += ["", f"cascade {name}"]
+        lines += table([(f"  {t.name}", t.model, f"gate {t.gate}") for t in cascade.tiers])
+    return lines
+
+
+def table(rows: list[tuple[str, ...]]) -> list[str]:
+    """Align columns to the left, two blanks between."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
+def _worker_row(worker: WorkerStatus) -> tuple[str, ...]:
+    is_loaded = worker.pid is not None
+    expires = "never" if worker.expires_in_s is None else _duration(worker.expires_in_s)
+    if worker.num_active:
+        expires = "in use"
+    return (
+        ",".join(worker.tiers) or "-",
+        worker.model,
+        worker.state,
+        str(worker.pid or "-"),
+        _memory(worker.rss_bytes),
+        str(worker.context or "-"),
+        expires if is_loaded else "-",
+    )
+
+
+def _memory(size: int | None) -> str:
+    if size is None:
+        return "-"
+    return f"{size / _MIB:.0f} MiB" if size < 10 * 1024 * _MIB else f"{size / _MIB / 1024:.1f} GiB"
+
+
+def _duration(seconds: float) -> str:
+    whole = int(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,101 @@
+"""The tier line and the explanation: an outcome in words. Pure text, no colours, no streams."""
+
+from __future__ import annotations
+
+from tierchat.types import Outcome, Visit
+
+BAR, ARROW, DOT, ABOUT = "│", "→", "·", "≈"
+_SAME_SHARE = 0.005
+
+
+def tier_line(outcome: Outcome) -> str:
+    """Say who answered, what the escalation cost, and what was saved."""
+    parts = [_who(outcome)]
+    if outcome.escalation_tokens or len(outcome.path) > 1:
+        parts.append(_escalation(outcome))
+    saved = _saved(outcome)
+    return f" {BAR} ".join([*parts, saved] if saved else parts)
+
+
+def hop_line(visit: Visit, target: str) -> str:
+    """Say that one tier passes the prompt on, and why."""
+    return f"{visit.tier} {ARROW} {target}: {visit.reason}{_probability(visit)}"
+
+
+def explanation(outcome: Outcome) -> list[str]:
+    """List every visited tier with its reason, tokens, time and the numbers behind it."""
+    rows = [("tier", "model", "why it ended", "prompt", "cached", "new", "unused", "time")]
+    rows += [
+        (
+            visit.tier,
+            visit.model,
+            visit.reason,
+            str(visit.prompt_tokens),
+            str(visit.cached_tokens),
+            str(visit.generated_tokens),
+            str(visit.discarded_tokens),
+            seconds(visit.seconds),
+        )
+        for visit in outcome.path
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        left = [cell.ljust(width) for cell, width in zip(row[:3], widths[:3], strict=True)]
+        right = [cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True)]
+        lines.append("  ".join([*left, *right]))
+    for visit in outcome.path:
+        if visit.estimates:
+            numbers = ", ".join(f"{name} {value:.3f}" for name, value in visit.estimates.items())
+            lines.append(f"{visit.tier}: {numbers}")
+    return lines
+
+
+def seconds(value: float) -> str:
+    """Write a duration with two significant digits: 3 ms, 0.08 s, 0.6 s, 12 s."""
+    if value < 0.01:
+        return f"{value * 1000:.0f} ms" if value >= 0.001 else "<1 ms"
+    if value < 0.1:
+        return f"{value:.2f} s"
+    return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
+
+
+def _who(outcome: Outcome) -> str:
+    time = seconds(outcome.seconds)
+    if outcome.tier is None:
+        return f"no tier could answer {DOT} {time}"
+    tokens = f"{outcome.generated_tokens} token{'s' * (outcome.generated_tokens != 1)}"
+    return f" {DOT} ".join((outcome.tier, outcome.model or "", tokens, time))
+
+
+def _escalation(outcome: Outcome) -> str:
+    hops = outcome.path[:-1] if outcome.tier else outcome.path
+    way = ARROW.join(dict.fromkeys(visit.tier for visit in outcome.path))
+    generated = sum(visit.generated_tokens for visit in hops)
+    prompt = outcome.escalation_tokens - generated
+    cost = f"{way} cost {prompt} prompt + {generated} generated tokens, "
+    cost += seconds(outcome.escalation_seconds)
+    return f"{cost} ({_percent(outcome.escalation_compute)})" if outcome.tier else cost
+
+
+def _saved(outcome: Outcome) -> str:
+    if outcome.tier is None:
+        return ""
+    about = f"{ABOUT} " if outcome.is_compute_estimated else ""
+    less = 1 - outcome.relative_compute
+    if outcome.tier == outcome.top_tier and abs(less) < _SAME_SHARE:
+        return f"the top tier {DOT} nothing saved"
+    direction = "less" if less >= 0 else "more"
+    return f"{about}{_percent(abs(less))} {direction} compute than {outcome.top_tier}"
+
+
+def _percent(share: float) -> str:
+    percent = 100 * share
+    if percent >= 99.5 or percent == 0:
+        return f"{percent:.1f} %" if percent < 100 and percent else f"{percent:.0f} %"
+    return f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"
+
+
+def _probability(visit: Visit) -> str:
+    wish = visit.estimates.get("escalate_probability")
+    return f", probability {wish:.2f}" if wish is not None else ""
