@@ -1,14 +1,32 @@
-"""Shared fixtures: the bundled models, loaded once."""
+"""Shared fixtures: the bundled models loaded once, homes in temporary places, real daemons."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import contextlib
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 import tierchat
+from tierchat.client import Client
 from tierchat.engine.llama import LlamaLog, LlamaModel
+from tierchat.errors import TierchatError
+from tierchat.paths import Paths, find_paths
+
+SCRIPTED_DAEMON = Path(__file__).parent / "scripted_daemon.py"
+
+
+@pytest.fixture(autouse=True)
+def _no_real_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that forgets to choose a home must fail, not write into the developer's."""
+    monkeypatch.setenv("TIERCHAT_HOME", "/dev/null/choose-a-home")
 
 
 @pytest.fixture(scope="session")
@@ -26,3 +44,87 @@ def pocket_s(models_dir: Path, llama_log: LlamaLog) -> Iterator[LlamaModel]:
     model = LlamaModel(models_dir / "pocket-s.gguf", llama_log)
     yield model
     model.close()
+
+
+@dataclass
+class Home:
+    """One user's tierchat, run as a user runs it."""
+
+    directory: Path
+    children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+
+    @property
+    def paths(self) -> Paths:
+        return find_paths(self.env)
+
+    @property
+    def env(self) -> Mapping[str, str]:
+        return {**os.environ, "TIERCHAT_HOME": str(self.directory), "NO_COLOR": "1"}
+
+    @property
+    def client(self) -> Client:
+        return Client(self.paths, starts_daemon=False)
+
+    def command(self, *arguments: str) -> list[str]:
+        return [sys.executable, "-m", "tierchat", *arguments]
+
+    def run(
+        self, *arguments: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None
+    ) -> subprocess.CompletedProcess[bytes]:
+        """Run a command to its end; without `stdin` it is /dev/null."""
+        given = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
+        return subprocess.run(  # type: ignore[call-overload,no-any-return]
+            self.command(*arguments),
+            capture_output=True,
+            timeout=60,
+            env={**self.env, **(env or {})},
+            check=False,
+            **given,
+        )
+
+    def start_scripted(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start a daemon that answers from a script, and wait until it listens."""
+        child = subprocess.Popen(
+            [sys.executable, str(SCRIPTED_DAEMON), *arguments],
+            env=self.env,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        self.children.append(child)
+        wait_until(lambda: self.client.status() is not None)
+        return child
+
+    def close(self) -> None:
+        with contextlib.suppress(TierchatError):
+            self.client.stop()
+        for child in self.children:
+            child.kill()
+            child.wait()
+
+
+def wait_until(condition: object, seconds: float = 15.0) -> None:
+    """Poll until `condition()` is true; fails the test after `seconds`."""
+    assert callable(condition)
+    ends_s = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < ends_s, "it did not happen in time"
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def home() -> Iterator[Home]:
+    # pytest's own temporary paths are too long for a Unix socket.
+    with tempfile.TemporaryDirectory(prefix="tc") as directory:
+        found = Home(Path(directory))
+        yield found
+        found.close()
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Home]:
+    """One home with one running daemon, for tests that only ask."""
+    with tempfile.TemporaryDirectory(prefix="tc") as directory:
+        found = Home(Path(directory))
+        found.run("daemon", "up")
+        yield found
+        found.close()

@@ -164,7 +164,7 @@ def test_three_crashes_quarantine_the_model_with_the_reason(xs: ModelSpec, tmp_p
         for _ in range(3):
             with pytest.raises(EngineCrashed):
                 await ask(pool)
-        with pytest.raises(EngineCrashed, match="3 crashes within 5 minutes.*SIGTERM"):
+        with pytest.raises(EngineCrashed, match=r"3 crashes within 5 minutes.*SIGTERM"):
             await ask(pool)
         status = only(pool)
         assert status.state == "quarantined" and "SIGTERM" in status.reason

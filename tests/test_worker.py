@@ -125,7 +125,7 @@ def test_closing_the_iterator_cancels_and_the_next_prompt_is_served(models_dir: 
         events = worker.generate(ask("What is 123*45?"))
         async for _ in events:
             break
-        await events.aclose()  # type: ignore[attr-defined]
+        await events.aclose()
         assert worker.num_active == 0
         assert text_of(await collect(worker, ask("2+2"))) == "4"
 
@@ -199,12 +199,13 @@ def test_a_truncated_file_is_reported_fast_with_what_to_do(
 
 
 def test_a_child_dies_with_its_parent(models_dir: Path) -> None:
+    model = str(models_dir / "pocket-xs.gguf")
     code = (
         "import asyncio, os, sys\n"
         "from tierchat.worker import Worker\n"
         "from tierchat.protocol import LoadModel\n"
         "async def main():\n"
-        f"    worker = await Worker.start(LoadModel(name='x', path={str(models_dir / 'pocket-xs.gguf')!r}))\n"
+        f"    worker = await Worker.start(LoadModel(name='x', path={model!r}))\n"
         "    print(worker.pid, flush=True)\n"
         "    os.kill(os.getpid(), 9)\n"
         "asyncio.run(main())\n"

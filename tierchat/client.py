@@ -124,20 +124,17 @@ class Client:
                 headers = {"Content-Type": "application/json"}
                 connection.request("POST", "/v1/chat/completions", body, headers)
                 return connection, connection.getresponse()
-            except (FileNotFoundError, ConnectionError, http.client.HTTPException) as error:
-                connection.close()
-                if is_last or not self._starts_daemon:
-                    raise self._unreachable(error) from error
-                self._ensure_running()
             except TimeoutError as error:
                 connection.close()
                 raise DaemonUnreachable(
                     f"the daemon did not answer within {_SILENCE_S:g} s",
                     "look at `tierchat daemon logs`, then `tierchat daemon down`",
                 ) from error
-            except OSError as error:
+            except (OSError, http.client.HTTPException) as error:
                 connection.close()
-                raise self._unreachable(error) from error
+                if is_last or not self._starts_daemon:
+                    raise self._unreachable(error) from error
+                self._ensure_running()
         raise AssertionError("unreachable")
 
     def _events(self, response: http.client.HTTPResponse) -> Iterator[CascadeEvent]:

@@ -1,0 +1,75 @@
+"""A real daemon process whose answers come from a script: `words` words, `delay_s` apart.
+
+    python scripted_daemon.py [WORDS [DELAY_S [SIZE]]]
+
+The prompt "boom" raises a bug, "refuse" an error; every word is SIZE characters long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncGenerator
+
+from tierchat.config import Settings, load_settings
+from tierchat.daemon import run_daemon
+from tierchat.errors import ContextTooLong
+from tierchat.ledger import Ledger
+from tierchat.paths import Paths, find_paths
+from tierchat.server import Limits
+from tierchat.types import AnswerDelta, CascadeEvent, Done, Prompt, Usage, WorkerStatus
+
+
+class Script:
+    def __init__(self, words: int, delay_s: float, size: int) -> None:
+        self._words, self._delay_s, self._size = words, delay_s, size
+        self.num_cancelled = 0
+
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]:
+        text = prompt.messages[-1].content
+        if text == "boom":
+            raise ZeroDivisionError("a bug")
+        if text == "refuse":
+            raise ContextTooLong("too long", "shorten it", 9)
+        said, is_over = "", False
+        try:
+            for number in range(self._words):
+                word = f"{number} ".rjust(self._size, "x")
+                said += word
+                yield AnswerDelta(text=word)
+                await asyncio.sleep(self._delay_s)
+            ledger = Ledger(lambda _tier: 1.0, "XS")
+            usage = Usage(prompt_tokens=3, generated_tokens=self._words, seconds=0.1)
+            ledger.add("XS", "script", "stop", usage, is_answer=True)
+            is_over = True
+            yield Done(outcome=ledger.close(said, "", "stop", 0.1))
+        finally:
+            self.num_cancelled += not is_over
+
+    def cascades(self) -> dict[str, tuple[str, ...]]:
+        return {"script": ("XS",)}
+
+    def status_of_workers(self) -> tuple[WorkerStatus, ...]:
+        # The number of cancelled answers travels where a test can see it.
+        return (
+            WorkerStatus(model="script", tiers=(), state="ready", num_crashes=self.num_cancelled),
+        )
+
+    async def preload(self) -> None:
+        return
+
+    async def close(self) -> None:
+        return
+
+
+def build(_paths: Paths, _settings: Settings) -> Script:
+    given = [float(value) for value in sys.argv[1:]]
+    words, delay_s, size = given + [5, 0.0, 0][len(given) :]
+    return Script(int(words), delay_s, int(size))
+
+
+if __name__ == "__main__":
+    paths = find_paths(os.environ)
+    limits = Limits(max_body_bytes=100_000, body_s=1.0, stall_s=1.0, keep_alive_s=0.5)
+    sys.exit(run_daemon(paths, load_settings(paths, os.environ), build, limits))
