@@ -1,0 +1,105 @@
+"""The commands around `ask`, and how fast the small ones start."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+from conftest import Home
+
+from tierchat import __version__
+
+
+def test_version_and_help_import_nothing_heavy() -> None:
+    heavy = "llama_cpp numpy rich msgspec starlette uvicorn httpx prompt_toolkit jinja2 asyncio"
+    for argument in ("--version", "--help"):
+        code = (
+            "import sys; from tierchat.cli import main; main([sys.argv[1]]);"
+            f"sys.exit(' '.join(m for m in '{heavy}'.split() if m in sys.modules))"
+        )
+        found = subprocess.run(
+            [sys.executable, "-c", code, argument], capture_output=True, text=True, check=False
+        )
+        # `sys.exit("")` of an empty list prints an empty line and exits 1.
+        assert found.stderr.strip() == "", found.stderr
+
+
+def test_version_is_told(warm: Home) -> None:
+    assert warm.run("--version").stdout.decode() == f"tierchat {__version__}\n"
+
+
+def test_no_verb_shows_what_there_is(warm: Home) -> None:
+    found = warm.run()
+    assert found.returncode == 0
+    for command in (b"ask", b"ps", b"daemon", b"config", b"paths", b"doctor"):
+        assert command in found.stdout
+
+
+def test_ps_lists_the_tiers_with_their_memory(warm: Home) -> None:
+    warm.run("ask", "2+2")
+    lines = warm.run("ps").stdout.decode().splitlines()
+    assert lines[0].split()[:3] == ["TIER", "MODEL", "STATE"]
+    assert any(line.startswith("XS") and "MiB" in line for line in lines)
+    found = json.loads(warm.run("ps", "--json").stdout)
+    assert found["running"] and found["workers"][0]["tiers"] == ["XS"]
+
+
+def test_the_daemon_goes_up_and_down(home: Home) -> None:
+    assert b"not running" in home.run("daemon", "status").stdout
+    assert b"not running" in home.run("ps").stdout
+    assert b"not running" in home.run("daemon", "down").stdout
+    assert home.run("daemon", "up").stdout.startswith(b"started (PID")
+    again = home.run("daemon", "up")
+    assert again.returncode == 0 and b"not starting a second daemon" in again.stdout
+    assert b"running (PID" in home.run("daemon").stdout
+    assert b"daemon 0" in home.run("daemon", "logs").stdout
+    assert home.run("daemon", "down").stdout == b"stopped\n"
+    assert json.loads(home.run("daemon", "status", "--json").stdout) == {"running": False}
+
+
+def test_paths_and_config_tell_where_things_come_from(home: Home) -> None:
+    assert str(home.directory).encode() in home.run("paths").stdout
+    assert json.loads(home.run("paths", "--json").stdout)["socket"] == str(home.paths.socket)
+    found = home.run("config", env={"TIERCHAT_KEEPALIVE": "5m"})
+    assert b"5m" in found.stdout and b"TIERCHAT_KEEPALIVE" in found.stdout
+    assert "pocket" in json.loads(home.run("config", "--json").stdout)["cascades"]
+
+
+def test_a_broken_config_is_told_with_its_line(home: Home) -> None:
+    (home.directory / "config").mkdir()
+    (home.directory / "config" / "config.toml").write_text("\nkeepalve = '5m'\n")
+    found = home.run("config")
+    assert found.returncode == 2
+    assert b"line 2" in found.stderr and b"did you mean `keepalive`?" in found.stderr
+
+
+def test_the_doctor_ends_in_a_real_generation(warm: Home) -> None:
+    found = warm.run("doctor")
+    assert found.returncode == 0, found.stdout
+    said = found.stdout.decode()
+    assert "GPU offload" in said and "sha256 right" in said and "\"2+2\" gave '4' from XS" in said
+    assert "✗" not in said
+
+
+def test_the_doctor_finds_a_damaged_model_and_goes_on(home: Home) -> None:
+    (home.directory / "config").mkdir()
+    (home.directory / "config" / "models.toml").write_text('[models.gone]\nfile = "gone.gguf"\n')
+    found = home.run("doctor")
+    assert found.returncode == 1
+    assert "✗ model        gone" in found.stdout.decode() and "generation" in found.stdout.decode()
+
+
+def test_a_bug_leaves_its_traceback_in_a_file(home: Home) -> None:
+    code = (
+        "import sys; from tierchat import cli\n"
+        "def broken(): raise ZeroDivisionError('oops')\n"
+        "cli.build_app = broken\n"
+        "sys.exit(cli.main(['ps']))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=home.env, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 1 and "Traceback" not in found.stderr
+    assert str(home.paths.crash_log) in found.stderr
+    assert "oops" in home.paths.crash_log.read_text()
