@@ -1,0 +1,247 @@
+"""The way of a prompt over scripted tiers: hops, crashes, drafts, timeouts, cancellation."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Iterable
+from dataclasses import dataclass, field
+
+import pytest
+
+from tierchat.cascade import Cascade
+from tierchat.config import CascadeSpec, Catalogue, ModelSpec, TierSpec
+from tierchat.errors import ContextTooLong, EngineCrashed, ModelMissing, Timeout, UsageError
+from tierchat.protocol import Delta, Escalated, Failed, Finished, Generate, Progress, RequestEvent
+from tierchat.types import (
+    AnswerDelta,
+    CascadeEvent,
+    Done,
+    Hop,
+    Message,
+    ModelInfo,
+    Notice,
+    Outcome,
+    Prompt,
+    TierOptions,
+    Usage,
+    Verdict,
+    WorkerStatus,
+)
+
+Step = RequestEvent | Exception | float
+USAGE = Usage(prompt_tokens=10, generated_tokens=2, seconds=0.1)
+PREFILL = Usage(prompt_tokens=10, seconds=0.1)
+UP = Verdict(escalate=True, reason="escalate token", estimates={"escalate_probability": 0.9})
+
+
+def answer(text: str) -> list[Step]:
+    return [Progress(id=0, computed=1, total=2), Delta(id=0, answer=text), finished()]
+
+
+def finished(reason: str = "stop") -> Finished:
+    return Finished(id=0, reason=reason, usage=USAGE)
+
+
+def up(draft: str = "", verdict: Verdict = UP) -> list[Step]:
+    return [Escalated(id=0, stage="prefill", verdict=verdict, usage=PREFILL, draft=draft)]
+
+
+@dataclass
+class Scripted:
+    """Models that do what their script says, one list of steps a call; a float is a wait."""
+
+    scripts: dict[str, list[list[Step]]]
+    orders: list[tuple[str, Generate]] = field(default_factory=list)
+    kept: list[float | None] = field(default_factory=list)
+    num_closed_early: int = 0
+
+    async def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]:
+        self.orders.append((model, order))
+        is_over = False
+        try:
+            for step in self.scripts[model].pop(0):
+                if isinstance(step, Exception):
+                    raise step
+                if isinstance(step, float):
+                    await asyncio.sleep(step)
+                else:
+                    yield step
+            is_over = True
+        finally:
+            self.num_closed_early += not is_over
+
+    def is_loaded(self, model: str) -> bool:
+        return True
+
+    def info(self, model: str) -> ModelInfo | None:
+        return None
+
+    async def load(self, model: str) -> object:
+        return None
+
+    def keep(self, models: Iterable[str], keepalive_s: float | None) -> None:
+        self.kept.append(keepalive_s)
+
+    def status(self) -> tuple[WorkerStatus, ...]:
+        return ()
+
+    async def close(self) -> None:
+        return
+
+
+CATALOGUE = Catalogue(
+    models={
+        name: ModelSpec(file=name, parameters=size)
+        for name, size in (("xs", 1), ("s", 5), ("m", 20))
+    },
+    cascades={
+        "three": CascadeSpec(
+            tiers=tuple(TierSpec(name=n.upper(), model=n, gate="token") for n in ("xs", "s", "m")),
+            knows="They know sums.",
+            advice="Ask a sum.",
+        )
+    },
+)
+
+
+def run(models: Scripted, **options: object) -> list[CascadeEvent]:
+    cascade = Cascade(CATALOGUE, models, "three")
+    message = Message(role="user", content="q")
+    prompt = Prompt(messages=(message,), options=TierOptions(**options))  # type: ignore[arg-type]
+
+    async def main() -> list[CascadeEvent]:
+        return [event async for event in cascade.answer(prompt)]
+
+    return asyncio.run(main())
+
+
+def outcome(events: list[CascadeEvent]) -> Outcome:
+    assert isinstance(events[-1], Done)
+    return events[-1].outcome
+
+
+def test_the_first_tier_that_keeps_it_answers() -> None:
+    models = Scripted({"xs": [up()], "s": [answer("408")]})
+    events = run(models)
+    assert [type(e).__name__ for e in events] == ["Hop", "AnswerDelta", "Done"]
+    found = outcome(events)
+    assert found.answer == "408" and found.tier == "S"
+    assert [visit.reason for visit in found.path] == ["escalate token", "stop"]
+    assert found.relative_compute == pytest.approx((10 + 5 * 12) / (20 * 12))
+    assert models.kept == [None]
+
+
+def test_when_all_decline_it_is_unanswered_and_says_what_to_do() -> None:
+    found = outcome(run(Scripted({"xs": [up()], "s": [up()], "m": [up()]})))
+    assert found.finish_reason == "unanswered" and found.tier is None and found.answer == ""
+    said = found.notices[-1]
+    assert "XS, S and M declined" in said and "They know sums." in said and "Ask a sum." in said
+
+
+def test_a_gate_can_jump_over_a_tier() -> None:
+    jump = Verdict(escalate=True, reason="needs M", target="M")
+    models = Scripted({"xs": [up(verdict=jump)], "m": [answer("x")]})
+    assert [visit.tier for visit in outcome(run(models)).path] == ["XS", "M"]
+
+
+def test_a_pinned_tier_gets_no_leave_to_escalate() -> None:
+    models = Scripted({"s": [answer("x")]})
+    run(models, tier="S")
+    ((_, order),) = models.orders
+    assert not order.gate.may_escalate
+
+
+def test_the_draft_is_handed_on_only_when_asked() -> None:
+    for draft, expected in ((False, "q"), (True, "perhaps wrong")):
+        models = Scripted({"xs": [up(draft="41?")], "s": [answer("x")]})
+        run(models, draft=draft)
+        assert expected in models.orders[1][1].messages[-1].content
+
+
+def test_a_prompt_too_long_goes_up_for_free() -> None:
+    long = Failed(
+        id=0,
+        code="context_length_exceeded",
+        message="too long",
+        usage=Usage(prompt_tokens=900),
+    )
+    found = outcome(run(Scripted({"xs": [[long]], "s": [answer("x")]})))
+    assert found.tier == "S" and found.escalation_tokens == 0
+    with pytest.raises(ContextTooLong) as caught:
+        run(Scripted({"xs": [[long]], "s": [[long]], "m": [[long]]}))
+    assert caught.value.num_tokens == 900
+
+
+@pytest.mark.parametrize("error", [EngineCrashed("died"), ModelMissing("gone")])
+def test_a_tier_that_fails_is_gone_around_and_said_aloud(error: Exception) -> None:
+    events = run(Scripted({"xs": [[error]], "s": [answer("x")]}))
+    assert isinstance(events[0], Notice) and "XS failed" in events[0].text
+    assert isinstance(events[1], Hop) and outcome(events).tier == "S"
+
+
+def test_a_crash_after_the_first_word_is_an_error_and_nothing_is_retracted() -> None:
+    models = Scripted({"xs": [[Delta(id=0, answer="4"), EngineCrashed("died")]]})
+    cascade = Cascade(CATALOGUE, models, "three")
+    seen: list[CascadeEvent] = []
+
+    async def main() -> None:
+        prompt = Prompt(messages=(Message(role="user", content="q"),))
+        async for event in cascade.answer(prompt):
+            seen.append(event)
+
+    with pytest.raises(EngineCrashed):
+        asyncio.run(main())
+    assert seen == [AnswerDelta(text="4")]
+
+
+def test_a_crash_at_the_top_is_tried_again_and_then_goes_down_below_the_asked_tier() -> None:
+    crash: list[Step] = [EngineCrashed("died")]
+    events = run(Scripted({"m": [crash, crash], "s": [answer("x")]}), min_tier="M")
+    found = outcome(events)
+    assert found.tier == "S" and found.is_below_asked
+    assert any("below the asked M" in notice for notice in found.notices)
+
+
+def test_when_nothing_is_left_the_failure_itself_is_raised() -> None:
+    crash: list[Step] = [EngineCrashed("died")]
+    with pytest.raises(EngineCrashed, match="died"):
+        run(Scripted({"m": [crash, crash]}), tier="M")
+
+
+@pytest.mark.parametrize("reason", ["length", "repetition", "garbage"])
+def test_an_answer_cut_short_says_why(reason: str) -> None:
+    steps: list[Step] = [Delta(id=0, answer="4"), finished(reason)]
+    found = outcome(run(Scripted({"xs": [steps]})))
+    assert found.finish_reason == "length" and found.notices
+
+
+def test_a_timeout_ends_it_and_cancels_the_work() -> None:
+    models = Scripted({"xs": [[5.0, *answer("4")]]})
+    with pytest.raises(Timeout, match=r"0\.05 s"):
+        run(models, timeout_s=0.05)
+    assert models.num_closed_early == 1
+
+
+def test_leaving_early_cancels_the_work() -> None:
+    models = Scripted({"xs": [[Delta(id=0, answer="4"), 5.0]]})
+    cascade = Cascade(CATALOGUE, models, "three")
+
+    async def main() -> None:
+        events = cascade.answer(Prompt(messages=(Message(role="user", content="q"),)))
+        await anext(events)
+        await events.aclose()
+
+    asyncio.run(main())
+    assert models.num_closed_early == 1
+
+
+def test_an_unknown_cascade_is_named() -> None:
+    with pytest.raises(UsageError, match="nope"):
+        run(Scripted({}), cascade="nope")
+
+
+def test_what_a_tier_prefers_fills_what_the_caller_left_open() -> None:
+    models = Scripted({"xs": [answer("4")]})
+    run(models, keepalive_s=0.0, hold="answer")
+    ((_, order),) = models.orders
+    assert order.gate.hold == "answer" and models.kept == [0.0]
