@@ -47,6 +47,11 @@ class Script:
         step = Step(self.sequence, token, is_end, is_control, signals, logprob)
         self.events += self.request.take(step)
 
+    def draw_broken(self) -> None:
+        self.sequence.tokens.append(ord("?"))
+        step = Step(self.sequence, ord("?"), False, False, None, None, is_broken=True)
+        self.events += self.request.take(step)
+
     def write(self, text: str) -> None:
         for letter in text:
             self.draw(ord(letter))
@@ -133,3 +138,31 @@ def test_an_interrupted_request_keeps_what_was_written() -> None:
     script.events += script.request.interrupt()
     assert script.answer == "ab"
     assert isinstance(script.events[-1], Finished) and script.events[-1].reason == "interrupted"
+
+
+def test_repetition_that_nobody_has_seen_is_a_reason_to_go_up() -> None:
+    script = Script(hold="answer")
+    script.write("la" * 32)
+    last = script.events[-1]
+    assert isinstance(last, Escalated) and last.verdict.reason == "repeats itself"
+    assert script.answer == ""
+
+
+def test_numbers_that_are_not_finite_go_up_unseen_and_end_what_is_shown() -> None:
+    script = Script()
+    script.write("a")
+    script.draw_broken()
+    last = script.events[-1]
+    assert isinstance(last, Escalated) and last.verdict.reason == "numbers that are not finite"
+    script = Script()
+    script.write("abcd")
+    script.draw_broken()
+    last = script.events[-1]
+    assert isinstance(last, Finished) and last.reason == "garbage" and script.answer == "abcd"
+
+
+def test_an_escalate_marker_written_as_text_is_only_text() -> None:
+    script = Script()
+    script.write("<|escalate|>")
+    script.draw(END)
+    assert script.answer == "<|escalate|>" and isinstance(script.events[-1], Finished)

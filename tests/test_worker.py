@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -196,6 +197,32 @@ def test_a_truncated_file_is_reported_fast_with_what_to_do(
             run(broken, use)
         assert "again" in caught.value.hint
         assert time.monotonic() - began_s < 4
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+        "{% set n = namespace(t='a' * 999) %}{% for i in range(40) %}{% set n.t = n.t ~ n.t %}"
+        "{% endfor %}{{ messages[0].content }}",
+        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+    ],
+)
+def test_a_hostile_template_costs_one_request_and_the_worker_lives(
+    models_dir: Path, tmp_path: Path, template: str
+) -> None:
+    hostile = tmp_path / "hostile.gguf"
+    rewrite = [sys.executable, "-m", "gguf.scripts.gguf_new_metadata", "--force"]
+    files = [str(models_dir / "pocket-xs.gguf"), str(hostile)]
+    subprocess.run([*rewrite, "--chat-template", template, *files], check=True, capture_output=True)
+
+    async def use(worker: Worker) -> None:
+        for _ in range(2):
+            (end,) = await collect(worker, ask("2+2"))
+            assert isinstance(end, Failed) and end.code == "template_error"
+        assert worker.is_alive
+
+    run(hostile, use)
 
 
 def test_a_child_dies_with_its_parent(models_dir: Path) -> None:

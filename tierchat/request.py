@@ -62,6 +62,8 @@ class Request:
 
     def take(self, step: Step) -> list[RequestEvent]:
         """Handle one new token; the last event is Escalated or Finished when it is over."""
+        if step.is_broken:
+            return self._give_up("garbage", "numbers that are not finite")
         escalated = self._read_gate(step)
         if escalated:
             return [escalated]

@@ -133,15 +133,16 @@ class Engine:
 
     def _draw_one(self, sequence: Sequence, row: int) -> Step:
         signals = logprob = hidden = None
+        is_broken = False
         if _wants_hidden_state(sequence):
             hidden = self._context.hidden_state(row)
         token = self._context.sample(self._samplers[sequence.id], row)
         if sequence.reads_signals:
             logits = self._context.logits(row)
-            if not np.isfinite(logits).all():
-                raise EngineCrashed("the model produced numbers that are not finite")
-            signals = read_signals(logits, sequence.escalate_token, sequence.num_prompt_tokens)
-            logprob = token_logprob(logits, token)
+            is_broken = not np.isfinite(logits).all()
+            if not is_broken:
+                signals = read_signals(logits, sequence.escalate_token, sequence.num_prompt_tokens)
+                logprob = token_logprob(logits, token)
         sequence.tokens.append(token)
         return Step(
             sequence=sequence,
@@ -150,6 +151,7 @@ class Engine:
             is_control=self.model.is_control(token),
             signals=signals,
             logprob=logprob,
+            is_broken=is_broken,
             hidden_state=hidden,
         )
 

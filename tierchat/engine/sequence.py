@@ -50,7 +50,8 @@ class Sequence:
 class Step:
     """One new token of one sequence, with what was read at that position.
 
-    `logprob` is natural; `hidden_state` has shape (hidden,) and comes only when asked for,
+    `is_broken`: the logits were not finite, the token means nothing. `logprob` is natural;
+    `hidden_state` has shape (hidden,) and comes only when asked for,
     at the last prompt position.
     """
 
@@ -60,4 +61,5 @@ class Step:
     is_control: bool
     signals: Signals | None
     logprob: float | None
+    is_broken: bool = False
     hidden_state: npt.NDArray[np.float32] | None = None
