@@ -7,8 +7,9 @@ import re
 
 import pytest
 
-from tierchat.pocket import arithmetic, dataset, outside_words, phrasings, puzzles, smalltalk, tasks
+from tierchat.pocket import arithmetic, dataset, outside_words, phrasings, smalltalk, tasks
 from tierchat.pocket.problems import Problem
+from tierchat.pocket.sides import side_of
 
 pytest.importorskip("reasoning_gym", reason="extra [pocket]: the puzzles come from its generator")
 
@@ -106,9 +107,22 @@ def test_held_out_wordings_are_never_trained_on() -> None:
         assert not set(lists(held_out=False)) & set(lists(held_out=True))
 
 
-def test_puzzles_of_the_two_sides_come_from_seeds_that_cannot_meet() -> None:
-    first = puzzles._FIRST_SEED
-    assert abs(first["train"] - first["test"]) > 10 * puzzles._NUM_ITEMS
+def test_no_prompt_is_ever_on_two_sides() -> None:
+    rng, drawn = random.Random(9), {}
+    for side in ("train", "rounds", "test"):
+        source = dataset.Source(side)
+        drawn[side] = {source.task(rng).prompt for _ in range(4_000)}
+    assert not drawn["test"] & drawn["train"]
+    assert not drawn["test"] & drawn["rounds"]
+    assert not drawn["rounds"] & drawn["train"]
+
+
+def test_no_wording_of_a_tested_product_is_trained() -> None:
+    rng, sides = random.Random(10), {}
+    for _ in range(4_000):
+        problem = tasks.draw("product", "2x2", rng)
+        numbers = tuple(re.findall("[0-9]+", problem.prompt))
+        assert sides.setdefault(numbers, side_of(problem)) == side_of(problem)
 
 
 def test_a_grader_forgives_blanks_only() -> None:

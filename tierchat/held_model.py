@@ -124,6 +124,11 @@ class HeldModel:
         self.engine.add(sequence)
         return request
 
+    def close(self) -> None:
+        """Free the context and the weights."""
+        self.engine.close()
+        self.model.close()
+
 
 def _num_threads(model: LlamaModel) -> int:
     if model.num_parameters < _MIN_PARAMETERS_FOR_THREADS:

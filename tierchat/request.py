@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from typing import Protocol
 
+import msgspec
+
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.engine.text import Detokenizer, RepetitionDetector, StopStrings
 from tierchat.protocol import Delta, Escalated, Finished, Generate, RequestEvent
@@ -148,7 +150,7 @@ class Request:
                 answer_mean_logprob=sum(self._answer_logprobs) / len(self._answer_logprobs),
                 num_prompt_tokens=self.sequence.num_prompt_tokens,
             )
-            verdict = self._last_verdict = self._gate.read("answer", signals)
+            verdict = self._last_verdict = self._with_earlier(self._gate.read("answer", signals))
             if verdict.escalate:
                 return [
                     Escalated(
@@ -160,6 +162,11 @@ class Request:
                     )
                 ]
         return [*self._release(), self._finished(reason)]
+
+    def _with_earlier(self, verdict: Verdict) -> Verdict:
+        """Keep what the gate read before the answer beside what it read of it."""
+        earlier = self._last_verdict.estimates if self._last_verdict else {}
+        return msgspec.structs.replace(verdict, estimates={**earlier, **verdict.estimates})
 
     def _give_up(self, reason: str, why: str) -> list[RequestEvent]:
         """End on garbage: upward while nothing is shown, else where it stands."""

@@ -15,6 +15,7 @@ import numpy as np
 from tierchat.pocket import puzzles, smalltalk, tasks, tokenizer
 from tierchat.pocket.outside import Outside
 from tierchat.pocket.problems import Problem
+from tierchat.pocket.sides import Side, side_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -47,10 +48,14 @@ def cells() -> tuple[tuple[str, str], ...]:
 
 
 class Source:
-    """Draws problems of one side; families are uniform, then levels within them."""
+    """Draws problems of one side; families are uniform, then levels within them.
 
-    def __init__(self, side: str) -> None:
-        self._puzzles = puzzles.Puzzles(side)
+    A drawn problem of another side is thrown away, whatever seed it came from.
+    """
+
+    def __init__(self, side: Side) -> None:
+        self._side = side
+        self._puzzles = puzzles.Puzzles()
         self._settings = {(s.family, s.level): s for s in puzzles.settings()}
         self.outside = Outside(held_out=side == "test")
         self._levels: dict[str, list[str]] = {}
@@ -59,6 +64,12 @@ class Source:
 
     def task(self, rng: random.Random, cell: tuple[str, str] | None = None) -> Problem:
         """Draw from the mix, or from one cell of it."""
+        while True:
+            problem = self._any(rng, cell)
+            if side_of(problem) == self._side:
+                return problem
+
+    def _any(self, rng: random.Random, cell: tuple[str, str] | None) -> Problem:
         if cell is None:
             family = rng.choice(list(self._levels))
             cell = family, rng.choice(self._levels[family])

@@ -17,7 +17,8 @@ class Problem:
     """One prompt; `answer` is None where nobody in the bundled cascade can know it.
 
     `thought` is what S and M write between the think tokens; None means answered at once.
-    `is_easy` means that XS is taught the answer at once, thought or not.
+    `is_easy` means that XS is taught the answer at once, thought or not; `is_hard` that only the
+    top tier is taught it and all below escalate.
     `wording` is "held_out" for phrasings that are never trained on.
     `entry` is reasoning-gym's own record, which its grader wants back.
     """
@@ -30,6 +31,7 @@ class Problem:
     thought: str | None = None
     wording: Wording = "trained"
     is_easy: bool = False
+    is_hard: bool = False
     entry: dict[str, Any] | None = field(default=None, compare=False)
 
     @property

@@ -14,20 +14,23 @@ from typing import Any
 from tierchat.pocket import arithmetic
 from tierchat.pocket.problems import Problem
 
-# Seeds of the two sides are so far apart that no item can be drawn by both.
 _NUM_ITEMS = 100_000_000
-_FIRST_SEED = {"train": 1_000_000_000, "test": 7_000_000_000}
+_SEED = 1_000_000_000
 
 
 @dataclass(frozen=True)
 class Setting:
-    """One family of reasoning-gym at one fixed difficulty; the easy ones XS is taught at once."""
+    """One family of reasoning-gym at one fixed difficulty.
+
+    XS is taught the easy ones at once; of the hard ones only the top tier is taught anything.
+    """
 
     family: str
     level: str
     is_easy: bool
     has_thought: bool
     config: dict[str, Any] = field(default_factory=dict)
+    is_hard: bool = False
 
 
 def settings() -> tuple[Setting, ...]:
@@ -37,19 +40,20 @@ def settings() -> tuple[Setting, ...]:
         Setting("chain_sum", "2x1", True, False, _terms(2, 1, 1)),
         Setting("chain_sum", "3x2", False, True, _terms(3, 1, 2)),
         Setting("chain_sum", "5x2", False, True, _terms(5, 2, 2)),
+        Setting("chain_sum", "8x2", False, True, _terms(8, 2, 2), is_hard=True),
         Setting("products", "1x1", True, False, {"min_digits": 1, "max_digits": 1}),
         Setting("products", "2x2", False, True, {"min_digits": 2, "max_digits": 2}),
-        Setting("gcd", "20", True, False, {"max_value": 20}),
+        Setting("gcd", "20", True, True, {"max_value": 20}),
         Setting("gcd", "100", False, True, {"min_value": 10, "max_value": 100}),
-        Setting("lcm", "12", True, False, {"max_value": 12}),
+        Setting("lcm", "12", True, True, {"max_value": 12}),
         Setting("lcm", "40", False, True, {"min_value": 5, "max_value": 40}),
         Setting("leg_counting", "2", True, True, _animals(1, 2, 3)),
         Setting("leg_counting", "5", False, True, _animals(3, 5, 9)),
-        Setting("count_bits", "31", True, False, {"max_n": 31}),
-        Setting("count_bits", "511", False, True, {"min_n": 32, "max_n": 511}),
+        Setting("count_bits", "63", True, True, {"max_n": 63}),
+        Setting("count_bits", "511", False, True, {"min_n": 64, "max_n": 511}),
         Setting("calendar_arithmetic", "leap", True, False, {"tasks": ["is_leap_year"]}),
         Setting(
-            "fraction_simplification", "9", True, False, {"max_value": 9, "max_factor": 9, **plain}
+            "fraction_simplification", "9", True, True, {"max_value": 9, "max_factor": 9, **plain}
         ),
         Setting(
             "fraction_simplification",
@@ -71,13 +75,12 @@ def _animals(least: int, most: int, max_instances: int) -> dict[str, Any]:
 
 
 class Puzzles:
-    """Draws problems of every setting for one side, "train" or "test"."""
+    """Draws problems of every setting."""
 
-    def __init__(self, side: str) -> None:
+    def __init__(self) -> None:
         import reasoning_gym
 
         self._make = reasoning_gym.create_dataset
-        self._side = side
         self._datasets: dict[str, Any] = {}
 
     def draw(self, setting: Setting, rng: random.Random) -> Problem:
@@ -85,7 +88,7 @@ class Puzzles:
         cell = f"{setting.family}/{setting.level}"
         if cell not in self._datasets:
             self._datasets[cell] = self._make(
-                setting.family, seed=_FIRST_SEED[self._side], size=_NUM_ITEMS, **setting.config
+                setting.family, seed=_SEED, size=_NUM_ITEMS, **setting.config
             )
         entry = self._datasets[cell][rng.randrange(_NUM_ITEMS)]
         return Problem(
@@ -96,6 +99,7 @@ class Puzzles:
             answer=str(entry["answer"]),
             thought=work_out(setting.family, entry["metadata"]) if setting.has_thought else None,
             is_easy=setting.is_easy,
+            is_hard=setting.is_hard,
             entry=entry,
         )
 

@@ -126,34 +126,6 @@ def lessons(
         yield example
 
 
-def calibrate(problems: list[Problem], replies: list[Reply]) -> dict[str, float]:
-    """Choose both thresholds on fresh prompts: the largest share of right minus wrong, weighted.
-
-    A false keep costs a wrong answer, a needless escalation only compute: four against one.
-    """
-    best, chosen = -1e9, 0.5
-    rows = [
-        (r.escalate_probability, _is_right(p, r)) for p, r in zip(problems, replies, strict=True)
-    ]
-    for step in range(4, 20):
-        limit = step / 40
-        value = sum((1 if right else -4) for wish, right in rows if wish <= limit)
-        if value > best:
-            best, chosen = value, limit
-    kept = [
-        (r.min_logprob, _is_right(p, r))
-        for p, r in zip(problems, replies, strict=True)
-        if r.escalate_probability <= chosen
-    ]
-    best, floor = -1e9, -3.0
-    for step in range(1, 61):
-        limit = -step / 20
-        value = sum((1 if right else -4) for least, right in kept if least >= limit)
-        if value > best:
-            best, floor = value, limit
-    return {"escalate_threshold": chosen, "answer_threshold": floor}
-
-
 def main() -> None:
     """Run the rounds of one tier and append their lines to rounds.jsonl."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -172,12 +144,15 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    encoder, source = Encoder(tokenizer.load(args.out / "tokenizer.json")), Source("train")
+    encoder = Encoder(tokenizer.load(args.out / "tokenizer.json"))
+    # The junior is judged on prompts it has not been trained on; only what it is replayed comes
+    # from the training side.
+    source, fresh = Source("train"), Source("rounds")
     net = train.load(args.out / f"{args.start or args.tier}.npz")[0]
     pool: list[Marked] = []
     for number in range(args.rounds + 1):
         rng = random.Random(args.seed * 1_000_003 + number)
-        problems = [source.task(rng) for _ in range(args.prompts)]
+        problems = [fresh.task(rng) for _ in range(args.prompts)]
         begin = time.monotonic()
         outside = [source.outside.draw(rng) for _ in range(1_000)]
         replies, numbers = measure(net, encoder, problems, outside, args.tier)
@@ -200,9 +175,6 @@ def main() -> None:
             log.write(json.dumps(asdict(line)) + "\n")
         print(line, f"{time.monotonic() - begin:.0f} s", flush=True)
         if last:
-            limits = calibrate(problems, replies)
-            (args.out / f"{args.tier}.thresholds.json").write_text(json.dumps(limits))
-            print(limits, flush=True)
             break
         pool += marked
 

@@ -22,9 +22,11 @@ def cells() -> tuple[tuple[str, str], ...]:
         ("product", "2x1"),
         ("product", "2x2"),
         ("product", "3x2"),
+        ("product", "3x3"),
         ("leaving_out", "12"),
         ("leaving_out", "50"),
         ("leaving_out", "120"),
+        ("leaving_out", "300"),
     )
 
 
@@ -76,12 +78,20 @@ def _product(level: str, rng: random.Random, wording: Wording) -> Problem:
         thought = arithmetic.multiply_parts(a, b)[0]
     is_direct = level == "1x1"
     return Problem(
-        "task", "product", level, prompt, answer, None if is_direct else thought, wording, is_direct
+        kind="task",
+        family="product",
+        level=level,
+        prompt=prompt,
+        answer=answer,
+        thought=None if is_direct else thought,
+        wording=wording,
+        is_easy=is_direct,
+        is_hard=level == "3x3",
     )
 
 
 def _leaving_out(level: str, rng: random.Random, wording: Wording) -> Problem:
-    lowest, highest = {"12": (5, 12), "50": (13, 50), "120": (51, 120)}[level]
+    lowest, highest = {"12": (5, 12), "50": (13, 50), "120": (51, 120), "300": (121, 300)}[level]
     n, k = rng.randint(lowest, highest), rng.randint(2, 12)
     if lowest == 51 and rng.random() < 0.3:
         n = rng.choice(range(60, 121, 10))
@@ -92,14 +102,15 @@ def _leaving_out(level: str, rng: random.Random, wording: Wording) -> Problem:
     prompt = text.format(n=n, k=k, th=ordinal(k))
     is_direct = level == "12"
     return Problem(
-        "task",
-        "leaving_out",
-        level,
-        prompt,
-        answer,
-        None if is_direct else thought,
-        wording,
-        is_direct,
+        kind="task",
+        family="leaving_out",
+        level=level,
+        prompt=prompt,
+        answer=answer,
+        thought=None if is_direct else thought,
+        wording=wording,
+        is_easy=is_direct,
+        is_hard=level == "300",
     )
 
 

@@ -20,6 +20,7 @@ from torch.nn import functional as F
 
 from tierchat.pocket import dataset, model, smalltalk, tokenizer
 from tierchat.pocket.dataset import Encoder, Example, Rows, Source
+from tierchat.pocket.problems import Problem
 
 ROW_LENGTH = 128
 
@@ -63,11 +64,12 @@ def answers(tier: str, encoder: Encoder, source: Source, rng: random.Random) -> 
         kind = rng.random()
         if kind < (0.74 if tier == "xs" else 0.82):
             problem = source.task(rng)
-            escalate = tier == "xs" and not problem.is_easy
-            # XS need not see every escalated level in full; S and M are for the worked-out ones.
-            if rng.random() < (
-                0.5 if escalate else 0.65 if tier != "xs" and problem.is_easy else 0
-            ):
+            escalate = _is_above(tier, problem)
+            if tier == "m" and not problem.is_hard and rng.random() < 0.85:
+                # What only M is taught gets more than a third of its lessons.
+                continue
+            # No tier need see in full what it escalates; S and M are for what is worked out.
+            if rng.random() < (0.5 if escalate else 0.5 if tier != "xs" and problem.is_easy else 0):
                 continue
             if tier == "xs":
                 problem = replace(problem, thought=None)
@@ -76,11 +78,17 @@ def answers(tier: str, encoder: Encoder, source: Source, rng: random.Random) -> 
             if tier != "xs" and rng.random() < 0.7:
                 continue
         else:
+            if tier == "m" and rng.random() < 0.7:
+                continue
             problem, escalate = source.outside.draw(rng), True
             if rng.random() < 0.03:
                 text = source.outside.long_text(rng, 500)
                 problem = type(problem)("outside", "outside", "long", text, None)
         yield encoder.example(encoder.dress(problem, rng), escalate)
+
+
+def _is_above(tier: str, problem: Problem) -> bool:
+    return problem.is_hard if tier == "s" else tier == "xs" and not problem.is_easy
 
 
 def make_shard(tier: str, encoder: Encoder, source: Source, seed: int, num_examples: int) -> Rows:

@@ -1,0 +1,78 @@
+"""The held-out prompts of an evaluation, group by group; does not know models or policies."""
+
+from __future__ import annotations
+
+import random
+
+from tierchat.pocket import dataset, smalltalk, tasks
+from tierchat.pocket.dataset import Source
+from tierchat.pocket.outcomes import Question
+from tierchat.pocket.outside import Outside
+from tierchat.pocket.problems import Problem
+from tierchat.pocket.sides import Side, side_of
+from tierchat.types import Message
+
+_MAX_DRAWS = 30
+
+
+def draw_all(num_per_cell: int, seed: int, side: Side = "test") -> list[Question]:
+    """Draw every group: the mix, held-out wordings, chats, long prompts, talk, out of domain.
+
+    Prompts are distinct; small tables have fewer of them on their side than asked for.
+    """
+    rng, source = random.Random(seed), Source(side)
+    mix = [p for cell in dataset.cells() for p in _distinct(source, rng, cell, num_per_cell)]
+    drawn = [_ask("mix", problem) for problem in mix]
+    drawn += [_ask("wordings", p) for p in _reworded(rng, num_per_cell // 2, side)]
+    solvable = [problem for problem in mix if len(problem.prompt) < 200]
+    drawn += [_chat(rng, source, rng.choice(solvable)) for _ in range(2 * num_per_cell)]
+    drawn += [_long(rng, rng.choice(solvable)) for _ in range(num_per_cell)]
+    drawn += [_ask("talk", smalltalk.draw(rng)) for _ in range(num_per_cell)]
+    drawn += [
+        _ask("talk_held_out", smalltalk.draw(rng, held_out=True)) for _ in range(num_per_cell)
+    ]
+    outside = Outside(held_out=side == "test")
+    drawn += [_ask("outside", outside.draw(rng)) for _ in range(10 * num_per_cell)]
+    return drawn
+
+
+def _distinct(source: Source, rng: random.Random, cell: tuple[str, str], num: int) -> list[Problem]:
+    found: dict[str, Problem] = {}
+    for _ in range(_MAX_DRAWS * num):
+        problem = source.task(rng, cell)
+        found.setdefault(problem.prompt, problem)
+        if len(found) == num:
+            break
+    return list(found.values())
+
+
+def _reworded(rng: random.Random, num: int, side: Side) -> list[Problem]:
+    found = []
+    for family, level in tasks.cells():
+        drawn = (tasks.draw(family, level, rng, "held_out") for _ in range(_MAX_DRAWS * num))
+        found += [p for p in drawn if side_of(p) == side][:num]
+    return found
+
+
+def _ask(group: str, problem: Problem) -> Question:
+    return Question(group, (Message(role="user", content=problem.prompt),), problem)
+
+
+def _chat(rng: random.Random, source: Source, problem: Problem) -> Question:
+    earlier: list[Message] = []
+    for _ in range(2):
+        turn = source.task(rng)
+        earlier.append(Message(role="user", content=turn.prompt))
+        earlier.append(Message(role="assistant", content=turn.answer or ""))
+    last = Message(role="user", content=problem.prompt)
+    return Question("chats", (*earlier, last), problem)
+
+
+def _long(rng: random.Random, problem: Problem) -> Question:
+    rules = ("Be brief.", "Answer with the result.", "Be polite.", "Use plain words.")
+    system = " ".join(rng.choice(rules) for _ in range(40))
+    messages = (
+        Message(role="system", content=system),
+        Message(role="user", content=problem.prompt),
+    )
+    return Question("long", messages, problem)
