@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 PROMPT_WEIGHT = 0.05
+# All of its prompts belong to the family's upper level too, so none can be set aside.
+_ALWAYS_TRAINED = (("fraction_simplification", "9"),)
 _SYSTEMS = (
     "You are a helpful assistant.",
     "Be brief.",
@@ -42,9 +44,10 @@ class Example:
     weights: list[float]
 
 
-def cells() -> tuple[tuple[str, str], ...]:
-    """List every (family, level) the cascade knows, ours and reasoning-gym's."""
-    return tasks.cells() + tuple((s.family, s.level) for s in puzzles.settings())
+def cells(side: Side = "train") -> tuple[tuple[str, str], ...]:
+    """List every (family, level) of a side, ours and reasoning-gym's."""
+    known = tasks.cells() + tuple((s.family, s.level) for s in puzzles.settings())
+    return known if side == "train" else tuple(c for c in known if c not in _ALWAYS_TRAINED)
 
 
 class Source:
@@ -59,7 +62,7 @@ class Source:
         self._settings = {(s.family, s.level): s for s in puzzles.settings()}
         self.outside = Outside(held_out=side == "test")
         self._levels: dict[str, list[str]] = {}
-        for family, level in cells():
+        for family, level in cells(side):
             self._levels.setdefault(family, []).append(level)
 
     def task(self, rng: random.Random, cell: tuple[str, str] | None = None) -> Problem:

@@ -83,7 +83,7 @@ def main() -> None:
     """Print the tables; --json writes the numbers too."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=Path, default=Path(__file__).parent / "models")
-    parser.add_argument("--per-cell", type=int, default=130)
+    parser.add_argument("--per-cell", type=int, default=160)
     parser.add_argument("--seed", type=int, default=4_711)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()

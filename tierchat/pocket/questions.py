@@ -21,7 +21,7 @@ def draw_all(num_per_cell: int, seed: int, side: Side = "test") -> list[Question
     Prompts are distinct; small tables have fewer of them on their side than asked for.
     """
     rng, source = random.Random(seed), Source(side)
-    mix = [p for cell in dataset.cells() for p in _distinct(source, rng, cell, num_per_cell)]
+    mix = [p for cell in dataset.cells(side) for p in _distinct(source, rng, cell, num_per_cell)]
     drawn = [_ask("mix", problem) for problem in mix]
     drawn += [_ask("wordings", p) for p in _reworded(rng, num_per_cell // 2, side)]
     solvable = [problem for problem in mix if len(problem.prompt) < 200]
