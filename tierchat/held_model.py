@@ -105,6 +105,8 @@ class HeldModel:
             banned.append(self.escalate_token)
         if order.think is False and self.think_tokens:
             banned.append(self.think_tokens[0])
+        if order.sampling.ignore_eos:
+            banned += self.model.end_tokens
         sequence = Sequence(
             order.id,
             tokens,

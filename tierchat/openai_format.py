@@ -71,6 +71,7 @@ class _Body(msgspec.Struct):
         ]
         | None
     ) = None
+    ignore_eos: bool = False
     user: Annotated[str, msgspec.Meta(max_length=256)] | None = None
     enable_thinking: bool | None = None
     x_tierchat: TierOptions = TierOptions()
@@ -109,7 +110,7 @@ def write_request(prompt: Prompt) -> bytes:
     sampling = {
         name: value
         for name, value in msgspec.to_builtins(prompt.sampling).items()
-        if value not in (None, ())
+        if value not in (None, (), False)
     }
     return msgspec.json.encode(
         {
@@ -237,6 +238,7 @@ def _sampling(body: _Body) -> Sampling:
         frequency_penalty=body.frequency_penalty,
         seed=None if body.seed is None else body.seed % 2**32,
         max_tokens=body.max_completion_tokens or body.max_tokens,
+        ignore_eos=body.ignore_eos,
         stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
     )
 

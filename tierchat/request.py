@@ -83,7 +83,7 @@ class Request:
             events += [Delta(id=self.order.id, thought=text)] if text else []
         else:
             events += self._add_answer(text, step)
-        if self._repetition.is_repeating(step.token):
+        if self._repetition.is_repeating(step.token) and not self.order.sampling.ignore_eos:
             return events + self._give_up("repetition", "repeats itself")
         if self._stops.is_stopped:
             return events + self._finish("stop", None)

@@ -35,7 +35,8 @@ class Message(Frozen, frozen=True):
 class Sampling(Frozen, frozen=True):
     """How tokens are drawn; `None` leaves the choice to the model's own defaults.
 
-    `temperature` 0 is greedy. `max_tokens` counts thoughts too. All ranges are checked on decode.
+    `temperature` 0 is greedy. `max_tokens` counts thoughts too. `ignore_eos` is for measuring
+    speed: neither an end token nor repetition ends the answer. All ranges are checked on decode.
     """
 
     temperature: Annotated[float, msgspec.Meta(ge=0, le=10)] | None = None
@@ -50,6 +51,7 @@ class Sampling(Frozen, frozen=True):
         tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=256)], ...],
         msgspec.Meta(max_length=16),
     ] = ()
+    ignore_eos: bool = False
 
 
 class TierOptions(Frozen, frozen=True):

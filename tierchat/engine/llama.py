@@ -9,6 +9,7 @@ import ctypes
 from collections import deque
 from collections.abc import Callable
 from collections.abc import Sequence as Rows
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,11 @@ class LlamaModel:
     def is_end(self, token: int) -> bool:
         """Tell whether the token ends a turn."""
         return bool(lib.llama_vocab_is_eog(self._vocab, token))
+
+    @cached_property
+    def end_tokens(self) -> tuple[int, ...]:
+        """List every token that ends a turn."""
+        return tuple(token for token in range(self.vocabulary_size) if self.is_end(token))
 
     def is_control(self, token: int) -> bool:
         """Tell whether the token is a control token, never to be shown."""

@@ -1,0 +1,123 @@
+"""How long a command takes, from typing to prompt: `python bench/start_up.py`.
+
+Whole-process wall times, side by side and interleaved, medians of --rounds: bare Python, a typer
+hello, `tierchat --version` and `--help`, a warm `ask`, a cold start (no daemon: start it, load XS,
+answer). Then memory of daemon and workers, and the time to the first token of an answer.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from tierchat.client import Client
+from tierchat.paths import find_paths
+from tierchat.types import AnswerDelta, Message, Prompt, ThoughtDelta
+
+HELLO = """
+import typer
+def hello(name: str) -> None:
+    print(f"hello {name}")
+typer.run(hello)
+"""
+PROMPTS = {
+    "answered at XS": "2+2",
+    "escalated to S": "What is 17*24?",
+    "escalated to S, longer": "Sum the numbers from 1 to 100, skipping every 7th number.",
+}
+
+
+def run(*command: str) -> float:
+    """Run a command to its end; returns seconds."""
+    began_s = time.perf_counter()
+    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - began_s
+
+
+def cold(tierchat: list[str]) -> float:
+    subprocess.run([*tierchat, "daemon", "down"], check=True, stdout=subprocess.DEVNULL)
+    return run(*tierchat, "ask", "2+2")
+
+
+def first_token(client: Client, text: str) -> float:
+    """Time from sending a prompt to its first piece of thought or answer."""
+    began_s = time.perf_counter()
+    events = client.ask(Prompt(messages=(Message(role="user", content=text),)))
+    for event in events:
+        if isinstance(event, AnswerDelta | ThoughtDelta):
+            break
+    took_s = time.perf_counter() - began_s
+    events.close()  # type: ignore[attr-defined]
+    return took_s
+
+
+def measure(cases: dict[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Run every case once a round, so that a noisy moment hits all of them."""
+    times: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in range(rounds):
+        for name, case in cases.items():
+            times[name].append(case())
+    return times
+
+
+def print_table(times: dict[str, list[float]], base: str) -> None:
+    middle = statistics.median(times[base])
+    print(f"\n| case | median ms | min | max | over {base} |\n|---|---|---|---|---|")
+    for name, values in times.items():
+        median = statistics.median(values)
+        numbers = " | ".join(f"{1000 * v:.1f}" for v in (median, min(values), max(values)))
+        print(f"| {name} | {numbers} | {1000 * (median - middle):+.1f} |")
+
+
+def print_memory(tierchat: list[str]) -> None:
+    found = json.loads(subprocess.run([*tierchat, "ps", "--json"], capture_output=True).stdout)
+    print("\n| process | resident MiB | proportional MiB |\n|---|---|---|")
+    rows = [("daemon", found["pid"])] + [(w["model"], w["pid"]) for w in found["workers"]]
+    for name, pid in rows:
+        if pid:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            kib = {line.split()[0]: int(line.split()[1]) for line in lines[1:]}
+            print(f"| {name} | {kib['Rss:'] / 1024:.0f} | {kib['Pss:'] / 1024:.0f} |")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--cold-rounds", type=int, default=7)
+    args = parser.parse_args()
+    script = Path(sys.executable).with_name("tierchat")
+    tierchat = [str(script)]
+    with tempfile.TemporaryDirectory(prefix="tc") as home:
+        os.environ["TIERCHAT_HOME"] = home
+        hello = Path(home) / "hello.py"
+        hello.write_text(HELLO)
+        run(*tierchat, "ask", "2+2")
+        time.sleep(2)
+        cases: dict[str, Callable[[], float]] = {
+            "python -c pass": lambda: run(sys.executable, "-c", "pass"),
+            "typer hello": lambda: run(sys.executable, str(hello), "you"),
+            "tierchat --version": lambda: run(*tierchat, "--version"),
+            "tierchat --help": lambda: run(*tierchat, "--help"),
+            'tierchat ask "2+2", warm': lambda: run(*tierchat, "ask", "2+2"),
+        }
+        print_table(measure(cases, args.rounds), "typer hello")
+        client = Client(find_paths(os.environ))
+        first = {n: (lambda text=t: first_token(client, text)) for n, t in PROMPTS.items()}
+        print("\nTime to the first piece of thought or answer, client to client:")
+        print_table(measure(first, args.rounds), "answered at XS")
+        print_memory(tierchat)
+        print("\nCold start to the answer:")
+        print_table(measure({"cold": lambda: cold(tierchat)}, args.cold_rounds), "cold")
+        run(*tierchat, "daemon", "down")
+
+
+if __name__ == "__main__":
+    main()
