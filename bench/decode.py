@@ -54,7 +54,7 @@ class EngineCase:
             self._model,
             EngineLimits(context, context * num, 512, num, threads),
         )
-        self._banned = self._model.end_tokens
+        self._banned = self._model.control_tokens
 
     def __call__(self) -> float:
         sequences = []

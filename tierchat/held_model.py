@@ -106,7 +106,7 @@ class HeldModel:
         if order.think is False and self.think_tokens:
             banned.append(self.think_tokens[0])
         if order.sampling.ignore_eos:
-            banned += self.model.end_tokens
+            banned += self.model.control_tokens
         sequence = Sequence(
             order.id,
             tokens,

@@ -137,9 +137,10 @@ class LlamaModel:
         return bool(lib.llama_vocab_is_eog(self._vocab, token))
 
     @cached_property
-    def end_tokens(self) -> tuple[int, ...]:
-        """List every token that ends a turn."""
-        return tuple(token for token in range(self.vocabulary_size) if self.is_end(token))
+    def control_tokens(self) -> tuple[int, ...]:
+        """List every token that is never shown; each of them would end an answer."""
+        tokens = range(self.vocabulary_size)
+        return tuple(token for token in tokens if self.is_end(token) or self.is_control(token))
 
     def is_control(self, token: int) -> bool:
         """Tell whether the token is a control token, never to be shown."""
