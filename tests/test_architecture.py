@@ -27,6 +27,7 @@ FLOORS = (
     ("tierchat.worker", 2),
     ("tierchat.pool", 2),
     ("tierchat.model_files", 1),
+    ("tierchat.peer", 1),
     ("tierchat.ledger", 3),
     ("tierchat.climb", 3),
     ("tierchat.cascade", 3),

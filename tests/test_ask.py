@@ -13,6 +13,9 @@ import pexpect
 import pytest
 from conftest import Home, wait_until
 
+from tierchat.errors import EngineCrashed
+from tierchat.types import AnswerDelta, Message, Prompt, Sampling, TierOptions
+
 
 @pytest.mark.parametrize(
     ("prompt", "answer", "tiers"),
@@ -247,6 +250,29 @@ def test_a_worker_killed_in_the_middle_costs_at_most_one_answer(home: Home) -> N
     assert status and status.pid == found.pid
 
 
+def test_a_worker_killed_after_the_first_word_is_an_error_and_the_next_prompt_works(
+    home: Home,
+) -> None:
+    home.run("ask", "--tier", "M", "2+2")
+    status = home.client.status()
+    assert status and status.workers[2].pid
+    prompt = Prompt(
+        messages=(Message(role="user", content="2+2"),),
+        sampling=Sampling(ignore_eos=True, temperature=2.0, seed=1),
+        options=TierOptions(tier="M"),
+        think=False,
+    )
+    seen = ""
+    with pytest.raises(EngineCrashed, match="SIGKILL"):
+        for event in home.client.ask(prompt):
+            if isinstance(event, AnswerDelta):
+                if not seen:
+                    os.kill(status.workers[2].pid, signal.SIGKILL)
+                seen += event.text
+    assert seen
+    assert home.run("ask", "--tier", "M", "2+2").stdout == b"4\n"
+
+
 def test_a_damaged_model_is_gone_around_and_said_aloud(home: Home, models_dir: Path) -> None:
     (home.directory / "config").mkdir()
     broken = home.directory / "config" / "broken.gguf"
@@ -276,7 +302,7 @@ def test_a_broken_models_file_is_told_with_its_line(home: Home) -> None:
     (home.directory / "config").mkdir()
     (home.directory / "config" / "models.toml").write_text('[models.a]\nfil = "a.gguf"\n')
     found = home.run("ask", "2+2")
-    assert found.returncode != 0 and b"Traceback" not in found.stderr
+    assert found.returncode == 2 and b"Traceback" not in found.stderr
     assert b"line 2" in found.stderr and b"did you mean `file`?" in found.stderr
 
 

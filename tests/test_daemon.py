@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from conftest import Home, wait_until
 
+from tierchat.client import is_running
 from tierchat.errors import DaemonUnreachable, EngineCrashed, Overloaded
 from tierchat.types import AnswerDelta, CascadeEvent, Done, Message, Prompt
 
@@ -110,13 +111,6 @@ def status(home: Home):  # type: ignore[no-untyped-def]
     return found
 
 
-def is_running(pid: int) -> bool:
-    try:
-        return ") Z" not in Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-
-
 def test_sigterm_lets_answers_finish_and_takes_no_new_ones(home: Home) -> None:
     daemon = home.start_scripted("20", "0.05")
     events: list[CascadeEvent | BaseException] = []
@@ -211,6 +205,14 @@ def test_a_stale_pid_of_a_stranger_is_never_signalled(home: Home) -> None:
         assert home.run("daemon", "down").returncode == 0
         assert stranger.poll() is None
         stranger.kill()
+
+
+def test_a_daemon_that_hangs_is_ended_by_down(home: Home) -> None:
+    daemon = home.start_scripted()
+    daemon.send_signal(signal.SIGSTOP)
+    assert home.client.stop(timeout_s=0.5)
+    assert daemon.wait(5) == -signal.SIGKILL
+    assert home.run("ask", "2+2").stdout == b"4\n"
 
 
 def test_a_plain_file_in_the_sockets_place_is_left_alone(home: Home) -> None:

@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import http.client
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -20,15 +21,11 @@ from typing import Any
 import msgspec
 
 from tierchat import __version__
-from tierchat.errors import (
-    DaemonUnreachable,
-    Overloaded,
-    TierchatError,
-    Timeout,
-    error_from_code,
-)
-from tierchat.openai_format import write_request
+from tierchat.config import load_catalogue, load_settings
+from tierchat.errors import DaemonUnreachable, Overloaded, TierchatError, error_from_code
+from tierchat.openai_format import VERSION_HEADER, write_request
 from tierchat.paths import Paths, make_private
+from tierchat.peer import peer_of
 from tierchat.types import (
     AnswerDelta,
     CascadeEvent,
@@ -47,6 +44,7 @@ _CONNECT_S = 5.0
 _POLL_S = 0.01
 _SILENCE_S = 90.0
 _LOG_LINES = 5
+_MAX_LOG_BYTES = 1_000_000
 
 
 class _Connection(http.client.HTTPConnection):
@@ -80,6 +78,12 @@ class Client:
         with contextlib.closing(connection):
             if response.status != 200:
                 raise _error(response.read(), response.status)
+            version = response.getheader(VERSION_HEADER)
+            if version != __version__:
+                yield Notice(
+                    text=f"the daemon is version {version}, this is {__version__}: "
+                    "`tierchat daemon down` lets the next command start the new one"
+                )
             yield from self._events(response)
 
     def status(self) -> DaemonStatus | None:
@@ -98,23 +102,33 @@ class Client:
         return status
 
     def stop(self, timeout_s: float = 13.0) -> bool:
-        """End the daemon and wait for it; False when none was running. Raises Timeout."""
-        status = self.status()
-        if status is None:
+        """End the daemon and wait for it; False when none was running.
+
+        A daemon that has not ended after `timeout_s` is killed: the kernel says which process
+        listens on our socket, so no stranger is ever signalled.
+        """
+        pid = self._listener()
+        if pid is None:
             return False
         with contextlib.suppress(OSError, http.client.HTTPException):
             self._request("POST", "/tierchat/shutdown")
         ends_s = time.monotonic() + timeout_s
-        while Path(f"/proc/{status.pid}").exists() or self.status() is not None:
+        while is_running(pid):
             if time.monotonic() > ends_s:
-                raise Timeout(
-                    f"the daemon (PID {status.pid}) is still ending after {timeout_s:g} s",
-                    f"kill {status.pid}",
-                )
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
             time.sleep(_POLL_S)
-            if _is_zombie(status.pid):
-                break
         return True
+
+    def _listener(self) -> int | None:
+        with socket.socket(socket.AF_UNIX) as probe:
+            if probe.connect_ex(str(self._paths.socket)):
+                return None
+            peer = peer_of(probe)
+        if peer is None:
+            status = self.status()
+            return status.pid if status else None
+        return peer.pid if peer.uid == os.getuid() else None
 
     def _post(self, body: bytes) -> tuple[_Connection, http.client.HTTPResponse]:
         """Send a prompt; a daemon that is missing or ending is replaced once."""
@@ -192,7 +206,10 @@ class Client:
                 self._wait_for(self._spawn())
 
     def _spawn(self) -> subprocess.Popen[bytes]:
-        log = os.open(self._paths.daemon_log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        path = self._paths.daemon_log
+        if path.exists() and path.stat().st_size > _MAX_LOG_BYTES:
+            path.replace(path.with_suffix(".log.1"))
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             return subprocess.Popen(
                 [sys.executable, "-m", "tierchat.daemon"],
@@ -210,6 +227,9 @@ class Client:
         while not self._answers():
             code = child.poll()
             if code not in (None, 0):
+                # A mistake in a file is told better by who reads it first-hand.
+                load_settings(self._paths, os.environ)
+                load_catalogue(self._paths)
                 raise DaemonUnreachable(
                     f"the daemon did not start: {self._last_log_lines()}", self._look_at_log()
                 )
@@ -275,9 +295,18 @@ def _error(body: bytes, status: int) -> TierchatError:
     return error
 
 
-def _is_zombie(pid: int) -> bool:
-    """Tell whether the process has ended and only waits for its parent to notice."""
+def is_running(pid: int) -> bool:
+    """Tell whether a process lives; one that only waits for its parent's notice does not."""
     try:
-        return ") Z" in Path(f"/proc/{pid}/stat").read_text()
+        return ") Z" not in Path(f"/proc/{pid}/stat").read_text()
+    except FileNotFoundError:
+        pass
     except OSError:
-        return True
+        return False
+    if Path("/proc/self").exists():
+        return False
+    try:
+        os.kill(pid, 0)
+    except OSError:
+        return False
+    return True

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import logging
 import os
 import signal
 import socket
@@ -30,7 +31,6 @@ from tierchat.types import CascadeEvent, DaemonStatus, Prompt, WorkerStatus
 
 GRACE_S = 10.0
 _LAST_STEPS_S = 1.5
-_MAX_LOG_BYTES = 1_000_000
 _BACKLOG = 256
 
 
@@ -213,15 +213,9 @@ def run_daemon(
     return 0
 
 
-def open_log(path: Path) -> int:
-    """Open the daemon's log for appending, starting a new one when the old has grown large."""
-    if path.exists() and path.stat().st_size > _MAX_LOG_BYTES:
-        path.replace(path.with_suffix(".log.1"))
-    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o600)
-
-
 def main() -> int:
     """Entry of `python -m tierchat.daemon`, as the client starts it."""
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     try:
         paths = find_paths(os.environ)
         return run_daemon(paths, load_settings(paths, os.environ))

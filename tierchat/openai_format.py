@@ -26,6 +26,7 @@ from tierchat.types import (
 )
 
 ANY_MODEL = "tierchat"
+VERSION_HEADER = "x-tierchat-version"
 _MAX_MESSAGES = 10_000
 _FINISH_REASONS = {"length": "length"}
 _ROLES: dict[str, Role] = {

@@ -6,6 +6,7 @@ Does not know tiers or prompts' meaning; cascades ask it for models by name.
 from __future__ import annotations
 
 import asyncio
+import logging
 import signal
 import time
 from collections import deque
@@ -26,6 +27,7 @@ _MAX_CRASHES = 3
 _CRASH_WINDOW_S = 300.0
 _PAGE_BYTES = 4096
 _FAULTS = {signal.SIGILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE}
+_log = logging.getLogger(__name__)
 Launch = Callable[[LoadModel], Awaitable[Worker]]
 
 
@@ -231,6 +233,7 @@ class Pool:
 
     def _record_crash(self, place: _Place, error: TierchatError) -> None:
         place.crashes.append((time.monotonic(), error.message))
+        _log.warning("%s", error.message)
 
     def _expire_later(self, model: str, place: _Place, keepalive_s: float) -> None:
         self._forget_timer(place)

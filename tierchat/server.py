@@ -9,8 +9,6 @@ import asyncio
 import contextlib
 import os
 import secrets
-import socket
-import struct
 import time
 import traceback
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
@@ -27,19 +25,21 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from tierchat import __version__
 from tierchat.admission import Admission
 from tierchat.errors import EngineCrashed, InvalidRequest, Overloaded, TierchatError
 from tierchat.openai_format import (
     ANY_MODEL,
+    VERSION_HEADER,
     ChatRequest,
     chunk,
     completion,
     error_body,
     read_request,
 )
+from tierchat.peer import peer_of
 from tierchat.types import CascadeEvent, DaemonStatus, Done, Prompt
 
-_CREDENTIALS = struct.Struct("3i")
 _JSON = "application/json"
 
 
@@ -265,7 +265,11 @@ class _Stream:
             if isinstance(first, _Failure):
                 await _error(first.error)(scope, receive, send)
                 return
-            headers = [(b"content-type", b"text/event-stream"), (b"cache-control", b"no-store")]
+            headers = [
+                (b"content-type", b"text/event-stream"),
+                (b"cache-control", b"no-store"),
+                (VERSION_HEADER.encode(), __version__.encode()),
+            ]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             line = first
             while line is not None:
@@ -320,13 +324,13 @@ class OwnersOnly(H11Protocol):
     """HTTP for connections of our own user only; others are closed unread."""
 
     def connection_made(self, transport: Any) -> None:
-        sock = transport.get_extra_info("socket")
-        peer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _CREDENTIALS.size)
-        pid, uid, _gid = _CREDENTIALS.unpack(peer)
+        peer = peer_of(transport.get_extra_info("socket"))
         super().connection_made(transport)
+        if peer is None:
+            return
         # The peer's process is who it is, for a queue that is fair between clients.
-        self.client = (f"pid {pid}", 0)
-        if uid not in (os.getuid(), 0):
+        self.client = (f"pid {peer.pid}", 0)
+        if peer.uid not in (os.getuid(), 0):
             transport.abort()
 
 
