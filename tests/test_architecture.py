@@ -34,6 +34,7 @@ FLOORS = (
     ("tierchat.openai_format", 4),
     ("tierchat.admission", 4),
     ("tierchat.server", 4),
+    ("tierchat.http_listener", 4),
     ("tierchat.daemon", 4),
     ("tierchat.client", 4),
     ("tierchat.output", 5),
@@ -55,7 +56,7 @@ SINGLE_IMPORTER = {
     "llama_cpp": "tierchat.engine.llama",
     "platformdirs": "tierchat.paths",
     "starlette": "tierchat.server",
-    "uvicorn": "tierchat.server",
+    "uvicorn": "tierchat.http_listener",
 }
 
 

@@ -23,10 +23,11 @@ from tierchat.admission import Admission
 from tierchat.cascade import Cascade
 from tierchat.config import Settings, load_catalogue, load_settings, parse_keepalive
 from tierchat.errors import EngineCrashed, TierchatError, UnsafePath
+from tierchat.http_listener import Http
 from tierchat.model_files import VerifiedFiles
 from tierchat.paths import Paths, find_paths, make_private
 from tierchat.pool import MachineMemory, Pool, resident_bytes
-from tierchat.server import Http, Limits, Service
+from tierchat.server import Limits, Service
 from tierchat.types import CascadeEvent, DaemonStatus, Prompt, WorkerStatus
 
 GRACE_S = 10.0

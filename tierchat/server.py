@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import secrets
 import time
 import traceback
@@ -17,13 +16,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import msgspec
-import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tierchat import __version__
 from tierchat.admission import Admission
@@ -37,7 +34,6 @@ from tierchat.openai_format import (
     error_body,
     read_request,
 )
-from tierchat.peer import peer_of
 from tierchat.types import CascadeEvent, DaemonStatus, Done, Prompt
 
 _JSON = "application/json"
@@ -318,41 +314,3 @@ def _error(error: TierchatError) -> Response:
     if isinstance(error, Overloaded):
         response.headers["retry-after"] = str(error.retry_after_s)
     return response
-
-
-class OwnersOnly(H11Protocol):
-    """HTTP for connections of our own user only; others are closed unread."""
-
-    def connection_made(self, transport: Any) -> None:
-        peer = peer_of(transport.get_extra_info("socket"))
-        super().connection_made(transport)
-        if peer is None:
-            return
-        # The peer's process is who it is, for a queue that is fair between clients.
-        self.client = (f"pid {peer.pid}", 0)
-        if peer.uid not in (os.getuid(), 0):
-            transport.abort()
-
-
-class Http(uvicorn.Server):
-    """uvicorn without signal handlers: the daemon decides when to stop."""
-
-    def __init__(self, app: Starlette, grace_s: float) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http=OwnersOnly,
-                loop="asyncio",
-                lifespan="off",
-                ws="none",
-                access_log=False,
-                log_config=None,
-                timeout_keep_alive=5,
-                timeout_graceful_shutdown=int(grace_s),
-                h11_max_incomplete_event_size=64 * 1024,
-            )
-        )
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Any:
-        yield
