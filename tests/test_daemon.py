@@ -126,6 +126,18 @@ def test_sigterm_lets_answers_finish_and_takes_no_new_ones(home: Home) -> None:
     assert not home.paths.socket.exists()
 
 
+def test_a_prompt_that_comes_while_a_daemon_ends_is_answered_by_the_next_one(home: Home) -> None:
+    daemon = home.start_scripted("30", "0.05")
+    events: list[CascadeEvent | BaseException] = []
+    thread = gather(home, "x", events)
+    wait_until(lambda: events)
+    daemon.terminate()
+    wait_until(lambda: not home.paths.socket.exists())
+    assert home.run("ask", "2+2").stdout == b"4\n"
+    thread.join(10)
+    assert isinstance(events[-1], Done)
+
+
 @pytest.mark.slow
 def test_sigterm_gives_up_after_ten_seconds_and_says_incomplete(home: Home) -> None:
     daemon = home.start_scripted("4000", "0.02")

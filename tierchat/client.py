@@ -226,7 +226,11 @@ class Client:
         ends_s = time.monotonic() + _START_S
         while not self._answers():
             code = child.poll()
-            if code not in (None, 0):
+            if code == 0:
+                # The one before us still finishes its last answers; ours left. Try again.
+                time.sleep(10 * _POLL_S)
+                child = self._spawn()
+            elif code is not None:
                 # A mistake in a file is told better by who reads it first-hand.
                 load_settings(self._paths, os.environ)
                 load_catalogue(self._paths)
