@@ -209,7 +209,7 @@ def compare(path: Path, args: argparse.Namespace, log: LlamaLog) -> None:
     print("| case, sequences | tokens/s, median | min | max | to llama-bench | to llama-server |")
     print("|---|---|---|---|---|---|")
     for name, values in speeds.items():
-        peer = middles[f"llama-server, {name.rsplit(' ', 1)[1]}"]
+        peer = middles.get(f"llama-server, {name.rsplit(' ', 1)[1]}", float("nan"))
         numbers = f"{middles[name]:.1f} | {min(values):.1f} | {max(values):.1f}"
         ratio = middles[name] / middles["llama-bench, 1"]
         print(f"| {name} | {numbers} | {ratio:.2f} | {middles[name] / peer:.2f} |", flush=True)

@@ -97,6 +97,8 @@ def main() -> None:
     tierchat = [str(script)]
     with tempfile.TemporaryDirectory(prefix="tc") as home:
         os.environ["TIERCHAT_HOME"] = home
+        # Users have compiled bytecode.
+        os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
         hello = Path(home) / "hello.py"
         hello.write_text(HELLO)
         run(*tierchat, "ask", "2+2")

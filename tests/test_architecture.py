@@ -37,6 +37,7 @@ FLOORS = (
     ("tierchat.http_listener", 4),
     ("tierchat.daemon", 4),
     ("tierchat.client", 4),
+    ("tierchat.daemon_start", 4),
     ("tierchat.output", 5),
     ("tierchat.terminal_text", 5),
     ("tierchat.tier_line", 5),

@@ -93,7 +93,7 @@ def test_the_doctor_finds_a_damaged_model_and_goes_on(home: Home) -> None:
 def test_a_bug_leaves_its_traceback_in_a_file(home: Home) -> None:
     code = (
         "import sys; from tierchat import cli\n"
-        "def broken(): raise ZeroDivisionError('oops')\n"
+        "def broken(only): raise ZeroDivisionError('oops')\n"
         "cli.build_app = broken\n"
         "sys.exit(cli.main(['ps']))"
     )

@@ -5,7 +5,6 @@ Does not know typer or the network.
 
 from __future__ import annotations
 
-import difflib
 import os
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar
@@ -110,6 +109,8 @@ def parse_sampling(pairs: list[str], seed: int | None) -> Sampling:
         if not separator:
             raise UsageError(f"option {pair!r} has no value", "write -o temperature 0.7")
         if key not in Sampling.__struct_fields__:
+            import difflib
+
             near = difflib.get_close_matches(key, Sampling.__struct_fields__, 1)
             raise UsageError(
                 f"no option named {key!r}",

@@ -14,34 +14,28 @@ from tierchat import __version__
 if TYPE_CHECKING:
     import typer
 
+COMMANDS = ("ask", "ps", "daemon", "config", "paths", "doctor")
 EXIT_BUG = 1
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
 
 
-def build_app() -> typer.Typer:
-    """Put the commands together, in the order the help lists them."""
-    import typer
+def build_app(only: str | None = None) -> typer.Typer:
+    """Put the commands together, in the order the help lists them; or just the one asked for."""
+    import importlib
 
-    from tierchat.commands import ask, config, daemon, doctor, paths, ps
+    import typer
 
     app = typer.Typer(
         name="tierchat",
-        help="A nest of local language models: the smallest that can answers.\n\n"
-        'tierchat ask "2+2"',
-        no_args_is_help=True,
         add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_root)
-    app.command()(ask.ask)
-    app.command()(ps.ps)
-    app.add_typer(daemon.build(), name="daemon")
-    app.command()(config.config)
-    app.command()(paths.paths)
-    app.command()(doctor.doctor)
+    for name in [only] if only in COMMANDS else COMMANDS:
+        importlib.import_module(f"tierchat.commands.{name}").add_to(app)
     return app
 
 
@@ -72,7 +66,7 @@ def _run(arguments: list[str]) -> int:
 
     from tierchat.merged_pairs import merge_pairs
 
-    command = typer.main.get_command(build_app())
+    command = typer.main.get_command(build_app(arguments[0] if arguments else None))
     try:
         # A chat will open here one day; until then the help says what there is.
         code = command.main(merge_pairs(arguments) or ["--help"], "tierchat", standalone_mode=False)

@@ -6,13 +6,10 @@ Does not know terminals. Standard library and msgspec only, because every `ask` 
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import http.client
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,10 +18,9 @@ from typing import Any
 import msgspec
 
 from tierchat import __version__
-from tierchat.config import load_catalogue, load_settings
 from tierchat.errors import DaemonUnreachable, Overloaded, TierchatError, error_from_code
 from tierchat.openai_format import VERSION_HEADER, write_request
-from tierchat.paths import Paths, make_private
+from tierchat.paths import Paths
 from tierchat.peer import peer_of
 from tierchat.types import (
     AnswerDelta,
@@ -39,12 +35,9 @@ from tierchat.types import (
     ThoughtDelta,
 )
 
-_START_S = 20.0
 _CONNECT_S = 5.0
 _POLL_S = 0.01
 _SILENCE_S = 90.0
-_LOG_LINES = 5
-_MAX_LOG_BYTES = 1_000_000
 
 
 class _Connection(http.client.HTTPConnection):
@@ -81,7 +74,7 @@ class Client:
             version = response.getheader(VERSION_HEADER)
             if version != __version__:
                 yield Notice(
-                    text=f"the daemon is version {version}, this is {__version__}: "
+                    text=f"the daemon is version {version or 'unknown'}, this is {__version__}: "
                     "`tierchat daemon down` lets the next command start the new one"
                 )
             yield from self._events(response)
@@ -98,7 +91,7 @@ class Client:
         self._ensure_running()
         status = self.status()
         if status is None:
-            raise DaemonUnreachable("the daemon ended right after its start", self._look_at_log())
+            raise DaemonUnreachable("the daemon ended right after its start", self._log_hint())
         return status
 
     def stop(self, timeout_s: float = 13.0) -> bool:
@@ -175,6 +168,15 @@ class Client:
             raise self._lost() from error
         raise self._lost()
 
+    def _ensure_running(self) -> None:
+        # Only the first command of a day starts a daemon; the others do not load what that takes.
+        from tierchat.daemon_start import ensure_running
+
+        ensure_running(self._paths)
+
+    def _log_hint(self) -> str:
+        return f"the log: {self._paths.daemon_log}"
+
     def _lost(self) -> DaemonUnreachable:
         return DaemonUnreachable(
             "the connection to the daemon was lost; what was shown is incomplete",
@@ -185,7 +187,8 @@ class Client:
         if not self._starts_daemon:
             return DaemonUnreachable("the daemon is not running", "tierchat daemon up")
         return DaemonUnreachable(
-            f"cannot talk to the daemon at {self._paths.socket}: {error}", self._look_at_log()
+            f"cannot talk to the daemon at {self._paths.socket}: {error}",
+            self._log_hint(),
         )
 
     def _status(self) -> DaemonStatus:
@@ -195,71 +198,6 @@ class Client:
         with contextlib.closing(_Connection(self._paths.socket, _CONNECT_S)) as connection:
             connection.request(method, path)
             return connection.getresponse().read()
-
-    def _ensure_running(self) -> None:
-        """Start a daemon unless one answers; racing commands wait for the first one's."""
-        for directory in (self._paths.runtime_dir, self._paths.state_dir):
-            make_private(directory)
-        with self._paths.start_lock.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            if not self._answers():
-                self._wait_for(self._spawn())
-
-    def _spawn(self) -> subprocess.Popen[bytes]:
-        path = self._paths.daemon_log
-        if path.exists() and path.stat().st_size > _MAX_LOG_BYTES:
-            path.replace(path.with_suffix(".log.1"))
-        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        try:
-            return subprocess.Popen(
-                [sys.executable, "-m", "tierchat.daemon"],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-                cwd="/",
-            )
-        finally:
-            os.close(log)
-
-    def _wait_for(self, child: subprocess.Popen[bytes]) -> None:
-        ends_s = time.monotonic() + _START_S
-        while not self._answers():
-            code = child.poll()
-            if code == 0:
-                # The one before us still finishes its last answers; ours left. Try again.
-                time.sleep(10 * _POLL_S)
-                child = self._spawn()
-            elif code is not None:
-                # A mistake in a file is told better by who reads it first-hand.
-                load_settings(self._paths, os.environ)
-                load_catalogue(self._paths)
-                raise DaemonUnreachable(
-                    f"the daemon did not start: {self._last_log_lines()}", self._look_at_log()
-                )
-            if time.monotonic() > ends_s:
-                raise DaemonUnreachable(
-                    f"the daemon did not answer within {_START_S:g} s of its start",
-                    self._look_at_log(),
-                )
-            time.sleep(_POLL_S)
-        # It outlives us; Popen would warn about a child it never waited for.
-        child.returncode = 0
-
-    def _answers(self) -> bool:
-        with socket.socket(socket.AF_UNIX) as probe:
-            probe.settimeout(_CONNECT_S)
-            return probe.connect_ex(str(self._paths.socket)) == 0
-
-    def _look_at_log(self) -> str:
-        return f"the log: {self._paths.daemon_log}"
-
-    def _last_log_lines(self) -> str:
-        try:
-            lines = self._paths.daemon_log.read_text(errors="replace").splitlines()
-        except OSError:
-            return "it left no log"
-        return " / ".join(lines[-_LOG_LINES:])
 
 
 def _read_chunk(data: bytes) -> Iterator[CascadeEvent]:

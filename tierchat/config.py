@@ -6,7 +6,6 @@ Does not know workers or commands; `Catalogue` and `Settings` are plain values.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -16,7 +15,6 @@ import msgspec
 import tierchat
 from tierchat.errors import ConfigError, UsageError
 from tierchat.paths import Paths
-from tierchat.toml_places import explain, find_line
 from tierchat.types import Frozen, GateKind, Sampling
 
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
@@ -130,6 +128,8 @@ def setting_sources(paths: Paths, env: Mapping[str, str]) -> dict[str, str]:
     """Say for every setting where its value comes from."""
     in_file: set[str] = set()
     if paths.config_file.exists():
+        import tomllib
+
         in_file = set(tomllib.loads(_read(paths.config_file)))
     return {
         key: f"{_PREFIX}{key.upper()}"
@@ -176,6 +176,8 @@ def _read_catalogue(file: Path, base: Path) -> Catalogue:
 def _check_cascade(
     file: Path, name: str, spec: CascadeSpec, models: Mapping[str, ModelSpec]
 ) -> None:
+    from tierchat.toml_places import find_line
+
     seen: set[str] = set()
     for tier in spec.tiers:
         where = f"{file}, line {find_line(_read(file), ('cascades', name), tier.name)}"
@@ -197,6 +199,11 @@ def _read(file: Path) -> str:
 
 
 def _decode(text: str, file: Path, kind: type[_Value]) -> _Value:
+    # Most commands run without a file of settings, and pay for no parser.
+    import tomllib
+
+    from tierchat.toml_places import explain
+
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
-import textwrap
 from collections.abc import Mapping
 from typing import TextIO
 
@@ -81,6 +79,9 @@ class Output:
         lines = text.strip().splitlines()
         if not self.is_err_terminal:
             return lines
+        import shutil
+        import textwrap
+
         width = max(20, shutil.get_terminal_size().columns)
         return [part for line in lines for part in textwrap.wrap(line, width) or [""]]
 

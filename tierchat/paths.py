@@ -5,10 +5,8 @@ Does not read or write them, except to make a directory private.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -126,7 +124,7 @@ def make_private(directory: Path) -> None:
 def _runtime_dir(xdg: str | None) -> Path:
     if xdg and _is_ours_alone(Path(xdg)):
         return _short_enough(Path(xdg) / "tierchat")
-    return Path(tempfile.gettempdir()) / f"tierchat-{os.getuid()}"
+    return _temporary() / f"tierchat-{os.getuid()}"
 
 
 def _is_ours_alone(directory: Path) -> bool:
@@ -142,5 +140,14 @@ def _short_enough(runtime_dir: Path) -> Path:
     """Fall back to a short name where a Unix socket's path would not fit."""
     if len(os.fsencode(runtime_dir / "daemon.sock")) <= _MAX_SOCKET_BYTES:
         return runtime_dir
+    import hashlib
+
     digest = hashlib.sha256(os.fsencode(runtime_dir)).hexdigest()[:8]
-    return Path(tempfile.gettempdir()) / f"tierchat-{os.getuid()}-{digest}"
+    return _temporary() / f"tierchat-{os.getuid()}-{digest}"
+
+
+def _temporary() -> Path:
+    # Every command imports this module; few need a temporary directory.
+    import tempfile
+
+    return Path(tempfile.gettempdir())

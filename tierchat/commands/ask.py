@@ -13,6 +13,11 @@ MinTier = Annotated[str | None, typer.Option(metavar="NAME", help="Begin at this
 MaxTier = Annotated[str | None, typer.Option(metavar="NAME", help="Go no higher than this tier.")]
 
 
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(ask)
+
+
 def ask(
     prompt: Annotated[
         list[str] | None,

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import os
 
+import typer
+
 from tierchat.commands.options import Json, our_paths
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(config)
 
 
 def config(json: Json = False) -> None:

@@ -10,17 +10,17 @@ import typer
 from tierchat.commands.options import Json, our_paths
 
 
-def build() -> typer.Typer:
-    """Put the subcommands together."""
-    app = typer.Typer(
+def add_to(app: typer.Typer) -> None:
+    """Register the group and its subcommands."""
+    group = typer.Typer(
         help="Start, stop and watch the daemon that keeps the models loaded.",
         invoke_without_command=True,
         rich_markup_mode=None,
     )
-    app.callback()(_status_by_default)
+    group.callback()(_status_by_default)
     for command in (up, down, status, logs):
-        app.command()(command)
-    return app
+        group.command()(command)
+    app.add_typer(group, name="daemon")
 
 
 def _status_by_default(context: typer.Context) -> None:

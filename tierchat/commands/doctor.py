@@ -7,6 +7,11 @@ import typer
 from tierchat.commands.options import our_paths
 
 
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(doctor)
+
+
 def doctor() -> None:
     """Check the installation, ending in one real generation; exit code 1 if anything fails."""
     from tierchat.doctor import examine

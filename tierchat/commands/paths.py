@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import typer
+
 from tierchat.commands.options import Json, our_paths
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(paths)
 
 
 def paths(json: Json = False) -> None:

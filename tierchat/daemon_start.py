@@ -1,0 +1,100 @@
+"""Starting a daemon: one of many racing commands does it, the others wait for it.
+
+Does not know what is asked of the daemon afterwards.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import subprocess
+import sys
+import time
+
+from tierchat.config import load_catalogue, load_settings
+from tierchat.errors import DaemonUnreachable
+from tierchat.paths import Paths, make_private
+
+_START_S = 20.0
+_CONNECT_S = 5.0
+_POLL_S = 0.01
+_LOG_LINES = 5
+_MAX_LOG_BYTES = 1_000_000
+
+
+def ensure_running(paths: Paths) -> None:
+    """Start a daemon unless one answers.
+
+    Raises DaemonUnreachable with the log's last lines, ConfigError, or UnsafePath.
+    """
+    _Starter(paths).run()
+
+
+class _Starter:
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+
+    def run(self) -> None:
+        for directory in (self._paths.runtime_dir, self._paths.state_dir):
+            make_private(directory)
+        with self._paths.start_lock.open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not self._answers():
+                self._wait_for(self._spawn())
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
+        path = self._paths.daemon_log
+        if path.exists() and path.stat().st_size > _MAX_LOG_BYTES:
+            path.replace(path.with_suffix(".log.1"))
+        log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            return subprocess.Popen(
+                [sys.executable, "-m", "tierchat.daemon"],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+                cwd="/",
+            )
+        finally:
+            os.close(log)
+
+    def _wait_for(self, child: subprocess.Popen[bytes]) -> None:
+        ends_s = time.monotonic() + _START_S
+        while not self._answers():
+            code = child.poll()
+            if code == 0:
+                # The one before us still finishes its last answers; ours left. Try again.
+                time.sleep(10 * _POLL_S)
+                child = self._spawn()
+            elif code is not None:
+                # A mistake in a file is told better by who reads it first-hand.
+                load_settings(self._paths, os.environ)
+                load_catalogue(self._paths)
+                raise DaemonUnreachable(
+                    f"the daemon did not start: {self._last_log_lines()}", self._look_at_log()
+                )
+            if time.monotonic() > ends_s:
+                raise DaemonUnreachable(
+                    f"the daemon did not answer within {_START_S:g} s of its start",
+                    self._look_at_log(),
+                )
+            time.sleep(_POLL_S)
+        # It outlives us; Popen would warn about a child it never waited for.
+        child.returncode = 0
+
+    def _answers(self) -> bool:
+        with socket.socket(socket.AF_UNIX) as probe:
+            probe.settimeout(_CONNECT_S)
+            return probe.connect_ex(str(self._paths.socket)) == 0
+
+    def _look_at_log(self) -> str:
+        return f"the log: {self._paths.daemon_log}"
+
+    def _last_log_lines(self) -> str:
+        try:
+            lines = self._paths.daemon_log.read_text(errors="replace").splitlines()
+        except OSError:
+            return "it left no log"
+        return " / ".join(lines[-_LOG_LINES:])
