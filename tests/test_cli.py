@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 
+import pytest
 from conftest import Home
 
 from tierchat import __version__
@@ -34,6 +35,35 @@ def test_no_verb_shows_what_there_is(warm: Home) -> None:
     assert found.returncode == 0
     for command in (b"ask", b"ps", b"daemon", b"config", b"paths", b"doctor"):
         assert command in found.stdout
+
+
+def test_the_help_lists_whole_sentences_in_a_sensible_order(warm: Home) -> None:
+    said = warm.run("--help").stdout.decode()
+    assert "..." not in said.partition("Commands:")[2] and "--version" in said
+    names = [line.split()[0] for line in said.partition("Commands:\n")[2].splitlines()]
+    assert names == ["ask", "ps", "daemon", "config", "paths", "doctor"]
+    assert "9 no tier could answer" in " ".join(warm.run("ask", "--help").stdout.decode().split())
+
+
+def test_a_hint_names_the_command_whose_help_tells_more(warm: Home) -> None:
+    assert b"see tierchat ask --help" in warm.run("ask", "--expain").stderr
+    assert b"see tierchat daemon --help" in warm.run("daemon", "frob").stderr
+
+
+@pytest.mark.parametrize("command", ["--version", "--help", "paths", "ask --help", "ps"])
+def test_nobody_reading_stdout_and_a_full_disk_leave_no_traceback(warm: Home, command: str) -> None:
+    tierchat = " ".join(warm.command(command))
+    # Only a buffered stdout still fails when the interpreter ends.
+    env = {key: value for key, value in warm.env.items() if key != "PYTHONUNBUFFERED"}
+    for where, codes, said in (
+        ("| true; exit ${PIPESTATUS[0]}", (0, 1, 141), b""),
+        ("> /dev/full", (1,), b"No space left"),
+    ):
+        found = subprocess.run(
+            ["bash", "-c", f"{tierchat} {where}"], env=env, capture_output=True, check=False
+        )
+        assert found.returncode in codes, found
+        assert said in found.stderr and found.stderr.count(b"\n") <= 1
 
 
 def test_ps_lists_the_tiers_with_their_memory(warm: Home) -> None:

@@ -17,7 +17,7 @@ from tierchat.config import Settings, load_settings, parse_keepalive
 from tierchat.errors import UsageError
 from tierchat.output import Output, standard_output
 from tierchat.paths import find_paths
-from tierchat.prompt_text import Stdin, StdinRule, read_prompt
+from tierchat.prompt_text import Stdin, StdinRule, read_prompt, readable
 from tierchat.types import Message, Prompt, Sampling, TierOptions
 
 _Value = TypeVar("_Value")
@@ -59,6 +59,7 @@ def run(request: AskRequest) -> int:
     paths = find_paths(os.environ)
     settings = load_settings(paths, os.environ)
     output = standard_output(quiet=request.quiet)
+    request = clean(request, output)
     # Whole answers can be judged whole: only a person at a terminal sees them grow.
     is_streamed = output.is_out_terminal and not request.no_stream and not request.json
     prompt = build_prompt(request, settings, output, Stdin.ours(), is_streamed=is_streamed)
@@ -70,6 +71,19 @@ def run(request: AskRequest) -> int:
         explains=request.explain,
     )
     return Asking(output, view).run(Client(paths), prompt)
+
+
+def clean(request: AskRequest, output: Output) -> AskRequest:
+    """Make every text of the command line valid Unicode, with a notice where one was not."""
+
+    def cleaned(value: Any) -> Any:
+        if isinstance(value, list):
+            return [cleaned(part) for part in value]
+        if isinstance(value, str):
+            return readable(value, lambda text: output.note(text, "yellow"))
+        return value
+
+    return AskRequest(**{name: cleaned(getattr(request, name)) for name in AskRequest.names()})
 
 
 def build_prompt(

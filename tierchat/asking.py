@@ -57,6 +57,7 @@ class Asking:
         self._output = output
         self._view = view
         self._outcome: Outcome | None = None
+        self._told: set[str] = set()
         self._has_answer = False
         self._ends_line = True
 
@@ -90,6 +91,7 @@ class Asking:
             case Hop(visit=visit, target=target):
                 self._say(hop_line(visit, target))
             case Notice(text=text):
+                self._told.add(text)
                 self._output.note(text, "yellow")
             case Done(outcome=outcome):
                 self._outcome = outcome
@@ -126,15 +128,24 @@ class Asking:
         return self._exit_code(outcome)
 
     def _tell_cost(self, outcome: Outcome) -> None:
-        if outcome.finish_reason == "unanswered" and not self._view.is_json:
-            self._output.error(outcome.notices[-1])
-        elif outcome.notices and not self._view.is_json:
-            self._output.note(outcome.notices[-1], "yellow")
+        if not self._view.is_json:
+            self._tell_notices(outcome)
         if self._view.explains:
             for line in explanation(outcome):
                 self._output.note(line)
         if self._view.shows_usage or self._output.is_err_terminal:
             self._output.note(tier_line(outcome))
+
+    def _tell_notices(self, outcome: Outcome) -> None:
+        """Print what was not said while it happened; the last word of a refusal is its error."""
+        notices = list(outcome.notices)
+        is_refused = outcome.finish_reason == "unanswered"
+        refusal = notices.pop() if is_refused and notices else "no tier could answer"
+        for notice in notices:
+            if notice not in self._told:
+                self._output.note(notice, "yellow")
+        if is_refused:
+            self._output.error(refusal)
 
     def _exit_code(self, outcome: Outcome) -> int:
         if outcome.finish_reason == "unanswered":

@@ -6,12 +6,14 @@ Does not know what a command does; heavy imports stay inside the commands.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from tierchat import __version__
 
+# Importing `typing` takes milliseconds in which Ctrl-C would show a traceback; mypy knows the name.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import typer
 
 COMMANDS = ("ask", "ps", "daemon", "config", "paths", "doctor")
@@ -26,6 +28,8 @@ def build_app(only: str | None = None) -> typer.Typer:
 
     import typer
 
+    from tierchat.commands import root
+
     app = typer.Typer(
         name="tierchat",
         add_completion=False,
@@ -33,26 +37,19 @@ def build_app(only: str | None = None) -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"]},
     )
-    app.callback()(_root)
+    root.add_to(app, COMMANDS)
     for name in [only] if only in COMMANDS else COMMANDS:
         importlib.import_module(f"tierchat.commands.{name}").add_to(app)
     return app
 
 
-def _root() -> None:
-    """A nest of local language models: the smallest that can answers.
-
-    tierchat ask "2+2"
-    """
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code; the one place of a command that catches all."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    if given == ["--version"]:
-        print(f"tierchat {__version__}")
-        return 0
     try:
+        if given == ["--version"]:
+            print(f"tierchat {__version__}", flush=True)
+            return 0
         return _run(given)
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
@@ -73,7 +70,9 @@ def _run(arguments: list[str]) -> int:
     except TyperException as error:
         from tierchat.output import standard_output
 
-        standard_output().error(error.format_message(), "see tierchat --help")
+        context = getattr(error, "ctx", None)
+        asked = context.command_path if context else "tierchat"
+        standard_output().error(error.format_message(), f"see {asked} --help")
         return error.exit_code
     except Exit as error:
         return error.exit_code
@@ -86,18 +85,18 @@ def _report(error: Exception) -> int:
     from tierchat.errors import TierchatError
     from tierchat.output import StdoutClosed, abandon_stdout, standard_output
 
-    if isinstance(error, StdoutClosed):
+    if isinstance(error, StdoutClosed | BrokenPipeError):
         abandon_stdout()
         return EXIT_BROKEN_PIPE
+    if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+        # Such as a full disk behind stdout; what waits in its buffer would fail again.
+        abandon_stdout()
+        standard_output().error(f"cannot write the answer: {error.strerror}")
+        return EXIT_BUG
     output = standard_output()
     if isinstance(error, TierchatError):
         output.error(error.message, error.hint)
         return error.exit_code
-    if isinstance(error, OSError) and error.errno is not None and error.filename is None:
-        # Such as a full disk behind stdout.
-        abandon_stdout()
-        output.error(f"cannot write the answer: {error.strerror}")
-        return EXIT_BUG
     from tierchat.crash_log import record
 
     output.error(f"a bug in tierchat: {error!r}", f"please report it with {record(error)}")

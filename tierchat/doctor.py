@@ -54,10 +54,18 @@ def examine(paths: Paths) -> Iterator[Finding]:
 
 
 def _llama_cpp(_paths: Paths) -> Iterator[Finding]:
-    version = metadata.version("llama-cpp-python")
-    found = subprocess.run(
-        [sys.executable, "-c", _ASK_LLAMA], capture_output=True, text=True, timeout=_LLAMA_TIMEOUT_S
-    )
+    try:
+        version = metadata.version("llama-cpp-python")
+        found = subprocess.run(
+            [sys.executable, "-c", _ASK_LLAMA],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_LLAMA_TIMEOUT_S,
+        )
+    except (metadata.PackageNotFoundError, subprocess.TimeoutExpired) as error:
+        yield Finding("llama.cpp", False, f"does not load: {error}", "reinstall llama-cpp-python")
+        return
     if found.returncode:
         last = found.stderr.strip().splitlines()[-1:] or [f"exit code {found.returncode}"]
         yield Finding(

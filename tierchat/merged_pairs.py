@@ -9,6 +9,9 @@ def merge_pairs(arguments: list[str]) -> list[str]:
     rest = iter(arguments)
     for argument in rest:
         merged.append(argument)
+        if argument == "--":
+            # From here on everything is the prompt.
+            return [*merged, *rest]
         if argument in ("-o", "--option"):
             pair = [key for key in (next(rest, None),) if key is not None]
             if pair and "=" not in pair[0]:

@@ -46,7 +46,7 @@ def read_prompt(
     """
     if "-" in words:
         words, rule = [word for word in words if word != "-"], "always"
-    argument = _argument(" ".join(words), notify)
+    argument = " ".join(words)
     parts = [argument, _from_stdin(bool(argument.strip()), stdin, rule, notify)]
     prompt = "\n\n".join(part for part in parts if part.strip())
     if not prompt:
@@ -54,12 +54,19 @@ def read_prompt(
     return prompt
 
 
-def _argument(text: str, notify: Callable[[str], None]) -> str:
-    # Python keeps bytes of an argument that are not UTF-8 as lone surrogates.
-    clean = text.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-    if clean != text:
-        notify("the argument is not UTF-8 text; what could not be read is shown as \ufffd")
-    return clean
+def readable(argument: str, notify: Callable[[str], None]) -> str:
+    """Return an argument without the lone surrogates that Python makes of bytes it cannot read."""
+    if argument.isascii():
+        return argument
+    try:
+        # In a plain C locale even good UTF-8 arrives this way.
+        return argument.encode("utf-8", "surrogateescape").decode()
+    except UnicodeDecodeError as error:
+        data = bytes(error.object)
+    except UnicodeEncodeError:
+        data = argument.encode("utf-8", "surrogatepass")
+    notify("an argument is not UTF-8 text; what could not be read is shown as \ufffd")
+    return data.decode("utf-8", "replace")
 
 
 def _from_stdin(
@@ -75,7 +82,13 @@ def _from_stdin(
             "--no-stdin does not look)"
         )
         return ""
-    return _decode(_read_all(stdin.descriptor), notify)
+    try:
+        data = _read_all(stdin.descriptor)
+    except OSError as error:
+        raise UsageError(
+            f"cannot read standard input: {error.strerror}", "--no-stdin goes on without it"
+        ) from error
+    return _decode(data, notify)
 
 
 def _has_something(descriptor: int) -> bool:
@@ -87,7 +100,7 @@ def _has_something(descriptor: int) -> bool:
 
 def _read_all(descriptor: int) -> bytes:
     data = bytearray()
-    while block := os.read(descriptor, _READ_BYTES):
+    while block := _next_block(descriptor):
         data += block
         if len(data) > MAX_STDIN_BYTES:
             raise UsageError(
@@ -95,6 +108,15 @@ def _read_all(descriptor: int) -> bytes:
                 "send a part of it, for instance with `head -c`",
             )
     return bytes(data)
+
+
+def _next_block(descriptor: int) -> bytes:
+    while True:
+        try:
+            return os.read(descriptor, _READ_BYTES)
+        except BlockingIOError:
+            # Some parents hand over a pipe that does not wait by itself.
+            select.select([descriptor], [], [])
 
 
 def _decode(data: bytes, notify: Callable[[str], None]) -> str:

@@ -82,6 +82,10 @@ def ask(
     The answer goes to stdout, everything else to stderr. Standard input is added to the prompt:
 
         git diff | tierchat ask "write the commit message"
+
+    Exit codes: 0 answered, 1 error or an answer cut short, 2 usage, 3 model missing, 4 does not
+    fit, 5 daemon unreachable, 6 network, 7 prompt too long, 8 answered below the asked tier,
+    9 no tier could answer, 124 timeout, 130 Ctrl-C, 141 nobody reads stdout.
     """
     from tierchat.ask_request import AskRequest, run
 

@@ -15,7 +15,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def config(json: Json = False) -> None:
-    """Check and print the settings in force, where each comes from, and the cascades."""
+    """Check and print the settings and the cascades.
+
+    Says of each setting where it comes from.
+    """
     import msgspec
 
     from tierchat.config import load_catalogue, load_settings, setting_sources

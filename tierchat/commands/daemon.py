@@ -63,7 +63,9 @@ def status(json: Json = False) -> None:
 
 
 def logs(
-    num: Annotated[int, typer.Option("--lines", "-n", help="How many of the last lines.")] = 50,
+    num: Annotated[
+        int, typer.Option("--lines", "-n", metavar="N", help="How many of the last lines.")
+    ] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
 ) -> None:
     """Print the daemon's log."""

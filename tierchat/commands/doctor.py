@@ -13,7 +13,10 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor() -> None:
-    """Check the installation, ending in one real generation; exit code 1 if anything fails."""
+    """Check the installation, ending in one real answer.
+
+    Exit code 1 if anything fails.
+    """
     from tierchat.doctor import examine
     from tierchat.output import standard_output
 

@@ -13,7 +13,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def ps(json: Json = False) -> None:
-    """List the tiers with their models: state, memory, context, and when they are unloaded."""
+    """List the models: tier, state, memory, context, time left."""
     from tierchat.client import Client
     from tierchat.output import standard_output
     from tierchat.status_text import json_line, worker_lines
