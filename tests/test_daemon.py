@@ -235,6 +235,15 @@ def test_a_plain_file_in_the_sockets_place_is_left_alone(home: Home) -> None:
     assert home.paths.socket.read_text() == "precious"
 
 
+def test_a_strangers_file_in_the_sockets_place_survives_the_daemons_end(home: Home) -> None:
+    daemon = home.start_scripted()
+    home.paths.socket.unlink()
+    home.paths.socket.write_text("precious")
+    daemon.terminate()
+    assert daemon.wait(12) == 0
+    assert home.paths.socket.read_text() == "precious"
+
+
 def test_a_home_with_a_long_name_works(home: Home) -> None:
     longer = Home(home.directory / ("y" * 110))
     longer.directory.mkdir()

@@ -76,6 +76,9 @@ def test_the_model_field_names_cascade_and_tier() -> None:
         ({"stop": ["x"] * 17}, "stop"),
         ({"logit_bias": {"5": 99999999}}, "logit_bias"),
         ({"tools": [{"type": "function"}]}, "tools"),
+        ({"tool_choice": "required"}, "tool_choice"),
+        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"modalities": ["audio"]}, "modalities"),
         ({"messages": []}, "messages"),
         ({"messages": [USER] * 10_001}, "messages"),
         ({"messages": [{"role": "assistant", "content": "x"}]}, "messages"),
@@ -89,6 +92,35 @@ def test_every_bound_is_refused_by_the_name_of_its_field(fields: Any, param: str
     with pytest.raises(InvalidRequest) as caught:
         read_request(request(**fields))
     assert caught.value.param == param
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"max_tokens": -1}, "max_tokens = -1:"),
+        ({"stop": ["ok", ""]}, 'stop[1] = "":'),
+        ({"x_tierchat": {"hold": "z"}}, 'x_tierchat.hold = "z":'),
+        ({"user": "u" * 300}, "uuu…:"),
+        ({"logit_bias": {"5": 9}}, 'logit_bias = {"5": 9} is not'),
+    ],
+)
+def test_the_message_shows_the_value(fields: Any, said: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_request(request(**fields))
+    assert said in caught.value.message and len(caught.value.message) < 200
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"tools": [], "tool_choice": "auto"},
+        {"logprobs": False, "logit_bias": None},
+        {"response_format": {"type": "text"}, "modalities": ["text"]},
+        {"n": 1, "stream_options": {"include_usage": True}, "metadata": {"a": "b"}, "store": True},
+    ],
+)
+def test_fields_that_ask_for_nothing_more_are_taken(fields: Any) -> None:
+    assert read_request(request(**fields)).prompt.messages[0].content == "2+2"
 
 
 @pytest.mark.parametrize(

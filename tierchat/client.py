@@ -68,9 +68,10 @@ class Client:
         """
         body = write_request(prompt)
         connection, response = self._post(body)
-        with contextlib.closing(connection):
+        # A reply that says `Connection: close` owns the socket; otherwise the connection does.
+        with contextlib.closing(connection), contextlib.closing(response):
             if response.status != 200:
-                raise _error(response.read(), response.status)
+                raise self._refusal(response)
             version = response.getheader(VERSION_HEADER)
             if version != __version__:
                 yield Notice(
@@ -80,11 +81,16 @@ class Client:
             yield from self._events(response)
 
     def status(self) -> DaemonStatus | None:
-        """Return what the daemon says of itself, or None when none is running."""
+        """Return what the daemon says of itself, or None when none is running.
+
+        Raises DaemonUnreachable when another version says it in words we do not know.
+        """
         try:
             return self._status()
         except (OSError, http.client.HTTPException):
             return None
+        except msgspec.DecodeError as error:
+            raise _unreadable(error) from error
 
     def start(self) -> DaemonStatus:
         """Make sure that a daemon runs, and describe it; raises DaemonUnreachable."""
@@ -142,7 +148,18 @@ class Client:
                 if is_last or not self._starts_daemon:
                     raise self._unreachable(error) from error
                 self._ensure_running()
+            except KeyboardInterrupt:
+                # Closing is what cancels the work; the traceback would keep the socket open.
+                connection.close()
+                raise
         raise AssertionError("unreachable")
+
+    def _refusal(self, response: http.client.HTTPResponse) -> TierchatError:
+        try:
+            body = response.read()
+        except (OSError, http.client.HTTPException):
+            return self._lost()
+        return _error(body, response.status)
 
     def _events(self, response: http.client.HTTPResponse) -> Iterator[CascadeEvent]:
         answer: list[str] = []
@@ -200,10 +217,17 @@ class Client:
             return connection.getresponse().read()
 
 
-def _read_chunk(data: bytes) -> Iterator[CascadeEvent]:
-    chunk: dict[str, Any] = msgspec.json.decode(data)
-    if "error" in chunk:
-        raise _error(data, 200)
+def _read_chunk(data: bytes) -> list[CascadeEvent]:
+    try:
+        chunk: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
+        if "error" in chunk:
+            raise _error(data, 200)
+        return list(_events_of(chunk))
+    except (msgspec.DecodeError, LookupError, TypeError) as error:
+        raise _unreadable(error) from error
+
+
+def _events_of(chunk: dict[str, Any]) -> Iterator[CascadeEvent]:
     extension = chunk.get("x_tierchat") or {}
     delta = chunk["choices"][0]["delta"]
     kind = extension.get("type")
@@ -212,8 +236,10 @@ def _read_chunk(data: bytes) -> Iterator[CascadeEvent]:
     if delta.get("reasoning_content"):
         yield ThoughtDelta(tier=extension.get("tier", ""), text=delta["reasoning_content"])
     if kind == "done":
-        known = {"answer": "", "thought": "", **extension["outcome"]}
-        yield Done(outcome=msgspec.convert(known, Outcome))
+        # A newer daemon may have added keys; it never renames one.
+        found = extension["outcome"]
+        known = {name: found[name] for name in Outcome.__struct_fields__ if name in found}
+        yield Done(outcome=msgspec.convert({"answer": "", "thought": "", **known}, Outcome))
     elif kind in ("hop", "notice", "loading"):
         event: Hop | Notice | Loading = msgspec.convert(extension, Hop | Notice | Loading)
         yield event
@@ -221,6 +247,13 @@ def _read_chunk(data: bytes) -> Iterator[CascadeEvent]:
 
 def _completed(event: Done, answer: str, thought: str) -> Done:
     return Done(outcome=msgspec.structs.replace(event.outcome, answer=answer, thought=thought))
+
+
+def _unreadable(error: Exception) -> DaemonUnreachable:
+    return DaemonUnreachable(
+        f"the daemon speaks another version than this one, {__version__}: {error}",
+        "tierchat daemon down: the next command starts the right one",
+    )
 
 
 def _error(body: bytes, status: int) -> TierchatError:

@@ -87,21 +87,25 @@ def bind(path: Path) -> socket.socket:
 
     Raises UnsafePath when something in its place is not a socket of ours. The lock must be held.
     """
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        pass
-    else:
-        if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.getuid():
-            raise UnsafePath(
-                f"{path} is not a socket of ours", "move it away; tierchat does not delete it"
-            )
-        path.unlink()
+    remove_socket(path)
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(str(path))
     path.chmod(0o600)
     listener.listen(_BACKLOG)
     return listener
+
+
+def remove_socket(path: Path) -> None:
+    """Delete a socket of ours, if it is there; raises UnsafePath for anything else."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISSOCK(found.st_mode) or found.st_uid != os.getuid():
+        raise UnsafePath(
+            f"{path} is not a socket of ours", "move it away; tierchat does not delete it"
+        )
+    path.unlink()
 
 
 class Daemon:
@@ -139,7 +143,10 @@ class Daemon:
     async def _drain(self) -> None:
         # The socket's name goes first: who comes now starts the next daemon.
         self._admission.close()
-        self._paths.socket.unlink(missing_ok=True)
+        try:
+            remove_socket(self._paths.socket)
+        except UnsafePath as error:
+            print(f"{error.message}: left alone", flush=True)
         ends_s = time.monotonic() + GRACE_S
         while self._admission.num_active and time.monotonic() < ends_s:
             await asyncio.sleep(0.02)

@@ -28,7 +28,6 @@ from tierchat.types import (
 ANY_MODEL = "tierchat"
 VERSION_HEADER = "x-tierchat-version"
 _MAX_MESSAGES = 10_000
-_FINISH_REASONS = {"length": "length"}
 _ROLES: dict[str, Role] = {
     "system": "system",
     "developer": "system",
@@ -36,7 +35,13 @@ _ROLES: dict[str, Role] = {
     "assistant": "assistant",
 }
 # Fields that would change the answer in a way tierchat cannot: better refused than ignored.
-_UNSUPPORTED = ("tools", "functions", "logprobs", "top_logprobs", "logit_bias", "audio")
+_UNSUPPORTED = (
+    *("tools", "tool_choice", "functions", "function_call", "response_format"),
+    *("logprobs", "top_logprobs", "logit_bias", "modalities", "audio"),
+)
+# Values of those fields that ask for nothing beyond text.
+_IDLE: tuple[Any, ...] = (None, False, [], {}, "none", "auto", ["text"], {"type": "text"})
+_MAX_SHOWN = 40
 _Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 
 
@@ -90,8 +95,12 @@ def read_request(body: bytes) -> ChatRequest:
     """Decode and check a request; raises InvalidRequest naming the field."""
     raw = _decode(body, dict[str, msgspec.Raw])
     for field in _UNSUPPORTED:
-        if field in raw and bytes(raw[field]).strip() not in (b"null", b"false", b"[]", b"{}"):
-            raise InvalidRequest(f"{field} is not supported", "leave the field out", param=field)
+        if field in raw and _decode(bytes(raw[field]), Any) not in _IDLE:
+            raise InvalidRequest(
+                f"{field} = {_shortened(bytes(raw[field]))} is not supported",
+                "leave the field out",
+                param=field,
+            )
     found = _decode(body, _Body)
     prompt = Prompt(
         messages=tuple(_message(index, turn) for index, turn in enumerate(found.messages)),
@@ -208,11 +217,32 @@ def _decode(body: bytes, kind: Any) -> Any:
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         field = re.sub(r"^\.", "", place.rstrip("`")) or None
-        raise InvalidRequest(f"{field}: {message}" if field else message, param=field) from error
+        if field:
+            message = f"{field}{_given(body, field)}: {message}"
+        raise InvalidRequest(message, param=field) from error
     except (msgspec.DecodeError, UnicodeError) as error:
         raise InvalidRequest(f"the body is not JSON: {error}") from error
     except RecursionError as error:
         raise InvalidRequest("the body is nested too deeply") from error
+
+
+def _given(body: bytes, field: str) -> str:
+    """Show what a field such as `stop[0]` was given; nothing where the path cannot be followed."""
+    value = msgspec.Raw(body)
+    try:
+        for name in re.findall(r"\w+", field):
+            if name.isdigit():
+                value = msgspec.json.decode(value, type=list[msgspec.Raw])[int(name)]
+            else:
+                value = msgspec.json.decode(value, type=dict[str, msgspec.Raw])[name]
+    except (msgspec.DecodeError, LookupError):
+        return ""
+    return f" = {_shortened(bytes(value))}"
+
+
+def _shortened(json: bytes) -> str:
+    text = json.decode(errors="replace").strip()
+    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
 
 
 def _message(index: int, turn: _Turn) -> Message:
@@ -256,7 +286,7 @@ def _options(body: _Body) -> TierOptions:
 
 
 def _reason(outcome: Outcome) -> str:
-    return _FINISH_REASONS.get(outcome.finish_reason, "stop")
+    return "length" if outcome.finish_reason == "length" else "stop"
 
 
 def _usage(outcome: Outcome) -> dict[str, Any]:

@@ -234,7 +234,7 @@ class _Failure(bytes):
 class _Stream:
     """An ASGI response: lines out, an eye on the client, a sign of life when nothing comes.
 
-    An error before the first event is an ordinary error response with its status.
+    An error before the first line is an ordinary error response with its status.
     """
 
     def __init__(self, lines: AsyncIterator[bytes], limits: Limits) -> None:
@@ -257,9 +257,10 @@ class _Stream:
         queue: asyncio.Queue[bytes | None] = asyncio.Queue(64)
         pump = asyncio.create_task(self._pump(queue))
         try:
-            first = await queue.get()
-            if isinstance(first, _Failure):
-                await _error(first.error)(scope, receive, send)
+            # An error that comes soon has its own status; a long wait shows a sign of life.
+            line = await self._next(queue)
+            if isinstance(line, _Failure):
+                await _error(line.error)(scope, receive, send)
                 return
             headers = [
                 (b"content-type", b"text/event-stream"),
@@ -267,7 +268,6 @@ class _Stream:
                 (VERSION_HEADER.encode(), __version__.encode()),
             ]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
-            line = first
             while line is not None:
                 await self._send(send, line)
                 line = await self._next(queue)

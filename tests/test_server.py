@@ -1,0 +1,216 @@
+"""The HTTP service over a real socket: shapes, statuses, cancelled work, and who may connect."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import Home, wait_until
+
+from tierchat.server import Limits
+
+
+def request(*, stream: bool, text: str = "x", **fields: Any) -> bytes:
+    turns = [{"role": "user", "content": text}]
+    body = json.dumps({"messages": turns, "stream": stream, **fields}).encode()
+    return (
+        b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+    )
+
+
+@contextlib.contextmanager
+def sent(home: Home, data: bytes) -> Iterator[socket.socket]:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(10)
+        connection.connect(str(home.paths.socket))
+        connection.sendall(data)
+        yield connection
+
+
+def reply(home: Home, data: bytes) -> tuple[int, bytes, bytes]:
+    """Send a request and return status, head and body of what comes back."""
+    with sent(home, data) as connection:
+        found = b"".join(iter(lambda: connection.recv(65536), b""))
+    head, _, body = found.partition(b"\r\n\r\n")
+    return int(head.split()[1]), head.lower(), unchunked(body) if b"chunked" in head else body
+
+
+def unchunked(body: bytes) -> bytes:
+    found = b""
+    while body:
+        size, _, rest = body.partition(b"\r\n")
+        found, body = found + rest[: int(size, 16)], rest[int(size, 16) + 2 :]
+    return found
+
+
+def allow(home: Home, max_active: int, max_waiting: int = 64) -> None:
+    (home.directory / "config").mkdir()
+    text = f"max_active = {max_active}\nmax_waiting = {max_waiting}\n"
+    (home.directory / "config" / "config.toml").write_text(text)
+
+
+def count(home: Home, name: str) -> int:
+    found = home.client.status()
+    assert found
+    return int(getattr(found, name))
+
+
+def test_a_whole_answer_is_a_chat_completion(home: Home) -> None:
+    home.start_scripted()
+    status, head, body = reply(home, request(stream=False))
+    found = json.loads(body)
+    assert status == 200 and b"application/json" in head
+    assert found["object"] == "chat.completion"
+    assert found["choices"][0]["message"]["content"] == "0 1 2 3 4 "
+    assert found["x_tierchat"]["tier"] == "XS"
+
+
+def test_a_stream_is_server_sent_events_that_end_with_done(home: Home) -> None:
+    home.start_scripted("3")
+    status, head, body = reply(home, request(stream=True))
+    *lines, last, end = body.split(b"\n\n")
+    assert status == 200 and b"text/event-stream" in head
+    assert (last, end) == (b"data: [DONE]", b"")
+    chunks = [json.loads(line.removeprefix(b"data: ")) for line in lines]
+    assert [c["choices"][0]["delta"].get("content") for c in chunks] == ["0 ", "1 ", "2 ", None]
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+    assert chunks[-1]["usage"]["completion_tokens"] == 3
+    assert chunks[-1]["x_tierchat"]["type"] == "done"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_errors_have_openais_shape_and_their_own_status(home: Home, stream: bool) -> None:
+    home.start_scripted()
+    status, _, body = reply(home, request(stream=stream, text="refuse"))
+    error = json.loads(body)["error"]
+    assert status == 400 and error["code"] == "context_length_exceeded"
+    assert error["hint"] == "shorten it"
+    status, _, body = reply(home, request(stream=stream, text="boom"))
+    error = json.loads(body)["error"]
+    assert status == 500 and str(home.paths.daemon_log) in error["hint"]
+    assert "ZeroDivision" not in body.decode()
+    status, _, body = reply(home, request(stream=stream, max_tokens=-1))
+    error = json.loads(body)["error"]
+    assert status == 400 and error["param"] == "max_tokens" and "-1" in error["message"]
+
+
+def test_models_are_the_cascades_and_their_tiers(home: Home) -> None:
+    home.start_scripted()
+    get = b"GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    found = json.loads(reply(home, get)[2])
+    assert [model["id"] for model in found["data"]] == ["tierchat", "script", "script/XS"]
+
+
+def test_the_excess_gets_503_and_a_time_to_come_back_at_once(home: Home) -> None:
+    allow(home, max_active=1, max_waiting=0)
+    home.start_scripted("1000", "0.02")
+    with sent(home, request(stream=True)) as first:
+        assert first.recv(1)
+        began_s = time.monotonic()
+        status, head, body = reply(home, request(stream=True))
+        assert status == 503 and b"retry-after: 2" in head
+        assert json.loads(body)["error"]["code"] == "overloaded"
+        assert time.monotonic() - began_s < 0.5
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_who_leaves_while_answered_or_queued_is_gone_at_once(home: Home, stream: bool) -> None:
+    allow(home, max_active=1)
+    home.start_scripted("1000", "0.02")
+    with sent(home, request(stream=stream)):
+        wait_until(lambda: count(home, "num_active") == 1)
+        with sent(home, request(stream=stream)):
+            wait_until(lambda: count(home, "num_waiting") == 1)
+        wait_until(lambda: count(home, "num_waiting") == 0, 0.5)
+    wait_until(lambda: count(home, "num_active") == 0, 0.5)
+    found = home.client.status()
+    # The script counts answers whose generator was closed; the queued one never began.
+    assert found and found.workers[0].num_crashes == 1
+
+
+def test_a_wait_in_the_queue_shows_signs_of_life(home: Home) -> None:
+    """A client that hears nothing for long would take the daemon for dead."""
+    allow(home, max_active=1)
+    home.start_scripted("1000", "0.02")
+    with sent(home, request(stream=True)) as first:
+        assert first.recv(1)
+        with sent(home, request(stream=True, text="refuse")) as queued:
+            found = b""
+            while b": keep-alive" not in found:
+                found += queued.recv(65536)
+            assert b" 200 " in found
+            first.close()
+            found += b"".join(iter(lambda: queued.recv(65536), b""))
+    # The status is out by then: the error travels in the stream.
+    assert b"context_length_exceeded" in found and b"[DONE]" not in found
+
+
+def test_memory_is_flat_under_a_body_without_end(home: Home) -> None:
+    daemon = home.start_scripted()
+
+    def resident_kb() -> int:
+        text = Path(f"/proc/{daemon.pid}/status").read_text()
+        return int(text.split("VmRSS:")[1].split()[0])
+
+    head = request(stream=False).split(b"Content-Length")[0]
+    before = resident_kb()
+    with sent(home, head + b"Content-Length: 1000000000\r\n\r\n") as connection:
+        for _ in range(100):
+            try:
+                connection.sendall(b"x" * 1_000_000)
+            except (BrokenPipeError, ConnectionResetError):
+                break
+        assert b" 413 " in connection.recv(65536)
+    assert resident_kb() - before < 10_000
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs to become another user")
+def test_another_user_is_hung_up_on_even_where_the_directory_lets_them_in(home: Home) -> None:
+    home.start_scripted()
+    for directory in (home.directory, home.paths.runtime_dir):
+        directory.chmod(0o711)
+    home.paths.socket.chmod(0o666)
+    with socket.socket(socket.AF_UNIX) as stranger:
+        stranger.settimeout(5)
+        # The kernel notes the effective user at the moment of connecting.
+        os.seteuid(65534)
+        try:
+            stranger.connect(str(home.paths.socket))
+        finally:
+            os.seteuid(0)
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            stranger.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert stranger.recv(1) == b""
+    assert home.client.status()
+
+
+def test_twenty_at_once_leave_nothing_running(home: Home) -> None:
+    allow(home, max_active=4, max_waiting=20)
+    home.start_scripted("5", "0.01")
+    found: list[int] = []
+
+    def ask(stream: bool) -> None:
+        found.append(reply(home, request(stream=stream))[0])
+
+    threads = [threading.Thread(target=ask, args=(number % 2 == 0,)) for number in range(20)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert found == [200] * 20
+    assert count(home, "num_active") == count(home, "num_waiting") == 0
+
+
+def test_the_shipped_limits_are_those_we_promise() -> None:
+    limits = Limits()
+    assert (limits.stall_s, limits.keep_alive_s) == (60.0, 15.0)
+    assert limits.max_body_bytes == 16 * 1024 * 1024
