@@ -46,7 +46,7 @@ def test_what_nobody_can_answer_ends_plainly_with_code_9_and_an_empty_stdout(war
 def test_argument_and_stdin_are_joined(warm: Home) -> None:
     assert warm.run("ask", stdin=b"2+2").stdout == b"4\n"
     assert warm.run("ask", "-", stdin=b"2+2").stdout == b"4\n"
-    assert warm.run("ask", "What is", stdin=b"17*24?").stdout == b"408\n"
+    assert warm.run("ask", "What is", stdin=b"17*24").stdout == b"408\n"
 
 
 def test_words_without_quotes_are_one_prompt(warm: Home) -> None:
@@ -155,6 +155,29 @@ def test_an_argument_that_is_not_utf8_is_read_with_a_notice(warm: Home) -> None:
         timeout=30,
     )
     assert b"not UTF-8" in found.stderr and b"Traceback" not in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("option", "code"),
+    [(b"-s", None), (b"--tier", 2), (b"-m", 2), (b"--keepalive", 2), (b"-ostop=", None)],
+)
+def test_an_option_that_is_not_utf8_is_no_bug(warm: Home, option: bytes, code: int | None) -> None:
+    value = [option + b"\xff"] if option.endswith(b"=") else [option, b"\xff"]
+    found = subprocess.run(
+        [*(part.encode() for part in warm.command("ask")), *value, b"2+2"],
+        env=warm.env,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+    assert found.returncode in ((0, 9) if code is None else (code,)), found.stderr
+    assert b"not UTF-8" in found.stderr and b"a bug" not in found.stderr
+
+
+def test_stdin_that_cannot_be_read_is_a_usage_error(warm: Home) -> None:
+    found = shell(warm, "$ASK 0>/dev/null")
+    assert found.returncode == 2 and b"cannot read standard input" in found.stderr
 
 
 def test_a_closed_stdin_is_no_stdin(warm: Home) -> None:
@@ -348,6 +371,28 @@ def test_plain_terminals_get_no_escapes(warm: Home, env: dict[str, str]) -> None
     child.expect(pexpect.EOF)
     assert "\x1b" not in child.before and "408" in child.before
     child.close()
+
+
+@pytest.mark.parametrize("columns", [1, 7])
+def test_narrow_terminals_lose_no_text(warm: Home, columns: int) -> None:
+    for arguments, said in ((["17*24"], "408"), (["Write an essay"], "No")):
+        child = terminal(warm, "ask", *arguments, TERM="xterm")
+        child.setwinsize(5, columns)
+        child.expect(pexpect.EOF)
+        assert said in child.before and "Traceback" not in child.before
+        child.close()
+
+
+def test_a_terminal_that_is_resized_gets_the_whole_answer(home: Home) -> None:
+    home.start_scripted("30", "0.02")
+    child = terminal(home, "ask", "x", TERM="xterm")
+    child.expect("3 ")
+    for columns in (1, 200, 40):
+        child.setwinsize(10, columns)
+    child.expect("29 ")
+    child.expect(pexpect.EOF)
+    child.close()
+    assert child.exitstatus == 0
 
 
 def test_ctrl_c_in_the_middle_ends_within_a_second_with_130(home: Home) -> None:

@@ -55,7 +55,7 @@ def test_families_and_levels_weigh_the_same_however_many_prompts_they_have() -> 
 def test_thresholds_keep_what_is_right_and_pass_on_what_the_next_one_can() -> None:
     sure = [[cell(True, 0.1, -0.01), cell(True)] for _ in range(10)]
     unsure = [[cell(False, 0.3, -0.01), cell(True)] for _ in range(5)]
-    doubtful = [[cell(False, 0.1, -1.5), cell(True)] for _ in range(2)]
+    doubtful = [[cell(False, 0.1, -1.5), cell(True)]]
     hopeless = [[cell(False, 0.2, -0.01), cell(False)] for _ in range(5)]
     limits = fit([*sure, *unsure, *doubtful, *hopeless], 0)
     assert 0.1 <= limits["escalate_threshold"] < 0.3

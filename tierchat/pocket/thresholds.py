@@ -14,7 +14,7 @@ from pathlib import Path
 from tierchat.pocket.outcomes import TIERS, Cell, run_tiers
 from tierchat.pocket.questions import draw_all
 
-_WRONG_COSTS = 4.0
+_WRONG_COSTS = 8.0
 _NEVER = -99.0
 Row = Sequence[Cell]
 
@@ -22,7 +22,7 @@ Row = Sequence[Cell]
 def fit(rows: Sequence[Row], tier: int) -> dict[str, float]:
     """Choose both thresholds of one tier on an outcome matrix.
 
-    Keeping a right answer is worth 1; keeping a wrong one that a higher tier has right costs 4;
+    Keeping a right answer is worth 1; keeping a wrong one that a higher tier has right costs 8;
     where all are wrong, keeping costs nothing but is worth nothing (arXiv 2410.10347's label).
     """
     values = [_value_of_keeping(row, tier) for row in rows]
