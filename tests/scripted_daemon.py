@@ -71,5 +71,5 @@ def build(_paths: Paths, _settings: Settings) -> Script:
 
 if __name__ == "__main__":
     paths = find_paths(os.environ)
-    limits = Limits(max_body_bytes=100_000, body_s=1.0, stall_s=1.0, keep_alive_s=0.5)
+    limits = Limits(max_body_bytes=100_000, head_s=1.0, body_s=1.0, stall_s=1.0, keep_alive_s=0.5)
     sys.exit(run_daemon(paths, load_settings(paths, os.environ), build, limits))

@@ -186,6 +186,25 @@ def test_start_and_stop_are_what_they_say(home: Home) -> None:
     assert client.status() is None and client.stop() is False
 
 
+def test_a_relative_home_is_the_same_for_the_daemon(home: Home) -> None:
+    # Seen from / too, where daemons start, this name stays below the temporary directory.
+    relative = (home.directory / "x").relative_to("/")
+    there = Home(home.directory / relative)
+    try:
+        asked = subprocess.run(
+            home.command("ask", "2+2"),
+            env={**home.env, "TIERCHAT_HOME": str(relative)},
+            cwd=home.directory,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            check=False,
+        )
+        assert asked.stdout == b"4\n", asked.stderr
+    finally:
+        there.close()
+        Home(home.directory / "x").close()
+
+
 KEEPS_THE_INTERRUPT = """
 import sys, time
 from conftest import Home

@@ -56,3 +56,11 @@ def test_a_strangers_directory_is_refused(tmp_path: Path) -> None:
     os.chown(tmp_path, 12345, 12345)
     with pytest.raises(UnsafePath, match="12345"):
         make_private(tmp_path)
+
+
+def test_a_directory_of_the_system_is_never_closed_to_others(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(Path, "chmod", lambda *_: pytest.fail("it changed a mode"))
+    with pytest.raises(UnsafePath):
+        make_private(Path("/tmp"))

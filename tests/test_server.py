@@ -210,6 +210,27 @@ def test_twenty_at_once_leave_nothing_running(home: Home) -> None:
     assert count(home, "num_active") == count(home, "num_waiting") == 0
 
 
+def test_a_head_that_never_ends_is_given_up(home: Home) -> None:
+    home.start_scripted()
+    get = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
+    with sent(home, get) as slow:
+        assert b" 408 " in slow.recv(65536) and slow.recv(1) == b""
+    with sent(home, get + b"\r\n") as second:
+        assert b" 200 " in second.recv(65536)
+        second.sendall(get)
+        found = b"".join(iter(lambda: second.recv(65536), b""))
+        assert b" 408 " in found
+
+
+def test_a_reader_that_stalls_leaves_no_connection_behind(home: Home) -> None:
+    daemon = home.start_scripted("400", "0", "20000")
+    files = Path(f"/proc/{daemon.pid}/fd")
+    before = len(list(files.iterdir()))
+    with sent(home, request(stream=True)), sent(home, request(stream=False)):
+        wait_until(lambda: count(home, "num_active") > 0)
+        wait_until(lambda: len(list(files.iterdir())) <= before, 5)
+
+
 def test_the_shipped_limits_are_those_we_promise() -> None:
     limits = Limits()
     assert (limits.stall_s, limits.keep_alive_s) == (60.0, 15.0)

@@ -124,10 +124,11 @@ class Daemon:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._stopping.set)
+        limits = limits or Limits()
         service = Service(
             self, self._admission, self.status, self._stopping.set, self._paths.daemon_log, limits
         )
-        http = Http(service.app(), GRACE_S)
+        http = Http(service.app(), GRACE_S, limits.head_s, limits.stall_s)
         serving = asyncio.create_task(http.serve(sockets=[listener]))
         preloading = asyncio.create_task(self._answering.preload())
         stop = asyncio.create_task(self._stopping.wait())

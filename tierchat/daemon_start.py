@@ -45,6 +45,10 @@ class _Starter:
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         path = self._paths.daemon_log
+        env = dict(os.environ)
+        if home := env.get("TIERCHAT_HOME"):
+            # The child starts in another directory: a relative home would be another home there.
+            env["TIERCHAT_HOME"] = os.path.abspath(os.path.expanduser(home))
         if path.exists() and path.stat().st_size > _MAX_LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
         log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
@@ -56,6 +60,7 @@ class _Starter:
                 stderr=log,
                 start_new_session=True,
                 cwd="/",
+                env=env,
             )
         finally:
             os.close(log)

@@ -118,6 +118,12 @@ def make_private(directory: Path) -> None:
             "remove it, or set TIERCHAT_HOME to a directory you own",
         )
     if found.st_mode & 0o077:
+        if directory.parent == directory.parent.parent:
+            # Such as /tmp: closing it to others would break the machine.
+            raise UnsafePath(
+                f"{directory} is a directory of the system",
+                "set TIERCHAT_HOME to another directory",
+            )
         directory.chmod(0o700)
 
 

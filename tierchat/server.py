@@ -51,6 +51,7 @@ class Limits:
     """Bounds of the service; seconds and bytes."""
 
     max_body_bytes: int = 16 * 1024 * 1024
+    head_s: float = 10.0
     body_s: float = 30.0
     stall_s: float = 60.0
     keep_alive_s: float = 15.0
