@@ -31,13 +31,15 @@ NO_KV_SLOT = 1
 class LlamaLog:
     """Keeps the last error lines of llama.cpp, which otherwise only says that it failed.
 
-    The callback is process-wide: a worker makes one and keeps it for as long as it lives.
+    The callback is process-wide; a later LlamaLog takes the lines from an earlier one.
     """
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=8)
-        self._callback = lib.llama_log_callback(self._receive)
-        lib.llama_log_set(self._callback, ctypes.c_void_p(0))
+        callback = lib.llama_log_callback(self._receive)
+        # llama.cpp keeps the pointer for as long as the process lives, so this must live as long.
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(callback))
+        lib.llama_log_set(callback, ctypes.c_void_p(0))
 
     def _receive(self, level: int, text: bytes, _data: object) -> None:
         if level == _LOG_ERROR:
