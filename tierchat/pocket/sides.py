@@ -21,10 +21,11 @@ _DECORATION = re.compile(r"[\s?.!:=,\"'`]+")
 def side_of(problem: Problem) -> Side:
     """Put one bucket of 16 aside for the test and one for the rounds.
 
-    A problem that must be worked out is known by its numbers: no wording of a tested 17 times 24
-    is ever trained on. A problem of the small tables (about a hundred facts) is known by its
-    words without blanks and punctuation: its fact may be met in another wording. A puzzle that
-    both levels of its family can ask is set aside only if it would be in both.
+    A problem that must be worked out is known by family, level and numbers in their order: no
+    wording of a tested 17 times 24 is ever trained on, but 24 times 17 may be. A problem of the
+    small tables (about a hundred facts) is known by its words without blanks and punctuation: its
+    fact may be met in another wording. A puzzle that both levels of its family can ask is set
+    aside only if it would be in both.
     """
     by_words = _side(_DECORATION.sub("", problem.prompt.casefold()))
     if problem.is_easy and not _is_in_both_levels(problem):
