@@ -3,7 +3,9 @@
     python bench/decode.py --llama-bench PATH --llama-server PATH MODEL.gguf...
 
 Interleaved rounds, medians; the same threads, greedy sampling, end of sequence ignored, f16 KV
-cache, flash attention as each tool chooses by itself. Prompts are 16 tokens, answers --tokens.
+cache unless named, flash attention as each tool chooses by itself. Prompts are 16 tokens, answers
+--tokens. Where tierchat would choose another KV cache (Q8_0 for heads of 32), llama-server runs
+with its own default and, as a case of its own, with that type too.
 
 - llama-bench: `tg` tokens/s, one sequence.
 - engine: `Engine.step()` with signals off once the answer is let go (as in a worker), 1, 8 and 32
@@ -36,6 +38,7 @@ from pathlib import Path
 from tierchat.engine.engine import Engine, EngineLimits
 from tierchat.engine.llama import LlamaLog, LlamaModel
 from tierchat.engine.sequence import Sequence
+from tierchat.held_model import kv_type_of
 from tierchat.protocol import Finished, Generate, LoadModel
 from tierchat.types import Message, Sampling
 from tierchat.worker import Worker
@@ -49,10 +52,11 @@ class EngineCase:
     def __init__(self, path: Path, threads: int, num: int, num_tokens: int, log: LlamaLog) -> None:
         self._model = LlamaModel(path, log)
         self._num, self._num_tokens, self._next = num, num_tokens, 0
+        self.kv_type = kv_type_of(self._model, is_offloaded=False)
         context = PROMPT_TOKENS + num_tokens + 2
         self._engine = Engine(
             self._model,
-            EngineLimits(context, context * num, 512, num, threads),
+            EngineLimits(context, context * num, 512, num, threads, self.kv_type),
         )
         self._banned = self._model.control_tokens
 
@@ -87,13 +91,16 @@ def llama_bench(binary: str, path: Path, threads: int, num_tokens: int) -> float
 class ServerCase:
     """llama-server with as many slots as requests."""
 
-    def __init__(self, binary: str, path: Path, threads: int, num: int, num_tokens: int) -> None:
+    def __init__(
+        self, binary: str, path: Path, threads: int, num: int, num_tokens: int, kv_type: str = "f16"
+    ) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
         self._num, self._num_tokens, self._round = num, num_tokens, 0
         context = (PROMPT_TOKENS + num_tokens + 2) * num
         command = [binary, "-m", str(path), "-t", str(threads), "-np", str(num), "-c", str(context)]
+        command += ["-ctk", kv_type, "-ctv", kv_type]
         self._process = subprocess.Popen(
             [*command, "--port", str(self._port), "--no-webui", "--log-disable"],
             stdout=subprocess.DEVNULL,
@@ -184,17 +191,20 @@ class WorkerCase:
 
 def compare(path: Path, args: argparse.Namespace, log: LlamaLog) -> None:
     """Measure one model and print its table."""
-    servers = [
-        ServerCase(args.llama_server, path, args.threads, n, args.tokens) for n in args.sequences
-    ]
-    workers = [WorkerCase(path, args.threads, n, args.tokens) for n in args.sequences]
     cases: dict[str, Callable[[], float]] = {
         "llama-bench, 1": lambda: llama_bench(args.llama_bench, path, args.threads, args.tokens)
     }
-    for place, num in enumerate(args.sequences):
-        cases[f"engine, {num}"] = EngineCase(path, args.threads, num, args.tokens, log)
-        cases[f"worker, {num}"] = workers[place]
-        cases[f"llama-server, {num}"] = servers[place]
+    closing: list[ServerCase | WorkerCase] = []
+    for num in args.sequences:
+        engine = EngineCase(path, args.threads, num, args.tokens, log)
+        worker = WorkerCase(path, args.threads, num, args.tokens)
+        cases[f"engine, {num}"], cases[f"worker, {num}"] = engine, worker
+        closing.append(worker)
+        for kv_type in dict.fromkeys(("f16", engine.kv_type)):
+            server = ServerCase(args.llama_server, path, args.threads, num, args.tokens, kv_type)
+            named = "" if kv_type == "f16" else f" {kv_type} KV"
+            cases[f"llama-server{named}, {num}"] = server
+            closing.append(server)
     speeds: dict[str, list[float]] = {name: [] for name in cases}
     for number in range(args.rounds + 1):
         for name, case in cases.items():
@@ -202,8 +212,8 @@ def compare(path: Path, args: argparse.Namespace, log: LlamaLog) -> None:
             if number:
                 # The first round only warms caches.
                 speeds[name].append(speed)
-    for closing in (*servers, *workers):
-        closing.close()
+    for case_ in closing:
+        case_.close()
     middles = {name: statistics.median(values) for name, values in speeds.items()}
     print(f"\n{path.name}, {args.threads} threads, {args.tokens} tokens, {args.rounds} rounds\n")
     print("| case, sequences | tokens/s, median | min | max | to llama-bench | to llama-server |")

@@ -178,3 +178,55 @@ def test_a_missing_or_truncated_file_says_so(
 def test_too_many_sequences_is_our_own_mistake(pocket_s: LlamaModel) -> None:
     with pytest.raises(ValueError, match="max_sequences"):
         Engine(pocket_s, EngineLimits(context=64, num_cells=64, max_sequences=257))
+
+
+@pytest.mark.parametrize("reads_signals", [True, False])
+def test_numbers_that_are_not_finite_break_one_sequence_and_spare_the_others(
+    tmp_path: Path, models_dir: Path, llama_log: LlamaLog, reads_signals: bool
+) -> None:
+    whole = LlamaModel(models_dir / "pocket-xs.gguf", llama_log)
+    poison = prompt(whole, "hello")
+    sound = [token for token in prompt(whole, "9*9") if token not in poison] * 3
+    # Greedy compares with token 0 first, and nothing is greater than NaN.
+    bad_token = next(token for token in poison if token and token not in sound)
+    damaged = LlamaModel(
+        with_token_not_a_number(models_dir / "pocket-xs.gguf", tmp_path / "bad.gguf", bad_token),
+        llama_log,
+    )
+
+    def tokens_and_states(model: LlamaModel, *prompts: list[int]) -> list[list[tuple[int, bool]]]:
+        engine = Engine(model, EngineLimits(context=96, num_cells=256, max_sequences=4))
+        found: dict[int, list[tuple[int, bool]]] = {id_: [] for id_ in range(len(prompts))}
+        for id_, tokens in enumerate(prompts):
+            # The output matrix is the embedding turned round: that one logit is never finite.
+            engine.add(
+                Sequence(id_, list(tokens), Sampling(), (bad_token,), reads_signals=reads_signals)
+            )
+        for _ in range(6):
+            for step in engine.step():
+                found[step.sequence.id].append((step.token, step.is_broken))
+        engine.close()
+        return list(found.values())
+
+    [alone] = tokens_and_states(whole, sound)
+    broken, spared = tokens_and_states(damaged, poison, sound)
+    assert all(is_broken for _, is_broken in broken) and len(broken) == 6
+    if reads_signals:
+        assert all(is_broken for _, is_broken in spared)
+    else:
+        assert spared == alone and not any(is_broken for _, is_broken in alone)
+    damaged.close()
+    whole.close()
+
+
+def with_token_not_a_number(source: Path, target: Path, token: int) -> Path:
+    """Copy a GGUF, with the embedding of one token made NaN."""
+    gguf = pytest.importorskip("gguf")
+    raw = bytearray(source.read_bytes())
+    [table] = [t for t in gguf.GGUFReader(source).tensors if t.name == "token_embd.weight"]
+    assert table.tensor_type.name == "F16"
+    row_bytes = 2 * int(table.shape[0])
+    start = int(table.data_offset) + token * row_bytes
+    raw[start : start + row_bytes] = b"\x00\x7e" * (row_bytes // 2)
+    target.write_bytes(raw)
+    return target

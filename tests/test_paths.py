@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import tierchat
 from tierchat.errors import UnsafePath
 from tierchat.paths import find_paths, make_private
 
@@ -64,3 +67,71 @@ def test_a_directory_of_the_system_is_never_closed_to_others(
     monkeypatch.setattr(Path, "chmod", lambda *_: pytest.fail("it changed a mode"))
     with pytest.raises(UnsafePath):
         make_private(Path("/tmp"))
+
+
+def test_a_shared_directory_is_never_closed_to_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tmp_path.chmod(0o1777)
+    (tmp_path / "link").symlink_to(tmp_path)
+    monkeypatch.setattr(Path, "chmod", lambda *_: pytest.fail("it changed a mode"))
+    for place in (tmp_path, tmp_path / "link"):
+        with pytest.raises(UnsafePath, match="of the system"):
+            make_private(place)
+
+
+def test_parents_are_made_private_too_and_those_that_stand_are_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "there").mkdir(mode=0o755)
+    make_private(tmp_path / "there" / "a" / "b")
+    modes = [stat.S_IMODE((tmp_path / d).stat().st_mode) for d in ("there", "there/a", "there/a/b")]
+    assert modes == [0o755, 0o700, 0o700]
+
+
+def test_a_directory_of_ours_that_we_cannot_write_is_opened_to_us(tmp_path: Path) -> None:
+    directory = tmp_path / "run"
+    directory.mkdir(mode=0o500)
+    make_private(directory)
+    assert stat.S_IMODE(directory.stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs to give a link away")
+def test_a_strangers_link_to_our_own_directory_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "ours").mkdir(mode=0o755)
+    link = tmp_path / "run"
+    link.symlink_to(tmp_path / "ours")
+    os.lchown(link, 12345, 12345)
+    with pytest.raises(UnsafePath, match="12345"):
+        make_private(link)
+    assert stat.S_IMODE((tmp_path / "ours").stat().st_mode) == 0o755
+
+
+def test_a_place_where_nothing_can_be_written_is_told() -> None:
+    with pytest.raises(UnsafePath, match="cannot write /proc/nothing/here: "):
+        make_private(Path("/proc/nothing/here"))
+
+
+def test_without_any_home_it_says_what_to_set() -> None:
+    # As a user id nobody knows, in a process of its own.
+    script = (
+        "import pwd\n"
+        "pwd.getpwuid = lambda _: {}[0]\n"
+        "from tierchat.errors import UnsafePath\n"
+        "from tierchat.paths import find_paths\n"
+        "try: find_paths({})\n"
+        "except UnsafePath as error: print(error.message, '|', error.hint)\n"
+    )
+    env = {"PATH": os.environ["PATH"], "PYTHONPATH": str(Path(tierchat.__file__).parent.parent)}
+    found = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True)
+    assert b"HOME is not set | set TIERCHAT_HOME" in found.stdout
+
+
+def test_finding_the_paths_loads_platformdirs_only_without_a_home_of_ours(tmp_path: Path) -> None:
+    script = (
+        "import sys, os\n"
+        "from tierchat.paths import find_paths\n"
+        "find_paths(os.environ)\n"
+        "print({'platformdirs', 'tempfile', 'hashlib'} & set(sys.modules))\n"
+    )
+    env = {**os.environ, "TIERCHAT_HOME": str(tmp_path / "h")[-60:]}
+    found = subprocess.run([sys.executable, "-c", script], env=env, capture_output=True, check=True)
+    assert found.stdout == b"set()\n"

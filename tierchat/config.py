@@ -5,7 +5,9 @@ Does not know workers or commands; `Catalogue` and `Settings` are plain values.
 
 from __future__ import annotations
 
+import os
 import re
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -15,29 +17,33 @@ import msgspec
 import tierchat
 from tierchat.errors import ConfigError, UsageError
 from tierchat.paths import Paths
-from tierchat.types import Frozen, GateKind, Sampling
+from tierchat.types import Frozen, GateKind, KvType, Sampling
 
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-_PREFIX = "TIERCHAT_"
 _Value = TypeVar("_Value")
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\s/\x00-\x1f]+$")]
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{64}$")]
 Count = Annotated[int, msgspec.Meta(ge=0)]
+# What llama.cpp takes: a C int.
+CInt = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+FileName = Annotated[str, msgspec.Meta(min_length=1, pattern=r"^[^\x00]+$")]
 
 
 class ModelSpec(Frozen, frozen=True):
     """One GGUF. `context` 0 is the model's own; `parameters` serves the ledger before it is
-    loaded; `gpu_layers` -1 offloads all that fit a GPU build.
+    loaded; `gpu_layers` -1 offloads all that fit a GPU build; `kv_type` is the number format of
+    the KV cache, chosen by the worker unless set.
     """
 
-    file: str
+    file: FileName
     sha256: Sha256 | None = None
     license: str = ""
     description: str = ""
-    parameters: Count = 0
-    context: Count = 0
+    parameters: Annotated[Count, msgspec.Meta(le=2**63 - 1)] = 0
+    context: CInt = 0
     max_sequences: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
-    gpu_layers: Annotated[int, msgspec.Meta(ge=-1)] = -1
+    gpu_layers: Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)] = -1
+    kv_type: KvType | None = None
 
 
 class TierSpec(Frozen, frozen=True):
@@ -76,7 +82,7 @@ class Settings(Frozen, frozen=True):
 
     cascade: str = "pocket"
     keepalive: str = "30m"
-    num_threads: Count = 0
+    num_threads: Annotated[int, msgspec.Meta(ge=0, le=4096)] = 0
     max_active: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
     max_waiting: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 64
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
@@ -88,52 +94,51 @@ def load_catalogue(paths: Paths) -> Catalogue:
 
     Raises ConfigError with file, line and the nearest known key.
     """
-    shipped = _read_catalogue(shipped_models_file(), Path(tierchat.__file__).parent)
-    own = Catalogue()
-    if paths.models_file.exists():
-        _refuse_world_writable(paths.models_file)
-        own = _read_catalogue(paths.models_file, paths.models_file.parent)
+    file = shipped_models_file()
+    shipped_text = _read_shipped(file)
+    shipped = _read_catalogue(file, shipped_text, Path(tierchat.__file__).parent)
+    own_text = _read_own(paths.models_file) or ""
+    own = _read_catalogue(paths.models_file, own_text, paths.models_file.parent)
     merged = Catalogue(
         models={**shipped.models, **own.models}, cascades={**shipped.cascades, **own.cascades}
     )
     for name, spec in own.cascades.items():
-        _check_cascade(paths.models_file, name, spec, merged.models)
+        _check_cascade(paths.models_file, own_text, name, spec, merged.models)
     for name, spec in shipped.cascades.items():
-        _check_cascade(shipped_models_file(), name, spec, merged.models)
+        _check_cascade(file, shipped_text, name, spec, merged.models)
     return merged
 
 
 def load_settings(paths: Paths, env: Mapping[str, str]) -> Settings:
     """Read config.toml, then TIERCHAT_<KEY>; raises ConfigError naming the place of a mistake."""
+    text = _read_own(paths.config_file)
     found: dict[str, Any] = {}
-    if paths.config_file.exists():
-        _refuse_world_writable(paths.config_file)
-        text = _read(paths.config_file)
+    if text is not None:
         found = msgspec.to_builtins(_decode(text, paths.config_file, Settings))
-    for key in Settings.__struct_fields__:
-        value = env.get(_PREFIX + key.upper())
-        if value is not None:
-            found[key] = value
+    given = {
+        key: env[name] for key in Settings.__struct_fields__ if (name := _variable(key)) in env
+    }
     try:
-        settings = msgspec.convert(found, Settings, strict=False)
+        settings = msgspec.convert({**found, **given}, Settings, strict=False)
     except msgspec.ValidationError as error:
+        what, _, key = str(error).rstrip("`").partition(" - at `$.")
         raise ConfigError(
-            f"an environment variable {_PREFIX}<KEY> is wrong: {error}", "unset it or correct it"
+            f"environment variable {_variable(key)} is {given.get(key)!r}: {what}",
+            "unset it or correct it",
         ) from error
-    parse_keepalive(settings.keepalive)
+    try:
+        parse_keepalive(settings.keepalive)
+    except UsageError as error:
+        raise ConfigError(f"{_place(paths, text, given)}: {error.message}", error.hint) from error
     return settings
 
 
 def setting_sources(paths: Paths, env: Mapping[str, str]) -> dict[str, str]:
     """Say for every setting where its value comes from."""
-    in_file: set[str] = set()
-    if paths.config_file.exists():
-        import tomllib
-
-        in_file = set(tomllib.loads(_read(paths.config_file)))
+    in_file = _parse(_read_own(paths.config_file) or "", paths.config_file)
     return {
-        key: f"{_PREFIX}{key.upper()}"
-        if _PREFIX + key.upper() in env
+        key: _variable(key)
+        if _variable(key) in env
         else str(paths.config_file)
         if key in in_file
         else "default"
@@ -162,11 +167,24 @@ def shipped_models_file() -> Path:
     return inside if inside.exists() else inside.parent.parent / "models.toml"
 
 
-def _read_catalogue(file: Path, base: Path) -> Catalogue:
-    catalogue = _decode(_read(file), file, Catalogue)
+def _variable(key: str) -> str:
+    return f"TIERCHAT_{key.upper()}"
+
+
+def _place(paths: Paths, text: str | None, given: Mapping[str, str]) -> str:
+    from tierchat.toml_places import find_line
+
+    if text is None or "keepalive" in given:
+        return f"environment variable {_variable('keepalive')}"
+    return f"{paths.config_file}, line {find_line(text, ('keepalive',))}"
+
+
+def _read_catalogue(file: Path, text: str, base: Path) -> Catalogue:
+    catalogue = _decode(text, file, Catalogue)
     return Catalogue(
         models={
-            name: msgspec.structs.replace(spec, file=str(base / Path(spec.file).expanduser()))
+            # Unlike Path.expanduser this leaves the home of a user nobody knows as it stands.
+            name: msgspec.structs.replace(spec, file=str(base / os.path.expanduser(spec.file)))
             for name, spec in catalogue.models.items()
         },
         cascades=catalogue.cascades,
@@ -174,51 +192,99 @@ def _read_catalogue(file: Path, base: Path) -> Catalogue:
 
 
 def _check_cascade(
-    file: Path, name: str, spec: CascadeSpec, models: Mapping[str, ModelSpec]
+    file: Path, text: str, name: str, spec: CascadeSpec, models: Mapping[str, ModelSpec]
 ) -> None:
     from tierchat.toml_places import find_line
 
     seen: set[str] = set()
-    for tier in spec.tiers:
-        where = f"{file}, line {find_line(_read(file), ('cascades', name), tier.name)}"
+    for index, tier in enumerate(spec.tiers):
+        place = ("cascades", name, "tiers", index)
         if tier.model not in models:
-            hint = f"known models: {', '.join(models)}"
-            raise ConfigError(f"{where}: tier {tier.name} has no model {tier.model!r}", hint)
+            raise ConfigError(
+                f"{file}, line {find_line(text, (*place, 'model'))}: "
+                f"tier {tier.name} has no model {tier.model!r}",
+                f"known models: {', '.join(models)}",
+            )
         if tier.name.casefold() in seen:
-            raise ConfigError(f"{where}: two tiers of cascade {name} are named {tier.name}")
+            raise ConfigError(
+                f"{file}, line {find_line(text, (*place, 'name'))}: "
+                f"two tiers of cascade {name} are named {tier.name}",
+                "large and small letters count as the same",
+            )
         seen.add(tier.name.casefold())
 
 
-def _read(file: Path) -> str:
+def _read_shipped(file: Path) -> str:
     try:
         return file.read_text("utf-8")
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{file} is not UTF-8 text (byte {error.start})") from error
     except OSError as error:
-        raise ConfigError(f"cannot read {file}: {error.strerror}") from error
+        raise ConfigError(
+            f"cannot read {file}: {error.strerror}", "it came with tierchat: install that again"
+        ) from error
 
 
-def _decode(text: str, file: Path, kind: type[_Value]) -> _Value:
-    # Most commands run without a file of settings, and pay for no parser.
-    import tomllib
-
-    from tierchat.toml_places import explain
-
+def _read_own(file: Path) -> str | None:
+    """Read a file of the user's; None when there is none."""
     try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ConfigError(f"{file} is not valid TOML: {error}", "correct that line") from error
-    except RecursionError as error:
-        raise ConfigError(f"{file} is nested too deeply") from error
+        # A pipe in the file's place must not keep us waiting for a writer.
+        with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
+            _refuse_unsafe(file, os.fstat(opened.fileno()).st_mode)
+            raw = opened.read()
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if file.is_symlink():
+            target = os.readlink(file)
+            raise ConfigError(f"{file} is a link to {target}, which is not there") from error
+        return None
+    except OSError as error:
+        raise ConfigError(
+            f"cannot read {file}: {error.strerror}",
+            "make it readable, or set TIERCHAT_HOME to a directory you own",
+        ) from error
     try:
-        return msgspec.convert(data, kind)
-    except msgspec.ValidationError as error:
-        message, hint = explain(str(error), text, data, kind)
-        raise ConfigError(f"{file}{message}", hint) from error
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise ConfigError(f"{file}, line {line}: this is not UTF-8 text") from error
 
 
-def _refuse_world_writable(file: Path) -> None:
-    if file.stat().st_mode & 0o002:
+def _refuse_unsafe(file: Path, mode: int) -> None:
+    if not stat.S_ISREG(mode):
+        raise ConfigError(f"{file} is not a regular file", "put a TOML file in its place")
+    if mode & stat.S_IWOTH:
         raise ConfigError(
             f"{file} can be changed by every user of this machine", f"run: chmod o-w {file}"
         )
+
+
+def _parse(text: str, file: Path) -> dict[str, Any]:
+    # Most commands run without a file of settings, and pay for no parser.
+    import tomllib
+
+    from tierchat.toml_places import find_refused_line
+
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        end = f"at line {text.count(chr(10)) + 1}, the end of the file"
+        what = str(error).replace("at end of document", end)
+        raise ConfigError(f"{file} is not valid TOML: {what}", "correct that line") from error
+    except RecursionError as error:
+        line = find_refused_line(text, RecursionError)
+        raise ConfigError(f"{file}, line {line}: nested too deeply") from error
+    except ValueError as error:
+        # The parser lets this one through: an integer of more than 4,300 digits.
+        line = find_refused_line(text, ValueError)
+        raise ConfigError(f"{file}, line {line}: this number is too long") from error
+
+
+def _decode(text: str, file: Path, kind: type[_Value]) -> _Value:
+    if not text:
+        return kind()
+    data = _parse(text, file)
+    try:
+        return msgspec.convert(data, kind)
+    except msgspec.ValidationError as error:
+        from tierchat.toml_places import explain
+
+        message, hint = explain(str(error), text, data, kind)
+        raise ConfigError(f"{file}{message}", hint) from error

@@ -17,13 +17,15 @@ from tierchat.errors import TemplateError
 from tierchat.gates import TokenGate
 from tierchat.protocol import Generate, LoadModel
 from tierchat.request import Request
-from tierchat.types import ModelInfo, Sampling
+from tierchat.types import KvType, ModelInfo, Sampling
 
 _DEFAULT_CONTEXT = 8192
 _CELLS_FOR_MANY = 8192
 _NUM_WARM_UP_TOKENS = 32
 # Below this a token is computed faster than threads can meet at a barrier.
 _MIN_PARAMETERS_FOR_THREADS = 50_000_000
+# llama.cpp takes 64 half-precision numbers at a time on AVX-512: shorter heads go one by one.
+_MIN_HEAD_SIZE_FOR_F16 = 64
 _THOUGHT_MARKS = (("<|think|>", "<|/think|>"), ("<think>", "</think>"))
 
 
@@ -36,6 +38,7 @@ class HeldModel:
         `on_progress` is told the share of the weights read, and 1.0 before the first decode.
         """
         self._log = LlamaLog()
+        self._is_offloaded = can_offload() and order.gpu_layers != 0
         self.model = LlamaModel(
             Path(order.path),
             self._log,
@@ -61,6 +64,7 @@ class HeldModel:
                 batch_size=order.batch_size,
                 max_sequences=order.max_sequences,
                 num_threads=order.num_threads or _num_threads(self.model),
+                kv_type=order.kv_type or kv_type_of(self.model, self._is_offloaded),
             ),
         )
         self.escalate_token = _whole(self.model.metadata("tierchat.escalate_token_id"))
@@ -77,7 +81,7 @@ class HeldModel:
             escalate_token=self.escalate_token,
             escalate_threshold=_number(self.model.metadata("tierchat.escalate_threshold")),
             answer_threshold=_number(self.model.metadata("tierchat.answer_threshold")),
-            is_gpu_offloaded=can_offload() and order.gpu_layers != 0,
+            is_gpu_offloaded=self._is_offloaded,
             uses_extra_buffer_types=order.use_extra_buffer_types,
         )
 
@@ -136,6 +140,11 @@ def _num_threads(model: LlamaModel) -> int:
     if model.num_parameters < _MIN_PARAMETERS_FOR_THREADS:
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def kv_type_of(model: LlamaModel, is_offloaded: bool) -> KvType:
+    """Choose the number format of the KV cache for a model whose settings leave it open."""
+    return "q8_0" if model.head_size < _MIN_HEAD_SIZE_FOR_F16 and not is_offloaded else "f16"
 
 
 def _thought_tokens(model: LlamaModel) -> tuple[int, int] | None:

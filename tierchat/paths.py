@@ -15,6 +15,7 @@ from tierchat.errors import UnsafePath
 
 # sun_path holds 108 bytes, the last one a NUL.
 _MAX_SOCKET_BYTES = 107
+_HINT = "set TIERCHAT_HOME to a directory you own"
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def find_paths(env: Mapping[str, str]) -> Paths:
     """Choose the directories from the environment; creates nothing.
 
     TIERCHAT_HOME puts all of them below one directory. Otherwise the platform's own places are
-    used, and the runtime directory only if it is ours alone.
+    used, and the runtime directory only if it is ours alone. Raises UnsafePath without a home.
     """
     home = env.get("TIERCHAT_HOME")
     if home:
@@ -88,43 +89,56 @@ def find_paths(env: Mapping[str, str]) -> Paths:
     from platformdirs import PlatformDirs
 
     dirs = PlatformDirs("tierchat", appauthor=False)
-    return Paths(
-        config_dir=Path(dirs.user_config_dir),
-        data_dir=Path(dirs.user_data_dir),
-        state_dir=Path(dirs.user_state_dir),
-        cache_dir=Path(dirs.user_cache_dir),
-        runtime_dir=_runtime_dir(env.get("XDG_RUNTIME_DIR")),
-    )
+    try:
+        return Paths(
+            config_dir=Path(dirs.user_config_dir),
+            data_dir=Path(dirs.user_data_dir),
+            state_dir=Path(dirs.user_state_dir),
+            cache_dir=Path(dirs.user_cache_dir),
+            runtime_dir=_runtime_dir(env.get("XDG_RUNTIME_DIR")),
+        )
+    except RuntimeError as error:
+        # A user id without HOME and without a line in the password file, as in some containers.
+        raise UnsafePath("there is no home directory: HOME is not set", _HINT) from error
 
 
 def make_private(directory: Path) -> None:
-    """Create a directory for us alone (0700); an existing one must be ours.
+    """Create a directory for us alone (0700), missing parents too; an existing one must be ours.
 
-    Raises UnsafePath when it cannot be made, belongs to someone else, or is not a directory.
+    Raises UnsafePath when it cannot be made or written, when it or a link in its place belongs
+    to someone else, or when it is a directory of the system.
     """
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = directory.lstat()
-    except OSError as error:
-        raise UnsafePath(
-            f"cannot write {directory}: {error.strerror or error}",
-            "set TIERCHAT_HOME to a directory you own",
-        ) from error
-    if stat.S_ISLNK(found.st_mode):
-        found = directory.stat()
-    if found.st_uid != os.getuid():
-        raise UnsafePath(
-            f"{directory} belongs to user {found.st_uid}, not to you",
-            "remove it, or set TIERCHAT_HOME to a directory you own",
-        )
-    if found.st_mode & 0o077:
-        if directory.parent == directory.parent.parent:
-            # Such as /tmp: closing it to others would break the machine.
+        _make_missing(directory)
+        owners = {directory.lstat().st_uid, directory.stat().st_uid} - {os.getuid()}
+        if owners:
             raise UnsafePath(
-                f"{directory} is a directory of the system",
-                "set TIERCHAT_HOME to another directory",
+                f"{directory} belongs to user {owners.pop()}, not to you", f"remove it, or {_HINT}"
             )
-        directory.chmod(0o700)
+        if stat.S_IMODE(directory.stat().st_mode) & 0o777 != 0o700:
+            _close_to_others(directory)
+    except OSError as error:
+        raise UnsafePath(f"cannot write {directory}: {error.strerror or error}", _HINT) from error
+    # The mode says yes on a file system that is mounted read-only.
+    if not os.access(directory, os.W_OK | os.X_OK):
+        raise UnsafePath(f"cannot write {directory}: it is read-only", _HINT)
+
+
+def _make_missing(directory: Path) -> None:
+    # `mkdir(parents=True)` would make the parents for everyone to read.
+    missing = [parent for parent in directory.parents if not parent.exists()]
+    for parent in (*reversed(missing), directory):
+        parent.mkdir(mode=0o700, exist_ok=True)
+
+
+def _close_to_others(directory: Path) -> None:
+    real = directory.resolve()
+    if real.parent == real.parent.parent or real.stat().st_mode & stat.S_ISVTX:
+        # Such as /tmp: closing it to others would break the machine.
+        raise UnsafePath(
+            f"{directory} is a directory of the system", "set TIERCHAT_HOME to another directory"
+        )
+    directory.chmod(0o700)
 
 
 def _runtime_dir(xdg: str | None) -> Path:

@@ -189,6 +189,7 @@ class Pool:
             context=spec.context,
             max_sequences=spec.max_sequences,
             gpu_layers=spec.gpu_layers,
+            kv_type=spec.kv_type,
             num_threads=self._num_threads,
             use_extra_buffer_types=self._machine.uses_extra_buffer_types,
         )

@@ -14,6 +14,7 @@ from tierchat.types import (
     Frozen,
     GateKind,
     Hold,
+    KvType,
     Message,
     ModelInfo,
     Sampling,
@@ -42,7 +43,10 @@ class GateOrder(Frozen, frozen=True):
 
 
 class LoadModel(Frozen, frozen=True, tag="load"):
-    """First frame to a worker. `context` and `num_threads` 0 leave the choice to the engine."""
+    """First frame to a worker.
+
+    `context` and `num_threads` 0, `kv_type` None: the worker chooses.
+    """
 
     name: str
     path: str
@@ -51,6 +55,7 @@ class LoadModel(Frozen, frozen=True, tag="load"):
     batch_size: int = 512
     num_threads: int = 0
     gpu_layers: int = -1
+    kv_type: KvType | None = None
     use_extra_buffer_types: bool = True
 
 

@@ -5,42 +5,115 @@ Knows neither settings nor catalogues; it reads msgspec's messages and the text.
 
 from __future__ import annotations
 
+import bisect
 import difflib
 import re
+import tomllib
 import types
 import typing
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 _STEP = re.compile(r"\.([^.\[\]`]+)|\[(\d+)\]|(\[\.\.\.\])")
 _ANY_KEY = "*"
+_MAX_LINES_SEARCHED = 200
 
 
 def explain(error: str, text: str, data: Any, kind: type) -> tuple[str, str]:
     """Return (`, line N: what`, hint) for msgspec's message about `data`, read from `text`."""
     message, _, place = error.partition(" - at `$")
     steps = _with_keys(_steps(place.rstrip("`")), data, kind)
-    unknown = re.search(r"unknown field `(.+?)`", message)
-    if not unknown:
-        what = f"{'.'.join(map(str, steps))}: {message}" if steps else message
-        return f", line {_line(text, steps)}: {what}", "correct that value"
-    key = unknown[1]
-    known = _fields_at(kind, steps)
-    near = difflib.get_close_matches(key, known, 1)
-    hint = f"did you mean `{near[0]}`?" if near else f"known keys: {', '.join(known)}"
-    return f", line {_line(text, [*steps, key])}: unknown key `{key}`", hint
+    unknown = re.search(r"unknown field `(.+?)`$", message, re.DOTALL)
+    if unknown:
+        key = unknown[1]
+        where = f", line {find_line(text, [*steps, key])}"
+        return f"{where}: unknown key `{key}`", _nearest(key, _fields_at(kind, steps), "known keys")
+    found, where = _value_at(data, steps), ".".join(map(str, steps))
+    is_scalar = isinstance(found, str | int | float)
+    what = f"{where} is {found!r:.60}: {message}" if is_scalar else f"{where}: {message}"
+    choices = _choices(kind, steps)
+    hint = _nearest(str(found), choices, "one of") if choices else "correct that value"
+    return f", line {find_line(text, steps)}: {what}", hint
 
 
-def find_line(text: str, table: tuple[str, ...], value: str) -> int:
-    """Return the line where `value` stands in quotes below a header naming `table`, else 1."""
-    inside = False
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.lstrip().startswith("["):
-            inside = all(part in line for part in table)
-        elif inside and (f'"{value}"' in line or f"'{value}'" in line):
-            return number
-    return 1
+def find_line(text: str, steps: Sequence[str | int]) -> int:
+    """Return the line where what stands at `steps` begins, or else what holds it.
+
+    `text` is valid TOML. The parser itself judges whether a beginning of the text holds the
+    place already, so quoted and dotted names and strings of many lines need no rules here.
+    """
+    lines = text.split("\n")
+    whole = tomllib.loads(text)
+    steps = next(s for n in range(len(steps), -1, -1) if _is_there(whole, s := steps[:n]))
+    ends = _statement_ends(lines)
+
+    def holds(end: int, ending: str = "") -> bool:
+        return _is_there(_parse("\n".join(lines[:end]) + ending) or {}, steps)
+
+    index = bisect.bisect_left(ends, True, key=holds)
+    if not steps or index == len(ends):
+        return 1
+    first = ends[index - 1] + 1 if index else 1
+    # An array over many lines, ended early, shows which of its lines holds the place.
+    inside = range(first, min(ends[index], first + _MAX_LINES_SEARCHED))
+    return next((line for line in inside if holds(line, "\n]")), first)
+
+
+def _statement_ends(lines: list[str]) -> list[int]:
+    """List the number of the last line of every statement."""
+    ends, first = [], 0
+    for end in range(1, len(lines) + 1):
+        if _parse("\n".join(lines[first:end])) is not None:
+            ends.append(end)
+            first = end
+    return ends
+
+
+def find_refused_line(text: str, refusal: type[Exception]) -> int:
+    """Return the line at which the TOML parser raises `refusal` instead of a syntax error."""
+    lines = text.split("\n")
+
+    def is_refused(num_lines: int) -> bool:
+        try:
+            tomllib.loads("\n".join(lines[:num_lines]))
+        except tomllib.TOMLDecodeError:
+            return False
+        except refusal:
+            return True
+        return False
+
+    return min(bisect.bisect_left(range(1, len(lines) + 1), True, key=is_refused) + 1, len(lines))
+
+
+def _parse(text: str) -> dict[str, Any] | None:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return None
+
+
+def _is_there(data: Any, steps: Sequence[str | int]) -> bool:
+    for step in steps:
+        if isinstance(step, int) and isinstance(data, list):
+            if step >= len(data):
+                return False
+        elif not isinstance(data, dict) or step not in data:
+            return False
+        data = data[step]
+    return True
+
+
+def _value_at(data: Any, steps: Sequence[str | int]) -> Any:
+    for step in steps if _is_there(data, steps) else ():
+        data = data[step]
+    return data
+
+
+def _nearest(wanted: str, known: Sequence[str], title: str) -> str:
+    near = difflib.get_close_matches(wanted, known, 1)
+    return f"did you mean `{near[0]}`?" if near else f"{title}: {', '.join(known)}"
 
 
 def _steps(place: str) -> list[str | int]:
@@ -71,31 +144,6 @@ def _fits(value: Any, kind: Any) -> bool:
     return True
 
 
-def _line(text: str, steps: list[str | int]) -> int:
-    """Find the line a path points at, as far as it can be followed; 1 when it cannot."""
-    names = [step for step in steps if isinstance(step, str)]
-    indexes = [step for step in steps if isinstance(step, int)]
-    best, header_depth, nth = 1, 0, -1
-    wanted_nth = indexes[0] if indexes else None
-    for number, line in enumerate(text.splitlines(), 1):
-        bare = line.split("#")[0].strip()
-        if bare.startswith("["):
-            parts = [part.strip(" \"'") for part in bare.strip("[] ").split(".")]
-            header_depth = len(parts) if parts == names[: len(parts)] else 0
-            if bare.startswith("[[") and header_depth:
-                nth += 1
-                header_depth = header_depth if wanted_nth in (None, nth) else 0
-            if header_depth:
-                best = number
-            continue
-        key = bare.split("=")[0].strip(" \"'")
-        if names[header_depth : header_depth + 1] == [key]:
-            best = number
-            if header_depth + 1 == len(names):
-                return number
-    return best
-
-
 def _fields_at(kind: Any, steps: list[str | int]) -> list[str]:
     """List the keys a path's struct knows, following structs, dicts and tuples."""
     for step in steps:
@@ -103,6 +151,15 @@ def _fields_at(kind: Any, steps: list[str | int]) -> list[str]:
     kind = _plain(kind)
     is_struct = isinstance(kind, type) and issubclass(kind, msgspec.Struct)
     return list(kind.__struct_fields__) if is_struct else []
+
+
+def _choices(kind: Any, steps: Sequence[str | int]) -> list[str]:
+    """List the words a path's value may be, when they are counted."""
+    for step in steps:
+        kind = _inside(kind, step)
+    kind = _plain(kind)
+    is_counted = typing.get_origin(kind) is typing.Literal
+    return list(map(str, typing.get_args(kind))) if is_counted else []
 
 
 def _inside(kind: Any, step: str | int) -> Any:

@@ -13,6 +13,7 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -20,6 +21,7 @@ from tierchat.errors import ContextTooLong, TemplateError, TierchatError
 from tierchat.held_model import HeldModel
 from tierchat.protocol import (
     Cancel,
+    Delta,
     Escalated,
     Failed,
     Finished,
@@ -40,6 +42,7 @@ from tierchat.types import Usage
 _PR_SET_PDEATHSIG = 1
 _READ_BYTES = 1 << 16
 _HEARTBEAT_S = 1.0
+_PIECES_S = 0.01
 
 
 class Connection:
@@ -65,7 +68,7 @@ class Connection:
         """Hand every further order to `inbox`; None is the end of the connection."""
         threading.Thread(target=self._read, name="orders", daemon=True).start()
 
-    def send(self, frames: list[FromWorker]) -> None:
+    def send(self, frames: Sequence[FromWorker]) -> None:
         """Write frames in one go; raises OSError when the daemon is gone."""
         if frames:
             self._socket.sendall(b"".join(encode(frame) for frame in frames))
@@ -85,6 +88,53 @@ class Connection:
         self.inbox.put(None)
 
 
+class Outbox:
+    """Frames on their way out: pieces that come faster than anyone reads travel together."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._waiting: list[FromWorker] = []
+        # Where the last piece of each request waits, to which the next one may be added.
+        self._open: dict[int, int] = {}
+        self._last_sent_s = 0.0
+
+    def add(self, frames: Iterable[FromWorker]) -> None:
+        """Take frames; at once when one of them is more than a piece of text."""
+        is_urgent = False
+        for frame in frames:
+            is_urgent |= not isinstance(frame, Delta)
+            if not isinstance(frame, Delta) or not self._join(frame):
+                self._waiting.append(frame)
+        if is_urgent:
+            self.send()
+
+    def send_due(self) -> None:
+        """Send if the last time was long enough ago."""
+        if self._waiting and time.monotonic() - self._last_sent_s >= _PIECES_S:
+            self.send()
+
+    def send(self) -> None:
+        """Send all; raises OSError when the daemon is gone."""
+        self._connection.send(self._waiting)
+        self._waiting, self._open = [], {}
+        self._last_sent_s = time.monotonic()
+
+    def _join(self, piece: Delta) -> bool:
+        place = self._open.setdefault(piece.id, len(self._waiting))
+        if place == len(self._waiting):
+            return False
+        earlier = self._waiting[place]
+        if not isinstance(earlier, Delta) or bool(earlier.thought) != bool(piece.thought):
+            self._open[piece.id] = len(self._waiting)
+            return False
+        self._waiting[place] = Delta(
+            id=piece.id,
+            answer=earlier.answer + piece.answer,
+            thought=earlier.thought + piece.thought,
+        )
+        return True
+
+
 class Worker:
     """The loop: take orders, step the engine, send what came of it. Runs in the main thread,
     because a template's deadline is a signal.
@@ -93,6 +143,7 @@ class Worker:
     def __init__(self, held: HeldModel, connection: Connection) -> None:
         self._held = held
         self._connection = connection
+        self._outbox = Outbox(connection)
         self._requests: dict[int, Request] = {}
         self._last_sign_s: dict[int, float] = {}
 
@@ -104,7 +155,8 @@ class Worker:
                 request = self._requests.get(step.sequence.id)
                 if request:
                     frames += self._settle(request, list(request.take(step)))
-            self._connection.send(frames + self._signs_of_life())
+            self._outbox.add(frames + self._signs_of_life())
+            self._outbox.send_due()
 
     def _take_orders(self) -> bool:
         inbox = self._connection.inbox
@@ -135,12 +187,12 @@ class Worker:
         failed = Failed(
             id=id_, code=error.code, message=error.message, hint=error.hint, usage=usage
         )
-        self._connection.send([failed])
+        self._outbox.add([failed])
 
     def _cancel(self, order: Cancel) -> None:
         request = self._requests.get(order.id)
         if request:
-            self._connection.send(self._settle(request, list(request.interrupt())))
+            self._outbox.add(self._settle(request, list(request.interrupt())))
 
     def _settle(self, request: Request, events: list[FromWorker]) -> list[FromWorker]:
         id_ = request.order.id

@@ -5,6 +5,7 @@ Does not know text, gates or processes. One thread owns an Engine and all it hol
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,7 @@ from tierchat.engine.sampler import read_signals, token_logprob
 from tierchat.engine.scheduler import Chunk, Scheduler
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.errors import ContextTooLong, EngineCrashed
+from tierchat.types import KvType
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class EngineLimits:
     batch_size: int = 512
     max_sequences: int = 16
     num_threads: int = 1
+    kv_type: KvType = "f16"
 
 
 class Engine:
@@ -42,6 +45,7 @@ class Engine:
             batch_size=limits.batch_size,
             max_sequences=limits.max_sequences,
             num_threads=limits.num_threads,
+            kv_type=limits.kv_type,
         )
         self._cache = KvCache(self._context, limits.max_sequences)
         self._scheduler = Scheduler(self._cache, limits.batch_size)
@@ -133,13 +137,14 @@ class Engine:
 
     def _draw_one(self, sequence: Sequence, row: int) -> Step:
         signals = logprob = hidden = None
-        is_broken = False
         if _wants_hidden_state(sequence):
             hidden = self._context.hidden_state(row)
         token = self._context.sample(self._samplers[sequence.id], row)
+        # Samplers draw something from any numbers: one look is enough once nobody reads them all.
+        is_broken = not math.isfinite(self._context.logit(row, token))
         if sequence.reads_signals:
             logits = self._context.logits(row)
-            is_broken = not np.isfinite(logits).all()
+            is_broken = is_broken or not np.isfinite(logits).all()
             if not is_broken:
                 signals = read_signals(logits, sequence.escalate_token, sequence.num_prompt_tokens)
                 logprob = token_logprob(logits, token)

@@ -18,13 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tierchat.errors import EngineCrashed, ModelCorrupt, ModelMissing
-from tierchat.types import Sampling
+from tierchat.types import KvType, Sampling
 
 Floats = npt.NDArray[np.float32]
 _LOG_ERROR = 4
 _MAX_PIECE_BYTES = 512
 _MAX_TEXT_VALUE = 1 << 20
 _MAX_SEQUENCES = 256
+_KV_TYPES: dict[KvType, int] = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
 NO_KV_SLOT = 1
 
 
@@ -86,11 +87,13 @@ class LlamaModel:
         self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocab)
         self.trained_context: int = lib.llama_model_n_ctx_train(self._model)
         self.hidden_size: int = lib.llama_model_n_embd(self._model)
+        self.head_size: int = self.hidden_size // max(1, lib.llama_model_n_head(self._model))
         self.num_parameters: int = lib.llama_model_n_params(self._model)
         self.size_bytes: int = lib.llama_model_size(self._model)
         self.adds_bos: bool = lib.llama_vocab_get_add_bos(self._vocab)
         self.bos_token: int = lib.llama_vocab_bos(self._vocab)
         self._pieces: dict[int, bytes] = {}
+        self._kinds: dict[int, tuple[bool, bool]] = {}
 
     @property
     def handle(self) -> Any:
@@ -136,7 +139,7 @@ class LlamaModel:
 
     def is_end(self, token: int) -> bool:
         """Tell whether the token ends a turn."""
-        return bool(lib.llama_vocab_is_eog(self._vocab, token))
+        return self._kind(token)[0]
 
     @cached_property
     def control_tokens(self) -> tuple[int, ...]:
@@ -146,7 +149,16 @@ class LlamaModel:
 
     def is_control(self, token: int) -> bool:
         """Tell whether the token is a control token, never to be shown."""
-        return bool(lib.llama_vocab_is_control(self._vocab, token))
+        return self._kind(token)[1]
+
+    def _kind(self, token: int) -> tuple[bool, bool]:
+        found = self._kinds.get(token)
+        if found is None:
+            found = self._kinds[token] = (
+                bool(lib.llama_vocab_is_eog(self._vocab, token)),
+                bool(lib.llama_vocab_is_control(self._vocab, token)),
+            )
+        return found
 
     def close(self) -> None:
         """Free the weights; contexts must be closed before."""
@@ -166,6 +178,7 @@ class LlamaContext:
         batch_size: int,
         max_sequences: int,
         num_threads: int,
+        kv_type: KvType = "f16",
     ) -> None:
         if not 0 < max_sequences <= _MAX_SEQUENCES:
             raise ValueError(f"max_sequences must be 1..{_MAX_SEQUENCES}, got {max_sequences}")
@@ -174,6 +187,7 @@ class LlamaContext:
         params.n_batch = params.n_ubatch = batch_size
         params.n_seq_max = max_sequences
         params.kv_unified = True
+        params.type_k = params.type_v = _KV_TYPES[kv_type]
         params.n_threads = params.n_threads_batch = num_threads
         params.no_perf = True
         params.pooling_type = lib.LLAMA_POOLING_TYPE_NONE
@@ -241,6 +255,10 @@ class LlamaContext:
         """View the logits of batch row `row`, shape (vocabulary,), valid until the next decode."""
         pointer = lib.llama_get_logits_ith(self._context, row)
         return np.ctypeslib.as_array(pointer, (self._vocabulary_size,))
+
+    def logit(self, row: int, token: int) -> float:
+        """Return one logit of batch row `row`."""
+        return float(lib.llama_get_logits_ith(self._context, row)[token])
 
     def hidden_state(self, row: int) -> Floats:
         """Copy the final normalised hidden state of batch row `row`, shape (hidden,)."""

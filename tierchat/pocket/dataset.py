@@ -6,7 +6,8 @@ Does not know models or optimisers; needs numpy and the tokenizer only.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
 PROMPT_WEIGHT = 0.05
 # All of its prompts belong to the family's upper level too, so none can be set aside.
 _ALWAYS_TRAINED = (("fraction_simplification", "9"),)
-_SYSTEMS = (
-    "You are a helpful assistant.",
-    "Be brief.",
-    "You answer questions.",
-    "Answer shortly.",
-    "Ты полезный помощник.",
-    "Отвечай кратко.",
-    "Reply in one line.",
-    "You are a calculator.",
-)
 
 
 @dataclass(frozen=True)
@@ -51,19 +42,21 @@ def cells(side: Side = "train") -> tuple[tuple[str, str], ...]:
 
 
 class Source:
-    """Draws problems of one side; families are uniform, then levels within them.
+    """Draws problems of one side: families are uniform, then levels within them, or by `weights`.
 
     A drawn problem of another side is thrown away, whatever seed it came from.
     """
 
-    def __init__(self, side: Side) -> None:
+    def __init__(self, side: Side, weights: Mapping[str, float] | None = None) -> None:
         self._side = side
         self._puzzles = puzzles.Puzzles()
         self._settings = {(s.family, s.level): s for s in puzzles.settings()}
         self.outside = Outside(held_out=side == "test")
-        self._levels: dict[str, list[str]] = {}
-        for family, level in cells(side):
-            self._levels.setdefault(family, []).append(level)
+        self._cells = cells(side)
+        levels = Counter(family for family, _ in self._cells)
+        uniform = {f"{family}/{level}": 1 / levels[family] for family, level in self._cells}
+        shares = weights or {}
+        self._weights = [share * shares.get(cell, 1.0) for cell, share in uniform.items()]
 
     def task(self, rng: random.Random, cell: tuple[str, str] | None = None) -> Problem:
         """Draw from the mix, or from one cell of it."""
@@ -74,8 +67,7 @@ class Source:
 
     def _any(self, rng: random.Random, cell: tuple[str, str] | None) -> Problem:
         if cell is None:
-            family = rng.choice(list(self._levels))
-            cell = family, rng.choice(self._levels[family])
+            cell = rng.choices(self._cells, self._weights)[0]
         if cell in self._settings:
             return self._puzzles.draw(self._settings[cell], rng)
         return tasks.draw(*cell, rng)
@@ -132,15 +124,6 @@ class Encoder:
         for problem in earlier:
             ids += [*self.prompt(problem.prompt), *self.text(problem.answer or ""), tokenizer.END]
         return Example(ids + last.ids, [0.0] * len(ids) + last.weights)
-
-    def dress(self, problem: Problem, rng: random.Random) -> Problem:
-        """Sometimes put a system text in front or blanks around, as real clients do."""
-        prompt = problem.prompt
-        if rng.random() < 0.04:
-            prompt = f"{rng.choice(_SYSTEMS)}\n\n{prompt}"
-        if rng.random() < 0.03:
-            prompt = rng.choice((f"{prompt}\n", f" {prompt}", f'"{prompt}"', f"{prompt} "))
-        return Problem(**{**vars(problem), "prompt": prompt})
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from tierchat.pocket.outcomes import Cell, run_tiers
 from tierchat.pocket.problems import Problem
 from tierchat.pocket.questions import draw_all
 
-SUMMARISED = ("mix", "own", "puzzles", "wordings", "chats", "long")
+SUMMARISED = ("mix", "own", "puzzles", "wordings", "chats", "long", "piped")
 
 
 def report(results: dict[str, Any]) -> str:

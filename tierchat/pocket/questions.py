@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from tierchat.pocket import dataset, smalltalk, tasks
+from tierchat.pocket import contexts, dataset, smalltalk, tasks
 from tierchat.pocket.dataset import Source
 from tierchat.pocket.outcomes import Question
 from tierchat.pocket.outside import Outside
@@ -16,7 +16,7 @@ _MAX_DRAWS = 30
 
 
 def draw_all(num_per_cell: int, seed: int, side: Side = "test") -> list[Question]:
-    """Draw every group: the mix, held-out wordings, chats, long prompts, talk, out of domain.
+    """Draw every group: the mix, held-out wordings, prompts in context, talk, out of domain.
 
     Prompts are distinct; small tables have fewer of them on their side than asked for.
     """
@@ -27,6 +27,7 @@ def draw_all(num_per_cell: int, seed: int, side: Side = "test") -> list[Question
     solvable = [problem for problem in mix if len(problem.prompt) < 200]
     drawn += [_chat(rng, source, rng.choice(solvable)) for _ in range(2 * num_per_cell)]
     drawn += [_long(rng, rng.choice(solvable)) for _ in range(num_per_cell)]
+    drawn += [_piped(rng, rng.choice(solvable)) for _ in range(num_per_cell)]
     drawn += [_ask("talk", smalltalk.draw(rng)) for _ in range(num_per_cell)]
     drawn += [
         _ask("talk_held_out", smalltalk.draw(rng, held_out=True)) for _ in range(num_per_cell)
@@ -66,6 +67,11 @@ def _chat(rng: random.Random, source: Source, problem: Problem) -> Question:
         earlier.append(Message(role="assistant", content=turn.answer or ""))
     last = Message(role="user", content=problem.prompt)
     return Question("chats", (*earlier, last), problem)
+
+
+def _piped(rng: random.Random, problem: Problem) -> Question:
+    text = contexts.piped(problem.prompt, rng, "held_out")
+    return Question("piped", (Message(role="user", content=text),), problem)
 
 
 def _long(rng: random.Random, problem: Problem) -> Question:

@@ -16,13 +16,11 @@ from pathlib import Path
 
 import torch
 
-from tierchat.pocket import dataset, generate, model, smalltalk, tokenizer, train
+from tierchat.pocket import contexts, dataset, generate, model, tokenizer, train
 from tierchat.pocket.dataset import Encoder, Example, Rows, Source
 from tierchat.pocket.generate import Reply
 from tierchat.pocket.problems import Problem
 
-# One shard in six has long rows, so that every position of the context is trained.
-_LONG_ROW = 512
 _MAX_TOKENS = {"xs": 60, "s": 150, "m": 150}
 
 
@@ -98,7 +96,7 @@ def measure(
 def lessons(
     pool: list[Marked], tier: str, encoder: Encoder, source: Source, rng: random.Random
 ) -> Iterator[Example]:
-    """Mix labelled prompts, replayed answers, outsiders, small talk, chats and long texts."""
+    """Mix labelled prompts, replayed answers, outsiders and long texts."""
     fresh = train.answers(tier, encoder, source, rng)
     # A small pool repeated often teaches its accidents: it gets a share in keeping with its size.
     from_pool = min(0.6, len(pool) / 10_000)
@@ -106,23 +104,17 @@ def lessons(
         kind = rng.random()
         if kind < from_pool:
             chosen = rng.choice(pool)
-            problem = encoder.dress(chosen.problem, rng)
+            problem = contexts.quoted(chosen.problem, rng)
             if tier == "xs":
                 problem = replace(problem, thought=None)
             example = encoder.example(problem, chosen.escalate)
         elif kind < 0.88:
             example = next(fresh)
         elif kind < 0.97:
-            example = encoder.example(encoder.dress(source.outside.draw(rng), rng), escalate=True)
+            example = encoder.example(contexts.quoted(source.outside.draw(rng), rng), escalate=True)
         else:
             text = source.outside.long_text(rng, 900)
             example = encoder.example(Problem("outside", "outside", "long", text, None))
-        if rng.random() < 0.05:
-            earlier = [
-                smalltalk.draw(rng) if rng.random() < 0.3 else source.task(rng)
-                for _ in range(rng.randint(1, 3))
-            ]
-            example = encoder.chat(earlier, example)
         yield example
 
 
@@ -181,7 +173,9 @@ def main() -> None:
         def shards(pool: list[Marked] = pool, rng: random.Random = rng) -> Iterator[Rows]:
             stream = lessons(pool, args.tier, encoder, source, rng)
             for shard in itertools.count(1):
-                length, num = (_LONG_ROW, 1_000) if shard % 6 == 0 else (train.ROW_LENGTH, 5_000)
+                length, num = (
+                    (train.LONG_ROW, 1_000) if shard % 6 == 0 else (train.ROW_LENGTH, 5_000)
+                )
                 yield dataset.pack(itertools.islice(stream, num), length)
 
         plan = train.Plan(

@@ -1,7 +1,7 @@
 """Fit every tier's thresholds on the rounds side: `python -m tierchat.pocket.thresholds DIR`.
 
 Does not know training. Runs exported models through the engine, so that the numbers compared are
-the ones the gate will read.
+the ones the gate will read. Writes what each tier gets right per cell too, for `train --focus`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tierchat.pocket.outcomes import TIERS, Cell, run_tiers
+from tierchat.pocket.outcomes import TIERS, Cell, Question, run_tiers
 from tierchat.pocket.questions import draw_all
 
 _WRONG_COSTS = 8.0
@@ -63,6 +63,19 @@ def main() -> None:
         limits = fit([_marked(row, q.group) for row, q in zip(rows, questions, strict=True)], index)
         (args.out / f"{name.lower()}.thresholds.json").write_text(json.dumps(limits))
         print(name, limits)
+    found = {
+        name.lower(): _accuracies([(q, row[index]) for q, row in zip(questions, rows, strict=True)])
+        for index, name in enumerate(TIERS)
+    }
+    (args.out / "accuracies.json").write_text(json.dumps(found, indent=1))
+
+
+def _accuracies(pairs: list[tuple[Question, Cell]]) -> dict[str, float]:
+    verdicts: dict[str, list[bool]] = {}
+    for question, cell in pairs:
+        if question.group == "mix":
+            verdicts.setdefault(question.problem.cell, []).append(cell.is_right)
+    return {name: sum(rights) / len(rights) for name, rights in verdicts.items()}
 
 
 def _marked(row: Row, group: str) -> Row:

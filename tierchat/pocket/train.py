@@ -6,10 +6,11 @@ Does not know how escalation labels are found (see `rounds`) or what a GGUF is.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import random
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,11 +19,14 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from tierchat.pocket import dataset, model, smalltalk, tokenizer
+from tierchat.pocket import contexts, dataset, model, smalltalk, tokenizer
 from tierchat.pocket.dataset import Encoder, Example, Rows, Source
 from tierchat.pocket.problems import Problem
 
 ROW_LENGTH = 128
+LONG_ROW = 384
+_OURS, _NOT_OURS = 0.4, 0.1
+_LONGEST_STEP_S = 20.0
 
 
 @dataclass(frozen=True)
@@ -55,47 +59,74 @@ def build_tokenizer(path: Path, seed: int = 0) -> None:
     tokenizer.train(texts).save(str(path))
 
 
-def answers(tier: str, encoder: Encoder, source: Source, rng: random.Random) -> Iterator[Example]:
+def answers(
+    tier: str, encoder: Encoder, source: Source, rng: random.Random, in_context: float = 0.12
+) -> Iterator[Example]:
     """Draw the first mix: answers to everything that can be known, escalation of all else.
 
-    XS has no thoughts: levels that need one are escalated from the start.
+    XS has no thoughts: levels that need one are escalated from the start. The share `in_context`
+    is the last turn of a chat or follows a long system text.
     """
+    for problem, escalate in _lessons(tier, source, rng):
+        if tier == "xs":
+            problem = replace(problem, thought=None)
+        if rng.random() < in_context:
+            yield contexts.in_context(problem, escalate, encoder, source, rng)
+        else:
+            yield encoder.example(contexts.quoted(problem, rng), escalate)
+
+
+def _lessons(tier: str, source: Source, rng: random.Random) -> Iterator[tuple[Problem, bool]]:
     while True:
         kind = rng.random()
         if kind < (0.74 if tier == "xs" else 0.82):
             problem = source.task(rng)
-            escalate = _is_above(tier, problem)
-            if tier == "m" and not problem.is_hard and rng.random() < 0.85:
-                # What only M is taught gets more than a third of its lessons.
-                continue
+            escalate = problem.is_hard if tier == "s" else tier == "xs" and not problem.is_easy
             # No tier need see in full what it escalates; S and M are for what is worked out.
             if rng.random() < (0.5 if escalate else 0.5 if tier != "xs" and problem.is_easy else 0):
                 continue
-            if tier == "xs":
-                problem = replace(problem, thought=None)
+            yield problem, escalate
         elif kind < 0.88:
-            problem, escalate = smalltalk.draw(rng), False
-            if tier != "xs" and rng.random() < 0.7:
-                continue
-        else:
-            if tier == "m" and rng.random() < 0.7:
-                continue
-            problem, escalate = source.outside.draw(rng), True
+            if tier == "xs" or rng.random() < 0.3:
+                yield smalltalk.draw(rng), False
+        elif tier != "m" or rng.random() < 0.3:
+            problem = source.outside.draw(rng)
             if rng.random() < 0.03:
                 text = source.outside.long_text(rng, 500)
-                problem = type(problem)("outside", "outside", "long", text, None)
-        yield encoder.example(encoder.dress(problem, rng), escalate)
+                problem = Problem("outside", "outside", "long", text, None)
+            yield problem, True
 
 
-def _is_above(tier: str, problem: Problem) -> bool:
-    return problem.is_hard if tier == "s" else tier == "xs" and not problem.is_easy
+def weights_of(accuracies: Mapping[str, float]) -> dict[str, float]:
+    """Weigh cells by how often they fail; what fails always is not this tier's to learn."""
+    return {
+        cell: 0.06 + (1 - right if right > _OURS else _NOT_OURS)
+        for cell, right in accuracies.items()
+    }
 
 
-def make_shard(tier: str, encoder: Encoder, source: Source, seed: int, num_examples: int) -> Rows:
+def make_shard(
+    tier: str,
+    encoder: Encoder,
+    source: Source,
+    seed: int,
+    num_examples: int,
+    length: int = ROW_LENGTH,
+) -> Rows:
     """Pack one shard of the first mix; the same seed gives the same shard."""
     rng = random.Random(seed)
-    stream = answers(tier, encoder, source, rng)
-    return dataset.pack((next(stream) for _ in range(num_examples)), ROW_LENGTH)
+    stream = answers(tier, encoder, source, rng, 0.12 if length == ROW_LENGTH else 0.6)
+    return dataset.pack((next(stream) for _ in range(num_examples)), length)
+
+
+def shards_of(
+    tier: str, encoder: Encoder, source: Source, seed: int, num_examples: int
+) -> Iterator[Rows]:
+    """Make shard after shard; one in six has long rows, so that late positions are trained."""
+    for number in itertools.count(1):
+        length = LONG_ROW if number % 6 == 0 else ROW_LENGTH
+        num = num_examples * ROW_LENGTH // length
+        yield make_shard(tier, encoder, source, seed * 100_000 + number, num, length)
 
 
 def batches(shards: Iterator[Rows], size: int, seed: int) -> Iterator[tuple[torch.Tensor, ...]]:
@@ -169,10 +200,11 @@ def train(
         return (losses * weights.flatten()).sum() / weights.sum()
 
     run = torch.compile(loss_of, dynamic=False) if compiled else loss_of
-    begin = report = stored = time.monotonic()
+    last = time.monotonic()
+    busy = report = stored = 0.0
     num_tokens, recent = 0, []
     for step, batch in enumerate(batches(shards, plan.batch, plan.seed)):
-        share = (time.monotonic() - begin) / (60 * plan.minutes)
+        share = busy / (60 * plan.minutes)
         if share >= 1:
             break
         for group in optimizer.param_groups:
@@ -186,19 +218,20 @@ def train(
         recent.append(loss.item())
         num_tokens += batch[0].numel()
         now = time.monotonic()
-        if step == 0:
-            begin = report = stored = now
-        if now - report > 30:
+        # Compiling is not training, and a run that was stopped for a while has lost nothing.
+        busy += min(now - last, _LONGEST_STEP_S) if step else 0.0
+        last = now
+        if busy - report > 30:
             mean = sum(recent) / len(recent)
             print(
                 f"step {step} share {share:.3f} loss {mean:.4f} tokens {num_tokens / 1e6:.2f}M "
-                f"{num_tokens / (now - begin):.0f}/s",
+                f"{num_tokens / busy:.0f}/s",
                 flush=True,
             )
-            report, recent = now, []
-        if now - stored > 120:
+            report, recent = busy, []
+        if busy - stored > 120:
             save(checkpoint, net, {"plan": asdict(plan), "tokens": num_tokens})
-            stored = now
+            stored = busy
     save(checkpoint, net, {"plan": asdict(plan), "tokens": num_tokens})
 
 
@@ -217,12 +250,16 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="checkpoint to go on from")
     parser.add_argument("--grow", type=Path, help="checkpoint to double in width first")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--focus", type=Path, help="accuracies.json: what fails is drawn more")
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     vocabulary = args.out / "tokenizer.json"
     if not vocabulary.exists():
         build_tokenizer(vocabulary)
-    encoder, source = Encoder(tokenizer.load(vocabulary)), Source("train")
+    weights = None
+    if args.focus:
+        weights = weights_of(json.loads(args.focus.read_text())[args.tier])
+    encoder, source = Encoder(tokenizer.load(vocabulary)), Source("train", weights)
     torch.manual_seed(args.seed)
     if args.grow:
         net = model.widen(load(args.grow)[0], torch.Generator().manual_seed(args.seed))
@@ -234,10 +271,7 @@ def main() -> None:
     plan = Plan(
         args.tier, args.minutes, args.rate, args.batch, args.seed, args.warmup, args.constant
     )
-    shards = (
-        make_shard(args.tier, encoder, source, args.seed * 100_000 + number + 1, args.shard)
-        for number in range(100_000)
-    )
+    shards = shards_of(args.tier, encoder, source, args.seed, args.shard)
     train(net, plan, shards, args.out / f"{args.tier}.npz")
 
 
