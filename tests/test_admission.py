@@ -8,7 +8,7 @@ import random
 import pytest
 
 from tierchat.admission import Admission
-from tierchat.errors import Overloaded
+from tierchat.errors import Overloaded, Timeout
 
 
 async def settle() -> None:
@@ -97,5 +97,24 @@ def test_places_are_never_lost_whatever_is_cancelled(seed: int) -> None:
         await asyncio.gather(*tasks, return_exceptions=True)
         assert admission.num_active == admission.num_waiting == 0
         assert most <= 3
+
+    asyncio.run(main())
+
+
+def test_waiting_counts_against_the_time_a_prompt_has() -> None:
+    async def main() -> None:
+        admission, release = Admission(max_active=1, max_waiting=4), asyncio.Event()
+        holding = asyncio.create_task(hold(admission, "a", release))
+        await settle()
+        with pytest.raises(Timeout, match=r"no turn within 0\.05 s"):
+            async with admission.turn("b", 0.05):
+                pytest.fail("there was no place")
+        assert admission.num_waiting == 0
+        asyncio.get_running_loop().call_later(0.05, release.set)
+        async with admission.turn("b", 30.0) as left_s:
+            assert left_s is not None and 29 < left_s < 30
+        async with admission.turn("b") as left_s:
+            assert left_s is None
+        await holding
 
     asyncio.run(main())

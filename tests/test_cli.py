@@ -56,7 +56,7 @@ def test_nobody_reading_stdout_and_a_full_disk_leave_no_traceback(warm: Home, co
     # Only a buffered stdout still fails when the interpreter ends.
     env = {key: value for key, value in warm.env.items() if key != "PYTHONUNBUFFERED"}
     for where, codes, said in (
-        ("| true; exit ${PIPESTATUS[0]}", (0, 1, 141), b""),
+        ("| true; exit ${PIPESTATUS[0]}", (0, 141), b""),
         ("> /dev/full", (1,), b"No space left"),
     ):
         found = subprocess.run(
@@ -133,3 +133,17 @@ def test_a_bug_leaves_its_traceback_in_a_file(home: Home) -> None:
     assert found.returncode == 1 and "Traceback" not in found.stderr
     assert str(home.paths.crash_log) in found.stderr
     assert "oops" in home.paths.crash_log.read_text()
+
+
+def test_the_log_is_followed_into_the_file_of_the_next_daemon(home: Home) -> None:
+    log = home.paths.daemon_log
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("one\n")
+    command = [sys.executable, "-m", "tierchat", "daemon", "logs", "-f"]
+    with subprocess.Popen(command, env=home.env, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout
+        assert following.stdout.readline() == "one\n"
+        log.replace(log.with_suffix(".log.1"))
+        log.write_text("two\n")
+        assert following.stdout.readline() == "two\n"
+        following.kill()

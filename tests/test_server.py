@@ -235,3 +235,20 @@ def test_the_shipped_limits_are_those_we_promise() -> None:
     limits = Limits()
     assert (limits.stall_s, limits.keep_alive_s) == (60.0, 15.0)
     assert limits.max_body_bytes == 16 * 1024 * 1024
+
+
+@pytest.mark.parametrize(
+    ("line", "status", "code"),
+    [
+        (b"GET /v1/completions", 404, "not_found"),
+        (b"GET /v1/chat/completions", 405, "method_not_allowed"),
+    ],
+)
+def test_a_wrong_path_or_method_is_an_error_in_json(
+    home: Home, line: bytes, status: int, code: str
+) -> None:
+    home.start_scripted()
+    found, head, body = reply(home, line + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert found == status and b"application/json" in head
+    assert json.loads(body)["error"]["code"] == code
+    assert (b"allow: post" in head) == (status == 405)

@@ -7,13 +7,15 @@ Does not know HTTP or what is run. One event loop owns it.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from tierchat.errors import Overloaded
+from tierchat.errors import Overloaded, Timeout
 
 _RETRY_AFTER_S = 2
+_LEAST_S = 0.01
 
 
 class Admission:
@@ -31,11 +33,16 @@ class Admission:
         return sum(len(queue) for queue in self._waiting.values())
 
     @asynccontextmanager
-    async def turn(self, client: str) -> AsyncIterator[None]:
-        """Hold a place while the body runs; waits for one, raises Overloaded if too many do."""
-        await self._enter(client)
+    async def turn(
+        self, client: str, timeout_s: float | None = None
+    ) -> AsyncIterator[float | None]:
+        """Hold a place while the body runs, and tell it how much of `timeout_s` is left.
+
+        Waits for a place; raises Overloaded if too many do, Timeout if it takes too long.
+        """
+        left_s = await self._enter_within(client, timeout_s)
         try:
-            yield
+            yield left_s
         finally:
             self.num_active -= 1
             self._let_in()
@@ -48,6 +55,19 @@ class Admission:
                 if not place.done():
                     place.set_exception(self._stopping())
         self._waiting.clear()
+
+    async def _enter_within(self, client: str, timeout_s: float | None) -> float | None:
+        began_s = time.monotonic()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._enter(client)
+        except TimeoutError as error:
+            raise Timeout(
+                f"no turn within {timeout_s:g} s: {self.num_active} prompts are running",
+                "give it more with --timeout",
+            ) from error
+        waited_s = round(time.monotonic() - began_s, 2)
+        return timeout_s and max(_LEAST_S, timeout_s - waited_s)
 
     async def _enter(self, client: str) -> None:
         if self._is_closed:

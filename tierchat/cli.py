@@ -78,6 +78,9 @@ def _run(arguments: list[str]) -> int:
         return error.exit_code
     except Abort:
         return EXIT_INTERRUPTED
+    except SystemExit as error:
+        # The one thing that still ends the process by itself: help nobody reads to its end.
+        raise BrokenPipeError from error
     return code if isinstance(code, int) else 0
 
 

@@ -38,6 +38,7 @@ from tierchat.types import (
 _CONNECT_S = 5.0
 _POLL_S = 0.01
 _SILENCE_S = 90.0
+_KILLED_S = 10.0
 
 
 class _Connection(http.client.HTTPConnection):
@@ -104,7 +105,8 @@ class Client:
         """End the daemon and wait for it; False when none was running.
 
         A daemon that has not ended after `timeout_s` is killed: the kernel says which process
-        listens on our socket, so no stranger is ever signalled.
+        listens on our socket, so no stranger is ever signalled. Raises DaemonUnreachable when
+        even that does not end it.
         """
         pid = self._listener()
         if pid is None:
@@ -116,6 +118,11 @@ class Client:
             if time.monotonic() > ends_s:
                 with contextlib.suppress(ProcessLookupError):
                     os.kill(pid, signal.SIGKILL)
+            if time.monotonic() > ends_s + _KILLED_S:
+                raise DaemonUnreachable(
+                    f"the daemon (PID {pid}) does not end, not even killed",
+                    "it may wait for a disk; `tierchat ps` works again once it is gone",
+                )
             time.sleep(_POLL_S)
         return True
 

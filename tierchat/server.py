@@ -17,6 +17,7 @@ from typing import Any, Protocol
 
 import msgspec
 from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
@@ -85,7 +86,8 @@ class Service:
                 Route("/healthz", self._guarded(self._health)),
                 Route("/tierchat/status", self._guarded(self._show_status)),
                 Route("/tierchat/shutdown", self._guarded(self._shut_down), methods=["POST"]),
-            ]
+            ],
+            exception_handlers={HTTPException: _no_such_route},
         )
 
     def _guarded(
@@ -120,8 +122,8 @@ class Service:
     ) -> AsyncGenerator[CascadeEvent, None]:
         client = chat.user or str(request.scope.get("client") or "")
         async with (
-            self._admission.turn(client),
-            contextlib.aclosing(self._answerer.answer(chat.prompt)) as events,
+            self._admission.turn(client, chat.prompt.options.timeout_s) as left_s,
+            contextlib.aclosing(self._answerer.answer(_within(chat.prompt, left_s))) as events,
         ):
             async for event in events:
                 yield event
@@ -159,6 +161,16 @@ class Service:
     async def _shut_down(self, _request: Request) -> Response:
         self._stop()
         return _json({"status": "stopping"}, 202)
+
+
+class _NoSuchRoute(TierchatError):
+    http_status = 404
+    code = "not_found"
+
+
+class _WrongMethod(TierchatError):
+    http_status = 405
+    code = "method_not_allowed"
 
 
 class _TooLarge(TierchatError):
@@ -302,12 +314,26 @@ async def _until_gone(receive: Receive) -> None:
         continue
 
 
+def _within(prompt: Prompt, left_s: float | None) -> Prompt:
+    options = msgspec.structs.replace(prompt.options, timeout_s=left_s)
+    return msgspec.structs.replace(prompt, options=options)
+
+
 def _line(value: Any) -> bytes:
     return b"data: " + msgspec.json.encode(value) + b"\n\n"
 
 
 def _json(value: Any, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type=_JSON)
+
+
+async def _no_such_route(request: Request, error: Exception) -> Response:
+    asked = f"{request.method} {request.url.path}"
+    if isinstance(error, HTTPException) and error.status_code == 405:
+        response = _error(_WrongMethod(f"{asked}: this path takes another method"))
+        response.headers.update(error.headers or {})
+        return response
+    return _error(_NoSuchRoute(f"no such path: {asked}", "chat is at POST /v1/chat/completions"))
 
 
 def _error(error: TierchatError) -> Response:

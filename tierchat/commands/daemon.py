@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Annotated
 
 import typer
 
 from tierchat.commands.options import Json, our_paths
+
+_LOOK_S = 0.2
 
 
 def add_to(app: typer.Typer) -> None:
@@ -75,12 +78,16 @@ def logs(
     if not log.exists():
         output.note(f"no log yet: {log}")
         return
-    with log.open(errors="replace") as file:
-        for line in file.readlines()[-num:] if num > 0 else []:
+    file = log.open(errors="replace")
+    for line in file.readlines()[-num:] if num > 0 else []:
+        output.line(line.rstrip("\n"))
+    while follow:
+        line = file.readline()
+        if line:
             output.line(line.rstrip("\n"))
-        while follow:
-            line = file.readline()
-            if line:
-                output.line(line.rstrip("\n"))
-            else:
-                time.sleep(0.2)
+        elif log.exists() and not os.path.samestat(log.stat(), os.fstat(file.fileno())):
+            # A new daemon began a new file.
+            file.close()
+            file = log.open(errors="replace")
+        else:
+            time.sleep(_LOOK_S)
