@@ -100,7 +100,7 @@ def test_a_banned_token_is_never_drawn(engine: Engine, pocket_s: LlamaModel) -> 
 def test_the_hidden_state_comes_on_request_at_the_last_prompt_position(
     engine: Engine, pocket_s: LlamaModel
 ) -> None:
-    engine.add(Sequence(1, prompt(pocket_s, "2+2"), Sampling(), wants_hidden_state=True))
+    engine.add(Sequence(1, prompt(pocket_s, "2+2"), Sampling(), num_hidden_states=1))
     [step] = engine.step()
     assert step.hidden_state is not None and step.hidden_state.shape == (pocket_s.hidden_size,)
     [later] = engine.step()

@@ -6,9 +6,15 @@ import pytest
 
 from tierchat.gates import TokenGate
 from tierchat.protocol import GateOrder
+from tierchat.signals import Reading
 from tierchat.types import Signals, Stage
 
 MAY = GateOrder(kind="token", may_escalate=True)
+
+
+def reading(stage: Stage, probability: float | None, *logprobs: float) -> Reading:
+    now = Signals(escalate_probability=probability)
+    return Reading(stage, now, now, answer_logprobs=(-0.1, *logprobs, 0.0))
 
 
 @pytest.mark.parametrize("stage", ["prefill", "first"])
@@ -16,7 +22,7 @@ MAY = GateOrder(kind="token", may_escalate=True)
 def test_a_probability_over_the_models_threshold_goes_up(
     stage: Stage, probability: float, goes_up: bool
 ) -> None:
-    verdict = TokenGate(MAY, 0.3).read(stage, Signals(escalate_probability=probability))
+    verdict = TokenGate(MAY, 0.3).read(reading(stage, probability))
     assert verdict.escalate is goes_up
     assert verdict.target is None
     assert verdict.estimates["escalate_probability"] == probability
@@ -24,23 +30,23 @@ def test_a_probability_over_the_models_threshold_goes_up(
 
 def test_the_orders_threshold_beats_the_models() -> None:
     order = GateOrder(kind="token", may_escalate=True, escalate_threshold=0.9)
-    assert not TokenGate(order, 0.3).read("prefill", Signals(escalate_probability=0.8)).escalate
+    assert not TokenGate(order, 0.3).read(reading("prefill", 0.8)).escalate
 
 
 def test_a_tier_that_must_answer_never_goes_up_but_says_what_it_read() -> None:
     gate = TokenGate(GateOrder(kind="token"), 0.3, -0.5)
-    verdict = gate.read("prefill", Signals(escalate_probability=0.99))
+    verdict = gate.read(reading("prefill", 0.99))
     assert not verdict.escalate and verdict.reason == "escalate token"
-    assert not gate.read("answer", Signals(answer_min_logprob=-4.0)).escalate
+    assert not gate.read(reading("answer", None, -4.0)).escalate
 
 
 def test_a_finished_answer_with_a_weak_token_goes_up() -> None:
     gate = TokenGate(MAY, 0.3, -0.75)
-    assert gate.read("answer", Signals(answer_min_logprob=-0.8)).escalate
-    assert not gate.read("answer", Signals(answer_min_logprob=-0.7)).escalate
+    assert gate.read(reading("answer", None, -0.8)).escalate
+    assert not gate.read(reading("answer", None, -0.7)).escalate
 
 
 def test_without_an_escalate_token_or_threshold_the_tier_keeps_the_prompt() -> None:
     gate = TokenGate(MAY)
-    assert not gate.read("prefill", Signals(entropy=3.0)).escalate
-    assert not gate.read("answer", Signals(answer_min_logprob=-9.0)).escalate
+    assert not gate.read(reading("prefill", None)).escalate
+    assert not gate.read(reading("answer", None, -9.0)).escalate

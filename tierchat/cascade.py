@@ -26,6 +26,7 @@ from tierchat.errors import (
     UsageError,
     error_from_code,
 )
+from tierchat.gate_book import QUALITIES, FoundGate, GateBook
 from tierchat.ledger import Ledger
 from tierchat.protocol import (
     Delta,
@@ -50,6 +51,7 @@ from tierchat.types import (
     Prompt,
     Sampling,
     ThoughtDelta,
+    TierOptions,
     Usage,
     WorkerStatus,
 )
@@ -79,7 +81,9 @@ class Models(Protocol):
 class Cascade:
     """Answers prompts with the cascades of a catalogue. One event loop owns it."""
 
-    def __init__(self, catalogue: Catalogue, models: Models, default: str) -> None:
+    def __init__(
+        self, catalogue: Catalogue, models: Models, default: str, gates: GateBook | None = None
+    ) -> None:
         if default not in catalogue.cascades:
             raise UsageError(
                 f"no cascade named {default!r}", f"known: {', '.join(catalogue.cascades)}"
@@ -87,6 +91,7 @@ class Cascade:
         self._catalogue = catalogue
         self._models = models
         self._default = default
+        self._gates = gates
 
     def cascades(self) -> dict[str, tuple[str, ...]]:
         """Name every cascade and its tiers, cheapest first."""
@@ -123,13 +128,22 @@ class Cascade:
             )
         spec = self._catalogue.cascades[name]
         models = {tier.name: tier.model for tier in spec.tiers}
-        run = _Run(prompt, spec, self._models, lambda tier: self._size(models[tier]))
+        gate, notice = await self._find_gate(name, spec)
+        if notice:
+            yield Notice(text=notice)
+        run = _Run(prompt, spec, self._models, lambda tier: self._size(models[tier]), gate)
         try:
             async with aclosing(run.events()) as events:
                 async for event in _until(events, prompt.options.timeout_s):
                     yield event
         finally:
             self._models.keep(self._model_names(spec), prompt.options.keepalive_s)
+
+    async def _find_gate(self, name: str, spec: CascadeSpec) -> tuple[FoundGate | None, str]:
+        if self._gates is None or not self._gates.has_file(name):
+            return None, ""
+        # A model file that nobody has hashed yet takes seconds.
+        return await asyncio.to_thread(self._gates.find, name, spec, self._catalogue.models)
 
     async def close(self) -> None:
         """End every worker."""
@@ -155,11 +169,17 @@ class _Run:
     """One prompt on its way."""
 
     def __init__(
-        self, prompt: Prompt, spec: CascadeSpec, models: Models, parameters: Callable[[str], float]
+        self,
+        prompt: Prompt,
+        spec: CascadeSpec,
+        models: Models,
+        parameters: Callable[[str], float],
+        gate: FoundGate | None = None,
     ) -> None:
         self._prompt = prompt
         self._spec = spec
         self._models = models
+        self._gate = gate
         self._tiers = {tier.name: tier for tier in spec.tiers}
         self._climb = Climb(list(self._tiers), prompt.options)
         self._ledger = Ledger(parameters, spec.tiers[-1].name)
@@ -198,14 +218,29 @@ class _Run:
             messages=self._messages(),
             sampling=_filled(self._prompt.sampling, tier.sampling),
             think=tier.think if self._prompt.think is None else self._prompt.think,
-            gate=GateOrder(
-                kind=tier.gate,
-                may_escalate=self._climb.may_escalate,
-                hold=options.hold or "first",
-                hold_back=self._spec.hold_back,
-                escalate_threshold=tier.escalate_threshold,
-                answer_threshold=tier.answer_threshold,
-            ),
+            gate=self._gate_order(tier, options),
+        )
+
+    def _gate_order(self, tier: TierSpec, options: TierOptions) -> GateOrder:
+        order = GateOrder(
+            kind=tier.gate,
+            may_escalate=self._climb.may_escalate,
+            hold=options.hold or "first",
+            hold_back=self._spec.hold_back,
+            escalate_threshold=tier.escalate_threshold,
+            answer_threshold=tier.answer_threshold,
+        )
+        if self._gate is None or not self._climb.targets:
+            # The top tier can only decline, which is for its own token.
+            return order
+        quality = QUALITIES["balanced"] if options.quality is None else options.quality
+        return msgspec.structs.replace(
+            order,
+            kind="row",
+            file=str(self._gate.path),
+            tier=tier.name,
+            targets=self._climb.targets,
+            cost_weight=self._gate.head.cost_weight(quality),
         )
 
     def _messages(self) -> tuple[Message, ...]:

@@ -46,6 +46,11 @@ class Climb:
         return self._may_go_up
 
     @property
+    def targets(self) -> tuple[str, ...]:
+        """The tiers a gate may send the prompt to from here."""
+        return self._names[self.current + 1 : self._top + 1] if self._may_go_up else ()
+
+    @property
     def is_below_asked(self) -> bool:
         return self.current < self._asked_bottom
 

@@ -23,6 +23,7 @@ from tierchat.admission import Admission
 from tierchat.cascade import Cascade
 from tierchat.config import Settings, load_catalogue, load_settings, parse_keepalive
 from tierchat.errors import EngineCrashed, TierchatError, UnsafePath
+from tierchat.gate_book import GateBook
 from tierchat.http_listener import Http
 from tierchat.model_files import VerifiedFiles
 from tierchat.paths import Paths, find_paths, make_private
@@ -51,14 +52,15 @@ Build = Callable[[Paths, Settings], Answering]
 def build_cascade(paths: Paths, settings: Settings) -> Cascade:
     """Put the real parts together: catalogue, pool, cascade."""
     catalogue = load_catalogue(paths)
+    files = VerifiedFiles(paths.verified_file)
     pool = Pool(
         catalogue.models,
-        VerifiedFiles(paths.verified_file),
+        files,
         MachineMemory(paths.machine_file),
         keepalive_s=parse_keepalive(settings.keepalive),
         num_threads=settings.num_threads,
     )
-    return Cascade(catalogue, pool, settings.cascade)
+    return Cascade(catalogue, pool, settings.cascade, GateBook(paths.gates_dir, files))
 
 
 class Lock:

@@ -6,7 +6,8 @@ Only the `token` gate is here: the model's own trained escalate token.
 from __future__ import annotations
 
 from tierchat.protocol import GateOrder
-from tierchat.types import Signals, Stage, Verdict
+from tierchat.signals import Reading
+from tierchat.types import Verdict
 
 DEFAULT_ESCALATE_THRESHOLD = 0.5
 
@@ -32,11 +33,11 @@ class TokenGate:
         )
         self._may_escalate = order.may_escalate
 
-    def read(self, stage: Stage, signals: Signals) -> Verdict:
+    def read(self, reading: Reading) -> Verdict:
         """Decide at one stage; `estimates` repeats the numbers that were compared."""
-        if stage == "answer":
-            return self._read_answer(signals)
-        probability = signals.escalate_probability
+        if reading.stage == "answer":
+            return self._read_answer(reading)
+        probability = reading.now.escalate_probability
         if probability is None:
             return Verdict(escalate=False, reason="no escalate token")
         wants_up = probability > self._escalate_threshold
@@ -49,8 +50,9 @@ class TokenGate:
             },
         )
 
-    def _read_answer(self, signals: Signals) -> Verdict:
-        weakest, threshold = signals.answer_min_logprob, self._answer_threshold
+    def _read_answer(self, reading: Reading) -> Verdict:
+        weakest = min(reading.answer_logprobs, default=None)
+        threshold = self._answer_threshold
         if weakest is None or threshold is None:
             return Verdict(escalate=False, reason="no threshold for a finished answer")
         doubts = weakest < threshold

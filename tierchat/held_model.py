@@ -5,18 +5,23 @@ Does not know sockets or processes; `worker_process` drives it.
 
 from __future__ import annotations
 
+import hashlib
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from tierchat import gate_files
 from tierchat.engine.engine import Engine, EngineLimits
 from tierchat.engine.llama import LlamaLog, LlamaModel, can_offload
 from tierchat.engine.sequence import Sequence
 from tierchat.engine.template import ChatTemplate
 from tierchat.errors import TemplateError
+from tierchat.gate_files import GateFileBad
 from tierchat.gates import TokenGate
-from tierchat.protocol import Generate, LoadModel
+from tierchat.protocol import GateOrder, Generate, LoadModel
 from tierchat.request import Request
+from tierchat.row_gate import RowGate, RowGates
 from tierchat.types import KvType, ModelInfo, Sampling
 
 _DEFAULT_CONTEXT = 8192
@@ -67,6 +72,8 @@ class HeldModel:
                 kv_type=order.kv_type or kv_type_of(self.model, self._is_offloaded),
             ),
         )
+        self._gates: RowGates | None = None
+        self._gates_stamp: tuple[str, int] | None = None
         self.escalate_token = _whole(self.model.metadata("tierchat.escalate_token_id"))
         self.think_tokens = _thought_tokens(self.model)
         on_progress(1.0)
@@ -81,6 +88,8 @@ class HeldModel:
             escalate_token=self.escalate_token,
             escalate_threshold=_number(self.model.metadata("tierchat.escalate_threshold")),
             answer_threshold=_number(self.model.metadata("tierchat.answer_threshold")),
+            quantisation=self.model.metadata("general.file_type") or "",
+            template_sha256=hashlib.sha256(template.encode()).hexdigest(),
             is_gpu_offloaded=self._is_offloaded,
             uses_extra_buffer_types=order.use_extra_buffer_types,
         )
@@ -100,12 +109,16 @@ class HeldModel:
 
         Raises TemplateError or ContextTooLong; nothing is queued then.
         """
+        gates = self._row_gates(order.gate)
         tokens = self.template.tokens(order.messages, self.model, think=order.think)
         if self.model.adds_bos and tokens[:1] != [self.model.bos_token]:
             tokens.insert(0, self.model.bos_token)
-        has_gate = order.gate.kind == "token" and self.escalate_token is not None
+        has_gate = order.gate.kind in ("token", "row") and self.escalate_token is not None
         banned = []
-        if self.escalate_token is not None and not (has_gate and order.gate.may_escalate):
+        # Rows decide by themselves: a tier that keeps a prompt must then answer it.
+        if self.escalate_token is not None and (
+            gates or not has_gate or not order.gate.may_escalate
+        ):
             banned.append(self.escalate_token)
         if order.think is False and self.think_tokens:
             banned.append(self.think_tokens[0])
@@ -117,18 +130,39 @@ class HeldModel:
             order.sampling,
             banned=tuple(banned),
             escalate_token=self.escalate_token if has_gate else None,
+            num_hidden_states=order.gate.hold_back if order.probe or gates else 0,
         )
         room = self.engine.limits.context - len(tokens)
         request = Request(
             order,
             sequence,
-            TokenGate(order.gate, self.info.escalate_threshold, self.info.answer_threshold),
+            RowGate(gates, order.gate, self._token_gate(order.gate))
+            if gates
+            else self._token_gate(order.gate),
             self.model,
             max_tokens=min(order.sampling.max_tokens or room, room),
             think_tokens=self.think_tokens,
         )
         self.engine.add(sequence)
         return request
+
+    def _token_gate(self, order: GateOrder) -> TokenGate:
+        return TokenGate(order, self.info.escalate_threshold, self.info.answer_threshold)
+
+    def _row_gates(self, order: GateOrder) -> RowGates | None:
+        """Read the gate file an order names, once for as long as the file stays the same."""
+        if order.kind != "row":
+            return None
+        path = Path(order.file)
+        try:
+            stamp = (order.file, path.stat().st_mtime_ns)
+            if self._gates_stamp != stamp:
+                self._gates, self._gates_stamp = gate_files.load(path), stamp
+        except (OSError, GateFileBad) as error:
+            # The daemon has checked the file; it was replaced or removed since.
+            print(f"gate file ignored: {error}", file=sys.stderr)
+            return None
+        return self._gates if self._gates and order.tier in self._gates.tiers else None
 
     def close(self) -> None:
         """Free the context and the weights."""

@@ -49,6 +49,26 @@ class VerifiedFiles:
             )
         self._save({**known, str(path): identity})
 
+    def sha256_of(self, path: Path, sha256: str | None) -> str:
+        """Return the file's sha256: as published, else hashed once for as long as it is unchanged.
+
+        Raises ModelMissing.
+        """
+        if sha256:
+            return sha256.lower()
+        key = f"sha256 of {path}"
+        try:
+            stat = path.stat()
+            identity = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino} {stat.st_dev}"
+            known, _, before = self._load().get(key, "").partition(" ")
+            if known and before == identity:
+                return known
+            found = hash_file(path)
+        except OSError as error:
+            raise ModelMissing(f"cannot read the model file {path}: {error.strerror}") from error
+        self._save({**self._load(), key: f"{found} {identity}"})
+        return found
+
     def _load(self) -> dict[str, str]:
         try:
             return msgspec.json.decode(self._memory.read_bytes(), type=dict[str, str])

@@ -52,6 +52,16 @@ class Paths:
         return self.runtime_dir / "start.lock"
 
     @property
+    def gates_dir(self) -> Path:
+        """Learned gates, one file a cascade."""
+        return self.data_dir / "gates"
+
+    @property
+    def outcomes_file(self) -> Path:
+        """What tiers answered to the prompts of `train` and `eval`."""
+        return self.data_dir / "outcomes.sqlite"
+
+    @property
     def daemon_log(self) -> Path:
         return self.state_dir / "daemon.log"
 

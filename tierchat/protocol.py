@@ -18,6 +18,7 @@ from tierchat.types import (
     Message,
     ModelInfo,
     Sampling,
+    Signals,
     Stage,
     Usage,
     Verdict,
@@ -31,7 +32,9 @@ class GateOrder(Frozen, frozen=True):
     """How the gate of one request is to decide.
 
     `may_escalate` False bans the escalate token: this tier must answer.
-    `hold_back` is the number of answer tokens kept back for decision B.
+    `hold_back` is the number of answer tokens kept back for decision B. A `row` gate is read from
+    `file` as that of `tier`; it may go to one of `targets`, and a relative cost of 1 is worth
+    `cost_weight` of a right answer.
     """
 
     kind: GateKind = "none"
@@ -40,6 +43,10 @@ class GateOrder(Frozen, frozen=True):
     hold_back: int = 8
     escalate_threshold: float | None = None
     answer_threshold: float | None = None
+    file: str = ""
+    tier: str = ""
+    targets: tuple[str, ...] = ()
+    cost_weight: float = 0.0
 
 
 class LoadModel(Frozen, frozen=True, tag="load"):
@@ -60,13 +67,32 @@ class LoadModel(Frozen, frozen=True, tag="load"):
 
 
 class Generate(Frozen, frozen=True, tag="generate"):
-    """Start one request; every later frame about it carries its `id`."""
+    """Start one request; every later frame about it carries its `id`.
+
+    `probe` asks for all that gates are trained on, to come with `Finished`.
+    """
 
     id: int
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
     gate: GateOrder = GateOrder()
     think: bool | None = None
+    probe: bool = False
+
+
+class Probe(Frozen, frozen=True):
+    """What gates could have read: at the prompt's end, and `hold_back` tokens in or at the end.
+
+    Hidden states are little-endian float32, natural log-probabilities are of every token drawn,
+    thoughts and the end of the turn included.
+    """
+
+    first: Signals
+    first_hidden: bytes
+    second: Signals
+    second_hidden: bytes
+    logprobs: tuple[float, ...]
+    num_answer_tokens: int
 
 
 class Cancel(Frozen, frozen=True, tag="cancel"):
@@ -122,13 +148,15 @@ class Escalated(Frozen, frozen=True, tag="escalated"):
 class Finished(Frozen, frozen=True, tag="finished"):
     """The request is over. `reason` `repetition` means the detector stopped it.
 
-    `verdict` is the gate's last reading (estimates for `--explain`), escalate False.
+    `verdict` is the gate's last reading (estimates for `--explain`), escalate False. `probe`
+    comes if it was asked for.
     """
 
     id: int
     reason: str
     usage: Usage
     verdict: Verdict | None = None
+    probe: Probe | None = None
 
 
 class Failed(Frozen, frozen=True, tag="failed"):

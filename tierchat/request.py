@@ -6,20 +6,22 @@ Does not know sockets, threads or llama.cpp's API; `Gate` is the seam to the flo
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Protocol
 
 import msgspec
 
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.engine.text import Detokenizer, RepetitionDetector, StopStrings
-from tierchat.protocol import Delta, Escalated, Finished, Generate, RequestEvent
-from tierchat.types import Signals, Stage, Usage, Verdict
+from tierchat.protocol import Delta, Escalated, Finished, Generate, Probe, RequestEvent
+from tierchat.signals import Reading
+from tierchat.types import Stage, Usage, Verdict
 
 
 class Gate(Protocol):
-    """Signals in, verdict out."""
+    """Readings in, verdicts out."""
 
-    def read(self, stage: Stage, signals: Signals) -> Verdict: ...
+    def read(self, reading: Reading) -> Verdict: ...
 
 
 class Pieces(Protocol):
@@ -54,7 +56,10 @@ class Request:
         self._is_released = False
         self._held = ""
         self._num_held = 0
+        self._logprobs: list[float] = []
         self._answer_logprobs: list[float] = []
+        self._first: Reading | None = None
+        self._second: Reading | None = None
         self._last_verdict: Verdict | None = None
         self._detokenizer = Detokenizer()
         self._stops = StopStrings(order.sampling.stop)
@@ -104,20 +109,43 @@ class Request:
         )
 
     def _read_gate(self, step: Step) -> Escalated | None:
+        if step.logprob is not None:
+            self._logprobs.append(step.logprob)
         if self._is_released or step.signals is None:
             return None
-        is_first = self.sequence.num_generated == 1
-        stage: Stage = "prefill" if is_first else "first"
-        verdict = self._gate.read(stage, step.signals)
-        if is_first or verdict.escalate:
-            self._last_verdict = verdict
+        reading = self._reading(step)
+        verdict = self._gate.read(reading)
+        if reading.stage == "prefill" or verdict.escalate:
+            self._last_verdict = self._with_earlier(verdict)
         if not verdict.escalate:
             return None
         # The token drawn beside this reading was never computed, so it costs nothing.
         self._num_refused = 1
         return Escalated(
-            id=self.order.id, stage=stage, verdict=verdict, usage=self.usage, draft=self._held
+            id=self.order.id,
+            stage=reading.stage,
+            verdict=self._last_verdict or verdict,
+            usage=self.usage,
+            draft=self._held,
         )
+
+    def _reading(self, step: Step) -> Reading:
+        assert step.signals is not None
+        stage: Stage = "first" if self._first else "prefill"
+        reading = Reading(
+            stage=stage,
+            now=step.signals,
+            first=self._first.now if self._first else step.signals,
+            num_generated=self.sequence.num_generated,
+            hidden=step.hidden_state,
+            logprobs=self._logprobs,
+            answer_logprobs=self._answer_logprobs,
+            is_last=step.is_end,
+        )
+        self._first = self._first or reading
+        if reading.num_generated <= self.order.gate.hold_back:
+            self._second = reading
+        return reading
 
     def _add_answer(self, text: str, step: Step) -> list[RequestEvent]:
         if step.logprob is not None:
@@ -144,13 +172,9 @@ class Request:
                 events: list[RequestEvent] = [Delta(id=self.order.id, answer=tail)] if tail else []
                 return [*events, self._finished(reason)]
             self._held += tail
-        if self.order.gate.hold == "answer" and self._answer_logprobs:
-            signals = Signals(
-                answer_min_logprob=min(self._answer_logprobs),
-                answer_mean_logprob=sum(self._answer_logprobs) / len(self._answer_logprobs),
-                num_prompt_tokens=self.sequence.num_prompt_tokens,
-            )
-            verdict = self._last_verdict = self._with_earlier(self._gate.read("answer", signals))
+        if self.order.gate.hold == "answer" and self._answer_logprobs and self._second:
+            whole = replace(self._second, stage="answer", is_last=True)
+            verdict = self._last_verdict = self._with_earlier(self._gate.read(whole))
             if verdict.escalate:
                 return [
                     Escalated(
@@ -181,7 +205,24 @@ class Request:
 
     def _finished(self, reason: str) -> Finished:
         return Finished(
-            id=self.order.id, reason=reason, usage=self.usage, verdict=self._last_verdict
+            id=self.order.id,
+            reason=reason,
+            usage=self.usage,
+            verdict=self._last_verdict,
+            probe=self._probe() if self.order.probe else None,
+        )
+
+    def _probe(self) -> Probe | None:
+        first, second = self._first, self._second
+        if first is None or second is None or first.hidden is None or second.hidden is None:
+            return None
+        return Probe(
+            first=first.now,
+            first_hidden=first.hidden.tobytes(),
+            second=second.now,
+            second_hidden=second.hidden.tobytes(),
+            logprobs=tuple(self._logprobs),
+            num_answer_tokens=self._num_held,
         )
 
     def _is_full(self) -> bool:

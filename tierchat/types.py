@@ -61,7 +61,8 @@ class TierOptions(Frozen, frozen=True):
 
     `tier` pins one tier (nothing escalates); `min_tier` and `max_tier` bound the climb;
     `no_escalate` makes the first tier answer; `draft` hands a rejected draft on;
-    `hold` overrides how much is kept back; `keepalive_s` negative means for ever.
+    `hold` overrides how much is kept back; `keepalive_s` negative means for ever. `quality` is
+    the share of the top tier's quality that a learned gate is to keep.
     """
 
     cascade: str | None = None
@@ -72,6 +73,7 @@ class TierOptions(Frozen, frozen=True):
     draft: bool = False
     explain: bool = False
     hold: Hold | None = None
+    quality: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     keepalive_s: float | None = None
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
 
@@ -80,15 +82,12 @@ class Signals(Frozen, frozen=True):
     """Numbers read from one position of a model; probabilities in 0..1, entropy in nats.
 
     `margin` is the probability of the best token minus that of the second best.
-    `answer_min_logprob` and `answer_mean_logprob` (nats) exist only once an answer is finished.
     """
 
     escalate_probability: float | None = None
     entropy: float | None = None
     margin: float | None = None
     num_prompt_tokens: int = 0
-    answer_min_logprob: float | None = None
-    answer_mean_logprob: float | None = None
 
 
 class Verdict(Frozen, frozen=True):
@@ -173,6 +172,8 @@ class ModelInfo(Frozen, frozen=True):
     escalate_token: int | None = None
     escalate_threshold: float | None = None
     answer_threshold: float | None = None
+    quantisation: str = ""
+    template_sha256: str = ""
     is_gpu_offloaded: bool = False
     uses_extra_buffer_types: bool = True
 

@@ -162,4 +162,4 @@ class Engine:
 
 
 def _wants_hidden_state(sequence: Sequence) -> bool:
-    return sequence.wants_hidden_state and sequence.num_generated == 0
+    return sequence.num_generated < sequence.num_hidden_states

@@ -18,7 +18,8 @@ class Sequence:
     """A request in flight. `tokens` is prompt plus generated; the engine thread owns it.
 
     `reads_signals` is cleared by the reader when nobody looks any more: reading costs a pass
-    over the vocabulary per token.
+    over the vocabulary per token. Final hidden states are copied at the last prompt position and
+    at the `num_hidden_states - 1` positions after it.
     """
 
     id: int
@@ -27,7 +28,7 @@ class Sequence:
     banned: tuple[int, ...] = ()
     escalate_token: int | None = None
     reads_signals: bool = True
-    wants_hidden_state: bool = False
+    num_hidden_states: int = 0
     num_prompt_tokens: int = field(init=False)
     num_computed: int = 0
     num_cached: int = 0
@@ -51,8 +52,7 @@ class Step:
     """One new token of one sequence, with what was read at that position.
 
     `is_broken`: the logits were not finite, the token means nothing. `logprob` is natural;
-    `hidden_state` has shape (hidden,) and comes only when asked for,
-    at the last prompt position.
+    `hidden_state` has shape (hidden,) and comes only when asked for.
     """
 
     sequence: Sequence

@@ -1,0 +1,233 @@
+"""Fill an outcome matrix: every tier on every prompt, once, remembered in the store.
+
+Does not know policies or fitting. Models run as the daemon runs them, in workers, batched.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import hashlib
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+import msgspec
+
+from tierchat.config import TierSpec
+from tierchat.errors import ContextTooLong, EngineCrashed, error_from_code
+from tierchat.evaluation.matrix import Cell, Matrix
+from tierchat.evaluation.prompts import GradedPrompt, grade
+from tierchat.outcome_store import OutcomeStore
+from tierchat.protocol import (
+    Delta,
+    Failed,
+    Finished,
+    GateOrder,
+    Generate,
+    Probe,
+    RequestEvent,
+)
+from tierchat.types import Frozen, Message, ModelInfo, Signals
+
+_SAVE_EVERY = 64
+_MAX_TOKENS = 1024
+_NO_PROBE = Probe(
+    first=Signals(),
+    first_hidden=b"",
+    second=Signals(),
+    second_hidden=b"",
+    logprobs=(),
+    num_answer_tokens=0,
+)
+
+
+class Models(Protocol):
+    """What collecting needs of a pool."""
+
+    def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]: ...
+    async def load(self, model: str) -> object: ...
+    def info(self, model: str) -> ModelInfo | None: ...
+
+
+class Stored(Frozen, frozen=True):
+    """A cell as it is kept: without its grade, so that graders may improve."""
+
+    answer: str
+    reason: str
+    num_prompt_tokens: int
+    num_generated_tokens: int
+    seconds: float
+    probe: Probe
+
+
+@dataclass(frozen=True)
+class Work:
+    """How a matrix is filled. `identities` name each tier's model and effort by content."""
+
+    tiers: tuple[TierSpec, ...]
+    identities: tuple[str, ...]
+    hold_back: int
+    reads_token: bool
+    num_at_once: int = 16
+
+
+def key_of(work: Work, tier: int, prompt: GradedPrompt) -> bytes:
+    """Name a cell by all that its content depends on."""
+    settings = f"{work.identities[tier]} {work.hold_back} {work.reads_token} {prompt.digest}"
+    return hashlib.blake2b(settings.encode(), digest_size=20).digest()
+
+
+async def collect(
+    work: Work,
+    prompts: Sequence[GradedPrompt],
+    models: Models,
+    store: OutcomeStore,
+    on_cell: Callable[[int, int], None],
+) -> Matrix:
+    """Return the matrix, running only what is missing; `on_cell` is told (done, of all).
+
+    Raises what a worker fails with; finished cells are kept.
+    """
+    keys = [[key_of(work, tier, p) for p in prompts] for tier in range(len(work.tiers))]
+    known = store.load(key for column in keys for key in column)
+    total = len(prompts) * len(work.tiers)
+    on_cell(len(known), total)
+    for index, tier in enumerate(work.tiers):
+        missing = [(k, p) for k, p in zip(keys[index], prompts, strict=True) if k not in known]
+        if missing:
+            filling = _Filling(work, tier, models, store)
+            await filling.run(missing, functools.partial(_report, on_cell, len(known), total))
+            known.update(filling.found)
+    infos = [models.info(tier.model) or await _informed(models, tier.model) for tier in work.tiers]
+    return _assemble(work, prompts, keys, known, infos)
+
+
+def _report(on_cell: Callable[[int, int], None], before: int, total: int, num: int) -> None:
+    on_cell(before + num, total)
+
+
+async def _informed(models: Models, model: str) -> ModelInfo:
+    await models.load(model)
+    info = models.info(model)
+    assert info is not None
+    return info
+
+
+class _Filling:
+    """One tier's missing cells, a full batch at a time."""
+
+    def __init__(self, work: Work, tier: TierSpec, models: Models, store: OutcomeStore) -> None:
+        self._work, self._tier, self._models, self._store = work, tier, models, store
+        self._unsaved: list[tuple[bytes, bytes]] = []
+        self.found: dict[bytes, bytes] = {}
+
+    async def run(
+        self, missing: Sequence[tuple[bytes, GradedPrompt]], on_done: Callable[[int], None]
+    ) -> None:
+        """Answer all; what is done is saved even when one fails or we are cancelled."""
+        waiting = iter(missing)
+
+        async def take() -> None:
+            for key, prompt in waiting:
+                value = msgspec.msgpack.encode(await self._answer(prompt))
+                self.found[key] = value
+                self._unsaved.append((key, value))
+                if len(self._unsaved) >= _SAVE_EVERY:
+                    self._save()
+                on_done(len(self.found))
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                for _ in range(min(self._work.num_at_once, len(missing))):
+                    group.create_task(take())
+        except* Exception as errors:
+            raise errors.exceptions[0] from None
+        finally:
+            self._save()
+
+    def _save(self) -> None:
+        self._store.save(self._unsaved)
+        self._unsaved = []
+
+    async def _answer(self, prompt: GradedPrompt) -> Stored:
+        system = [Message(role="system", content=prompt.system)] if prompt.system else []
+        order = Generate(
+            id=0,
+            messages=(*system, Message(role="user", content=prompt.prompt)),
+            sampling=msgspec.structs.replace(
+                self._tier.sampling,
+                temperature=0,
+                max_tokens=self._tier.sampling.max_tokens or _MAX_TOKENS,
+            ),
+            think=self._tier.think,
+            gate=GateOrder(
+                kind="token" if self._work.reads_token else "none",
+                hold="answer",
+                hold_back=self._work.hold_back,
+            ),
+            probe=True,
+        )
+        text: list[str] = []
+        async with aclosing(self._models.generate(self._tier.model, order)) as events:
+            async for event in events:
+                if isinstance(event, Delta):
+                    text.append(event.answer)
+                elif isinstance(event, Finished):
+                    return Stored(
+                        answer="".join(text),
+                        reason=event.reason,
+                        num_prompt_tokens=event.usage.prompt_tokens,
+                        num_generated_tokens=event.usage.generated_tokens,
+                        seconds=event.usage.seconds,
+                        probe=event.probe or _NO_PROBE,
+                    )
+                elif isinstance(event, Failed) and event.code == ContextTooLong.code:
+                    return Stored(
+                        answer="",
+                        reason=event.code,
+                        num_prompt_tokens=event.usage.prompt_tokens,
+                        num_generated_tokens=0,
+                        seconds=0.0,
+                        probe=_NO_PROBE,
+                    )
+                elif isinstance(event, Failed):
+                    raise error_from_code(event.code, event.message, event.hint)
+        raise EngineCrashed(f"the worker of {self._tier.model} ended a request without a result")
+
+
+def _assemble(
+    work: Work,
+    prompts: Sequence[GradedPrompt],
+    keys: Sequence[Sequence[bytes]],
+    known: dict[bytes, bytes],
+    infos: Sequence[ModelInfo],
+) -> Matrix:
+    decoder = msgspec.msgpack.Decoder(Stored)
+    rows, kept = [], []
+    for place, prompt in enumerate(prompts):
+        stored = [decoder.decode(known[column[place]]) for column in keys]
+        # What some tier could not even read is no question of gates: the cascade goes past it.
+        if all(one.probe.first_hidden for one in stored):
+            rows.append(tuple(_cell(prompt, one) for one in stored))
+            kept.append(prompt)
+    return Matrix(
+        tiers=tuple(tier.name for tier in work.tiers),
+        parameters=tuple(float(info.parameters) for info in infos),
+        rows=tuple(rows),
+        groups=tuple(prompt.group_name for prompt in kept),
+        families=tuple(prompt.family_name for prompt in kept),
+        hold_back=work.hold_back,
+    )
+
+
+def _cell(prompt: GradedPrompt, stored: Stored) -> Cell:
+    return Cell(
+        is_right=stored.reason == "stop" and bool(grade(prompt, stored.answer)),
+        answer=stored.answer,
+        num_prompt_tokens=stored.num_prompt_tokens,
+        num_generated_tokens=stored.num_generated_tokens,
+        seconds=stored.seconds,
+        probe=stored.probe,
+    )

@@ -1,0 +1,102 @@
+"""The outcome matrix: what every tier did with every prompt, and what gates could have read.
+
+Pure values; does not know where they come from. n prompts, k tiers, cheapest first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tierchat.protocol import Probe
+from tierchat.signals import Reading, features
+from tierchat.types import Stage
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One tier's answer to one prompt, escalation forbidden, greedy."""
+
+    is_right: bool
+    answer: str
+    num_prompt_tokens: int
+    num_generated_tokens: int
+    seconds: float
+    probe: Probe
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Cells of n prompts; `groups` name what must not be split, `families` kinds of prompts."""
+
+    tiers: tuple[str, ...]
+    parameters: tuple[float, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    groups: tuple[str, ...]
+    families: tuple[str, ...]
+    hold_back: int = 8
+
+    @property
+    def right(self) -> npt.NDArray[np.bool_]:
+        """Tell who was right, shape (n, k)."""
+        return np.array([[cell.is_right for cell in row] for row in self.rows])
+
+    @property
+    def prompt_tokens(self) -> Floats:
+        """Count prompt tokens, shape (n, k)."""
+        return np.array([[cell.num_prompt_tokens for cell in row] for row in self.rows], float)
+
+    @property
+    def generated_tokens(self) -> Floats:
+        """Count generated tokens, shape (n, k)."""
+        return np.array([[cell.num_generated_tokens for cell in row] for row in self.rows], float)
+
+    def costs(self) -> Floats:
+        """Give parameters times tokens of every tier alone, shape (n, k), top's mean = 1."""
+        raw = np.array(self.parameters) * (self.prompt_tokens + self.generated_tokens)
+        found: Floats = raw / raw[:, -1].mean()
+        return found
+
+    def unit(self) -> float:
+        """Give the top tier's mean cost, parameters times tokens: what costs are relative to."""
+        tokens = self.prompt_tokens[:, -1] + self.generated_tokens[:, -1]
+        return float(self.parameters[-1] * tokens.mean())
+
+    def take(self, chosen: npt.NDArray[np.intp] | Sequence[int]) -> Matrix:
+        """Keep some prompts, by index."""
+        return Matrix(
+            self.tiers,
+            self.parameters,
+            tuple(self.rows[i] for i in chosen),
+            tuple(self.groups[i] for i in chosen),
+            tuple(self.families[i] for i in chosen),
+            self.hold_back,
+        )
+
+    def readings(self, tier: int, stage: Stage) -> list[Reading]:
+        """Rebuild what a gate would have read at one tier and stage, one a prompt."""
+        return [reading_of(row[tier], stage, self.hold_back) for row in self.rows]
+
+    def features(self, tier: int, stage: Stage, *, has_token: bool) -> Floats:
+        """Lay the readings out, shape (n, num_features)."""
+        return np.stack([features(r, has_token=has_token) for r in self.readings(tier, stage)])
+
+
+def reading_of(cell: Cell, stage: Stage, hold_back: int) -> Reading:
+    """Rebuild one reading from what was probed."""
+    probe, is_first = cell.probe, stage == "prefill"
+    logprobs = probe.logprobs if stage == "answer" else probe.logprobs[:hold_back]
+    return Reading(
+        stage=stage,
+        now=probe.first if is_first else probe.second,
+        first=probe.first,
+        num_generated=1 if is_first else min(hold_back, len(probe.logprobs)),
+        hidden=np.frombuffer(probe.first_hidden if is_first else probe.second_hidden, "<f4"),
+        logprobs=logprobs[:1] if is_first else logprobs,
+        is_last=stage == "answer" or (not is_first and len(probe.logprobs) <= hold_back),
+    )

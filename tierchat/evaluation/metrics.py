@@ -1,0 +1,129 @@
+"""Quality against cost: hulls, areas, NHG and the metrics of the literature, with intervals.
+
+Pure functions over numbers; they do not know prompts, tiers or models. Costs are relative to the
+top tier's mean cost, qualities are shares of right answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+Floats = npt.NDArray[np.float64]
+NUM_RESAMPLES = 1_000
+
+
+def hull(points: Floats) -> Floats:
+    """Give the upper concave, non-decreasing hull of (cost, quality) points, shape (n, 2).
+
+    Every point of it can be had by mixing two policies at random (RouterBench, arXiv 2403.12031).
+    """
+    ordered = points[np.lexsort((-points[:, 1], points[:, 0]))]
+    found: list[tuple[float, float]] = []
+    for cost, quality in ordered:
+        if found and quality <= found[-1][1]:
+            continue
+        while len(found) > 1 and _turns_up(found[-2], found[-1], (cost, quality)):
+            found.pop()
+        found.append((float(cost), float(quality)))
+    return np.array(found)
+
+
+def _turns_up(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> bool:
+    return (b[1] - a[1]) * (c[0] - a[0]) <= (c[1] - a[1]) * (b[0] - a[0])
+
+
+def quality_at(points: Floats, costs: Floats) -> Floats:
+    """Read the hull of `points` at `costs`; below its cheapest point there is no quality."""
+    line = hull(points)
+    found: Floats = np.interp(costs, line[:, 0], line[:, 1], left=0.0)
+    return found
+
+
+def aiq(points: Floats, low: float, high: float) -> float:
+    """Give the mean quality of the hull of `points` over costs `low`..`high` (RouterBench)."""
+    line = hull(points)
+    inner = line[(line[:, 0] > low) & (line[:, 0] < high), 0]
+    costs = np.concatenate(([low], inner, [high]))
+    return float(np.trapezoid(quality_at(points, costs), costs) / (high - low))
+
+
+def nhg(policy: Floats, singles: Floats, oracle: Floats) -> float:
+    """Give the normalised hull gain: 0 is mixing single tiers at random, 1 is the oracle.
+
+    Areas are over the cost range of the single tiers; each argument is (n, 2) points.
+    """
+    low, high = singles[:, 0].min(), singles[:, 0].max()
+    base, best = aiq(singles, low, high), aiq(oracle, low, high)
+    return (aiq(policy, low, high) - base) / max(best - base, 1e-12)
+
+
+def cost_at(points: Floats, quality: float) -> float:
+    """Give the least cost on the hull that reaches `quality`; infinite if none does."""
+    line = hull(points)
+    if line[-1, 1] < quality:
+        return float("inf")
+    return float(np.interp(quality, line[:, 1], line[:, 0]))
+
+
+def apgr(points: Floats, weak: float, strong: float) -> float:
+    """Give the mean share of the gap between weak and strong that is recovered (RouteLLM).
+
+    `points` are (share of strong calls, quality), from no call to all.
+    """
+    ordered = points[np.argsort(points[:, 0])]
+    recovered = (ordered[:, 1] - weak) / max(strong - weak, 1e-12)
+    return float(np.trapezoid(recovered, ordered[:, 0]))
+
+
+def cpt(points: Floats, weak: float, strong: float, recovered: float) -> float:
+    """Give the least share of strong calls that recovers a share of the gap (RouteLLM)."""
+    ordered = points[np.argsort(points[:, 0])]
+    enough = ordered[:, 1] >= weak + recovered * (strong - weak)
+    return float(ordered[enough, 0].min()) if enough.any() else float("inf")
+
+
+def auroc(scores: Floats, truths: npt.NDArray[np.bool_]) -> float:
+    """Give the chance that a true one scores higher than a false one; ties count half."""
+    num_true = int(truths.sum())
+    num_false = len(truths) - num_true
+    if not num_true or not num_false:
+        return float("nan")
+    values, places = np.unique(scores, return_inverse=True)
+    counts = np.bincount(places, minlength=len(values))
+    ranks = np.cumsum(counts) - (counts - 1) / 2
+    total = ranks[places][truths].sum()
+    return float((total - num_true * (num_true + 1) / 2) / (num_true * num_false))
+
+
+def ece(probabilities: Floats, truths: npt.NDArray[np.bool_], num_bins: int = 15) -> float:
+    """Give the expected calibration error over bins of equal width."""
+    bins = np.minimum((probabilities * num_bins).astype(int), num_bins - 1)
+    error = 0.0
+    for index in np.unique(bins):
+        chosen = bins == index
+        error += chosen.mean() * abs(probabilities[chosen].mean() - truths[chosen].mean())
+    return float(error)
+
+
+def bootstrap(
+    statistic: Callable[[Floats], float],
+    groups: Sequence[str],
+    seed: int = 0,
+    num: int = NUM_RESAMPLES,
+) -> tuple[float, float, float]:
+    """Give a statistic of prompt weights with its 95 % interval over whole question groups.
+
+    The same seed draws the same groups, so that two policies' resamples are paired.
+    """
+    _, places = np.unique(np.asarray(groups), return_inverse=True)
+    num_groups = int(places.max()) + 1
+    rng = np.random.default_rng(seed)
+    drawn = []
+    for _ in range(num):
+        counts = rng.multinomial(num_groups, np.full(num_groups, 1 / num_groups))
+        drawn.append(statistic(counts[places].astype(float)))
+    low, high = np.nanpercentile(drawn, (2.5, 97.5))
+    return statistic(np.ones(len(places))), float(low), float(high)

@@ -1,0 +1,155 @@
+"""Policies replayed on an outcome matrix: exact, because decoding was greedy.
+
+Does not know how probabilities were found; charges every visited tier, discarded tokens included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tierchat.evaluation.matrix import Floats, Matrix
+from tierchat.row_gate import STAGES, TierCosts, choose
+from tierchat.types import Stage
+
+Ints = npt.NDArray[np.intp]
+# Probabilities "is right" by (tier, stage), shape (n, tiers from that one up).
+Estimates = Mapping[tuple[int, Stage], Floats]
+COST_WEIGHTS = (0.0, *np.geomspace(1e-3, 30.0, 60))
+
+
+@dataclass(frozen=True)
+class Walk:
+    """How one policy went, per prompt: who answered, right or not, and what it cost.
+
+    `cost` is relative to the top tier's mean; `discarded` counts tokens of tiers not used.
+    """
+
+    tier: Ints
+    right: npt.NDArray[np.bool_]
+    cost: Floats
+    tokens: Floats
+    discarded: Floats
+    num_hops: Ints
+    hop_generated: Floats
+
+    def point(self, weights: Floats | None = None) -> tuple[float, float]:
+        """Give (mean cost, share right)."""
+        return float(np.average(self.cost, weights=weights)), float(
+            np.average(self.right, weights=weights)
+        )
+
+
+def walk(
+    matrix: Matrix,
+    estimates: Estimates,
+    costs: TierCosts,
+    cost_weight: float,
+    stages: Sequence[Stage] = STAGES,
+    *,
+    jumps: bool = True,
+) -> Walk:
+    """Send every prompt up from the lowest tier by value, deciding at the given stages."""
+    num, num_tiers = len(matrix.rows), len(matrix.tiers)
+    at, done = np.zeros(num, np.intp), np.zeros(num, bool)
+    tokens, discarded = np.zeros(num), np.zeros(num)
+    cost, hops, hop_generated = np.zeros(num), np.zeros(num, np.intp), np.zeros(num)
+    prompt_tokens, generated = matrix.prompt_tokens, matrix.generated_tokens
+    unit = matrix.unit()
+    for tier in range(num_tiers):
+        here = (at == tier) & ~done
+        written = generated[:, tier].copy()
+        leaves = np.zeros(num, bool)
+        for stage in STAGES if tier < num_tiers - 1 else ():
+            if stage not in stages:
+                continue
+            ahead = costs.ahead(tier, stage, prompt_tokens[:, tier])
+            step = choose(estimates[tier, stage], ahead, cost_weight)
+            goes = here & ~leaves & (step > 0)
+            at[goes] = tier + (step[goes] if jumps else 1)
+            written[goes] = _written(stage, generated[goes, tier], matrix.hold_back)
+            leaves |= goes
+        spent = prompt_tokens[:, tier] + written
+        cost[here] += (matrix.parameters[tier] * spent / unit)[here]
+        tokens[here] += spent[here]
+        discarded[leaves] += spent[leaves]
+        hops[leaves] += 1
+        hop_generated[leaves] += written[leaves]
+        done |= here & ~leaves
+    right = matrix.right[np.arange(num), at]
+    return Walk(at, right, cost, tokens, discarded, hops, hop_generated)
+
+
+def _written(stage: Stage, generated: Floats, hold_back: int) -> Floats:
+    if stage == "prefill":
+        return np.zeros_like(generated)
+    # The token drawn beside the second reading is never computed.
+    return np.minimum(generated, hold_back - 1) if stage == "first" else generated
+
+
+def frontier(
+    matrix: Matrix,
+    estimates: Estimates,
+    costs: TierCosts,
+    stages: Sequence[Stage] = STAGES,
+    *,
+    jumps: bool = True,
+) -> list[Walk]:
+    """Walk at every cost weight, from quality at any cost to the cheapest."""
+    return [walk(matrix, estimates, costs, w, stages, jumps=jumps) for w in COST_WEIGHTS]
+
+
+def points(walks: Sequence[Walk], weights: Floats | None = None) -> Floats:
+    """Give (cost, quality) of walks, shape (n, 2)."""
+    return np.array([w.point(weights) for w in walks])
+
+
+def alone(matrix: Matrix, tier: int) -> Walk:
+    """Ask one tier only."""
+    num = len(matrix.rows)
+    tokens = matrix.prompt_tokens[:, tier] + matrix.generated_tokens[:, tier]
+    none = np.zeros(num)
+    return Walk(
+        np.full(num, tier, np.intp),
+        matrix.right[:, tier],
+        matrix.costs()[:, tier],
+        tokens,
+        none,
+        none.astype(np.intp),
+        none,
+    )
+
+
+def singles(matrix: Matrix) -> list[Walk]:
+    """Ask each tier alone."""
+    return [alone(matrix, tier) for tier in range(len(matrix.tiers))]
+
+
+def oracle(matrix: Matrix) -> list[Walk]:
+    """Ask at once the tier of greatest true value, for every cost weight."""
+    costs, right = matrix.costs(), matrix.right
+    walks = []
+    for weight in COST_WEIGHTS:
+        # A hair of cost breaks ties between tiers that are right for the cheaper one.
+        best = np.argmax(right - max(weight, 1e-9) * costs, axis=1)
+        walks.append(pick(matrix, best))
+    return walks
+
+
+def pick(matrix: Matrix, tier: Ints) -> Walk:
+    """Ask for each prompt the one tier given, and no other."""
+    index = np.arange(len(tier))
+    tokens = (matrix.prompt_tokens + matrix.generated_tokens)[index, tier]
+    none = np.zeros(len(tier))
+    return Walk(
+        tier,
+        matrix.right[index, tier],
+        matrix.costs()[index, tier],
+        tokens,
+        none,
+        none.astype(np.intp),
+        none,
+    )

@@ -1,0 +1,145 @@
+"""Prompts with a way to grade their answers, read from JSON lines.
+
+Does not know models. Graders are exact: none of them asks a model.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tierchat.errors import UsageError
+from tierchat.types import Frozen
+
+_NUMBER = re.compile(r"[-+]?\d[\d\s,_]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
+_CHOICE = re.compile(r"\b([A-Z])\b")
+_PLAIN = ("exact", "number", "choice", "regex")
+_PUZZLE = "reasoning_gym:"
+
+
+class GradedPrompt(Frozen, frozen=True):
+    """One prompt to learn from or be judged on.
+
+    `grader` is exact, number, choice, regex or `reasoning_gym:<task>` (whose own record of the
+    task is `entry`). `group` names what must not be split between fitting and judging; a prompt
+    is its own group unless told. `family` is the kind of task, for tables and transfer.
+    """
+
+    prompt: str
+    answer: str | None = None
+    grader: str = "exact"
+    family: str = ""
+    group: str = ""
+    system: str = ""
+    entry: dict[str, Any] | None = None
+
+    @property
+    def digest(self) -> str:
+        """Name the prompt by its content."""
+        return hashlib.blake2b(f"{self.system}\0{self.prompt}".encode(), digest_size=12).hexdigest()
+
+    @property
+    def group_name(self) -> str:
+        return self.group or self.digest
+
+    @property
+    def family_name(self) -> str:
+        return self.family or self.grader
+
+
+def read_prompts(path: Path) -> list[GradedPrompt]:
+    """Read a file of JSON lines; raises UsageError naming file, line and what is wrong."""
+    try:
+        lines = path.read_text("utf-8").splitlines()
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}", "check --prompts") from error
+    except UnicodeDecodeError as error:
+        raise UsageError(f"{path} is not UTF-8 text (byte {error.start})") from error
+    found: dict[str, GradedPrompt] = {}
+    for number, line in enumerate(lines, 1):
+        if line.strip():
+            prompt = _read_line(f"{path}, line {number}", line)
+            found.setdefault(prompt.digest, prompt)
+    if not found:
+        raise UsageError(f"{path} holds no prompts", 'a line: {"prompt": "2+2", "answer": "4"}')
+    return list(found.values())
+
+
+def _read_line(where: str, line: str) -> GradedPrompt:
+    try:
+        prompt = msgspec.json.decode(line, type=GradedPrompt)
+    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+        raise UsageError(
+            f"{where}: {error}", "known keys: " + ", ".join(GradedPrompt.__struct_fields__)
+        ) from error
+    if not prompt.prompt.strip():
+        raise UsageError(f"{where}: the prompt is empty")
+    if prompt.grader.startswith(_PUZZLE):
+        if prompt.entry is None:
+            raise UsageError(f"{where}: {prompt.grader} needs the task's own record", "add `entry`")
+    elif prompt.grader not in _PLAIN:
+        raise UsageError(
+            f"{where}: no grader named {prompt.grader!r}",
+            f"known: {', '.join(_PLAIN)}, reasoning_gym:<task>",
+        )
+    if prompt.grader == "regex" and prompt.answer is not None:
+        try:
+            re.compile(prompt.answer)
+        except re.error as error:
+            raise UsageError(f"{where}: the answer is no regular expression: {error}") from error
+    return prompt
+
+
+def write_prompts(path: Path, prompts: Iterable[GradedPrompt]) -> None:
+    """Write a file that `read_prompts` reads."""
+    lines = (msgspec.json.encode(p, order="deterministic").decode() for p in prompts)
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+
+
+def grade(prompt: GradedPrompt, text: str) -> bool | None:
+    """Judge an answer; None when the prompt has none to compare with.
+
+    number: the last number of the text, blanks and thousands commas ignored. choice: the last
+    capital letter that stands alone. regex: found anywhere in the text.
+    """
+    if prompt.grader.startswith(_PUZZLE):
+        score = _scorer(prompt.grader.removeprefix(_PUZZLE))
+        return bool(score(answer=text.strip(), entry=prompt.entry) == 1.0)
+    wanted = prompt.answer
+    if wanted is None:
+        return None
+    match prompt.grader:
+        case "number":
+            found, right = _last_number(text), _last_number(wanted)
+            return found is not None and right is not None and abs(found - right) < 1e-6
+        case "choice":
+            letters = _CHOICE.findall(text)
+            return bool(letters) and letters[-1] == wanted.strip().upper()
+        case "regex":
+            return re.search(wanted, text) is not None
+    return text.strip() == wanted.strip()
+
+
+def _last_number(text: str) -> float | None:
+    found = _NUMBER.findall(text)
+    return float(re.sub(r"[\s,_]", "", found[-1])) if found else None
+
+
+@cache
+def _scorer(task: str) -> Any:
+    try:
+        import reasoning_gym
+    except ImportError as error:
+        raise UsageError(
+            "reasoning-gym is not installed", 'run: pip install "tierchat[train]"'
+        ) from error
+    try:
+        return reasoning_gym.get_score_answer_fn(task)
+    except ValueError as error:
+        raise UsageError(f"reasoning-gym has no task named {task!r}") from error

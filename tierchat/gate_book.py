@@ -1,0 +1,82 @@
+"""Which learned gate a cascade has: found by name, checked against the models it was taught for.
+
+Does not read numbers or decide; a gate that does not fit is left aside with a notice, said once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from tierchat.config import CascadeSpec, ModelSpec
+from tierchat.gate_files import GateFileBad, GateHead, numbers_file, read_head
+from tierchat.model_files import VerifiedFiles
+
+QUALITIES = {"frugal": 0.95, "balanced": 0.99, "best": 1.0}
+
+
+@dataclass(frozen=True)
+class FoundGate:
+    """A gate file that is for the cascade as it stands."""
+
+    path: Path
+    head: GateHead
+
+
+class GateBook:
+    """Looks gates up in one directory, afresh when a file changes."""
+
+    def __init__(self, directory: Path, files: VerifiedFiles) -> None:
+        self._directory = directory
+        self._files = files
+        self._known: dict[str, tuple[tuple[int, ...], FoundGate | None]] = {}
+
+    def path(self, cascade: str) -> Path:
+        """Say where the gate of a cascade is kept."""
+        return self._directory / f"{cascade}.json"
+
+    def has_file(self, cascade: str) -> bool:
+        """Tell whether there is a gate to look at: cheap, asked for every prompt."""
+        return self.path(cascade).exists()
+
+    def find(
+        self, cascade: str, spec: CascadeSpec, models: Mapping[str, ModelSpec]
+    ) -> tuple[FoundGate | None, str]:
+        """Return the gate, and a notice when one was found but cannot be used.
+
+        May hash model files whose sha256 models.toml does not say; raises ModelMissing.
+        """
+        path = self.path(cascade)
+        try:
+            stamp = tuple(p.stat().st_mtime_ns for p in (path, numbers_file(path)))
+        except OSError:
+            stamp = ()
+        known = self._known.get(cascade)
+        if known and known[0] == stamp:
+            return known[1], ""
+        found, notice = None, ""
+        try:
+            head = read_head(path)
+            self._check(head, cascade, spec, models)
+            found = FoundGate(path, head)
+        except GateFileBad as error:
+            notice = f"the learned gate of {cascade} is not used: {error.message}"
+        self._known[cascade] = (stamp, found)
+        return found, notice
+
+    def _check(
+        self, head: GateHead, cascade: str, spec: CascadeSpec, models: Mapping[str, ModelSpec]
+    ) -> None:
+        names = tuple(tier.name for tier in spec.tiers)
+        taught = tuple(tier.name for tier in head.tiers)
+        if head.cascade != cascade or taught != names:
+            raise GateFileBad(
+                f"it was taught for {head.cascade} ({', '.join(taught)}), not {', '.join(names)}"
+            )
+        if head.hold_back != spec.hold_back:
+            raise GateFileBad(f"it was taught with hold_back {head.hold_back}")
+        for tier, gate in zip(spec.tiers, head.tiers, strict=True):
+            model = models[tier.model]
+            if self._files.sha256_of(Path(model.file), model.sha256) != gate.model_sha256:
+                raise GateFileBad(f"{tier.name} is another model than the one it was taught for")

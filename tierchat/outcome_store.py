@@ -1,0 +1,68 @@
+"""Finished cells of outcome matrices on disk: one SQLite table, a value of bytes by key.
+
+Does not know what a cell means. A cell is written once; who is killed loses at most what was not
+yet saved, and nothing is counted twice.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tierchat.errors import ConfigError
+
+_SCHEMA = 1
+_CREATE = "CREATE TABLE IF NOT EXISTS cells (key BLOB PRIMARY KEY, value BLOB NOT NULL)"
+_MAX_VARIABLES = 500
+
+
+class OutcomeStore:
+    """An open database; one process writes it at a time, others wait."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create; raises ConfigError when the file is no such database."""
+        try:
+            self._db = sqlite3.connect(path, timeout=30.0)
+            [version] = self._db.execute("PRAGMA user_version").fetchone()
+            if version not in (0, _SCHEMA):
+                raise ConfigError(f"{path} was written by another tierchat", "move it away")
+            self._db.execute("PRAGMA journal_mode = WAL")
+            with self._db:
+                self._db.execute(_CREATE)
+                self._db.execute(f"PRAGMA user_version = {_SCHEMA}")
+        except sqlite3.Error as error:
+            raise ConfigError(f"cannot use {path}: {error}", "move it away") from error
+
+    def load(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
+        """Return what is there of these keys."""
+        wanted, found = list(keys), dict[bytes, bytes]()
+        for start in range(0, len(wanted), _MAX_VARIABLES):
+            part = wanted[start : start + _MAX_VARIABLES]
+            marks = ",".join("?" * len(part))
+            query = f"SELECT key, value FROM cells WHERE key IN ({marks})"
+            found.update(self._db.execute(query, part))
+        return found
+
+    def save(self, cells: Iterable[tuple[bytes, bytes]]) -> None:
+        """Write cells in one transaction; a key that is there stays as it is."""
+        with self._db:
+            self._db.executemany("INSERT OR IGNORE INTO cells VALUES (?, ?)", cells)
+
+    def count(self) -> int:
+        """Count all cells."""
+        return int(self._db.execute("SELECT COUNT(*) FROM cells").fetchone()[0])
+
+    def close(self) -> None:
+        self._db.close()
+
+
+@contextmanager
+def open_store(path: Path) -> Iterator[OutcomeStore]:
+    """Open a store and close it again."""
+    store = OutcomeStore(path)
+    try:
+        yield store
+    finally:
+        store.close()

@@ -1,0 +1,153 @@
+"""The learned gate: one row per tier on the frozen final hidden state, calibrated, and a choice
+by value.
+
+Does not know files, fitting or models. The same choice is made in a worker and in a replay.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tierchat.gates import TokenGate
+from tierchat.protocol import GateOrder
+from tierchat.signals import Reading, features
+from tierchat.types import Stage, Verdict
+
+Floats = npt.NDArray[np.float64]
+# Below this chance of being right a tier is not counted on.
+_NOBODY = 0.1
+STAGES: tuple[Stage, ...] = ("prefill", "first", "answer")
+
+
+@dataclass(frozen=True)
+class Row:
+    """A linear score and its calibration: knots of a non-decreasing map to a probability."""
+
+    weights: Floats
+    bias: float
+    scores: Floats
+    probabilities: Floats
+
+    def probability(self, x: Floats) -> Floats:
+        """Map features, shape (..., num_features), to probabilities, shape (...)."""
+        found: Floats = np.interp(x @ self.weights + self.bias, self.scores, self.probabilities)
+        return found
+
+
+@dataclass(frozen=True)
+class Head:
+    """All rows that read one tier at one stage; `rows` has one per tier from that one up."""
+
+    mean: Floats
+    scale: Floats
+    rows: tuple[Row, ...]
+
+    def probabilities(self, x: Floats) -> Floats:
+        """Map features, shape (..., num_features), to "is right", shape (..., num_rows)."""
+        scaled = (x - self.mean) / self.scale
+        return np.stack([row.probability(scaled) for row in self.rows], -1)
+
+
+@dataclass(frozen=True)
+class TierCosts:
+    """What tiers cost: parameters, and mean generated tokens on the training prompts.
+
+    The unit is the top tier's mean cost of a prompt, so that costs of a cascade compare.
+    """
+
+    parameters: tuple[float, ...]
+    generated: tuple[float, ...]
+    unit: float
+
+    def ahead(self, tier: int, stage: Stage, num_prompt_tokens: Floats) -> Floats:
+        """Give what is still to be paid for an answer of `tier` or of one above, seen at `tier`.
+
+        Shape (..., number of tiers from `tier` up).
+        """
+        above = [
+            self.parameters[j] * (num_prompt_tokens + self.generated[j]) / self.unit
+            for j in range(tier + 1, len(self.parameters))
+        ]
+        stays = 0.0 if stage == "answer" else self.parameters[tier] * self.generated[tier]
+        own = np.full_like(num_prompt_tokens, stays / self.unit)
+        return np.stack([own, *above], -1)
+
+
+def choose(probabilities: Floats, costs: Floats, cost_weight: float) -> npt.NDArray[np.intp]:
+    """Pick, along the last axis, the tier of the greatest value p - cost_weight * cost.
+
+    0 is the tier itself; ties stay.
+    """
+    found: npt.NDArray[np.intp] = np.argmax(probabilities - cost_weight * costs, axis=-1)
+    return found
+
+
+@dataclass(frozen=True)
+class RowGates:
+    """The learned gates of a cascade: `heads` by (tier index, stage)."""
+
+    tiers: tuple[str, ...]
+    costs: TierCosts
+    has_token: bool
+    heads: Mapping[tuple[int, Stage], Head]
+
+    def verdict(self, tier: int, reading: Reading, cost_weight: float, last: int) -> Verdict:
+        """Decide for `tier`, going no higher than tier `last`; names the tier to go to."""
+        head = self.heads.get((tier, reading.stage))
+        if head is None:
+            return Verdict(escalate=False, reason="no gate for this stage")
+        x = features(reading, has_token=self.has_token)
+        if x.shape != head.mean.shape:
+            return Verdict(escalate=False, reason="the gate file is for another model")
+        num_open = last - tier + 1
+        probabilities = head.probabilities(x)[:num_open]
+        num_prompt = np.asarray(float(reading.first.num_prompt_tokens))
+        costs = self.costs.ahead(tier, reading.stage, num_prompt)[:num_open]
+        step = int(choose(probabilities, costs, cost_weight))
+        estimates = {f"{self.tiers[tier + j]} right": float(p) for j, p in enumerate(probabilities)}
+        if not step:
+            return Verdict(escalate=False, reason="keeps it", estimates=estimates)
+        target = self.tiers[tier + step]
+        return Verdict(
+            escalate=True,
+            reason=f"{target} is worth its cost",
+            target=target,
+            estimates=estimates,
+        )
+
+
+class RowGate:
+    """Decisions A, B and C of one request by learned rows.
+
+    What no tier is likely to get right goes the way of the model's own escalate token, so that
+    the cascade can still say that nobody knows.
+    """
+
+    def __init__(self, gates: RowGates, order: GateOrder, token_gate: TokenGate) -> None:
+        self._gates = gates
+        self._token_gate = token_gate
+        self._order = order
+        self._tier = gates.tiers.index(order.tier)
+        self._last = _last_allowed(gates.tiers, order.targets, self._tier)
+        self._has_read = False
+
+    def read(self, reading: Reading) -> Verdict:
+        """Decide at the prompt's end, once within `hold_back` tokens, and at the answer's end."""
+        if reading.stage == "first":
+            is_time = reading.num_generated == self._order.hold_back or reading.is_last
+            if not is_time or self._has_read:
+                return Verdict(escalate=False, reason="keeps it")
+            self._has_read = True
+        last = self._last if self._order.may_escalate else self._tier
+        verdict = self._gates.verdict(self._tier, reading, self._order.cost_weight, last)
+        if verdict.escalate or max(verdict.estimates.values(), default=1.0) > _NOBODY:
+            return verdict
+        return self._token_gate.read(reading)
+
+
+def _last_allowed(tiers: Sequence[str], targets: Sequence[str], tier: int) -> int:
+    return max([tier, *(tiers.index(name) for name in targets if name in tiers)])

@@ -1,0 +1,73 @@
+"""What a gate looks at: one reading of a request, at the prompt's end, a few tokens in, or at the
+answer's end.
+
+Does not decide anything.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tierchat.types import Signals, Stage
+
+_TINY = 1e-7
+Vector = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One look at a request.
+
+    `now` and `hidden` (shape (hidden,), final and normalised) belong to the newest position,
+    `first` to the prompt's last one. `num_generated` counts the token just drawn, whose natural
+    log-probability is the last of `logprobs` (thoughts included; `answer_logprobs` without).
+    `is_last`: the turn ends with this token.
+    """
+
+    stage: Stage
+    now: Signals
+    first: Signals
+    num_generated: int = 1
+    hidden: Vector | None = None
+    logprobs: Sequence[float] = ()
+    answer_logprobs: Sequence[float] = ()
+    is_last: bool = False
+
+
+def features(reading: Reading, *, has_token: bool) -> npt.NDArray[np.float64]:
+    """Lay a reading out as numbers: the hidden state, then what is read beside it.
+
+    `has_token` adds the log-odds of the model's own escalate token. A finished answer adds
+    quantiles of its token log-probabilities (arXiv 2404.10136).
+    """
+    assert reading.hidden is not None
+    numbers = [*_of_signals(reading.first, has_token), math.log1p(reading.first.num_prompt_tokens)]
+    if reading.stage != "prefill":
+        numbers += _of_signals(reading.now, has_token)
+        numbers += _of_logprobs(reading.logprobs)
+        numbers.append(float(reading.is_last))
+    return np.concatenate((reading.hidden.astype(np.float64), numbers))
+
+
+def log_odds(probability: float | None) -> float:
+    """Turn a probability into natural log-odds, kept within what float32 logits can mean."""
+    p = min(max(probability or 0.0, _TINY), 1 - _TINY)
+    return math.log(p / (1 - p))
+
+
+def _of_signals(signals: Signals, has_token: bool) -> list[float]:
+    numbers = [signals.entropy or 0.0, signals.margin or 0.0]
+    return [*numbers, log_odds(signals.escalate_probability)] if has_token else numbers
+
+
+def _of_logprobs(logprobs: Sequence[float]) -> list[float]:
+    if not logprobs:
+        return [0.0] * 6
+    drawn = np.asarray(logprobs)
+    quantiles = np.quantile(drawn, (0.0, 0.1, 0.25, 0.5))
+    return [*map(float, quantiles), float(drawn.mean()), math.log(len(drawn))]

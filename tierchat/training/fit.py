@@ -1,0 +1,148 @@
+"""Fit a cascade's rows on an outcome matrix: logistic, L2 by grouped cross-validation, isotonic.
+
+Does not know how the matrix was filled or where gates are kept. Needs scikit-learn.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tierchat.evaluation.matrix import Floats, Matrix
+from tierchat.evaluation.policies import Estimates
+from tierchat.row_gate import STAGES, Head, Row, RowGates, TierCosts
+from tierchat.types import Stage
+
+STRENGTHS = (0.001, 0.01, 0.1, 1.0)
+_NUM_FOLDS = 5
+_MAX_KNOTS = 64
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The gates, and what each row said of prompts it was not fitted on."""
+
+    gates: RowGates
+    estimates: Estimates
+
+
+def costs_of(matrix: Matrix) -> TierCosts:
+    """Take the costs of the tiers from the prompts of a matrix."""
+    generated = tuple(float(g) for g in matrix.generated_tokens.mean(0))
+    return TierCosts(matrix.parameters, generated, matrix.unit())
+
+
+def fit_gates(matrix: Matrix, *, has_token: bool, stages: Sequence[Stage] = STAGES) -> Fit:
+    """Fit every head; a tier's last row, and the top tier, are about themselves alone."""
+    heads: dict[tuple[int, Stage], Head] = {}
+    estimates: dict[tuple[int, Stage], Floats] = {}
+    folds = _folds(matrix.groups)
+    for tier in range(len(matrix.tiers)):
+        for stage in stages:
+            x = matrix.features(tier, stage, has_token=has_token)
+            heads[tier, stage], estimates[tier, stage] = fit_head(x, matrix.right[:, tier:], folds)
+    gates = RowGates(matrix.tiers, costs_of(matrix), has_token, heads)
+    return Fit(gates, estimates)
+
+
+def predict(gates: RowGates, matrix: Matrix) -> Estimates:
+    """Let gates read every prompt of another matrix."""
+    return {
+        (tier, stage): head.probabilities(matrix.features(tier, stage, has_token=gates.has_token))
+        for (tier, stage), head in gates.heads.items()
+    }
+
+
+def fit_head(
+    x: Floats, truths: npt.NDArray[np.bool_], folds: npt.NDArray[np.intp]
+) -> tuple[Head, Floats]:
+    """Fit one row for each column of `truths`; returns held-out probabilities too."""
+    mean, scale = x.mean(0), x.std(0)
+    scale = np.where(scale > 1e-6, scale, 1.0)
+    scaled = (x - mean) / scale
+    strength = 0.0
+    rows, columns = [], []
+    for column in range(truths.shape[1]):
+        truth = truths[:, column]
+        # The strength that suits a tier's own row suits its neighbours: found once.
+        strength = strength or _best_strength(scaled, truth, folds)
+        row, held_out = _fit_row(scaled, truth, folds, strength)
+        rows.append(row)
+        columns.append(held_out)
+    return Head(mean, scale, tuple(rows)), np.stack(columns, -1)
+
+
+def _folds(groups: Sequence[str], seed: int = 0) -> npt.NDArray[np.intp]:
+    """Deal whole groups to folds."""
+    names, places = np.unique(np.asarray(groups), return_inverse=True)
+    dealt = np.random.default_rng(seed).permutation(len(names)) % _NUM_FOLDS
+    found: npt.NDArray[np.intp] = dealt[places]
+    return found
+
+
+def _best_strength(x: Floats, truth: npt.NDArray[np.bool_], folds: npt.NDArray[np.intp]) -> float:
+    if truth.all() or not truth.any():
+        return STRENGTHS[0]
+    losses = []
+    for strength in STRENGTHS:
+        scores = _held_out_scores(x, truth, folds, strength)
+        losses.append(float(np.mean(np.logaddexp(0, np.where(truth, -scores, scores)))))
+    return STRENGTHS[int(np.argmin(losses))]
+
+
+def _held_out_scores(
+    x: Floats, truth: npt.NDArray[np.bool_], folds: npt.NDArray[np.intp], strength: float
+) -> Floats:
+    scores = np.zeros(len(x))
+    for fold in np.unique(folds):
+        out = folds == fold
+        weights, bias = _logistic(x[~out], truth[~out], strength)
+        scores[out] = x[out] @ weights + bias
+    return scores
+
+
+def _logistic(x: Floats, truth: npt.NDArray[np.bool_], strength: float) -> tuple[Floats, float]:
+    from sklearn.linear_model import LogisticRegression
+
+    share = truth.mean()
+    if share in (0.0, 1.0):
+        # Nothing to tell apart: the one answer, as sure as so many examples make it.
+        sure = np.log((truth.sum() + 0.5) / (len(truth) - truth.sum() + 0.5))
+        return np.zeros(x.shape[1]), float(sure)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = LogisticRegression(C=strength, max_iter=300, tol=1e-3).fit(x, truth)
+    return model.coef_[0].astype(np.float64), float(model.intercept_[0])
+
+
+def _fit_row(
+    x: Floats, truth: npt.NDArray[np.bool_], folds: npt.NDArray[np.intp], strength: float
+) -> tuple[Row, Floats]:
+    scores = _held_out_scores(x, truth, folds, strength)
+    weights, bias = _logistic(x, truth, strength)
+    knots, probabilities = _calibrate(scores, truth)
+    held_out = np.zeros(len(x))
+    for fold in np.unique(folds):
+        out = folds == fold
+        held_out[out] = np.interp(scores[out], *_calibrate(scores[~out], truth[~out]))
+    return Row(weights, bias, knots, probabilities), held_out
+
+
+def _calibrate(scores: Floats, truth: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
+    """Fit a non-decreasing map of scores to probabilities, as a few knots."""
+    from sklearn.isotonic import IsotonicRegression
+
+    # One unseen success and failure keep the ends from claiming certainty.
+    ends = np.array([scores.min() - 1e-6, scores.max() + 1e-6])
+    model = IsotonicRegression(out_of_bounds="clip").fit(
+        np.concatenate((scores, ends)), np.concatenate((truth.astype(float), [1.0, 0.0]))
+    )
+    x, y = model.X_thresholds_, model.y_thresholds_
+    if len(x) > _MAX_KNOTS:
+        keep = np.unique(np.linspace(0, len(x) - 1, _MAX_KNOTS).astype(int))
+        x, y = x[keep], y[keep]
+    return x.astype(np.float64), y.astype(np.float64)
