@@ -18,7 +18,7 @@ from tierchat.errors import UsageError
 from tierchat.output import Output, standard_output
 from tierchat.paths import find_paths
 from tierchat.prompt_text import Stdin, StdinRule, read_prompt, readable
-from tierchat.types import Message, Prompt, Sampling, TierOptions
+from tierchat.types import QUALITIES, Message, Prompt, Sampling, TierOptions
 
 _Value = TypeVar("_Value")
 
@@ -36,6 +36,7 @@ class AskRequest:
     max_tier: str | None = None
     no_escalate: bool = False
     draft: bool = False
+    quality: str | None = None
     think: bool | None = None
     explain: bool = False
     json: bool = False
@@ -101,6 +102,7 @@ def build_prompt(
             "no_escalate": request.no_escalate,
             "draft": request.draft,
             "explain": request.explain,
+            "quality": QUALITIES.get(request.quality or "", request.quality),
             "hold": None if is_streamed else "answer",
             "keepalive_s": None
             if request.keepalive is None

@@ -26,7 +26,7 @@ from tierchat.errors import (
     UsageError,
     error_from_code,
 )
-from tierchat.gate_book import QUALITIES, FoundGate, GateBook
+from tierchat.gate_book import FoundGate, GateBook
 from tierchat.ledger import Ledger
 from tierchat.protocol import (
     Delta,
@@ -39,6 +39,7 @@ from tierchat.protocol import (
     RequestEvent,
 )
 from tierchat.types import (
+    QUALITIES,
     AnswerDelta,
     CascadeEvent,
     Done,

@@ -13,8 +13,6 @@ from tierchat.config import CascadeSpec, ModelSpec
 from tierchat.gate_files import GateFileBad, GateHead, numbers_file, read_head
 from tierchat.model_files import VerifiedFiles
 
-QUALITIES = {"frugal": 0.95, "balanced": 0.99, "best": 1.0}
-
 
 @dataclass(frozen=True)
 class FoundGate:
@@ -64,6 +62,14 @@ class GateBook:
             notice = f"the learned gate of {cascade} is not used: {error.message}"
         self._known[cascade] = (stamp, found)
         return found, notice
+
+    def mismatch(self, head: GateHead, spec: CascadeSpec, models: Mapping[str, ModelSpec]) -> str:
+        """Say why a gate is not for a cascade as it stands, or nothing."""
+        try:
+            self._check(head, head.cascade, spec, models)
+        except GateFileBad as error:
+            return error.message
+        return ""
 
     def _check(
         self, head: GateHead, cascade: str, spec: CascadeSpec, models: Mapping[str, ModelSpec]

@@ -9,6 +9,8 @@ from typing import Annotated, Literal
 
 import msgspec
 
+# Names for how much of the top tier's quality is to be kept.
+QUALITIES = {"frugal": 0.95, "balanced": 0.99, "best": 1.0}
 Role = Literal["system", "user", "assistant"]
 GateKind = Literal["token", "row", "command", "logprob", "none"]
 FinishReason = Literal["stop", "length", "interrupted", "unanswered"]

@@ -48,6 +48,12 @@ def ask(
     draft: Annotated[
         bool, typer.Option("--draft/--no-draft", help="Hand a rejected draft to the next tier.")
     ] = False,
+    quality: Annotated[
+        str | None,
+        typer.Option(
+            metavar="Q", help="0..1 of the top tier's quality, or frugal, balanced, best."
+        ),
+    ] = None,
     think: Annotated[
         bool | None, typer.Option("--think/--no-think", help="Let the tiers work things out.")
     ] = None,

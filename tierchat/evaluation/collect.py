@@ -215,9 +215,8 @@ def _assemble(
     return Matrix(
         tiers=tuple(tier.name for tier in work.tiers),
         parameters=tuple(float(info.parameters) for info in infos),
+        prompts=tuple(kept),
         rows=tuple(rows),
-        groups=tuple(prompt.group_name for prompt in kept),
-        families=tuple(prompt.family_name for prompt in kept),
         hold_back=work.hold_back,
     )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tierchat.evaluation.prompts import GradedPrompt
 from tierchat.protocol import Probe
 from tierchat.signals import Reading, features
 from tierchat.types import Stage
@@ -32,14 +33,23 @@ class Cell:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Cells of n prompts; `groups` name what must not be split, `families` kinds of prompts."""
+    """Cells of n prompts, one row a prompt."""
 
     tiers: tuple[str, ...]
     parameters: tuple[float, ...]
+    prompts: tuple[GradedPrompt, ...]
     rows: tuple[tuple[Cell, ...], ...]
-    groups: tuple[str, ...]
-    families: tuple[str, ...]
     hold_back: int = 8
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """Name what must not be split."""
+        return tuple(prompt.group_name for prompt in self.prompts)
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Name the kinds of prompts."""
+        return tuple(prompt.family_name for prompt in self.prompts)
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
@@ -72,9 +82,8 @@ class Matrix:
         return Matrix(
             self.tiers,
             self.parameters,
+            tuple(self.prompts[i] for i in chosen),
             tuple(self.rows[i] for i in chosen),
-            tuple(self.groups[i] for i in chosen),
-            tuple(self.families[i] for i in chosen),
             self.hold_back,
         )
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from tierchat.evaluation import metrics
 from tierchat.evaluation.matrix import Floats, Matrix
 from tierchat.row_gate import STAGES, TierCosts, choose
 from tierchat.types import Stage
@@ -105,6 +106,21 @@ def frontier(
 def points(walks: Sequence[Walk], weights: Floats | None = None) -> Floats:
     """Give (cost, quality) of walks, shape (n, 2)."""
     return np.array([w.point(weights) for w in walks])
+
+
+def nhg(
+    matrix: Matrix, walks: Sequence[Walk], num_resamples: int = 0
+) -> tuple[float, float, float]:
+    """Give the NHG of a frontier with its 95 % interval over question groups."""
+    singly, perfectly = singles(matrix), oracle(matrix)
+
+    def statistic(weights: Floats) -> float:
+        return metrics.nhg(*(points(part, weights) for part in (walks, singly, perfectly)))
+
+    if not num_resamples:
+        value = statistic(np.ones(len(matrix.rows)))
+        return value, value, value
+    return metrics.bootstrap(statistic, matrix.groups, num=num_resamples)
 
 
 def alone(matrix: Matrix, tier: int) -> Walk:

@@ -36,15 +36,26 @@ def costs_of(matrix: Matrix) -> TierCosts:
     return TierCosts(matrix.parameters, generated, matrix.unit())
 
 
-def fit_gates(matrix: Matrix, *, has_token: bool, stages: Sequence[Stage] = STAGES) -> Fit:
-    """Fit every head; a tier's last row, and the top tier, are about themselves alone."""
+def fit_gates(
+    matrix: Matrix,
+    *,
+    has_token: bool,
+    stages: Sequence[Stage] = STAGES,
+    representative: npt.NDArray[np.bool_] | None = None,
+) -> Fit:
+    """Fit every head; a tier's last row, and the top tier, are about themselves alone.
+
+    `representative` marks the prompts that were drawn at random: calibration looks at them alone.
+    """
     heads: dict[tuple[int, Stage], Head] = {}
     estimates: dict[tuple[int, Stage], Floats] = {}
     folds = _folds(matrix.groups)
     for tier in range(len(matrix.tiers)):
         for stage in stages:
             x = matrix.features(tier, stage, has_token=has_token)
-            heads[tier, stage], estimates[tier, stage] = fit_head(x, matrix.right[:, tier:], folds)
+            heads[tier, stage], estimates[tier, stage] = fit_head(
+                x, matrix.right[:, tier:], folds, representative
+            )
     gates = RowGates(matrix.tiers, costs_of(matrix), has_token, heads)
     return Fit(gates, estimates)
 
@@ -58,19 +69,23 @@ def predict(gates: RowGates, matrix: Matrix) -> Estimates:
 
 
 def fit_head(
-    x: Floats, truths: npt.NDArray[np.bool_], folds: npt.NDArray[np.intp]
+    x: Floats,
+    truths: npt.NDArray[np.bool_],
+    folds: npt.NDArray[np.intp],
+    representative: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[Head, Floats]:
     """Fit one row for each column of `truths`; returns held-out probabilities too."""
     mean, scale = x.mean(0), x.std(0)
     scale = np.where(scale > 1e-6, scale, 1.0)
     scaled = (x - mean) / scale
+    judged = np.ones(len(x), bool) if representative is None else representative
     strength = 0.0
     rows, columns = [], []
     for column in range(truths.shape[1]):
         truth = truths[:, column]
         # The strength that suits a tier's own row suits its neighbours: found once.
         strength = strength or _best_strength(scaled, truth, folds)
-        row, held_out = _fit_row(scaled, truth, folds, strength)
+        row, held_out = _fit_row(scaled, truth, folds, strength, judged)
         rows.append(row)
         columns.append(held_out)
     return Head(mean, scale, tuple(rows)), np.stack(columns, -1)
@@ -115,20 +130,25 @@ def _logistic(x: Floats, truth: npt.NDArray[np.bool_], strength: float) -> tuple
         return np.zeros(x.shape[1]), float(sure)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = LogisticRegression(C=strength, max_iter=300, tol=1e-3).fit(x, truth)
+        model = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=50).fit(x, truth)
     return model.coef_[0].astype(np.float64), float(model.intercept_[0])
 
 
 def _fit_row(
-    x: Floats, truth: npt.NDArray[np.bool_], folds: npt.NDArray[np.intp], strength: float
+    x: Floats,
+    truth: npt.NDArray[np.bool_],
+    folds: npt.NDArray[np.intp],
+    strength: float,
+    judged: npt.NDArray[np.bool_],
 ) -> tuple[Row, Floats]:
     scores = _held_out_scores(x, truth, folds, strength)
     weights, bias = _logistic(x, truth, strength)
-    knots, probabilities = _calibrate(scores, truth)
+    knots, probabilities = _calibrate(scores[judged], truth[judged])
     held_out = np.zeros(len(x))
     for fold in np.unique(folds):
         out = folds == fold
-        held_out[out] = np.interp(scores[out], *_calibrate(scores[~out], truth[~out]))
+        rest = judged & ~out
+        held_out[out] = np.interp(scores[out], *_calibrate(scores[rest], truth[rest]))
     return Row(weights, bias, knots, probabilities), held_out
 
 

@@ -1,0 +1,160 @@
+"""`tierchat train` once its options are read: prompts in, rounds, a gate file out.
+
+Does not know typer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tierchat.config import CascadeSpec, Catalogue, Settings
+from tierchat.errors import UsageError
+from tierchat.evaluation.prompts import GradedPrompt, read_prompts
+from tierchat.gate_book import GateBook
+from tierchat.gate_files import GateHead
+from tierchat.model_files import VerifiedFiles
+from tierchat.outcome_store import open_store
+from tierchat.output import Output
+from tierchat.paths import Paths, make_private
+from tierchat.progress import counting
+from tierchat.types import QUALITIES
+
+MIN_PROMPTS = 40
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What was typed after `tierchat train`."""
+
+    prompts: Path | None = None
+    builtin: bool = False
+    model: str | None = None
+    minutes: float = 10.0
+    max_prompts: int = 2_500
+    ignore_token: bool = False
+    seed: int = 0
+
+
+def run(
+    request: TrainRequest, catalogue: Catalogue, settings: Settings, paths: Paths, output: Output
+) -> int:
+    """Teach a cascade's gates; returns the exit code. Ctrl-C keeps what was learned so far."""
+    cascade = request.model or settings.cascade
+    spec = find_cascade(catalogue, cascade)
+    if len(spec.tiers) < 2:
+        raise UsageError(f"cascade {cascade} has one tier only", "there is nowhere to escalate to")
+    prompts = find_prompts(request.prompts, request.builtin, request.max_prompts, request.seed)
+    if len(prompts) < MIN_PROMPTS:
+        raise UsageError(
+            f"{len(prompts)} prompts are too few to learn from", f"give at least {MIN_PROMPTS}"
+        )
+    make_private(paths.data_dir)
+    lesson = _Lesson(request, cascade, spec, catalogue, settings, paths, output)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(lesson.run(prompts))
+    if lesson.head is None:
+        output.note("stopped before the first round was over; run it again to go on", "yellow")
+        return EXIT_INTERRUPTED
+    tell(lesson.head, output)
+    return 0 if lesson.is_finished else EXIT_INTERRUPTED
+
+
+def find_cascade(catalogue: Catalogue, name: str) -> CascadeSpec:
+    """Look a cascade up; raises UsageError naming those there are."""
+    if name not in catalogue.cascades:
+        raise UsageError(f"no cascade named {name!r}", f"known: {', '.join(catalogue.cascades)}")
+    return catalogue.cascades[name]
+
+
+def find_prompts(file: Path | None, builtin: bool, num: int, seed: int) -> list[GradedPrompt]:
+    """Read the prompts asked for; raises UsageError unless exactly one source is named."""
+    if (file is None) is (not builtin):
+        raise UsageError("say which prompts to use", "--prompts FILE.jsonl, or --builtin")
+    if file is not None:
+        return _with_answers(file, read_prompts(file))
+    from tierchat.training.builtin import builtin_prompts
+
+    return builtin_prompts(num, seed)
+
+
+def _with_answers(file: Path, prompts: list[GradedPrompt]) -> list[GradedPrompt]:
+    unknown = sum(p.answer is None and p.entry is None for p in prompts)
+    if unknown:
+        raise UsageError(
+            f"{file}: {unknown} of {len(prompts)} prompts have no answer to grade by",
+            'give every line an "answer"',
+        )
+    return prompts
+
+
+class _Lesson:
+    """One run; `head` is that of the last gate file written."""
+
+    def __init__(
+        self,
+        request: TrainRequest,
+        cascade: str,
+        spec: CascadeSpec,
+        catalogue: Catalogue,
+        settings: Settings,
+        paths: Paths,
+        output: Output,
+    ) -> None:
+        self._request, self._cascade, self._spec = request, cascade, spec
+        self._catalogue, self._settings = catalogue, settings
+        self._paths, self._output = paths, output
+        self.head: GateHead | None = None
+        self.is_finished = False
+
+    async def run(self, prompts: Sequence[GradedPrompt]) -> None:
+        from tierchat.training import lesson
+        from tierchat.training.rounds import Budget
+
+        request, paths = self._request, self._paths
+        book = GateBook(paths.gates_dir, VerifiedFiles(paths.verified_file))
+        reads_token = not request.ignore_token
+        work = lesson.work_of(self._spec, self._catalogue, paths, reads_token=reads_token)
+        budget = Budget(60 * request.minutes, request.max_prompts, reads_token, request.seed)
+        make_private(paths.gates_dir)
+        with (
+            open_store(paths.outcomes_file) as store,
+            counting(self._output, "answers") as tell_progress,
+        ):
+            async with lesson.workers(self._catalogue, paths, self._settings.num_threads) as pool:
+                rounds = lesson.learn(work, prompts, pool, store, budget, tell_progress)
+                async for taught in rounds:
+                    last = taught.rounds[-1]
+                    self._output.note(
+                        f"round {last.number}: {last.num_prompts} prompts, "
+                        f"NHG {last.nhg:.3f} on {len(taught.held_out.rows)} held out, "
+                        f"{last.seconds:.0f} s"
+                    )
+                    path = book.path(self._cascade)
+                    self.head = lesson.write(path, self._cascade, work, pool, taught)
+                self.is_finished = True
+
+
+def tell(head: GateHead, output: Output) -> None:
+    """Print what a gate file says of itself."""
+    report = head.report
+    value, low, high = report.nhg
+    output.line(
+        f"{head.cascade}: taught on {report.num_prompts} prompts in {report.num_rounds} rounds, "
+        f"{report.seconds:.0f} s, {report.date}"
+    )
+    output.line(
+        f"NHG {value:.3f} [{low:.3f}, {high:.3f}] on held-out prompts "
+        "(0: mixing tiers at random, 1: an oracle)"
+    )
+    for name, quality in QUALITIES.items():
+        weight = head.cost_weight(quality)
+        chosen = next(t for t in head.tradeoffs if t.cost_weight == weight)
+        output.line(
+            f"{name:9s} {chosen.quality:6.1%} of {head.tiers[-1].name}'s right answers "
+            f"at {chosen.cost:5.1%} of its compute"
+        )

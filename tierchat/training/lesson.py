@@ -1,0 +1,150 @@
+"""One lesson: run the rounds on a real cascade and write its gate file.
+
+The composition root of training: store, pool and rounds meet here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import hashlib
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tierchat import gate_files
+from tierchat.config import CascadeSpec, Catalogue
+from tierchat.evaluation import metrics, policies
+from tierchat.evaluation.collect import Work, collect
+from tierchat.evaluation.matrix import Matrix
+from tierchat.evaluation.prompts import GradedPrompt
+from tierchat.gate_files import GateHead, GateReport, GateTier, Tradeoff
+from tierchat.model_files import VerifiedFiles
+from tierchat.outcome_store import OutcomeStore
+from tierchat.paths import Paths
+from tierchat.pool import MachineMemory, Pool
+from tierchat.row_gate import STAGES
+from tierchat.training.rounds import Budget, Taught, teach
+
+_KEEPALIVE_S = 3600.0
+_NUM_RESAMPLES = 200
+
+
+@contextlib.asynccontextmanager
+async def workers(catalogue: Catalogue, paths: Paths, num_threads: int) -> AsyncIterator[Pool]:
+    """Hold workers of our own, apart from the daemon's, and end them afterwards."""
+    pool = Pool(
+        catalogue.models,
+        VerifiedFiles(paths.verified_file),
+        MachineMemory(paths.machine_file),
+        keepalive_s=_KEEPALIVE_S,
+        num_threads=num_threads,
+    )
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+def work_of(spec: CascadeSpec, catalogue: Catalogue, paths: Paths, *, reads_token: bool) -> Work:
+    """Name the tiers by the content of their models and their effort."""
+    files = VerifiedFiles(paths.verified_file)
+    identities = []
+    for tier in spec.tiers:
+        model = catalogue.models[tier.model]
+        sha256 = files.sha256_of(Path(model.file), model.sha256)
+        identities.append(f"{sha256} think={tier.think} context={model.context}")
+    return Work(spec.tiers, tuple(identities), spec.hold_back, reads_token)
+
+
+def learn(
+    work: Work,
+    prompts: Sequence[GradedPrompt],
+    pool: Pool,
+    store: OutcomeStore,
+    budget: Budget,
+    on_cell: Callable[[int, int], None],
+) -> AsyncIterator[Taught]:
+    """Run the rounds with real workers; every finished answer is kept in the store at once."""
+    lowest = replace(work, tiers=work.tiers[:1], identities=work.identities[:1])
+
+    async def all_tiers(part: Sequence[GradedPrompt]) -> Matrix:
+        return await collect(work, part, pool, store, on_cell)
+
+    async def lowest_tier(part: Sequence[GradedPrompt]) -> Matrix:
+        return await collect(lowest, part, pool, store, on_cell)
+
+    return teach(prompts, all_tiers, lowest_tier, budget)
+
+
+def write(path: Path, cascade: str, work: Work, pool: Pool, taught: Taught) -> GateHead:
+    """Write the gate file of a finished lesson and return its head."""
+    head = GateHead(
+        schema=gate_files.SCHEMA,
+        cascade=cascade,
+        tiers=tuple(_tier(work, index, pool, taught) for index in range(len(work.tiers))),
+        has_token=taught.fit.gates.has_token,
+        hold_back=work.hold_back,
+        unit=taught.fit.gates.costs.unit,
+        tradeoffs=_tradeoffs(taught),
+        report=_report(taught),
+    )
+    gate_files.save(path, head, taught.fit.gates)
+    return head
+
+
+def _tier(work: Work, index: int, pool: Pool, taught: Taught) -> GateTier:
+    spec, costs = work.tiers[index], taught.fit.gates.costs
+    info = pool.info(spec.model)
+    head = taught.fit.gates.heads[index, "prefill"]
+    return GateTier(
+        name=spec.name,
+        model_sha256=work.identities[index].split()[0],
+        quantisation=info.quantisation if info else "",
+        template_sha256=info.template_sha256 if info else "",
+        parameters=costs.parameters[index],
+        generated=costs.generated[index],
+        num_features=len(head.mean),
+    )
+
+
+def _tradeoffs(taught: Taught) -> tuple[Tradeoff, ...]:
+    """Walk the held-out groups at every cost weight; quality is relative to the top tier."""
+    matrix = taught.held_out
+    top = max(float(matrix.right[:, -1].mean()), 1e-9)
+    walks = policies.frontier(matrix, taught.estimates, taught.fit.gates.costs)
+    return tuple(
+        Tradeoff(cost_weight=float(weight), quality=walk.point()[1] / top, cost=walk.point()[0])
+        for weight, walk in zip(policies.COST_WEIGHTS, walks, strict=True)
+    )
+
+
+def _report(taught: Taught) -> GateReport:
+    matrix, right = taught.held_out, taught.held_out.right
+    auroc, ece = {}, {}
+    for tier, name in enumerate(matrix.tiers):
+        for stage in STAGES:
+            own = taught.estimates[tier, stage][:, 0]
+            auroc[f"{name} {stage}"] = _finite(metrics.auroc(own, right[:, tier]))
+            ece[f"{name} {stage}"] = metrics.ece(own, right[:, tier])
+    walks = policies.frontier(matrix, taught.estimates, taught.fit.gates.costs)
+    interval = policies.nhg(matrix, walks, _NUM_RESAMPLES)
+    data = hashlib.sha256("".join(sorted(p.digest for p in taught.learned.prompts)).encode())
+    return GateReport(
+        date=datetime.date.today().isoformat(),
+        data_sha256=data.hexdigest(),
+        num_prompts=len(taught.learned.prompts),
+        num_groups=len(set(taught.learned.groups)),
+        num_rounds=len(taught.rounds),
+        seconds=taught.rounds[-1].seconds,
+        nhg=interval,
+        auroc=auroc,
+        ece=ece,
+        curve=tuple((r.num_prompts, r.nhg) for r in taught.rounds),
+    )
+
+
+def _finite(value: float) -> float:
+    return value if np.isfinite(value) else 0.5

@@ -1,0 +1,156 @@
+"""The arbiter rounds: answer a fresh batch, grade it, fit, measure on held-out groups, go on where
+the gate is least sure.
+
+Does not know files, terminals or how models run: `Collect` is the seam.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from tierchat.evaluation import policies
+from tierchat.evaluation.matrix import Matrix
+from tierchat.evaluation.prompts import GradedPrompt
+from tierchat.training.fit import Fit, fit_gates, predict
+
+Collect = Callable[[Sequence[GradedPrompt]], Awaitable[Matrix]]
+_HELD_OUT_SHARE, _MAX_HELD_OUT = 0.25, 600
+_FIRST_BATCH = 200
+_RANDOM_SHARE = 0.5
+_CANDIDATES_PER_PLACE = 2
+_MIN_GAIN = 0.01
+
+
+@dataclass(frozen=True)
+class Budget:
+    """When to stop: seconds, prompts, or a curve that no longer moves."""
+
+    seconds: float
+    max_prompts: int
+    has_token: bool
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Round:
+    """One line of the log."""
+
+    number: int
+    num_prompts: int
+    nhg: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Taught:
+    """What the rounds came to: the fit, how it does on held-out groups, the curve."""
+
+    fit: Fit
+    learned: Matrix
+    held_out: Matrix
+    estimates: policies.Estimates
+    rounds: tuple[Round, ...]
+
+
+async def teach(
+    prompts: Sequence[GradedPrompt],
+    collect: Collect,
+    collect_lowest: Collect,
+    budget: Budget,
+) -> AsyncIterator[Taught]:
+    """Yield what every round came to, until the held-out curve stops moving or the budget is
+    spent.
+
+    `collect_lowest` answers with the lowest tier only, which is cheap. At least one round is run,
+    however small the budget.
+    """
+    began_s = time.monotonic()
+    held_out_prompts, pool = split(prompts, budget.seed)
+    held_out = await collect(held_out_prompts)
+    chosen: list[GradedPrompt] = []
+    randoms: set[str] = set()
+    rounds: list[Round] = []
+    fit: Fit | None = None
+    estimates: policies.Estimates = {}
+    while True:
+        size = max(_FIRST_BATCH, len(chosen))
+        size = min(size, budget.max_prompts - len(chosen), len(pool))
+        batch, pool, drawn = await _next_batch(pool, size, fit, collect_lowest)
+        chosen += batch
+        randoms |= drawn
+        learned = await collect(chosen)
+        is_random = np.array([prompt.digest in randoms for prompt in learned.prompts])
+        fit = fit_gates(learned, has_token=budget.has_token, representative=is_random)
+        estimates = predict(fit.gates, held_out)
+        spent_s = time.monotonic() - began_s
+        rounds.append(
+            Round(len(rounds) + 1, len(chosen), nhg_of(held_out, fit, estimates), spent_s)
+        )
+        yield Taught(fit, learned, held_out, estimates, tuple(rounds))
+        is_out = spent_s > budget.seconds or len(chosen) >= budget.max_prompts or not pool
+        if is_out or _has_settled(rounds):
+            return
+
+
+def split(
+    prompts: Sequence[GradedPrompt], seed: int
+) -> tuple[list[GradedPrompt], list[GradedPrompt]]:
+    """Set whole groups aside for measuring; the rest, shuffled, is for learning."""
+    rng = random.Random(seed)
+    groups: dict[str, list[GradedPrompt]] = {}
+    for prompt in prompts:
+        groups.setdefault(prompt.group_name, []).append(prompt)
+    names = sorted(groups)
+    rng.shuffle(names)
+    wanted = min(_MAX_HELD_OUT, max(1, int(len(prompts) * _HELD_OUT_SHARE)))
+    held_out: list[GradedPrompt] = []
+    while names and len(held_out) < wanted:
+        held_out += groups[names.pop()]
+    return held_out, [prompt for name in names for prompt in groups[name]]
+
+
+def nhg_of(matrix: Matrix, fit: Fit, estimates: policies.Estimates) -> float:
+    """Give the NHG of gates on a matrix."""
+    return policies.nhg(matrix, policies.frontier(matrix, estimates, fit.gates.costs))[0]
+
+
+async def _next_batch(
+    pool: list[GradedPrompt],
+    size: int,
+    fit: Fit | None,
+    collect_lowest: Collect,
+) -> tuple[list[GradedPrompt], list[GradedPrompt], set[str]]:
+    """Take half at random, which keeps the estimates calibrated, half where the gate is unsure.
+
+    Returns the batch, what is left, and the digests of what was drawn at random.
+    """
+    if fit is None or size >= len(pool):
+        return pool[:size], pool[size:], {prompt.digest for prompt in pool[:size]}
+    num_random = int(size * _RANDOM_SHARE)
+    randoms, rest = pool[:num_random], pool[num_random:]
+    num_unsure = size - num_random
+    candidates = rest[: _CANDIDATES_PER_PLACE * num_unsure]
+    read = await collect_lowest(candidates)
+    head = fit.gates.heads[0, "prefill"]
+    x = read.features(0, "prefill", has_token=fit.gates.has_token)
+    # Between staying and the best of the rest, where is it closest?
+    p = head.probabilities(x)
+    costs = fit.gates.costs.ahead(0, "prefill", read.prompt_tokens[:, 0])
+    values = np.sort(p - 0.1 * costs, axis=1)
+    gaps = values[:, -1] - values[:, -2]
+    order = np.argsort(gaps, kind="stable")[:num_unsure]
+    taken = {read.prompts[i].digest for i in order}
+    unsure = [prompt for prompt in candidates if prompt.digest in taken]
+    left = [prompt for prompt in rest if prompt.digest not in taken]
+    return randoms + unsure, left, {prompt.digest for prompt in randoms}
+
+
+def _has_settled(rounds: Sequence[Round]) -> bool:
+    if len(rounds) < 3:
+        return False
+    return rounds[-1].nhg - max(r.nhg for r in rounds[:-2]) < _MIN_GAIN
