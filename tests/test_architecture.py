@@ -47,6 +47,7 @@ FLOORS = (
     ("tierchat.daemon_start", 4),
     ("tierchat.progress", 5),
     ("tierchat.train_run", 5),
+    ("tierchat.eval_run", 5),
     ("tierchat.gate_shelf", 5),
     ("tierchat.output", 5),
     ("tierchat.terminal_text", 5),

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     import typer
 
-COMMANDS = ("ask", "train", "gate", "ps", "daemon", "config", "paths", "doctor")
+COMMANDS = ("ask", "train", "eval", "gate", "ps", "daemon", "config", "paths", "doctor")
 EXIT_BUG = 1
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141

@@ -67,7 +67,10 @@ class GateReport(Frozen, frozen=True):
 
 
 class GateHead(Frozen, frozen=True):
-    """The JSON part of a gate file; `numbers_sha256` ties it to its npz."""
+    """The JSON part of a gate file; `numbers_sha256` ties it to its npz.
+
+    `learned` names the question groups it was fitted on, which can judge it no more.
+    """
 
     schema: int
     cascade: str
@@ -77,6 +80,7 @@ class GateHead(Frozen, frozen=True):
     unit: float
     tradeoffs: tuple[Tradeoff, ...]
     report: GateReport
+    learned: tuple[str, ...] = ()
     numbers_sha256: str = ""
 
     def cost_weight(self, quality: float) -> float:

@@ -90,6 +90,7 @@ def write(path: Path, cascade: str, work: Work, pool: Pool, taught: Taught) -> G
         unit=taught.fit.gates.costs.unit,
         tradeoffs=_tradeoffs(taught),
         report=_report(taught),
+        learned=tuple(sorted(set(taught.learned.groups))),
     )
     gate_files.save(path, head, taught.fit.gates)
     return head

@@ -1,0 +1,52 @@
+"""`tierchat eval`: measure a learned gate against every known policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tierchat.commands.options import Json, Quiet, our_paths
+from tierchat.commands.train import Builtin, CascadeName, Prompts
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command("eval")(evaluate)
+
+
+def evaluate(
+    prompts: Prompts = None,
+    builtin: Builtin = False,
+    model: CascadeName = None,
+    compare: Annotated[
+        bool, typer.Option("--compare", help="Measure the policies of the literature, too.")
+    ] = False,
+    max_prompts: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Ask no more prompts than this.")
+    ] = 2_500,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the curves as png, svg or pdf.")
+    ] = None,
+    json: Json = False,
+    seed: Annotated[int, typer.Option(metavar="N", help="Choose other live prompts.")] = 0,
+    quiet: Quiet = False,
+) -> None:
+    """Measure the learned gate: every tier answers every prompt once, then every policy is
+    replayed on the answers, and a live run checks the replay.
+
+    Prompts that the gate was taught on are left out; --compare lets the other policies learn from
+    them.
+    """
+    import os
+
+    from tierchat.config import load_catalogue, load_settings
+    from tierchat.eval_run import EvalRequest, run
+    from tierchat.output import standard_output
+
+    paths = our_paths()
+    request = EvalRequest(prompts, builtin, model, compare, max_prompts, plot, json, seed)
+    output = standard_output(quiet=quiet)
+    settings = load_settings(paths, os.environ)
+    raise typer.Exit(run(request, load_catalogue(paths), settings, paths, output))

@@ -1,0 +1,216 @@
+"""`tierchat eval` once its options are read: the outcome matrix, every policy on it, a live run.
+
+Does not know typer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tierchat import gate_files
+from tierchat.cascade import Cascade
+from tierchat.config import Catalogue, Settings
+from tierchat.errors import UsageError
+from tierchat.evaluation import policies, report
+from tierchat.evaluation.chart import save_chart, terminal_chart
+from tierchat.evaluation.collect import collect
+from tierchat.evaluation.matrix import Matrix
+from tierchat.evaluation.prompts import GradedPrompt, grade
+from tierchat.evaluation.report import EvalReport
+from tierchat.gate_book import FoundGate, GateBook
+from tierchat.model_files import VerifiedFiles
+from tierchat.outcome_store import open_store
+from tierchat.output import Output
+from tierchat.paths import Paths, make_private
+from tierchat.pool import Pool
+from tierchat.progress import counting
+from tierchat.train_run import find_cascade, find_prompts
+from tierchat.types import QUALITIES, Done, Message, Prompt, Sampling, TierOptions
+
+_NUM_LIVE = 60
+
+
+@dataclass(frozen=True)
+class EvalRequest:
+    """What was typed after `tierchat eval`."""
+
+    prompts: Path | None = None
+    builtin: bool = False
+    model: str | None = None
+    compare: bool = False
+    max_prompts: int = 2_500
+    plot: Path | None = None
+    json: bool = False
+    seed: int = 0
+
+
+def run(
+    request: EvalRequest, catalogue: Catalogue, settings: Settings, paths: Paths, output: Output
+) -> int:
+    """Measure a cascade's learned gate; returns the exit code."""
+    cascade = request.model or settings.cascade
+    spec = find_cascade(catalogue, cascade)
+    if request.plot and request.plot.suffix not in (".png", ".svg", ".pdf"):
+        raise UsageError(f"cannot draw a {request.plot.suffix or 'nameless'} file", "png, svg, pdf")
+    book = GateBook(paths.gates_dir, VerifiedFiles(paths.verified_file))
+    if not book.has_file(cascade):
+        raise UsageError(f"{cascade} has no learned gate to measure", "run `tierchat train` first")
+    gate, notice = book.find(cascade, spec, catalogue.models)
+    if gate is None:
+        raise UsageError(notice, "run `tierchat train` again")
+    prompts = find_prompts(request.prompts, request.builtin, request.max_prompts, request.seed)
+    known = set(gate.head.learned)
+    fresh = [p for p in prompts if p.group_name not in known][: request.max_prompts]
+    seen = [p for p in prompts if p.group_name in known]
+    if not fresh:
+        raise UsageError("the gate has learned from every one of these prompts", "give others")
+    if request.compare and not seen:
+        raise UsageError(
+            "the controls have nothing to learn from", "give --compare the prompts of the training"
+        )
+    make_private(paths.data_dir)
+    measuring = _Measuring(request, cascade, catalogue, settings, paths, output, gate)
+    found = asyncio.run(measuring.run(fresh, seen if request.compare else []))
+    _show(found, request, len(seen), output)
+    return 0
+
+
+class _Measuring:
+    """One run of `eval`."""
+
+    def __init__(
+        self,
+        request: EvalRequest,
+        cascade: str,
+        catalogue: Catalogue,
+        settings: Settings,
+        paths: Paths,
+        output: Output,
+        gate: FoundGate,
+    ) -> None:
+        self._request, self._cascade, self._catalogue = request, cascade, catalogue
+        self._settings, self._paths, self._output = settings, paths, output
+        self._gate = gate
+
+    async def run(self, fresh: Sequence[GradedPrompt], seen: Sequence[GradedPrompt]) -> EvalReport:
+        from tierchat.evaluation.controls import controls
+        from tierchat.training import lesson
+        from tierchat.training.fit import predict
+
+        spec = self._catalogue.cascades[self._cascade]
+        reads_token = self._gate.head.has_token
+        work = lesson.work_of(spec, self._catalogue, self._paths, reads_token=reads_token)
+        gates = gate_files.load(self._gate.path)
+        async with lesson.workers(self._catalogue, self._paths, self._settings.num_threads) as pool:
+            with (
+                open_store(self._paths.outcomes_file) as store,
+                counting(self._output, "answers") as tell,
+            ):
+                judged = await collect(work, fresh, pool, store, tell)
+                learned = await collect(work, seen, pool, store, tell) if seen else None
+            estimates = predict(gates, judged)
+            ours = policies.frontier(judged, estimates, gates.costs)
+            weight = self._gate.head.cost_weight(QUALITIES["balanced"])
+            balanced = policies.walk(judged, estimates, gates.costs, weight)
+            live = await self._live(judged, balanced, pool)
+        others = controls(learned, judged) if learned else []
+        auroc, helps, ece = report.readers(judged, estimates)
+        return EvalReport(
+            cascade=self._cascade,
+            num_prompts=len(judged.rows),
+            num_groups=len(set(judged.groups)),
+            tiers={
+                name: (float(judged.costs()[:, tier].mean()), float(judged.right[:, tier].mean()))
+                for tier, name in enumerate(judged.tiers)
+            },
+            lines=report.policy_lines(judged, ours, others),
+            auroc=auroc,
+            auroc_helps=helps,
+            ece=ece,
+            at_balanced=report.describe_walk(judged, balanced),
+            families=report.by_family(judged, balanced),
+            live=live,
+        )
+
+    async def _live(self, judged: Matrix, walk: policies.Walk, pool: Pool) -> dict[str, float]:
+        """Send some prompts through the real cascade: it must do as the replay says."""
+        book = GateBook(self._gate.path.parent, VerifiedFiles(self._paths.verified_file))
+        cascade = Cascade(self._catalogue, pool, self._cascade, book)
+        num = min(_NUM_LIVE, len(judged.rows))
+        chosen = random.Random(self._request.seed).sample(range(len(judged.rows)), num)
+        same_tier = same_grade = 0
+        for index in chosen:
+            prompt = judged.prompts[index]
+            tier, text = await _ask(cascade, prompt)
+            same_tier += tier == judged.tiers[walk.tier[index]]
+            same_grade += bool(grade(prompt, text)) == bool(walk.right[index])
+        return {"prompts": num, "same tier": same_tier / num, "same grade": same_grade / num}
+
+
+async def _ask(cascade: Cascade, prompt: GradedPrompt) -> tuple[str | None, str]:
+    system = [Message(role="system", content=prompt.system)] if prompt.system else []
+    asked = Prompt(
+        messages=(*system, Message(role="user", content=prompt.prompt)),
+        sampling=Sampling(temperature=0),
+        options=TierOptions(hold="answer"),
+    )
+    async for event in cascade.answer(asked):
+        if isinstance(event, Done):
+            return event.outcome.tier, event.outcome.answer
+    return None, ""
+
+
+def _show(found: EvalReport, request: EvalRequest, num_seen: int, output: Output) -> None:
+    curves = [(line.name, line.curve) for line in found.lines if line.name in _DRAWN]
+    curves.append(("tiers", tuple(sorted(found.tiers.values()))))
+    if request.plot:
+        save_chart(curves, request.plot)
+    if request.json:
+        output.line(msgspec.json.encode(found).decode())
+        return
+    left_out = f"; {num_seen} it was taught on are left out" if num_seen else ""
+    output.line(f"{found.cascade}: {found.num_prompts} prompts the gate has not seen{left_out}")
+    output.line("")
+    output.line(f"{'':22s} {'NHG':>24s}  {'tierchat ahead by':>24s}  best  cost at 99 %")
+    for line in found.lines:
+        ahead = _interval(line.ours_ahead) if line.ours_ahead else ""
+        output.line(
+            f"{line.name:22s} {_interval(line.nhg):>24s}  {ahead:>24s}  {line.best_quality:.3f}  "
+            f"{line.cost_at_99:.3f}"
+        )
+    output.line("")
+    for part in terminal_chart(curves):
+        output.line(part)
+    output.line("")
+    output.line("at --quality balanced:")
+    for name, value in found.at_balanced.items():
+        output.line(f"  {name:24s} {value:.3f}")
+    output.line("")
+    output.line("gates:            AUROC right   AUROC helps   ECE")
+    for name, value in found.auroc.items():
+        helps = f"{found.auroc_helps[name]:.3f}" if name in found.auroc_helps else ""
+        output.line(f"  {name:16s} {value:10.3f} {helps:>13s} {found.ece[name]:7.3f}")
+    output.line("")
+    names = list(found.tiers)
+    output.line(f"{'family':28s} " + " ".join(f"{n:>9s}" for n in (*names, "tierchat", "cost/top")))
+    for family, line_ in found.families.items():
+        values = [line_[n] for n in (*names, "tierchat", "cost / top")]
+        output.line(f"{family:28s} " + " ".join(f"{v:9.3f}" for v in values))
+    output.line("")
+    output.line(
+        f"live run of {found.live['prompts']:.0f} prompts: same tier as the replay "
+        f"{found.live['same tier']:.1%}, same grade {found.live['same grade']:.1%}"
+    )
+
+
+_DRAWN = ("tierchat", "oracle", "prompt-only router", "answer confidence")
+
+
+def _interval(values: tuple[float, float, float]) -> str:
+    return f"{values[0]:6.3f} [{values[1]:6.3f}, {values[2]:6.3f}]"

@@ -1,0 +1,62 @@
+"""Quality against cost as a picture: characters for a terminal, or a file by matplotlib.
+
+Does not know policies; curves are (name, points).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+Curve = tuple[str, Sequence[tuple[float, float]]]
+_MARKS = "●○+x*#@%&="
+
+
+def terminal_chart(curves: Sequence[Curve], width: int = 64, height: int = 16) -> list[str]:
+    """Draw curves over cost (left to right) and quality (up); earlier ones lie on top."""
+    low = min(q for _, points in curves for _, q in points)
+    high = max(q for _, points in curves for _, q in points)
+    far = max(c for _, points in curves for c, _ in points)
+    grid = [[" "] * width for _ in range(height)]
+    for (_, points), mark in reversed(list(zip(curves, _MARKS, strict=False))):
+        costs, qualities = np.array(points).T
+        for column in range(width):
+            cost = far * column / (width - 1)
+            if cost < costs[0]:
+                continue
+            quality = float(np.interp(cost, costs, qualities))
+            row = round((quality - low) / max(high - low, 1e-9) * (height - 1))
+            grid[height - 1 - row][column] = mark
+    lines = []
+    for index, cells in enumerate(grid):
+        value = high - (high - low) * index / (height - 1)
+        label = f"{value:5.2f}" if index % 5 == 0 or index == height - 1 else " " * 5
+        lines.append(f"{label} │{''.join(cells)}".rstrip())
+    lines.append(f"      └{'─' * width}")
+    lines.append(f"       0{'compute, relative to the top tier':^{width - 6}}{far:.2f}")
+    lines.append(
+        "       " + "  ".join(f"{m} {n}" for (n, _), m in zip(curves, _MARKS, strict=False))
+    )
+    return lines
+
+
+def save_chart(curves: Sequence[Curve], path: Path) -> None:
+    """Write a picture; the format follows the file's ending."""
+    import matplotlib
+
+    matplotlib.use("agg")
+    from matplotlib import pyplot
+
+    figure, axes = pyplot.subplots(figsize=(7, 4.5))
+    for name, points in curves:
+        costs, qualities = np.array(points).T
+        axes.plot(costs, qualities, marker="." if len(points) > 1 else "o", label=name)
+    axes.set_xlabel("compute, relative to the top tier alone")
+    axes.set_ylabel("share of right answers")
+    axes.grid(alpha=0.3)
+    axes.legend(fontsize=8)
+    figure.tight_layout()
+    figure.savefig(path)
+    pyplot.close(figure)

@@ -1,0 +1,171 @@
+"""The policies to be compared with: each is fitted on the same prompts and replayed on the same
+matrix as ours.
+
+Does not know files or terminals. Needs scikit-learn.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from tierchat.evaluation.matrix import Floats, Matrix, reading_of
+from tierchat.evaluation.policies import COST_WEIGHTS, Walk, alone, oracle, pick, singles
+
+NUM_THRESHOLDS = 60
+
+
+@dataclass(frozen=True)
+class Control:
+    """One policy of the literature, at every setting it has."""
+
+    name: str
+    source: str
+    walks: tuple[Walk, ...]
+
+
+def controls(learned: Matrix, judged: Matrix) -> list[Control]:
+    """Fit every control on `learned` and walk it over `judged`."""
+    return [
+        *(
+            Control(f"{name} alone", "single tier", (walk,))
+            for name, walk in zip(judged.tiers, singles(judged), strict=True)
+        ),
+        Control("random at equal rate", "the hull of single tiers", tuple(_random(judged))),
+        Control("prompt-only router", "arXiv 2406.18665", tuple(_prompt_router(learned, judged))),
+        Control("first-token margin", "decision A", tuple(_margin(judged))),
+        Control("answer confidence", "UCCI, arXiv 2605.18796", tuple(_ucci(learned, judged))),
+        Control("token quantiles", "arXiv 2404.10136", tuple(_quantiles(learned, judged))),
+        Control("answer scorer", "FrugalGPT, arXiv 2305.05176", tuple(_scorer(learned, judged))),
+        Control("oracle", "knows who is right", tuple(oracle(judged))),
+    ]
+
+
+def climb(matrix: Matrix, scores: Sequence[Floats], whole_answer: bool) -> list[Walk]:
+    """Go one tier up wherever a tier's score is below a threshold, for many thresholds.
+
+    `scores` has one array a tier but the top one; rejected answers are paid for in full when
+    `whole_answer`, else their prompt only.
+    """
+    levels = np.quantile(np.concatenate(scores), np.linspace(0, 1, NUM_THRESHOLDS))
+    walks = []
+    for level in np.concatenate(([-np.inf], levels, [np.inf])):
+        at, num = np.zeros(len(matrix.rows), np.intp), len(matrix.rows)
+        cost, tokens, discarded = np.zeros(num), np.zeros(num), np.zeros(num)
+        for tier in range(len(matrix.tiers)):
+            here = at == tier
+            leaves = here & (scores[tier] < level) if tier < len(scores) else here & False
+            written = matrix.generated_tokens[:, tier]
+            if not whole_answer:
+                written = np.where(leaves, 0.0, written)
+            spent = matrix.prompt_tokens[:, tier] + written
+            cost[here] += (matrix.parameters[tier] * spent / matrix.unit())[here]
+            tokens[here] += spent[here]
+            discarded[leaves] += spent[leaves]
+            at[leaves] += 1
+        right = matrix.right[np.arange(num), at]
+        walks.append(Walk(at, right, cost, tokens, discarded, at, discarded))
+    return walks
+
+
+def _random(matrix: Matrix, seed: int = 0) -> list[Walk]:
+    rng = np.random.default_rng(seed)
+    drawn = rng.random(len(matrix.rows))
+    walks = [alone(matrix, tier) for tier in range(len(matrix.tiers))]
+    for tier in range(1, len(matrix.tiers)):
+        for share in np.linspace(0.05, 0.95, 10):
+            walks.append(pick(matrix, np.where(drawn < share, tier, tier - 1)))
+    return walks
+
+
+def _prompt_router(learned: Matrix, judged: Matrix) -> list[Walk]:
+    """Choose a tier from the text alone: character n-grams, one logistic a tier."""
+    predict = _text_model([p.prompt for p in learned.prompts], learned.right)
+    p = predict([p.prompt for p in judged.prompts])
+    costs = learned.costs().mean(0)
+    return [pick(judged, np.argmax(p - weight * costs, axis=1)) for weight in COST_WEIGHTS]
+
+
+def _margin(judged: Matrix) -> list[Walk]:
+    scores = [
+        np.array([row[tier].probe.first.margin or 0.0 for row in judged.rows])
+        for tier in range(len(judged.tiers) - 1)
+    ]
+    return climb(judged, scores, whole_answer=False)
+
+
+def _ucci(learned: Matrix, judged: Matrix) -> list[Walk]:
+    """Calibrate the mean token log-probability of the answer."""
+    from sklearn.isotonic import IsotonicRegression
+
+    scores = []
+    for tier in range(len(judged.tiers) - 1):
+        model = IsotonicRegression(out_of_bounds="clip")
+        model.fit(_mean_logprobs(learned, tier), learned.right[:, tier])
+        scores.append(model.predict(_mean_logprobs(judged, tier)))
+    return climb(judged, scores, whole_answer=True)
+
+
+def _quantiles(learned: Matrix, judged: Matrix) -> list[Walk]:
+    """Fit a logistic on quantiles of the answer's token log-probabilities."""
+    scores = []
+    for tier in range(len(judged.tiers) - 1):
+        x, y = _logprob_quantiles(learned, tier), _logprob_quantiles(judged, tier)
+        scores.append(_logistic(x, learned.right[:, tier])(y))
+    return climb(judged, scores, whole_answer=True)
+
+
+def _scorer(learned: Matrix, judged: Matrix) -> list[Walk]:
+    """Judge question and answer by their text."""
+    scores = []
+    for tier in range(len(judged.tiers) - 1):
+        texts = [_with_answer(learned, i, tier) for i in range(len(learned.rows))]
+        predict = _text_model(texts, learned.right[:, [tier]])
+        judged_texts = [_with_answer(judged, i, tier) for i in range(len(judged.rows))]
+        scores.append(predict(judged_texts)[:, 0])
+    return climb(judged, scores, whole_answer=True)
+
+
+def _with_answer(matrix: Matrix, index: int, tier: int) -> str:
+    return f"{matrix.prompts[index].prompt}\n\nAnswer: {matrix.rows[index][tier].answer}"
+
+
+def _mean_logprobs(matrix: Matrix, tier: int) -> Floats:
+    found = [np.mean(row[tier].probe.logprobs or (0.0,)) for row in matrix.rows]
+    return np.array(found, float)
+
+
+def _logprob_quantiles(matrix: Matrix, tier: int) -> Floats:
+    levels = np.linspace(0, 1, 11)
+    readings = [reading_of(row[tier], "answer", matrix.hold_back) for row in matrix.rows]
+    return np.array([np.quantile(r.logprobs or (0.0,), levels) for r in readings])
+
+
+def _text_model(
+    texts: Sequence[str], truths: npt.NDArray[np.bool_]
+) -> Callable[[Sequence[str]], Floats]:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    vectorizer = TfidfVectorizer(
+        analyzer="char_wb", ngram_range=(1, 4), min_df=2, sublinear_tf=True
+    )
+    x = vectorizer.fit_transform(texts)
+    models = [_logistic(x, truths[:, column], 10.0) for column in range(truths.shape[1])]
+    return lambda found: np.stack([m(vectorizer.transform(found)) for m in models], -1)
+
+
+def _logistic(
+    x: Floats, truth: npt.NDArray[np.bool_], strength: float = 1.0
+) -> Callable[[Floats], Floats]:
+    from sklearn.linear_model import LogisticRegression
+
+    if truth.all() or not truth.any():
+        return lambda found: np.full(found.shape[0], float(truth.mean()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = LogisticRegression(C=strength, max_iter=500).fit(x, truth)
+    return lambda found: np.asarray(model.predict_proba(found)[:, 1], float)
