@@ -90,7 +90,7 @@ class Client:
             return self._status()
         except (OSError, http.client.HTTPException):
             return None
-        except msgspec.DecodeError as error:
+        except ValueError as error:
             raise _unreadable(error) from error
 
     def start(self) -> DaemonStatus:
@@ -230,7 +230,7 @@ def _read_chunk(data: bytes) -> list[CascadeEvent]:
         if "error" in chunk:
             raise _error(data, 200)
         return list(_events_of(chunk))
-    except (msgspec.DecodeError, LookupError, TypeError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         raise _unreadable(error) from error
 
 
@@ -266,7 +266,7 @@ def _unreadable(error: Exception) -> DaemonUnreachable:
 def _error(body: bytes, status: int) -> TierchatError:
     try:
         found = msgspec.json.decode(body)["error"]
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (ValueError, KeyError, TypeError):
         return DaemonUnreachable(
             f"the daemon answered {status} without saying why",
             f"another version may be running (this is {__version__}): tierchat daemon down",

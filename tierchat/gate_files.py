@@ -104,7 +104,7 @@ def read_head(path: Path) -> GateHead:
     try:
         raw = _read(path, _MAX_HEAD_BYTES)
         head = msgspec.json.decode(raw, type=GateHead)
-    except (msgspec.ValidationError, msgspec.DecodeError) as error:
+    except ValueError as error:
         raise GateFileBad(f"{path} is not a gate file: {error}", _HINT) from error
     if head.schema != SCHEMA:
         raise GateFileBad(f"{path} has schema {head.schema}, this tierchat reads {SCHEMA}", _HINT)

@@ -72,7 +72,7 @@ class VerifiedFiles:
     def _load(self) -> dict[str, str]:
         try:
             return msgspec.json.decode(self._memory.read_bytes(), type=dict[str, str])
-        except (OSError, msgspec.ValidationError, msgspec.DecodeError):
+        except (OSError, ValueError):
             return {}
 
     def _save(self, known: dict[str, str]) -> None:

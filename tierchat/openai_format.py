@@ -235,7 +235,7 @@ def _given(body: bytes, field: str) -> str:
                 value = msgspec.json.decode(value, type=list[msgspec.Raw])[int(name)]
             else:
                 value = msgspec.json.decode(value, type=dict[str, msgspec.Raw])[name]
-    except (msgspec.DecodeError, LookupError):
+    except (ValueError, LookupError):
         return ""
     return f" = {_shortened(bytes(value))}"
 

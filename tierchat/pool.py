@@ -65,7 +65,7 @@ class MachineMemory:
         """False once a worker has died of llama.cpp's repacked-weights kernels here."""
         try:
             known = msgspec.json.decode(self._path.read_bytes(), type=dict[str, bool])
-        except (OSError, msgspec.ValidationError, msgspec.DecodeError):
+        except (OSError, ValueError):
             return True
         return known.get("uses_extra_buffer_types", True)
 

@@ -233,7 +233,7 @@ class Worker:
                     self._dispatch(frame)
         except ConnectionError:
             pass  # The child died with our frames unread; its exit code says how.
-        except (OSError, TierchatError, msgspec.ValidationError, msgspec.DecodeError) as error:
+        except (OSError, TierchatError, ValueError) as error:
             self._stall = self._stall or f"broke the protocol ({error}) and was killed"
             self.kill()
         self._loading.put_nowait(None)

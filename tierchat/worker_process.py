@@ -15,8 +15,6 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 
-import msgspec
-
 from tierchat.errors import ContextTooLong, TemplateError, TierchatError
 from tierchat.held_model import HeldModel
 from tierchat.protocol import (
@@ -83,7 +81,7 @@ class Connection:
                 if not data:
                     break
                 self._ready = self._reader.feed(data)
-        except (OSError, TierchatError, msgspec.ValidationError, msgspec.DecodeError) as error:
+        except (OSError, TierchatError, ValueError) as error:
             print(f"orders cannot be read: {error}", file=sys.stderr)
         self.inbox.put(None)
 

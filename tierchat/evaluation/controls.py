@@ -30,6 +30,13 @@ class Control:
 
 def controls(learned: Matrix, judged: Matrix) -> list[Control]:
     """Fit every control on `learned` and walk it over `judged`."""
+    from threadpoolctl import threadpool_limits
+
+    with threadpool_limits(1):
+        return _controls(learned, judged)
+
+
+def _controls(learned: Matrix, judged: Matrix) -> list[Control]:
     return [
         *(
             Control(f"{name} alone", "single tier", (walk,))

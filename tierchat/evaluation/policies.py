@@ -5,7 +5,7 @@ Does not know how probabilities were found; charges every visited tier, discarde
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -108,19 +108,37 @@ def points(walks: Sequence[Walk], weights: Floats | None = None) -> Floats:
     return np.array([w.point(weights) for w in walks])
 
 
+def nhg_of(matrix: Matrix, walks: Sequence[Walk]) -> Callable[[Floats], float]:
+    """Give NHG as a function of prompt weights.
+
+    Every policy may also be mixed with single tiers, which is how far below 0 it cannot fall.
+    """
+    singly, perfectly = singles(matrix), oracle(matrix)
+    tables = [_table(part) for part in ((*walks, *singly), singly, perfectly)]
+
+    def statistic(weights: Floats) -> float:
+        shares = weights / weights.sum()
+        return metrics.nhg(*(table @ shares for table in tables))
+
+    return statistic
+
+
 def nhg(
     matrix: Matrix, walks: Sequence[Walk], num_resamples: int = 0
 ) -> tuple[float, float, float]:
     """Give the NHG of a frontier with its 95 % interval over question groups."""
-    singly, perfectly = singles(matrix), oracle(matrix)
-
-    def statistic(weights: Floats) -> float:
-        return metrics.nhg(*(points(part, weights) for part in (walks, singly, perfectly)))
-
+    statistic = nhg_of(matrix, walks)
     if not num_resamples:
         value = statistic(np.ones(len(matrix.rows)))
         return value, value, value
     return metrics.bootstrap(statistic, matrix.groups, num=num_resamples)
+
+
+def _table(walks: Sequence[Walk]) -> Floats:
+    """Stack costs and grades, shape (walks, 2, prompts); settings that do the same count once."""
+    rows = np.stack([np.stack((walk.cost, walk.right.astype(float))) for walk in walks])
+    found: Floats = np.unique(rows, axis=0)
+    return found
 
 
 def alone(matrix: Matrix, tier: int) -> Walk:

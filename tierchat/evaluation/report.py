@@ -11,7 +11,7 @@ import numpy as np
 
 from tierchat.evaluation import metrics, policies
 from tierchat.evaluation.controls import Control
-from tierchat.evaluation.matrix import Floats, Matrix
+from tierchat.evaluation.matrix import Matrix
 from tierchat.evaluation.policies import Walk
 from tierchat.types import Frozen
 
@@ -53,23 +53,22 @@ def policy_lines(
     matrix: Matrix, ours: Sequence[Walk], others: Sequence[Control]
 ) -> tuple[PolicyLine, ...]:
     """Measure ours and every control on the same resamples of question groups."""
-    base, best = policies.singles(matrix), policies.oracle(matrix)
     top = float(matrix.right[:, -1].mean())
 
-    def nhg_of(walks: Sequence[Walk], weights: Floats) -> float:
-        return metrics.nhg(*(policies.points(part, weights) for part in (walks, base, best)))
+    our_nhg = policies.nhg_of(matrix, ours)
 
     def line(name: str, source: str, walks: Sequence[Walk], *, is_ours: bool) -> PolicyLine:
         found = policies.points(walks)
+        nhg = policies.nhg_of(matrix, walks)
         lead = None
         if not is_ours:
             lead = metrics.bootstrap(
-                lambda w: nhg_of(ours, w) - nhg_of(walks, w), matrix.groups, num=NUM_RESAMPLES
+                lambda w: our_nhg(w) - nhg(w), matrix.groups, num=NUM_RESAMPLES
             )
         return PolicyLine(
             name=name,
             source=source,
-            nhg=metrics.bootstrap(lambda w: nhg_of(walks, w), matrix.groups, num=NUM_RESAMPLES),
+            nhg=metrics.bootstrap(nhg, matrix.groups, num=NUM_RESAMPLES),
             ours_ahead=lead,
             best_quality=float(found[:, 1].max()),
             cost_at_99=metrics.cost_at(found, 0.99 * top),

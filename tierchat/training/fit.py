@@ -47,15 +47,19 @@ def fit_gates(
 
     `representative` marks the prompts that were drawn at random: calibration looks at them alone.
     """
+    from threadpoolctl import threadpool_limits
+
     heads: dict[tuple[int, Stage], Head] = {}
     estimates: dict[tuple[int, Stage], Floats] = {}
     folds = _folds(matrix.groups)
-    for tier in range(len(matrix.tiers)):
-        for stage in stages:
-            x = matrix.features(tier, stage, has_token=has_token)
-            heads[tier, stage], estimates[tier, stage] = fit_head(
-                x, matrix.right[:, tier:], folds, representative
-            )
+    # The systems are small: more threads wait for each other longer than they compute.
+    with threadpool_limits(1):
+        for tier in range(len(matrix.tiers)):
+            for stage in stages:
+                x = matrix.features(tier, stage, has_token=has_token)
+                heads[tier, stage], estimates[tier, stage] = fit_head(
+                    x, matrix.right[:, tier:], folds, representative
+                )
     gates = RowGates(matrix.tiers, costs_of(matrix), has_token, heads)
     return Fit(gates, estimates)
 

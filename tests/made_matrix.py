@@ -1,0 +1,46 @@
+"""An outcome matrix made up from a seed, in which hidden states tell who is right."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tierchat.evaluation.matrix import Cell, Matrix
+from tierchat.evaluation.prompts import GradedPrompt
+from tierchat.protocol import Probe
+from tierchat.types import Signals
+
+WIDTHS = (6, 8, 8)
+PARAMETERS = (1.0, 10.0, 40.0)
+
+
+def made_matrix(num: int, seed: int = 0) -> Matrix:
+    """Make prompts of some hardness: the higher a tier, the harder what it gets right."""
+    rng = np.random.default_rng(seed)
+    hardness = rng.random(num)
+    rows, prompts = [], []
+    for index in range(num):
+        cells = []
+        for tier, width in enumerate(WIDTHS):
+            is_right = hardness[index] + 0.05 * rng.normal() < (0.3, 0.6, 0.9)[tier]
+            cells.append(_cell(rng, width, hardness[index], is_right))
+        rows.append(tuple(cells))
+        prompts.append(GradedPrompt(prompt=f"{seed} {index}", answer="1", family=f"f{index % 4}"))
+    return Matrix(("XS", "S", "M"), PARAMETERS, tuple(prompts), tuple(rows))
+
+
+def _cell(rng: np.random.Generator, width: int, hardness: float, is_right: bool) -> Cell:
+    num_generated = int(rng.integers(2, 30))
+    hidden = rng.normal(size=(2, width)).astype("<f4")
+    hidden[:, 0] += 4 * hardness
+    hidden[1, 1] += 2 * is_right
+    signals = Signals(escalate_probability=0.1, entropy=1.0, margin=0.5, num_prompt_tokens=10)
+    logprobs = tuple(float(x) for x in -rng.random(num_generated + 1) * (0.1 if is_right else 1.0))
+    probe = Probe(
+        first=signals,
+        first_hidden=hidden[0].tobytes(),
+        second=signals,
+        second_hidden=hidden[1].tobytes(),
+        logprobs=logprobs,
+        num_answer_tokens=num_generated,
+    )
+    return Cell(is_right, "1", 10, num_generated, 0.01, probe)

@@ -1,0 +1,230 @@
+"""Gate files: what was saved comes back, and nothing damaged or foreign is ever used."""
+
+from __future__ import annotations
+
+import io
+import json
+import random
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_matrix import made_matrix
+
+pytest.importorskip("sklearn", reason="extra [train]")
+
+from tierchat import gate_files
+from tierchat.config import load_catalogue
+from tierchat.gate_book import GateBook
+from tierchat.gate_files import (
+    GateFileBad,
+    GateHead,
+    GateReport,
+    GateTier,
+    Tradeoff,
+    numbers_file,
+    read_head,
+)
+from tierchat.model_files import VerifiedFiles
+from tierchat.paths import find_paths
+from tierchat.training.fit import Fit, fit_gates
+
+MATRIX = made_matrix(120)
+FIT: Fit = fit_gates(MATRIX, has_token=False)
+
+
+def head(**changes: object) -> GateHead:
+    catalogue = load_catalogue(find_paths({"TIERCHAT_HOME": "/nonexistent"}))
+    models = [catalogue.models[f"pocket-{name}"] for name in ("xs", "s", "m")]
+    tiers = tuple(
+        GateTier(
+            name=name,
+            model_sha256=model.sha256 or "",
+            quantisation="",
+            template_sha256="",
+            parameters=1.0,
+            generated=2.0,
+            num_features=9,
+        )
+        for name, model in zip(("XS", "S", "M"), models, strict=True)
+    )
+    report = GateReport(
+        date="2026-01-01",
+        data_sha256="",
+        num_prompts=1,
+        num_groups=1,
+        num_rounds=1,
+        seconds=1.0,
+        nhg=(0.5, 0.4, 0.6),
+        auroc={},
+        ece={},
+        curve=((1, 0.5),),
+    )
+    found = dict(
+        schema=1,
+        cascade="pocket",
+        tiers=tiers,
+        has_token=False,
+        hold_back=8,
+        unit=10.0,
+        tradeoffs=(
+            Tradeoff(cost_weight=0.0, quality=1.01, cost=0.9),
+            Tradeoff(cost_weight=0.1, quality=0.992, cost=0.4),
+            Tradeoff(cost_weight=1.0, quality=0.6, cost=0.1),
+        ),
+        report=report,
+    )
+    return GateHead(**{**found, **changes})  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "pocket.json"
+    gate_files.save(path, head(), FIT.gates)
+    return path
+
+
+def test_gates_come_back_as_they_were(path: Path) -> None:
+    gates = gate_files.load(path)
+    assert gates.tiers == ("XS", "S", "M") and gates.heads.keys() == FIT.gates.heads.keys()
+    x = MATRIX.features(1, "first", has_token=False)
+    again, before = (g.heads[1, "first"].probabilities(x) for g in (gates, FIT.gates))
+    assert np.array_equal(again, before)
+    assert path.stat().st_mode & 0o077 == 0 and numbers_file(path).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize(
+    ("quality", "weight"), [(0.99, 0.1), (1.0, 0.0), (0.5, 1.0), (0.0, 1.0), (1.1, 0.0)]
+)
+def test_a_quality_is_the_cheapest_setting_that_keeps_it(quality: float, weight: float) -> None:
+    assert head().cost_weight(quality) == weight
+
+
+def _not_finite(numbers: dict[str, np.ndarray]) -> None:
+    numbers["0/prefill/0/weights"][3] = np.nan
+
+
+def _misshapen(numbers: dict[str, np.ndarray]) -> None:
+    numbers["0/prefill/0/weights"] = numbers["0/prefill/0/weights"][:-2]
+
+
+def _missing(numbers: dict[str, np.ndarray]) -> None:
+    del numbers["1/first/1/knots"]
+
+
+def _other_type(numbers: dict[str, np.ndarray]) -> None:
+    numbers["0/prefill/mean"] = numbers["0/prefill/mean"].astype(np.float32)
+
+
+def _no_scale(numbers: dict[str, np.ndarray]) -> None:
+    numbers["0/prefill/scale"][0] = 0.0
+
+
+def _pickled(numbers: dict[str, np.ndarray]) -> None:
+    numbers["0/prefill/mean"] = np.array([{"a": 1}], dtype=object)
+
+
+@pytest.mark.parametrize(
+    "damage", [_not_finite, _misshapen, _missing, _other_type, _no_scale, _pickled]
+)
+def test_wrong_numbers_are_refused_even_when_head_and_numbers_agree(
+    path: Path, damage: Callable[[dict[str, np.ndarray]], None]
+) -> None:
+    import hashlib
+
+    with np.load(numbers_file(path)) as stored:
+        numbers = {name: stored[name] for name in stored.files}
+    damage(numbers)
+    buffer = io.BytesIO()
+    np.savez(buffer, **numbers)
+    numbers_file(path).write_bytes(buffer.getvalue())
+    data = json.loads(path.read_text())
+    data["numbers_sha256"] = hashlib.sha256(buffer.getvalue()).hexdigest()
+    path.write_text(json.dumps(data))
+    with pytest.raises(GateFileBad):
+        gate_files.load(path)
+
+
+def test_a_bomb_is_not_unpacked(path: Path) -> None:
+    import hashlib
+
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for number in range(3):
+            archive.writestr(f"{number}.npy", bytes(100 << 20))
+    numbers_file(path).write_bytes(buffer.getvalue())
+    data = json.loads(path.read_text())
+    data["numbers_sha256"] = hashlib.sha256(buffer.getvalue()).hexdigest()
+    path.write_text(json.dumps(data))
+    with pytest.raises(GateFileBad, match="unpacks to more"):
+        gate_files.load(path)
+
+
+def test_any_damaged_byte_is_refused_or_harmless(path: Path) -> None:
+    rng = random.Random(3)
+    for file in (path, numbers_file(path)):
+        whole = file.read_bytes()
+        for _ in range(60):
+            raw = bytearray(whole)
+            raw[rng.randrange(len(raw))] ^= 1 << rng.randrange(8)
+            file.write_bytes(raw[: rng.choice((len(raw), rng.randrange(len(raw))))])
+            try:
+                gate_files.load(path)
+            except GateFileBad:
+                continue
+            assert file == path, "a changed npz was taken for the one that was written"
+        file.write_bytes(whole)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"cascade": "other"}, "taught for other"),
+        ({"hold_back": 3}, "hold_back 3"),
+        ({"tiers": head().tiers[:2]}, "taught for"),
+        ({"tiers": (head().tiers[1], *head().tiers[1:])}, "taught for"),
+        ({"schema": 2}, "schema 2"),
+        ({"tradeoffs": ()}, "names no"),
+    ],
+)
+def test_a_gate_of_something_else_is_left_aside_with_a_notice(
+    tmp_path: Path, changes: dict[str, object], said: str
+) -> None:
+    catalogue = load_catalogue(find_paths({"TIERCHAT_HOME": str(tmp_path / "home")}))
+    gate_files.save(tmp_path / "pocket.json", head(**changes), FIT.gates)
+    book = GateBook(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
+    found, notice = book.find("pocket", catalogue.cascades["pocket"], catalogue.models)
+    assert found is None and said in notice
+    again, silence = book.find("pocket", catalogue.cascades["pocket"], catalogue.models)
+    assert again is None and silence == "", "a notice is said once"
+
+
+def test_a_gate_for_another_file_of_the_same_name_is_left_aside(tmp_path: Path) -> None:
+    import msgspec
+
+    catalogue = load_catalogue(find_paths({"TIERCHAT_HOME": str(tmp_path / "home")}))
+    model = tmp_path / "other.gguf"
+    model.write_bytes(b"other")
+    models = {
+        **catalogue.models,
+        "pocket-s": msgspec.structs.replace(
+            catalogue.models["pocket-s"], file=str(model), sha256=None
+        ),
+    }
+    gate_files.save(tmp_path / "pocket.json", head(), FIT.gates)
+    book = GateBook(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
+    found, notice = book.find("pocket", catalogue.cascades["pocket"], models)
+    assert found is None and "S is another model" in notice
+
+
+def test_a_gate_that_fits_is_found_and_a_new_one_noticed(path: Path, tmp_path: Path) -> None:
+    catalogue = load_catalogue(find_paths({"TIERCHAT_HOME": str(tmp_path / "home")}))
+    book = GateBook(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
+    spec = catalogue.cascades["pocket"]
+    found, notice = book.find("pocket", spec, catalogue.models)
+    assert found is not None and notice == "" and found.head == read_head(path)
+    path.write_text("{}")
+    found, notice = book.find("pocket", spec, catalogue.models)
+    assert found is None and "not a gate file" in notice

@@ -1,0 +1,129 @@
+"""Replayed policies, and rows fitted to a made-up matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from made_matrix import PARAMETERS, made_matrix
+
+from tierchat.evaluation import metrics, policies
+from tierchat.evaluation.matrix import reading_of
+from tierchat.gates import TokenGate
+from tierchat.protocol import GateOrder
+from tierchat.row_gate import STAGES, RowGate, choose
+
+pytest.importorskip("sklearn", reason="extra [train]")
+
+from tierchat.evaluation.controls import controls
+from tierchat.evaluation.report import describe_walk, policy_lines
+from tierchat.training.fit import costs_of, fit_gates, predict
+
+LEARNED, JUDGED = made_matrix(400, 1), made_matrix(300, 2)
+
+
+@pytest.fixture(scope="module")
+def fitted():  # type: ignore[no-untyped-def]
+    fit = fit_gates(LEARNED, has_token=False)
+    return fit, predict(fit.gates, JUDGED)
+
+
+def test_rows_find_what_hidden_states_tell(fitted) -> None:  # type: ignore[no-untyped-def]
+    fit, estimates = fitted
+    for tier in range(3):
+        p = estimates[tier, "prefill"][:, 0]
+        assert metrics.auroc(p, JUDGED.right[:, tier]) > 0.85
+        assert metrics.ece(p, JUDGED.right[:, tier]) < 0.1
+        assert ((p >= 0) & (p <= 1)).all()
+    assert fit.estimates[0, "prefill"].shape == (400, 3)
+
+
+def test_a_frontier_is_far_above_mixing_tiers_and_below_the_oracle(fitted) -> None:  # type: ignore[no-untyped-def]
+    fit, estimates = fitted
+    walks = policies.frontier(JUDGED, estimates, fit.gates.costs)
+    value, low, high = policies.nhg(JUDGED, walks, 100)
+    assert 0.3 < value < 1 and low <= value <= high
+    assert policies.nhg(JUDGED, policies.oracle(JUDGED))[0] == pytest.approx(1)
+    assert policies.nhg(JUDGED, policies.singles(JUDGED))[0] == pytest.approx(0)
+
+
+def test_every_visited_tier_is_charged(fitted) -> None:  # type: ignore[no-untyped-def]
+    fit, estimates = fitted
+    for weight in (0.0, 0.1, 1.0):
+        for jumps in (True, False):
+            walk = policies.walk(JUDGED, estimates, fit.gates.costs, weight, jumps=jumps)
+            for i, row in enumerate(JUDGED.rows):
+                least = PARAMETERS[walk.tier[i]] * (10 + row[walk.tier[i]].num_generated_tokens)
+                if walk.tier[i]:
+                    least += PARAMETERS[0] * 10
+                assert walk.cost[i] * JUDGED.unit() >= least - 1e-6
+                assert walk.num_hops[i] <= walk.tier[i]
+                assert jumps or walk.num_hops[i] == walk.tier[i]
+
+
+def test_dear_compute_stays_at_the_bottom_and_free_compute_takes_the_best(fitted) -> None:  # type: ignore[no-untyped-def]
+    fit, estimates = fitted
+    assert (policies.walk(JUDGED, estimates, fit.gates.costs, 1e9).tier == 0).all()
+    free = policies.walk(JUDGED, estimates, fit.gates.costs, 0.0)
+    assert free.right.mean() >= JUDGED.right[:, -1].mean() - 0.02
+
+
+def test_the_gate_in_a_worker_decides_as_the_replay(fitted) -> None:  # type: ignore[no-untyped-def]
+    fit, estimates = fitted
+    weight = 0.2
+    walk = policies.walk(JUDGED, estimates, fit.gates.costs, weight)
+    for i, row in enumerate(JUDGED.rows):
+        tier = 0
+        while tier < 2:
+            targets = JUDGED.tiers[tier + 1 :]
+            order = GateOrder(
+                kind="row",
+                may_escalate=True,
+                tier=JUDGED.tiers[tier],
+                targets=targets,
+                cost_weight=weight,
+            )
+            gate = RowGate(fit.gates, order, TokenGate(order))
+            readings = (reading_of(row[tier], stage, JUDGED.hold_back) for stage in STAGES)
+            target = next((v.target for r in readings if (v := gate.read(r)).target), None)
+            if target is None:
+                break
+            tier = JUDGED.tiers.index(target)
+        assert tier == walk.tier[i]
+
+
+def test_a_gate_goes_no_higher_than_it_may(fitted) -> None:  # type: ignore[no-untyped-def]
+    fit, _ = fitted
+    for row in JUDGED.rows[:50]:
+        for targets, may in (((), True), (("S",), True), (("S", "M"), False)):
+            order = GateOrder(kind="row", may_escalate=may, tier="XS", targets=targets)
+            verdict = RowGate(fit.gates, order, TokenGate(order)).read(
+                reading_of(row[0], "prefill", 8)
+            )
+            assert verdict.target in (targets if may else ()) or verdict.target is None
+
+
+def test_ties_stay() -> None:
+    assert choose(np.array([0.5, 0.5]), np.array([0.0, 0.0]), 1.0) == 0
+
+
+def test_costs_ahead_leave_out_what_is_paid() -> None:
+    costs = costs_of(JUDGED)
+    at_prompt, at_end = (
+        costs.ahead(1, stage, np.array([10.0]))[0] for stage in ("prefill", "answer")
+    )
+    assert at_end[0] == 0 and at_prompt[0] > 0 and at_end[1] == at_prompt[1]
+
+
+def test_every_control_is_measured_beside_ours(fitted) -> None:  # type: ignore[no-untyped-def]
+    fit, estimates = fitted
+    ours = policies.frontier(JUDGED, estimates, fit.gates.costs)
+    lines = policy_lines(JUDGED, ours, controls(LEARNED, JUDGED))
+    names = [line.name for line in lines]
+    assert names[0] == "tierchat" and names[-1] == "oracle" and len(set(names)) == len(names) == 11
+    by_name = {line.name: line for line in lines}
+    assert by_name["oracle"].nhg[0] == pytest.approx(1)
+    assert abs(by_name["random at equal rate"].nhg[0]) < 0.15
+    ahead = by_name["prompt-only router"].ours_ahead
+    assert ahead is not None and ahead[1] > 0
+    numbers = describe_walk(JUDGED, ours[20])
+    assert sum(numbers[f"answered by {name}"] for name in JUDGED.tiers) == pytest.approx(1)

@@ -1,0 +1,127 @@
+"""`train`, `eval` and `gate` as a person runs them, on the bundled models."""
+
+from __future__ import annotations
+
+import json
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+from conftest import Home
+
+from tierchat.evaluation.prompts import GradedPrompt, write_prompts
+from tierchat.outcome_store import OutcomeStore
+
+pytest.importorskip("sklearn", reason="extra [train]")
+
+
+@pytest.fixture(scope="module")
+def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    rng = random.Random(1)
+    found = []
+    for _ in range(80):
+        a, b = rng.randint(0, 9), rng.randint(0, 9)
+        found.append(GradedPrompt(prompt=f"{a}+{b}", answer=str(a + b), family="easy"))
+        a, b = rng.randint(100, 999), rng.randint(10, 999)
+        found.append(GradedPrompt(prompt=f"What is {a}*{b}?", answer=str(a * b), family="hard"))
+    path = tmp_path_factory.mktemp("prompts") / "p.jsonl"
+    write_prompts(path, found)
+    return path
+
+
+def cells(home: Home) -> int:
+    store = OutcomeStore(home.paths.outcomes_file)
+    try:
+        return store.count()
+    finally:
+        store.close()
+
+
+def test_a_gate_is_taught_used_measured_and_removed(home: Home, prompts: Path) -> None:
+    taught = home.run("train", "--prompts", str(prompts), "--minutes", "0")
+    assert taught.returncode == 0, taught.stderr
+    assert b"NHG" in taught.stdout and b"balanced" in taught.stdout and b"round 1" in taught.stderr
+    assert b"in use" in home.run("gate", "ls").stdout
+
+    hard = home.run("ask", "--json", "What is 345*678?")
+    path = json.loads(hard.stdout)["path"]
+    assert path[0]["tier"] == "XS" and "worth its cost" in path[0]["reason"]
+    assert 0 <= path[0]["estimates"]["XS right"] < 0.5
+    easy = json.loads(home.run("ask", "--json", "3+4").stdout)
+    assert easy["tier"] == "XS" and easy["answer"].strip() == "7"
+    refused = home.run("ask", "Write an essay about the peoples of the north")
+    assert refused.returncode == 9
+
+    plot = home.directory / "c.svg"
+    measured = home.run(
+        "eval", "--prompts", str(prompts), "--compare", "--json", "--plot", str(plot)
+    )
+    assert measured.returncode == 0, measured.stderr
+    found = json.loads(measured.stdout)
+    assert found["lines"][0]["name"] == "tierchat"
+    assert found["live"]["same tier"] == 1.0 and found["live"]["same grade"] == 1.0
+    assert b"<svg" in plot.read_bytes()
+    shown = home.run("eval", "--prompts", str(prompts))
+    assert b"at --quality balanced" in shown.stdout and "│".encode() in shown.stdout
+
+    out = home.directory / "mine.json"
+    assert home.run("gate", "export", "pocket", str(out)).returncode == 0
+    assert home.run("gate", "rm", "pocket").returncode == 0
+    assert b"no learned gates" in home.run("gate", "ls").stdout
+    assert home.run("gate", "import", str(out)).returncode == 0
+    assert json.loads(home.run("gate", "show", "pocket", "--json").stdout)["cascade"] == "pocket"
+
+    numbers = home.paths.gates_dir / "pocket.npz"
+    numbers.write_bytes(numbers.read_bytes()[:-100])
+    damaged = home.run("ask", "3+4")
+    assert damaged.returncode == 0 and damaged.stdout.strip() == b"7"
+    assert b"is not used" in damaged.stderr
+    assert b"is not used" not in home.run("ask", "3+4").stderr
+    assert home.run("gate", "rm", "pocket").returncode == 0
+
+
+def test_what_was_answered_before_a_kill_is_not_answered_again(home: Home, prompts: Path) -> None:
+    command = home.command("train", "--prompts", str(prompts), "--minutes", "0")
+    killed = 0
+    for delay in (2.0, 2.5, 3.0):
+        child = subprocess.Popen(command, env=home.env, stderr=subprocess.DEVNULL)
+        time.sleep(delay)
+        child.send_signal(signal.SIGKILL)
+        killed += child.wait() == -signal.SIGKILL
+    before = cells(home) if home.paths.outcomes_file.exists() else 0
+    done = home.run("train", "--prompts", str(prompts), "--minutes", "0")
+    assert done.returncode == 0, done.stderr
+    after = cells(home)
+    again = home.run("train", "--prompts", str(prompts), "--minutes", "0")
+    assert again.returncode == 0 and cells(home) == after >= before
+    assert again.stdout.splitlines()[1] == done.stdout.splitlines()[1], "the same gate"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["train"], "which prompts"),
+        (["train", "--prompts", "/nope.jsonl"], "cannot read"),
+        (["train", "--builtin", "-m", "nope"], "no cascade named 'nope'"),
+        (["eval", "--builtin"], "no learned gate"),
+        (["gate", "show", "nope"], "no gate for 'nope'"),
+        (["gate", "rm", "nope"], "no gate for 'nope'"),
+        (["gate", "import", "/nope.json"], "cannot read"),
+        (["ask", "--quality", "superb", "2+2"], "quality"),
+    ],
+)
+def test_bad_requests_are_told(home: Home, arguments: list[str], said: str) -> None:
+    found = home.run(*arguments)
+    assert found.returncode in (1, 2) and said in found.stderr.decode()
+    assert b"a bug in tierchat" not in found.stderr
+
+
+def test_too_few_prompts_and_prompts_without_answers_are_told(home: Home, tmp_path: Path) -> None:
+    file = tmp_path / "p.jsonl"
+    write_prompts(file, [GradedPrompt(prompt="2+2", answer="4")])
+    assert b"too few" in home.run("train", "--prompts", str(file)).stderr
+    write_prompts(file, [GradedPrompt(prompt="2+2")])
+    assert b"no answer to grade by" in home.run("train", "--prompts", str(file)).stderr
