@@ -141,8 +141,10 @@ class Cascade:
             self._models.keep(self._model_names(spec), prompt.options.keepalive_s)
 
     async def _find_gate(self, name: str, spec: CascadeSpec) -> tuple[FoundGate | None, str]:
-        if self._gates is None or not self._gates.has_file(name):
+        if self._gates is None:
             return None, ""
+        if not self._gates.has_file(name):
+            return None, self._gates.first_word(name, spec)
         # A model file that nobody has hashed yet takes seconds.
         return await asyncio.to_thread(self._gates.find, name, spec, self._catalogue.models)
 

@@ -47,11 +47,15 @@ class ModelSpec(Frozen, frozen=True):
 
 
 class TierSpec(Frozen, frozen=True):
-    """One rung: a model and how hard it may try."""
+    """One rung: a model and how hard it may try.
+
+    `gate` is what decides until `tierchat train` has taught better: `token` for models with an
+    escalate token of their own, `command` asks in words.
+    """
 
     name: Name
     model: str
-    gate: GateKind = "none"
+    gate: GateKind = "command"
     think: bool | None = None
     escalate_threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     answer_threshold: Annotated[float, msgspec.Meta(le=0)] | None = None

@@ -5,13 +5,14 @@ Does not read numbers or decide; a gate that does not fit is left aside with a n
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from tierchat.config import CascadeSpec, ModelSpec
 from tierchat.gate_files import GateFileBad, GateHead, numbers_file, read_head
-from tierchat.model_files import VerifiedFiles
+from tierchat.model_files import VerifiedFiles, write_quietly
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,7 @@ class GateBook:
     def __init__(self, directory: Path, files: VerifiedFiles) -> None:
         self._directory = directory
         self._files = files
+        self._told: set[str] = set()
         self._known: dict[str, tuple[tuple[int, ...], FoundGate | None]] = {}
 
     def path(self, cascade: str) -> Path:
@@ -62,6 +64,22 @@ class GateBook:
             notice = f"the learned gate of {cascade} is not used: {error.message}"
         self._known[cascade] = (stamp, found)
         return found, notice
+
+    def first_word(self, cascade: str, spec: CascadeSpec) -> str:
+        """Say, once and never again, that a cascade which is asked in words could be taught."""
+        if all(tier.gate != "command" for tier in spec.tiers[:-1]):
+            return ""
+        told = self._directory / f"{cascade}.told"
+        if cascade in self._told or told.exists():
+            return ""
+        self._told.add(cascade)
+        with contextlib.suppress(OSError):
+            self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        write_quietly(told, b"")
+        return (
+            f"the tiers of {cascade} are asked in words when to pass a prompt on; "
+            f"`tierchat train -m {cascade} --builtin` teaches them better, within 10 minutes"
+        )
 
     def mismatch(self, head: GateHead, spec: CascadeSpec, models: Mapping[str, ModelSpec]) -> str:
         """Say why a gate is not for a cascade as it stands, or nothing."""

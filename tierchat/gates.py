@@ -16,6 +16,7 @@ class TokenGate:
     """Reads the escalate token's probability at decisions A and B, and the answer's weakest
     token at decision C.
 
+    `is_commanded`: the probability is that of the marker the model was told to begin with.
     It cannot tell which higher tier would do, so its verdicts name no target. Thresholds come
     from the order, else from the model's own metadata, else 0.5 and no decision C.
     """
@@ -25,6 +26,8 @@ class TokenGate:
         order: GateOrder,
         escalate_threshold: float | None = None,
         answer_threshold: float | None = None,
+        *,
+        is_commanded: bool = False,
     ) -> None:
         thresholds = (order.escalate_threshold, escalate_threshold, DEFAULT_ESCALATE_THRESHOLD)
         self._escalate_threshold = next(t for t in thresholds if t is not None)
@@ -32,18 +35,23 @@ class TokenGate:
             answer_threshold if order.answer_threshold is None else order.answer_threshold
         )
         self._may_escalate = order.may_escalate
+        self._is_commanded = is_commanded
+        self._reason = "says it is unsure" if is_commanded else "escalate token"
 
     def read(self, reading: Reading) -> Verdict:
         """Decide at one stage; `estimates` repeats the numbers that were compared."""
         if reading.stage == "answer":
             return self._read_answer(reading)
         probability = reading.now.escalate_probability
+        if self._is_commanded and reading.stage == "first":
+            # Later in an answer the marker's first token may begin any word.
+            return Verdict(escalate=False, reason="keeps it")
         if probability is None:
             return Verdict(escalate=False, reason="no escalate token")
         wants_up = probability > self._escalate_threshold
         return Verdict(
             escalate=wants_up and self._may_escalate,
-            reason="escalate token" if wants_up else "keeps it",
+            reason=self._reason if wants_up else "keeps it",
             estimates={
                 "escalate_probability": probability,
                 "escalate_threshold": self._escalate_threshold,

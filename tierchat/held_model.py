@@ -22,7 +22,7 @@ from tierchat.gates import TokenGate
 from tierchat.protocol import GateOrder, Generate, LoadModel
 from tierchat.request import Request
 from tierchat.row_gate import RowGate, RowGates
-from tierchat.types import KvType, ModelInfo, Sampling
+from tierchat.types import KvType, Message, ModelInfo, Sampling
 
 _DEFAULT_CONTEXT = 8192
 _CELLS_FOR_MANY = 8192
@@ -31,6 +31,11 @@ _NUM_WARM_UP_TOKENS = 32
 _MIN_PARAMETERS_FOR_THREADS = 50_000_000
 # llama.cpp takes 64 half-precision numbers at a time on AVX-512: shorter heads go one by one.
 _MIN_HEAD_SIZE_FOR_F16 = 64
+MARKER = "UNSURE"
+COMMAND = (
+    f"If you cannot answer correctly, or are not sure, answer with the one word {MARKER}. "
+    "Otherwise answer as usual."
+)
 _THOUGHT_MARKS = (("<|think|>", "<|/think|>"), ("<think>", "</think>"))
 
 
@@ -110,10 +115,12 @@ class HeldModel:
         Raises TemplateError or ContextTooLong; nothing is queued then.
         """
         gates = self._row_gates(order.gate)
-        tokens = self.template.tokens(order.messages, self.model, think=order.think)
+        is_commanded = self._is_commanded(order.gate)
+        messages = with_command(order.messages) if is_commanded else order.messages
+        tokens = self.template.tokens(messages, self.model, think=order.think)
         if self.model.adds_bos and tokens[:1] != [self.model.bos_token]:
             tokens.insert(0, self.model.bos_token)
-        has_gate = order.gate.kind in ("token", "row") and self.escalate_token is not None
+        has_gate = order.gate.kind != "none" and self.escalate_token is not None
         banned = []
         # Rows decide by themselves: a tier that keeps a prompt must then answer it.
         if self.escalate_token is not None and (
@@ -129,7 +136,12 @@ class HeldModel:
             tokens,
             order.sampling,
             banned=tuple(banned),
-            escalate_token=self.escalate_token if has_gate else None,
+            escalate_token=self._first_token(MARKER)
+            if is_commanded
+            else self.escalate_token
+            if has_gate
+            else None,
+            watched=tuple(self._first_token(text) for text in order.watch),
             num_hidden_states=order.gate.hold_back if order.probe or gates else 0,
         )
         room = self.engine.limits.context - len(tokens)
@@ -146,8 +158,20 @@ class HeldModel:
         self.engine.add(sequence)
         return request
 
+    def _is_commanded(self, order: GateOrder) -> bool:
+        """Tell whether the model is to be asked in words: it has no token and no rows."""
+        return order.kind == "command" and order.may_escalate and self.escalate_token is None
+
+    def _first_token(self, text: str) -> int:
+        return self.model.tokenize(text, parse_special=False)[0]
+
     def _token_gate(self, order: GateOrder) -> TokenGate:
-        return TokenGate(order, self.info.escalate_threshold, self.info.answer_threshold)
+        return TokenGate(
+            order,
+            self.info.escalate_threshold,
+            self.info.answer_threshold,
+            is_commanded=self._is_commanded(order),
+        )
 
     def _row_gates(self, order: GateOrder) -> RowGates | None:
         """Read the gate file an order names, once for as long as the file stays the same."""
@@ -168,6 +192,14 @@ class HeldModel:
         """Free the context and the weights."""
         self.engine.close()
         self.model.close()
+
+
+def with_command(messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """Ask the model, in the system turn, to begin with the marker when it is unsure."""
+    if messages[0].role != "system":
+        return (Message(role="system", content=COMMAND), *messages)
+    first, *rest = messages
+    return (Message(role="system", content=f"{first.content}\n\n{COMMAND}"), *rest)
 
 
 def _num_threads(model: LlamaModel) -> int:

@@ -69,7 +69,8 @@ class LoadModel(Frozen, frozen=True, tag="load"):
 class Generate(Frozen, frozen=True, tag="generate"):
     """Start one request; every later frame about it carries its `id`.
 
-    `probe` asks for all that gates are trained on, to come with `Finished`.
+    `probe` asks for all that gates are trained on, to come with `Finished`; `watch` names texts
+    whose first tokens' probabilities are to be among it.
     """
 
     id: int
@@ -78,6 +79,7 @@ class Generate(Frozen, frozen=True, tag="generate"):
     gate: GateOrder = GateOrder()
     think: bool | None = None
     probe: bool = False
+    watch: tuple[str, ...] = ()
 
 
 class Probe(Frozen, frozen=True):

@@ -83,13 +83,15 @@ class TierOptions(Frozen, frozen=True):
 class Signals(Frozen, frozen=True):
     """Numbers read from one position of a model; probabilities in 0..1, entropy in nats.
 
-    `margin` is the probability of the best token minus that of the second best.
+    `margin` is the probability of the best token minus that of the second best; `watched` are the
+    probabilities of tokens that were asked for.
     """
 
     escalate_probability: float | None = None
     entropy: float | None = None
     margin: float | None = None
     num_prompt_tokens: int = 0
+    watched: tuple[float, ...] = ()
 
 
 class Verdict(Frozen, frozen=True):

@@ -146,7 +146,12 @@ class Engine:
             logits = self._context.logits(row)
             is_broken = is_broken or not np.isfinite(logits).all()
             if not is_broken:
-                signals = read_signals(logits, sequence.escalate_token, sequence.num_prompt_tokens)
+                signals = read_signals(
+                    logits,
+                    sequence.escalate_token,
+                    sequence.num_prompt_tokens,
+                    sequence.watched,
+                )
                 logprob = token_logprob(logits, token)
         sequence.tokens.append(token)
         return Step(

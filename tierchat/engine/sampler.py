@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -9,7 +11,10 @@ from tierchat.types import Signals
 
 
 def read_signals(
-    logits: npt.NDArray[np.float32], escalate_token: int | None, num_prompt_tokens: int
+    logits: npt.NDArray[np.float32],
+    escalate_token: int | None,
+    num_prompt_tokens: int,
+    watched: Sequence[int] = (),
 ) -> Signals:
     """Read escalate probability, entropy (nats) and margin from logits of shape (vocabulary,)."""
     weights = np.exp(logits - logits.max())
@@ -22,6 +27,7 @@ def read_signals(
         entropy=max(entropy, 0.0),
         margin=float(first - second),
         num_prompt_tokens=num_prompt_tokens,
+        watched=tuple(float(probabilities[token]) for token in watched),
     )
 
 

@@ -19,7 +19,8 @@ class Sequence:
 
     `reads_signals` is cleared by the reader when nobody looks any more: reading costs a pass
     over the vocabulary per token. Final hidden states are copied at the last prompt position and
-    at the `num_hidden_states - 1` positions after it.
+    at the `num_hidden_states - 1` positions after it. `watched` tokens have their probabilities
+    read with the signals.
     """
 
     id: int
@@ -29,6 +30,7 @@ class Sequence:
     escalate_token: int | None = None
     reads_signals: bool = True
     num_hidden_states: int = 0
+    watched: tuple[int, ...] = ()
     num_prompt_tokens: int = field(init=False)
     num_computed: int = 0
     num_cached: int = 0
