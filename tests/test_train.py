@@ -119,9 +119,15 @@ def test_bad_requests_are_told(home: Home, arguments: list[str], said: str) -> N
     assert b"a bug in tierchat" not in found.stderr
 
 
-def test_too_few_prompts_and_prompts_without_answers_are_told(home: Home, tmp_path: Path) -> None:
+def test_too_few_prompts_are_told(home: Home, tmp_path: Path) -> None:
     file = tmp_path / "p.jsonl"
     write_prompts(file, [GradedPrompt(prompt="2+2", answer="4")])
     assert b"too few" in home.run("train", "--prompts", str(file)).stderr
-    write_prompts(file, [GradedPrompt(prompt="2+2")])
-    assert b"no answer to grade by" in home.run("train", "--prompts", str(file)).stderr
+
+
+def test_prompts_without_answers_are_graded_by_the_top_tier(home: Home, tmp_path: Path) -> None:
+    file = tmp_path / "p.jsonl"
+    write_prompts(file, [GradedPrompt(prompt=f"{a}+{b}") for a in range(8) for b in range(6)])
+    done = home.run("train", "--prompts", str(file), "--minutes", "0")
+    assert done.returncode == 0, done.stderr
+    assert b"48 of 48 prompts have no answer: M graded them" in done.stderr

@@ -104,8 +104,7 @@ class _Measuring:
         from tierchat.training.fit import predict
 
         spec = self._catalogue.cascades[self._cascade]
-        reads_token = self._gate.head.has_token
-        work = lesson.work_of(spec, self._catalogue, self._paths, reads_token=reads_token)
+        work = lesson.work_of(spec, self._catalogue, self._paths)
         gates = gate_files.load(self._gate.path)
         async with lesson.workers(self._catalogue, self._paths, self._settings.num_threads) as pool:
             with (

@@ -76,20 +76,10 @@ def find_prompts(file: Path | None, builtin: bool, num: int, seed: int) -> list[
     if (file is None) is (not builtin):
         raise UsageError("say which prompts to use", "--prompts FILE.jsonl, or --builtin")
     if file is not None:
-        return _with_answers(file, read_prompts(file))
+        return read_prompts(file)
     from tierchat.training.builtin import builtin_prompts
 
     return builtin_prompts(num, seed)
-
-
-def _with_answers(file: Path, prompts: list[GradedPrompt]) -> list[GradedPrompt]:
-    unknown = sum(p.answer is None and p.entry is None for p in prompts)
-    if unknown:
-        raise UsageError(
-            f"{file}: {unknown} of {len(prompts)} prompts have no answer to grade by",
-            'give every line an "answer"',
-        )
-    return prompts
 
 
 class _Lesson:
@@ -112,14 +102,15 @@ class _Lesson:
         self.is_finished = False
 
     async def run(self, prompts: Sequence[GradedPrompt]) -> None:
+        from tierchat.evaluation.collect import agreement
         from tierchat.training import lesson
         from tierchat.training.rounds import Budget
 
         request, paths = self._request, self._paths
         book = GateBook(paths.gates_dir, VerifiedFiles(paths.verified_file))
-        reads_token = not request.ignore_token
-        work = lesson.work_of(self._spec, self._catalogue, paths, reads_token=reads_token)
-        budget = Budget(60 * request.minutes, request.max_prompts, reads_token, request.seed)
+        work = lesson.work_of(self._spec, self._catalogue, paths)
+        has_token = not request.ignore_token
+        budget = Budget(60 * request.minutes, request.max_prompts, has_token, request.seed)
         make_private(paths.gates_dir)
         with (
             open_store(paths.outcomes_file) as store,
@@ -137,6 +128,17 @@ class _Lesson:
                     path = book.path(self._cascade)
                     self.head = lesson.write(path, self._cascade, work, pool, taught)
                 self.is_finished = True
+                share, num = await agreement(work, taught.held_out, pool, store)
+                self._output.note(
+                    f"{self._spec.tiers[-1].name} as arbiter says of {num} answers what the exact "
+                    f"graders say: {share:.0%}"
+                )
+                unjudged = sum(p.answer is None and p.entry is None for p in prompts)
+                if unjudged:
+                    self._output.note(
+                        f"{unjudged} of {len(prompts)} prompts have no answer: "
+                        f"{self._spec.tiers[-1].name} graded them"
+                    )
 
 
 def tell(head: GateHead, output: Output) -> None:

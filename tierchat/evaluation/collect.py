@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 import hashlib
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -17,6 +17,7 @@ import msgspec
 
 from tierchat.config import TierSpec
 from tierchat.errors import ContextTooLong, EngineCrashed, error_from_code
+from tierchat.evaluation.arbiter import Arbiter, Case
 from tierchat.evaluation.matrix import Cell, Matrix
 from tierchat.evaluation.prompts import GradedPrompt, grade
 from tierchat.outcome_store import OutcomeStore
@@ -69,13 +70,12 @@ class Work:
     tiers: tuple[TierSpec, ...]
     identities: tuple[str, ...]
     hold_back: int
-    reads_token: bool
     num_at_once: int = 16
 
 
 def key_of(work: Work, tier: int, prompt: GradedPrompt) -> bytes:
     """Name a cell by all that its content depends on."""
-    settings = f"{work.identities[tier]} {work.hold_back} {work.reads_token} {prompt.digest}"
+    settings = f"{work.identities[tier]} {work.hold_back} {prompt.digest}"
     return hashlib.blake2b(settings.encode(), digest_size=20).digest()
 
 
@@ -100,8 +100,10 @@ async def collect(
             filling = _Filling(work, tier, models, store)
             await filling.run(missing, functools.partial(_report, on_cell, len(known), total))
             known.update(filling.found)
+    arbiter = Arbiter(work.tiers[-1], work.identities[-1], work.num_at_once)
+    verdicts = await _judge(arbiter, prompts, keys, known, models, store)
     infos = [models.info(tier.model) or await _informed(models, tier.model) for tier in work.tiers]
-    return _assemble(work, prompts, keys, known, infos)
+    return _assemble(work, prompts, keys, known, verdicts, infos)
 
 
 def _report(on_cell: Callable[[int, int], None], before: int, total: int, num: int) -> None:
@@ -113,6 +115,57 @@ async def _informed(models: Models, model: str) -> ModelInfo:
     info = models.info(model)
     assert info is not None
     return info
+
+
+async def _judge(
+    arbiter: Arbiter,
+    prompts: Sequence[GradedPrompt],
+    keys: Sequence[Sequence[bytes]],
+    known: dict[bytes, bytes],
+    models: Models,
+    store: OutcomeStore,
+) -> dict[tuple[int, int], bool]:
+    """Let the top tier grade what has no answer to compare with; its own answers count as right."""
+    decoder = msgspec.msgpack.Decoder(Stored)
+    places, cases = [], []
+    for place, prompt in enumerate(prompts):
+        if prompt.answer is None and prompt.entry is None:
+            answers = [decoder.decode(known[column[place]]).answer for column in keys]
+            for tier, answer in enumerate(answers):
+                places.append((place, tier))
+                cases.append(Case(prompt.prompt, answer, answers[-1]))
+    if not cases:
+        return {}
+    found = await arbiter.judge(cases, models, store)
+    return {place: p > 0.5 for place, p in zip(places, found, strict=True)}
+
+
+async def agreement(
+    work: Work, matrix: Matrix, models: Models, store: OutcomeStore, most: int = 60
+) -> tuple[float, int]:
+    """Tell how often the arbiter says of smaller tiers' answers what the exact graders say.
+
+    Returns the share and of how many answers, half of them right where there are so many.
+    """
+    places = [
+        (place, tier)
+        for tier in range(len(matrix.tiers) - 1)
+        for place, prompt in enumerate(matrix.prompts)
+        if prompt.answer is not None or prompt.entry is not None
+    ]
+    rights = [p for p in places if matrix.rows[p[0]][p[1]].is_right][: most // 2]
+    wrongs = [p for p in places if not matrix.rows[p[0]][p[1]].is_right][: most // 2]
+    cases = [
+        Case(matrix.prompts[i].prompt, matrix.rows[i][tier].answer, matrix.rows[i][-1].answer)
+        for i, tier in (*rights, *wrongs)
+    ]
+    if not cases:
+        return 0.0, 0
+    arbiter = Arbiter(work.tiers[-1], work.identities[-1], work.num_at_once)
+    said = await arbiter.judge(cases, models, store)
+    truths = [True] * len(rights) + [False] * len(wrongs)
+    same = sum((p > 0.5) == truth for p, truth in zip(said, truths, strict=True))
+    return same / len(cases), len(cases)
 
 
 class _Filling:
@@ -163,7 +216,7 @@ class _Filling:
             ),
             think=self._tier.think,
             gate=GateOrder(
-                kind="token" if self._work.reads_token else "none",
+                kind="token",
                 hold="answer",
                 hold_back=self._work.hold_back,
             ),
@@ -202,6 +255,7 @@ def _assemble(
     prompts: Sequence[GradedPrompt],
     keys: Sequence[Sequence[bytes]],
     known: dict[bytes, bytes],
+    verdicts: Mapping[tuple[int, int], bool],
     infos: Sequence[ModelInfo],
 ) -> Matrix:
     decoder = msgspec.msgpack.Decoder(Stored)
@@ -210,7 +264,12 @@ def _assemble(
         stored = [decoder.decode(known[column[place]]) for column in keys]
         # What some tier could not even read is no question of gates: the cascade goes past it.
         if all(one.probe.first_hidden for one in stored):
-            rows.append(tuple(_cell(prompt, one) for one in stored))
+            rows.append(
+                tuple(
+                    _cell(prompt, one, verdicts.get((place, tier)))
+                    for tier, one in enumerate(stored)
+                )
+            )
             kept.append(prompt)
     return Matrix(
         tiers=tuple(tier.name for tier in work.tiers),
@@ -221,9 +280,10 @@ def _assemble(
     )
 
 
-def _cell(prompt: GradedPrompt, stored: Stored) -> Cell:
+def _cell(prompt: GradedPrompt, stored: Stored, verdict: bool | None) -> Cell:
+    graded = grade(prompt, stored.answer)
     return Cell(
-        is_right=stored.reason == "stop" and bool(grade(prompt, stored.answer)),
+        is_right=stored.reason == "stop" and bool(verdict if graded is None else graded),
         answer=stored.answer,
         num_prompt_tokens=stored.num_prompt_tokens,
         num_generated_tokens=stored.num_generated_tokens,

@@ -48,7 +48,7 @@ async def workers(catalogue: Catalogue, paths: Paths, num_threads: int) -> Async
         await pool.close()
 
 
-def work_of(spec: CascadeSpec, catalogue: Catalogue, paths: Paths, *, reads_token: bool) -> Work:
+def work_of(spec: CascadeSpec, catalogue: Catalogue, paths: Paths) -> Work:
     """Name the tiers by the content of their models and their effort."""
     files = VerifiedFiles(paths.verified_file)
     identities = []
@@ -56,7 +56,7 @@ def work_of(spec: CascadeSpec, catalogue: Catalogue, paths: Paths, *, reads_toke
         model = catalogue.models[tier.model]
         sha256 = files.sha256_of(Path(model.file), model.sha256)
         identities.append(f"{sha256} think={tier.think} context={model.context}")
-    return Work(spec.tiers, tuple(identities), spec.hold_back, reads_token)
+    return Work(spec.tiers, tuple(identities), spec.hold_back)
 
 
 def learn(

@@ -1,0 +1,183 @@
+"""What each part of the learned gate is worth, on one outcome matrix.
+
+    python bench/gates.py --learn learn.jsonl --judge judge.jsonl
+
+Both files are JSON lines as `tierchat train` reads them (`python -m tierchat.pocket.prompts` writes
+the bundled models' own); no question group may be in both. Answers are kept in the store of
+TIERCHAT_HOME, so that a second run only fits. NHG is on the second file, with 95 % intervals over
+question groups; 0 is mixing single tiers at random, 1 is an oracle.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from tierchat.config import load_catalogue
+from tierchat.evaluation import metrics, policies
+from tierchat.evaluation.collect import collect
+from tierchat.evaluation.matrix import Matrix
+from tierchat.evaluation.prompts import read_prompts
+from tierchat.outcome_store import open_store
+from tierchat.paths import find_paths, make_private
+from tierchat.row_gate import STAGES
+from tierchat.signals import features
+from tierchat.training import lesson
+from tierchat.training.fit import Fit, _folds, fit_gates, fit_head, predict
+
+NUM_RESAMPLES = 300
+SIZES = (50, 160, 500, 1_000, 2_500)
+
+
+async def matrices(learn: Path, judge: Path) -> tuple[Matrix, Matrix]:
+    paths = find_paths(os.environ)
+    catalogue = load_catalogue(paths)
+    make_private(paths.data_dir)
+    work = lesson.work_of(catalogue.cascades["pocket"], catalogue, paths)
+    async with lesson.workers(catalogue, paths, 0) as pool:
+        with open_store(paths.outcomes_file) as store:
+            found = []
+            for file in (learn, judge):
+                prompts = read_prompts(file)
+                began_s = time.monotonic()
+                found.append(await collect(work, prompts, pool, store, lambda _done, _all: None))
+                print(f"{file.name}: {len(prompts)} prompts, {time.monotonic() - began_s:.0f} s")
+    return found[0], found[1]
+
+
+def line(name: str, judged: Matrix, walks: Sequence[policies.Walk]) -> None:
+    value, low, high = policies.nhg(judged, walks, NUM_RESAMPLES)
+    top = float(judged.right[:, -1].mean())
+    cost = metrics.cost_at(policies.points([*walks, *policies.singles(judged)]), 0.99 * top)
+    print(f"| {name} | {value:.3f} [{low:.3f}, {high:.3f}] | {cost:.3f} |", flush=True)
+
+
+def climbs_on_wrong(judged: Matrix, estimates: policies.Estimates) -> list[policies.Walk]:
+    """Decide by "this tier is wrong" alone, one rung at a time, at every threshold."""
+    from tierchat.evaluation.controls import climb
+
+    scores = [estimates[tier, "prefill"][:, 0] for tier in range(len(judged.tiers) - 1)]
+    return climb(judged, scores, whole_answer=False)
+
+
+def blind(matrix: Matrix, *, hidden: bool) -> Matrix:
+    """Take away hidden states, or everything that is read beside them."""
+    rows = []
+    for row in matrix.rows:
+        cells = []
+        for cell in row:
+            probe = cell.probe
+            changes: dict[str, object] = {}
+            for name in ("first", "second"):
+                if hidden:
+                    changes[f"{name}_hidden"] = bytes(len(getattr(probe, f"{name}_hidden")))
+                else:
+                    signals = getattr(probe, name)
+                    changes[name] = type(signals)(num_prompt_tokens=signals.num_prompt_tokens)
+            if not hidden:
+                changes["logprobs"] = (0.0,) * len(probe.logprobs)
+            kept = {field: getattr(probe, field) for field in probe.__struct_fields__}
+            cells.append(replace(cell, probe=type(probe)(**{**kept, **changes})))
+        rows.append(tuple(cells))
+    return replace(matrix, rows=tuple(rows))
+
+
+def ablations(learned: Matrix, judged: Matrix) -> Fit:
+    print("\n| policy | NHG | cost at 99 % of the top |\n|---|---|---|")
+
+    def fitted(a: Matrix, b: Matrix, has_token: bool) -> tuple[Fit, policies.Estimates]:
+        fit = fit_gates(a, has_token=has_token)
+        return fit, predict(fit.gates, b)
+
+    fit, estimates = fitted(learned, judged, True)
+    costs = fit.gates.costs
+    line("token and rows, A+B+C", judged, policies.frontier(judged, estimates, costs))
+    plain, rows_only = fitted(learned, judged, False)
+    line("rows, A+B+C", judged, policies.frontier(judged, rows_only, costs))
+    line("rows, A+B", judged, policies.frontier(judged, rows_only, costs, STAGES[:2]))
+    line("rows, A", judged, policies.frontier(judged, rows_only, costs, STAGES[:1]))
+    line("rows, A+B+C, climbing", judged, policies.frontier(judged, rows_only, costs, jumps=False))
+    line("rows, A, label wrong, climbing", judged, climbs_on_wrong(judged, rows_only))
+    for name, hidden in (("hidden state alone", False), ("entropy, margin, length alone", True)):
+        part, other = (blind(m, hidden=hidden) for m in (learned, judged))
+        _, found = fitted(part, other, False)
+        line(f"{name}, A", judged, policies.frontier(judged, found, costs, STAGES[:1]))
+    del plain
+    return fit
+
+
+def curve(learned: Matrix, judged: Matrix) -> None:
+    print("\n| prompts to learn from | NHG | cost at 99 % of the top |\n|---|---|---|")
+    for size in SIZES:
+        if size > len(learned.rows):
+            break
+        fit = fit_gates(learned.take(range(size)), has_token=True)
+        estimates = predict(fit.gates, judged)
+        line(str(size), judged, policies.frontier(judged, estimates, fit.gates.costs))
+
+
+def transfer(learned: Matrix, judged: Matrix) -> None:
+    """Judge families of which nothing was learned: every fourth family is held out in turn."""
+    families = sorted(set(learned.families))
+    print("\n| held-out families | NHG | cost at 99 % of the top |\n|---|---|---|")
+    for part in range(4):
+        out = set(families[part::4])
+        kept = [i for i, f in enumerate(learned.families) if f not in out]
+        asked = [i for i, f in enumerate(judged.families) if f in out]
+        fit = fit_gates(learned.take(kept), has_token=True)
+        other = judged.take(asked)
+        walks = policies.frontier(other, predict(fit.gates, other), fit.gates.costs)
+        line(", ".join(sorted(out)), other, walks)
+
+
+def overhead(fit: Fit, judged: Matrix) -> None:
+    print("\n| gate, tier, stage | µs a reading, median of 300 |\n|---|---|")
+    for tier, name in enumerate(judged.tiers[:-1]):
+        for stage in STAGES:
+            times = []
+            for reading in judged.readings(tier, stage)[:300]:
+                began_s = time.perf_counter()
+                fit.gates.verdict(tier, reading, 0.1, len(judged.tiers) - 1)
+                times.append(time.perf_counter() - began_s)
+            print(f"| {name}, {stage} | {1e6 * statistics.median(times):.0f} |")
+
+
+def fit_time(learned: Matrix) -> None:
+    x = np.stack([features(r, has_token=True) for r in learned.readings(0, "prefill")])
+    began_s = time.perf_counter()
+    fit_head(x, learned.right, _folds(learned.groups))
+    print(f"\nfitting one head of {x.shape[1]} features on {len(x)}: ", end="")
+    print(f"{time.perf_counter() - began_s:.1f} s")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--learn", type=Path, required=True)
+    parser.add_argument("--judge", type=Path, required=True)
+    args = parser.parse_args()
+    learned, judged = asyncio.run(matrices(args.learn, args.judge))
+    shared = set(learned.groups) & set(judged.groups)
+    if shared:
+        raise SystemExit(f"{len(shared)} question groups are in both files")
+    for tier, name in enumerate(judged.tiers):
+        print(f"{name} alone: {judged.right[:, tier].mean():.3f} right, ", end="")
+        print(f"cost {judged.costs()[:, tier].mean():.3f}")
+    fit = ablations(learned, judged)
+    curve(learned, judged)
+    transfer(learned, judged)
+    overhead(fit, judged)
+    fit_time(learned)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,72 @@
+"""The top tier's yes or no, by probability, on a scripted model."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from tierchat.config import TierSpec
+from tierchat.evaluation.arbiter import Arbiter, Case
+from tierchat.outcome_store import open_store
+from tierchat.protocol import Failed, Finished, Generate, Probe, RequestEvent
+from tierchat.types import Signals, Usage
+
+
+class Scripted:
+    """Says yes to what holds the word "good", and counts how often it is asked."""
+
+    def __init__(self, failure: str = "") -> None:
+        self.asked: list[str] = []
+        self._failure = failure
+
+    async def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]:
+        text = order.messages[-1].content
+        self.asked.append(text)
+        assert order.sampling.max_tokens == 1 and order.probe and order.watch
+        if self._failure:
+            yield Failed(id=0, code=self._failure, message="no")
+            return
+        yes = 0.6 if "good" in text else 0.1
+        watched = (yes, 0.0, 0.0, 0.0, 0.3, 0.0, 0.0, 0.0)
+        first = Signals(watched=watched)
+        probe = Probe(
+            first=first,
+            first_hidden=b"",
+            second=first,
+            second_hidden=b"",
+            logprobs=(),
+            num_answer_tokens=0,
+        )
+        yield Finished(id=0, reason="length", usage=Usage(), probe=probe)
+
+
+ARBITER = Arbiter(TierSpec(name="L", model="big"), "sha think=None")
+
+
+def judge(path: Path, models: Scripted, *cases: Case) -> list[float]:
+    with open_store(path / "o.sqlite") as store:
+        return asyncio.run(ARBITER.judge(cases, models, store))
+
+
+def test_the_verdict_is_the_share_of_yes_and_is_asked_for_once(tmp_path: Path) -> None:
+    models = Scripted()
+    cases = (Case("q", "good", "x"), Case("q", "bad", "x"), Case("q", "good", "x"))
+    first = judge(tmp_path, models, *cases)
+    assert first == pytest.approx([2 / 3, 1 / 4, 2 / 3]) and len(models.asked) == 2
+    assert judge(tmp_path, models, *cases) == first and len(models.asked) == 2
+
+
+def test_the_arbiters_own_words_need_no_verdict(tmp_path: Path) -> None:
+    models = Scripted()
+    assert judge(tmp_path, models, Case("q", " 4\n", "4")) == [1.0] and not models.asked
+
+
+def test_what_is_too_long_to_judge_counts_as_wrong_and_a_failure_is_raised(tmp_path: Path) -> None:
+    from tierchat.errors import ContextTooLong, TierchatError
+
+    assert judge(tmp_path, Scripted(ContextTooLong.code), Case("q", "a", "b")) == [0.0]
+    with pytest.raises(TierchatError):
+        judge(tmp_path, Scripted("engine_crashed"), Case("q", "c", "d"))

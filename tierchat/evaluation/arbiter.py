@@ -1,0 +1,106 @@
+"""The top tier as arbiter: is a smaller tier's answer right? A probability, never parsed prose.
+
+Does not know graders or the matrix; verdicts are kept beside the answers.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import struct
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Protocol
+
+from tierchat.config import TierSpec
+from tierchat.errors import ContextTooLong, EngineCrashed, error_from_code
+from tierchat.outcome_store import OutcomeStore
+from tierchat.protocol import Failed, Finished, Generate, RequestEvent
+from tierchat.types import Message, Sampling
+
+_YES, _NO = ("yes", "Yes", " yes", " Yes"), ("no", "No", " no", " No")
+_QUESTION = (
+    "Question:\n{question}\n\nProposed answer:\n{answer}\n\nAnother answer, by an expert:\n"
+    "{reference}\n\nIs the proposed answer correct? Answer yes or no."
+)
+_FLOAT = struct.Struct("<d")
+
+
+class Models(Protocol):
+    """What judging needs of a pool."""
+
+    def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]: ...
+
+
+@dataclass(frozen=True)
+class Case:
+    """One answer to be judged, with the arbiter's own answer beside it."""
+
+    question: str
+    answer: str
+    reference: str
+
+
+@dataclass(frozen=True)
+class Arbiter:
+    """The tier that judges; `identity` names its model and effort by content."""
+
+    tier: TierSpec
+    identity: str
+    num_at_once: int = 16
+
+    async def judge(
+        self, cases: Sequence[Case], models: Models, store: OutcomeStore
+    ) -> list[float]:
+        """Return for every case the probability that its answer is right.
+
+        An answer that is the arbiter's own, letter by letter, is right without being asked about.
+        """
+        keys = [self._key(case) for case in cases]
+        known = store.load(keys)
+        missing = iter({k: c for k, c in zip(keys, cases, strict=True) if k not in known}.items())
+
+        async def take() -> None:
+            for key, case in missing:
+                same = case.answer.strip() == case.reference.strip()
+                verdict = 1.0 if same else await self._ask(case, models)
+                known[key] = _FLOAT.pack(verdict)
+                store.save([(key, known[key])])
+
+        await asyncio.gather(*(take() for _ in range(self.num_at_once)))
+        return [_FLOAT.unpack(known[key])[0] for key in keys]
+
+    def _key(self, case: Case) -> bytes:
+        parts = (self.identity, case.question, case.answer, case.reference)
+        return hashlib.blake2b("\0".join(("judge", *parts)).encode(), digest_size=20).digest()
+
+    async def _ask(self, case: Case, models: Models) -> float:
+        text = _QUESTION.format(
+            question=case.question, answer=case.answer, reference=case.reference
+        )
+        order = Generate(
+            id=0,
+            messages=(Message(role="user", content=text),),
+            sampling=Sampling(temperature=0, max_tokens=1),
+            think=False,
+            probe=True,
+            watch=(*_YES, *_NO),
+        )
+        async with aclosing(models.generate(self.tier.model, order)) as events:
+            async for event in events:
+                if isinstance(event, Finished):
+                    watched = event.probe.first.watched if event.probe else ()
+                    return _share_of_yes(watched)
+                if isinstance(event, Failed):
+                    if event.code == ContextTooLong.code:
+                        return 0.0
+                    raise error_from_code(event.code, event.message, event.hint)
+        raise EngineCrashed(f"the worker of {self.tier.model} ended a request without a result")
+
+
+def _share_of_yes(watched: Sequence[float]) -> float:
+    # Spellings that begin with the same token would count it twice: the largest stands for all.
+    yes = max(watched[: len(_YES)], default=0.0)
+    no = max(watched[len(_YES) :], default=0.0)
+    return yes / (yes + no) if yes + no else 0.0
