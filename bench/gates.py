@@ -21,17 +21,21 @@ from pathlib import Path
 
 import numpy as np
 
+from tierchat.cascade import Cascade
 from tierchat.config import load_catalogue
 from tierchat.evaluation import metrics, policies
 from tierchat.evaluation.collect import collect
 from tierchat.evaluation.matrix import Matrix
-from tierchat.evaluation.prompts import read_prompts
+from tierchat.evaluation.prompts import grade, read_prompts
+from tierchat.gate_book import GateBook
+from tierchat.model_files import VerifiedFiles
 from tierchat.outcome_store import open_store
 from tierchat.paths import find_paths, make_private
 from tierchat.row_gate import STAGES
 from tierchat.signals import features
 from tierchat.training import lesson
-from tierchat.training.fit import Fit, _folds, fit_gates, fit_head, predict
+from tierchat.training.fit import Fit, deal_folds, fit_gates, fit_head, predict
+from tierchat.types import Done, Message, Prompt, Sampling, TierOptions
 
 NUM_RESAMPLES = 300
 SIZES = (50, 160, 500, 1_000, 2_500)
@@ -150,10 +154,43 @@ def overhead(fit: Fit, judged: Matrix) -> None:
             print(f"| {name}, {stage} | {1e6 * statistics.median(times):.0f} |")
 
 
+async def drafts(judge: Path, num: int) -> None:
+    """Send prompts through the real cascade, with and without the rejected draft handed on."""
+    paths = find_paths(os.environ)
+    catalogue = load_catalogue(paths)
+    book = GateBook(paths.gates_dir, VerifiedFiles(paths.verified_file))
+    if not book.has_file("pocket"):
+        print("\nno learned gate in TIERCHAT_HOME: drafts are not measured")
+        return
+    print(
+        "\n| draft handed on | right | prompts with a draft | right of those |\n|---|---|---|---|"
+    )
+    async with lesson.workers(catalogue, paths, 0) as pool:
+        cascade = Cascade(catalogue, pool, "pocket", book)
+        for is_handed in (False, True):
+            rights, with_draft = [], []
+            for prompt in read_prompts(judge)[:num]:
+                options = TierOptions(hold="answer", quality=1.0, draft=is_handed)
+                message = Message(role="user", content=prompt.prompt)
+                asked = Prompt(
+                    messages=(message,), sampling=Sampling(temperature=0), options=options
+                )
+                async for event in cascade.answer(asked):
+                    if isinstance(event, Done):
+                        is_right = bool(grade(prompt, event.outcome.answer))
+                        rights.append(is_right)
+                        # Whoever wrote before going up had a draft.
+                        if any(visit.generated_tokens for visit in event.outcome.path[:-1]):
+                            with_draft.append(is_right)
+            share = f"{np.mean(with_draft):.3f}" if with_draft else "-"
+            word = "yes" if is_handed else "no"
+            print(f"| {word} | {np.mean(rights):.3f} | {len(with_draft)} | {share} |", flush=True)
+
+
 def fit_time(learned: Matrix) -> None:
     x = np.stack([features(r, has_token=True) for r in learned.readings(0, "prefill")])
     began_s = time.perf_counter()
-    fit_head(x, learned.right, _folds(learned.groups))
+    fit_head(x, learned.right, deal_folds(learned.groups))
     print(f"\nfitting one head of {x.shape[1]} features on {len(x)}: ", end="")
     print(f"{time.perf_counter() - began_s:.1f} s")
 
@@ -164,6 +201,7 @@ def main() -> None:
     )
     parser.add_argument("--learn", type=Path, required=True)
     parser.add_argument("--judge", type=Path, required=True)
+    parser.add_argument("--drafts", type=int, default=400, help="prompts sent for the drafts")
     args = parser.parse_args()
     learned, judged = asyncio.run(matrices(args.learn, args.judge))
     shared = set(learned.groups) & set(judged.groups)
@@ -177,6 +215,7 @@ def main() -> None:
     transfer(learned, judged)
     overhead(fit, judged)
     fit_time(learned)
+    asyncio.run(drafts(args.judge, args.drafts))
 
 
 if __name__ == "__main__":

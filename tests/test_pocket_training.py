@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="extra [pocket]: training needs torch")
 pytest.importorskip("reasoning_gym", reason="extra [pocket]")
 
-from tierchat.pocket import dataset, generate, model, shipped, train  # noqa: E402
+from tierchat.pocket import average, contexts, dataset, generate, model, shipped, train  # noqa: E402
 
 pytestmark = pytest.mark.pocket
 _XS = Path(model.__file__).parent / "models" / "pocket-xs.gguf"
@@ -58,3 +59,37 @@ def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:
     assert facts["tokens"] == 5
     for name, weight in net.state_dict().items():
         assert torch.equal(weight, again.state_dict()[name])
+
+
+def test_an_average_lies_half_way() -> None:
+    shape = model.Shape(32, 1, 64, 300)
+    first, second = model.Llama(shape), model.Llama(shape)
+    middle = average.average(first, second)
+    for name, weight in middle.state_dict().items():
+        half = (first.state_dict()[name] + second.state_dict()[name]) / 2
+        assert torch.allclose(weight, half)
+    with pytest.raises(ValueError, match="cannot be averaged"):
+        average.average(first, model.Llama(model.Shape(32, 2, 64, 300)))
+
+
+def test_a_problem_in_context_keeps_its_reply_and_every_turn_before_it_is_unweighted() -> None:
+    encoder, source, rng = _encoder(), dataset.Source("train"), random.Random(7)
+    for _ in range(60):
+        problem = source.task(rng)
+        alone = encoder.example(problem)
+        reply = encoder.reply(problem, False)
+        found = contexts.in_context(problem, False, encoder, source, rng)
+        assert found.ids[-len(reply) :] == reply and len(found.ids) > len(alone.ids)
+        assert found.weights[-len(reply) :] == [1.0] * len(reply)
+
+
+def test_what_fails_is_drawn_more_often_and_what_is_hopeless_seldom() -> None:
+    weights = train.weights_of({"sum/1": 1.0, "sum/4": 0.7, "product/3x3": 0.0})
+    assert weights["sum/1"] < weights["product/3x3"] < weights["sum/4"]
+    source = dataset.Source("train", {"sum/4": 1.0} | {c: 0.0 for c in _other_cells("sum/4")})
+    rng = random.Random(1)
+    assert {source.task(rng).cell for _ in range(20)} == {"sum/4"}
+
+
+def _other_cells(kept: str) -> list[str]:
+    return [cell for f, lev in dataset.cells() if (cell := f"{f}/{lev}") != kept]

@@ -51,7 +51,7 @@ def fit_gates(
 
     heads: dict[tuple[int, Stage], Head] = {}
     estimates: dict[tuple[int, Stage], Floats] = {}
-    folds = _folds(matrix.groups)
+    folds = deal_folds(matrix.groups)
     # The systems are small: more threads wait for each other longer than they compute.
     with threadpool_limits(1):
         for tier in range(len(matrix.tiers)):
@@ -95,7 +95,7 @@ def fit_head(
     return Head(mean, scale, tuple(rows)), np.stack(columns, -1)
 
 
-def _folds(groups: Sequence[str], seed: int = 0) -> npt.NDArray[np.intp]:
+def deal_folds(groups: Sequence[str], seed: int = 0) -> npt.NDArray[np.intp]:
     """Deal whole groups to folds."""
     names, places = np.unique(np.asarray(groups), return_inverse=True)
     dealt = np.random.default_rng(seed).permutation(len(names)) % _NUM_FOLDS

@@ -1,0 +1,41 @@
+"""Average two checkpoints of one run: `python -m tierchat.pocket.average A.npz B.npz OUT.npz`.
+
+Two points of one training lie around a better one more often than not (arXiv 2203.05482).
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from tierchat.pocket import model, train
+
+
+def average(first: model.Llama, second: model.Llama) -> model.Llama:
+    """Return a model half way between two of one shape."""
+    if first.shape != second.shape:
+        raise ValueError(f"{first.shape} and {second.shape} cannot be averaged")
+    middle = model.Llama(first.shape)
+    others = second.state_dict()
+    middle.load_state_dict(
+        {name: torch.lerp(weight, others[name], 0.5) for name, weight in first.state_dict().items()}
+    )
+    return middle
+
+
+def main() -> None:
+    """Write the average; the facts of the first checkpoint are kept."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("first", type=Path)
+    parser.add_argument("second", type=Path)
+    parser.add_argument("out", type=Path)
+    args = parser.parse_args()
+    (first, facts), (second, _) = train.load(args.first), train.load(args.second)
+    facts.pop("shape", None)
+    train.save(args.out, average(first, second), facts)
+
+
+if __name__ == "__main__":
+    main()
