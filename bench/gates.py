@@ -68,7 +68,7 @@ def climbs_on_wrong(judged: Matrix, estimates: policies.Estimates) -> list[polic
     """Decide by "this tier is wrong" alone, one rung at a time, at every threshold."""
     from tierchat.evaluation.controls import climb
 
-    scores = [estimates[tier, "prefill"][:, 0] for tier in range(len(judged.tiers) - 1)]
+    scores = [estimates[tier, "prefill"].right[:, 0] for tier in range(len(judged.tiers) - 1)]
     return climb(judged, scores, whole_answer=False)
 
 
@@ -190,7 +190,7 @@ async def drafts(judge: Path, num: int) -> None:
 def fit_time(learned: Matrix) -> None:
     x = np.stack([features(r, has_token=True) for r in learned.readings(0, "prefill")])
     began_s = time.perf_counter()
-    fit_head(x, learned.right, deal_folds(learned.groups))
+    fit_head(x, learned.right, learned.generated_tokens, deal_folds(learned.groups))
     print(f"\nfitting one head of {x.shape[1]} features on {len(x)}: ", end="")
     print(f"{time.perf_counter() - began_s:.1f} s")
 

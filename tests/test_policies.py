@@ -30,11 +30,11 @@ def fitted():  # type: ignore[no-untyped-def]
 def test_rows_find_what_hidden_states_tell(fitted) -> None:  # type: ignore[no-untyped-def]
     fit, estimates = fitted
     for tier in range(3):
-        p = estimates[tier, "prefill"][:, 0]
+        p = estimates[tier, "prefill"].right[:, 0]
         assert metrics.auroc(p, JUDGED.right[:, tier]) > 0.85
         assert metrics.ece(p, JUDGED.right[:, tier]) < 0.1
         assert ((p >= 0) & (p <= 1)).all()
-    assert fit.estimates[0, "prefill"].shape == (400, 3)
+    assert fit.estimates[0, "prefill"].right.shape == (400, 3)
 
 
 def test_a_frontier_is_far_above_mixing_tiers_and_below_the_oracle(fitted) -> None:  # type: ignore[no-untyped-def]
@@ -109,7 +109,8 @@ def test_ties_stay() -> None:
 def test_costs_ahead_leave_out_what_is_paid() -> None:
     costs = costs_of(JUDGED)
     at_prompt, at_end = (
-        costs.ahead(1, stage, np.array([10.0]))[0] for stage in ("prefill", "answer")
+        costs.ahead(1, stage, np.array([10.0]), np.array([[5.0, 6.0]]))[0]
+        for stage in ("prefill", "answer")
     )
     assert at_end[0] == 0 and at_prompt[0] > 0 and at_end[1] == at_prompt[1]
 

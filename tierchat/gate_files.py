@@ -131,9 +131,7 @@ def load(path: Path) -> RowGates:
             heads[index, stage] = _head(numbers, index, stage, len(head.tiers) - index, path)
         if not any(key[0] == index for key in heads):
             raise GateFileBad(f"{path} has no rows for {tier.name}", _HINT)
-    costs = TierCosts(
-        tuple(t.parameters for t in head.tiers), tuple(t.generated for t in head.tiers), head.unit
-    )
+    costs = TierCosts(tuple(t.parameters for t in head.tiers), head.unit)
     return RowGates(tuple(t.name for t in head.tiers), costs, head.has_token, heads)
 
 
@@ -147,6 +145,7 @@ def save(path: Path, head: GateHead, gates: RowGates) -> None:
     for (tier, stage), one in gates.heads.items():
         place = f"{tier}/{stage}"
         numbers[f"{place}/mean"], numbers[f"{place}/scale"] = one.mean, one.scale
+        numbers[f"{place}/lengths"], numbers[f"{place}/longest"] = one.lengths, one.longest
         for index, row in enumerate(one.rows):
             numbers[f"{place}/{index}/weights"] = np.append(row.weights, row.bias)
             numbers[f"{place}/{index}/knots"] = np.stack((row.scores, row.probabilities))
@@ -180,7 +179,10 @@ def _head(numbers: dict[str, Any], tier: int, stage: Stage, num_rows: int, path:
         rows.append(Row(weights[:-1], float(weights[-1]), knots[0], knots[1]))
     if not (scale > 0).all():
         raise GateFileBad(f"{path}: a scale of {place} is not positive", _HINT)
-    return Head(mean, scale, tuple(rows))
+    lengths, longest = take("lengths", 2), take("longest", 1)
+    if lengths.shape != (num_rows, len(mean) + 1) or longest.shape != (num_rows,):
+        raise GateFileBad(f"{path}: the lengths of {place} have the wrong shape", _HINT)
+    return Head(mean, scale, tuple(rows), lengths, longest)
 
 
 def _load_numbers(path: Path) -> dict[str, Any]:

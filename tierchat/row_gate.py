@@ -39,42 +39,60 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Guess:
+    """What is expected of a tier and of those above it, along the last axis.
+
+    `right` are probabilities, `generated` are tokens.
+    """
+
+    right: Floats
+    generated: Floats
+
+
+@dataclass(frozen=True)
 class Head:
-    """All rows that read one tier at one stage; `rows` has one per tier from that one up."""
+    """All rows that read one tier at one stage; there is one per tier from that one up.
+
+    `lengths`, shape (num_rows, num_features + 1), tell linearly how much each tier would write,
+    at most `longest`, shape (num_rows,).
+    """
 
     mean: Floats
     scale: Floats
     rows: tuple[Row, ...]
+    lengths: Floats
+    longest: Floats
 
-    def probabilities(self, x: Floats) -> Floats:
-        """Map features, shape (..., num_features), to "is right", shape (..., num_rows)."""
+    def guess(self, x: Floats) -> Guess:
+        """Map features, shape (..., num_features), to guesses of shape (..., num_rows)."""
         scaled = (x - self.mean) / self.scale
-        return np.stack([row.probability(scaled) for row in self.rows], -1)
+        right = np.stack([row.probability(scaled) for row in self.rows], -1)
+        generated = scaled @ self.lengths[:, :-1].T + self.lengths[:, -1]
+        return Guess(right, np.clip(generated, 1.0, self.longest))
 
 
 @dataclass(frozen=True)
 class TierCosts:
-    """What tiers cost: parameters, and mean generated tokens on the training prompts.
-
-    The unit is the top tier's mean cost of a prompt, so that costs of a cascade compare.
-    """
+    """What tiers cost: parameters times tokens, in units of the top tier's mean prompt."""
 
     parameters: tuple[float, ...]
-    generated: tuple[float, ...]
     unit: float
 
-    def ahead(self, tier: int, stage: Stage, num_prompt_tokens: Floats) -> Floats:
+    def ahead(
+        self, tier: int, stage: Stage, num_prompt_tokens: Floats, generated: Floats
+    ) -> Floats:
         """Give what is still to be paid for an answer of `tier` or of one above, seen at `tier`.
 
-        Shape (..., number of tiers from `tier` up).
+        `generated` are the tokens each would write; shapes are (..., tiers from `tier` up).
         """
         above = [
-            self.parameters[j] * (num_prompt_tokens + self.generated[j]) / self.unit
-            for j in range(tier + 1, len(self.parameters))
+            self.parameters[tier + j] * (num_prompt_tokens + generated[..., j])
+            for j in range(1, len(self.parameters) - tier)
         ]
-        stays = 0.0 if stage == "answer" else self.parameters[tier] * self.generated[tier]
-        own = np.full_like(num_prompt_tokens, stays / self.unit)
-        return np.stack([own, *above], -1)
+        is_written = stage == "answer"
+        own = self.parameters[tier] * generated[..., 0] * (0.0 if is_written else 1.0)
+        found: Floats = np.stack([own, *above], -1) / self.unit
+        return found
 
 
 def choose(probabilities: Floats, costs: Floats, cost_weight: float) -> npt.NDArray[np.intp]:
@@ -104,9 +122,10 @@ class RowGates:
         if x.shape != head.mean.shape:
             return Verdict(escalate=False, reason="the gate file is for another model")
         num_open = last - tier + 1
-        probabilities = head.probabilities(x)[:num_open]
+        guess = head.guess(x)
+        probabilities = guess.right[:num_open]
         num_prompt = np.asarray(float(reading.first.num_prompt_tokens))
-        costs = self.costs.ahead(tier, reading.stage, num_prompt)[:num_open]
+        costs = self.costs.ahead(tier, reading.stage, num_prompt, guess.generated)[:num_open]
         step = int(choose(probabilities, costs, cost_weight))
         estimates = {f"{self.tiers[tier + j]} right": float(p) for j, p in enumerate(probabilities)}
         if not step:

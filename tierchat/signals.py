@@ -61,13 +61,14 @@ def log_odds(probability: float | None) -> float:
 
 
 def _of_signals(signals: Signals, has_token: bool) -> list[float]:
-    numbers = [signals.entropy or 0.0, signals.margin or 0.0]
+    entropy, margin = signals.entropy or 0.0, signals.margin or 0.0
+    # A sure model differs from a very sure one by powers of ten, which a line cannot see.
+    numbers = [entropy, margin, math.log(entropy + _TINY), math.log(1 - margin + _TINY)]
     return [*numbers, log_odds(signals.escalate_probability)] if has_token else numbers
 
 
 def _of_logprobs(logprobs: Sequence[float]) -> list[float]:
-    if not logprobs:
-        return [0.0] * 6
-    drawn = np.asarray(logprobs)
-    quantiles = np.quantile(drawn, (0.0, 0.1, 0.25, 0.5))
-    return [*map(float, quantiles), float(drawn.mean()), math.log(len(drawn))]
+    drawn = np.asarray(logprobs or (0.0,))
+    levels = [*np.quantile(drawn, (0.0, 0.1, 0.25, 0.5)), drawn.mean()]
+    doubts = [math.log(_TINY - min(float(level), 0.0)) for level in levels]
+    return [*map(float, levels), *doubts, math.log(len(drawn))]

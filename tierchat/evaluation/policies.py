@@ -13,12 +13,12 @@ import numpy.typing as npt
 
 from tierchat.evaluation import metrics
 from tierchat.evaluation.matrix import Floats, Matrix
-from tierchat.row_gate import STAGES, TierCosts, choose
+from tierchat.row_gate import STAGES, Guess, TierCosts, choose
 from tierchat.types import Stage
 
 Ints = npt.NDArray[np.intp]
-# Probabilities "is right" by (tier, stage), shape (n, tiers from that one up).
-Estimates = Mapping[tuple[int, Stage], Floats]
+# What is expected of (tier, stage): arrays of shape (n, tiers from that one up).
+Estimates = Mapping[tuple[int, Stage], Guess]
 COST_WEIGHTS = (0.0, *np.geomspace(1e-3, 30.0, 60))
 
 
@@ -67,8 +67,9 @@ def walk(
         for stage in STAGES if tier < num_tiers - 1 else ():
             if stage not in stages:
                 continue
-            ahead = costs.ahead(tier, stage, prompt_tokens[:, tier])
-            step = choose(estimates[tier, stage], ahead, cost_weight)
+            guess = estimates[tier, stage]
+            ahead = costs.ahead(tier, stage, prompt_tokens[:, tier], guess.generated)
+            step = choose(guess.right, ahead, cost_weight)
             goes = here & ~leaves & (step > 0)
             at[goes] = tier + (step[goes] if jumps else 1)
             written[goes] = _written(stage, generated[goes, tier], matrix.hold_back)

@@ -126,7 +126,8 @@ def readers(
     """Give AUROC of "this tier is right", AUROC of "the top is right and this is wrong", ECE."""
     auroc, helps, error = {}, {}, {}
     right = matrix.right
-    for (tier, stage), p in estimates.items():
+    for (tier, stage), guess in estimates.items():
+        p = guess.right
         name = f"{matrix.tiers[tier]} {stage}"
         auroc[name] = metrics.auroc(p[:, 0], right[:, tier])
         error[name] = metrics.ece(p[:, 0], right[:, tier])

@@ -15,6 +15,8 @@ from tierchat.pocket.outcomes import TIERS, Cell, Question, run_tiers
 from tierchat.pocket.questions import draw_all
 
 _WRONG_COSTS = 8.0
+# Above the top tier there is nobody: what it refuses is lost.
+_TOP_WRONG_COSTS = 2.0
 _NEVER = -99.0
 Row = Sequence[Cell]
 
@@ -22,8 +24,9 @@ Row = Sequence[Cell]
 def fit(rows: Sequence[Row], tier: int) -> dict[str, float]:
     """Choose both thresholds of one tier on an outcome matrix.
 
-    Keeping a right answer is worth 1; keeping a wrong one that a higher tier has right costs 8;
-    where all are wrong, keeping costs nothing but is worth nothing (arXiv 2410.10347's label).
+    Keeping a right answer is worth 1; keeping a wrong one that a higher tier has right costs 8
+    (2 at the top tier, above which only outsiders count so); where all are wrong, keeping costs
+    nothing but is worth nothing (arXiv 2410.10347's label).
     """
     values = [_value_of_keeping(row, tier) for row in rows]
 
@@ -45,7 +48,9 @@ def fit(rows: Sequence[Row], tier: int) -> dict[str, float]:
 def _value_of_keeping(row: Row, tier: int) -> float:
     if row[tier].is_right:
         return 1.0
-    return -_WRONG_COSTS if any(cell.is_right for cell in row[tier + 1 :]) else 0.0
+    if not any(cell.is_right for cell in row[tier + 1 :]):
+        return 0.0
+    return -_TOP_WRONG_COSTS if tier == len(TIERS) - 1 else -_WRONG_COSTS
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tierchat.evaluation.matrix import Floats, Matrix
 from tierchat.evaluation.policies import Estimates
-from tierchat.row_gate import STAGES, Head, Row, RowGates, TierCosts
+from tierchat.row_gate import STAGES, Guess, Head, Row, RowGates, TierCosts
 from tierchat.types import Stage
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
@@ -32,8 +32,7 @@ class Fit:
 
 def costs_of(matrix: Matrix) -> TierCosts:
     """Take the costs of the tiers from the prompts of a matrix."""
-    generated = tuple(float(g) for g in matrix.generated_tokens.mean(0))
-    return TierCosts(matrix.parameters, generated, matrix.unit())
+    return TierCosts(matrix.parameters, matrix.unit())
 
 
 def fit_gates(
@@ -50,7 +49,7 @@ def fit_gates(
     from threadpoolctl import threadpool_limits
 
     heads: dict[tuple[int, Stage], Head] = {}
-    estimates: dict[tuple[int, Stage], Floats] = {}
+    estimates: dict[tuple[int, Stage], Guess] = {}
     folds = deal_folds(matrix.groups)
     # The systems are small: more threads wait for each other longer than they compute.
     with threadpool_limits(1):
@@ -58,7 +57,11 @@ def fit_gates(
             for stage in stages:
                 x = matrix.features(tier, stage, has_token=has_token)
                 heads[tier, stage], estimates[tier, stage] = fit_head(
-                    x, matrix.right[:, tier:], folds, representative
+                    x,
+                    matrix.right[:, tier:],
+                    matrix.generated_tokens[:, tier:],
+                    folds,
+                    representative,
                 )
     gates = RowGates(matrix.tiers, costs_of(matrix), has_token, heads)
     return Fit(gates, estimates)
@@ -67,7 +70,7 @@ def fit_gates(
 def predict(gates: RowGates, matrix: Matrix) -> Estimates:
     """Let gates read every prompt of another matrix."""
     return {
-        (tier, stage): head.probabilities(matrix.features(tier, stage, has_token=gates.has_token))
+        (tier, stage): head.guess(matrix.features(tier, stage, has_token=gates.has_token))
         for (tier, stage), head in gates.heads.items()
     }
 
@@ -75,10 +78,11 @@ def predict(gates: RowGates, matrix: Matrix) -> Estimates:
 def fit_head(
     x: Floats,
     truths: npt.NDArray[np.bool_],
+    generated: Floats,
     folds: npt.NDArray[np.intp],
     representative: npt.NDArray[np.bool_] | None = None,
-) -> tuple[Head, Floats]:
-    """Fit one row for each column of `truths`; returns held-out probabilities too."""
+) -> tuple[Head, Guess]:
+    """Fit one row for each column of `truths` and `generated`; returns held-out guesses too."""
     mean, scale = x.mean(0), x.std(0)
     scale = np.where(scale > 1e-6, scale, 1.0)
     scaled = (x - mean) / scale
@@ -92,7 +96,20 @@ def fit_head(
         row, held_out = _fit_row(scaled, truth, folds, strength, judged)
         rows.append(row)
         columns.append(held_out)
-    return Head(mean, scale, tuple(rows)), np.stack(columns, -1)
+    lengths, longest = _fit_lengths(scaled, generated), generated.max(0)
+    head = Head(mean, scale, tuple(rows), lengths, np.maximum(longest, 1.0))
+    return head, Guess(np.stack(columns, -1), head.guess(x).generated)
+
+
+def _fit_lengths(x: Floats, generated: Floats) -> Floats:
+    """Fit how many tokens each tier writes, shape (columns, num_features + 1)."""
+    from sklearn.linear_model import Ridge
+
+    model = Ridge(alpha=len(x) / 10).fit(x, generated)
+    weights = np.atleast_2d(model.coef_)
+    biases = np.broadcast_to(model.intercept_, len(weights))
+    found: Floats = np.column_stack((weights, biases)).astype(np.float64)
+    return found
 
 
 def deal_folds(groups: Sequence[str], seed: int = 0) -> npt.NDArray[np.intp]:

@@ -106,7 +106,7 @@ def _tier(work: Work, index: int, pool: Pool, taught: Taught) -> GateTier:
         quantisation=info.quantisation if info else "",
         template_sha256=info.template_sha256 if info else "",
         parameters=costs.parameters[index],
-        generated=costs.generated[index],
+        generated=float(taught.learned.generated_tokens[:, index].mean()),
         num_features=len(head.mean),
     )
 
@@ -127,7 +127,7 @@ def _report(taught: Taught) -> GateReport:
     auroc, ece = {}, {}
     for tier, name in enumerate(matrix.tiers):
         for stage in STAGES:
-            own = taught.estimates[tier, stage][:, 0]
+            own = taught.estimates[tier, stage].right[:, 0]
             auroc[f"{name} {stage}"] = _finite(metrics.auroc(own, right[:, tier]))
             ece[f"{name} {stage}"] = metrics.ece(own, right[:, tier])
     walks = policies.frontier(matrix, taught.estimates, taught.fit.gates.costs)

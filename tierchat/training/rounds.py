@@ -24,6 +24,7 @@ _FIRST_BATCH = 200
 _RANDOM_SHARE = 0.5
 _CANDIDATES_PER_PLACE = 2
 _MIN_GAIN = 0.01
+_USUAL_COST_WEIGHT = 0.1
 
 
 @dataclass(frozen=True)
@@ -139,9 +140,9 @@ async def _next_batch(
     head = fit.gates.heads[0, "prefill"]
     x = read.features(0, "prefill", has_token=fit.gates.has_token)
     # Between staying and the best of the rest, where is it closest?
-    p = head.probabilities(x)
-    costs = fit.gates.costs.ahead(0, "prefill", read.prompt_tokens[:, 0])
-    values = np.sort(p - 0.1 * costs, axis=1)
+    guess = head.guess(x)
+    costs = fit.gates.costs.ahead(0, "prefill", read.prompt_tokens[:, 0], guess.generated)
+    values = np.sort(guess.right - _USUAL_COST_WEIGHT * costs, axis=1)
     gaps = values[:, -1] - values[:, -2]
     order = np.argsort(gaps, kind="stable")[:num_unsure]
     taken = {read.prompts[i].digest for i in order}
