@@ -70,7 +70,7 @@ def test_dear_compute_stays_at_the_bottom_and_free_compute_takes_the_best(fitted
 def test_the_gate_in_a_worker_decides_as_the_replay(fitted) -> None:  # type: ignore[no-untyped-def]
     fit, estimates = fitted
     weight = 0.2
-    walk = policies.walk(JUDGED, estimates, fit.gates.costs, weight)
+    walk = policies.walk(JUDGED, estimates, fit.gates.costs, weight, jumps=fit.gates.jumps)
     for i, row in enumerate(JUDGED.rows):
         tier = 0
         while tier < 2:

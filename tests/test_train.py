@@ -6,6 +6,7 @@ import json
 import random
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -131,3 +132,17 @@ def test_prompts_without_answers_are_graded_by_the_top_tier(home: Home, tmp_path
     done = home.run("train", "--prompts", str(file), "--minutes", "0")
     assert done.returncode == 0, done.stderr
     assert b"48 of 48 prompts have no answer: M graded them" in done.stderr
+
+
+def test_without_scikit_learn_it_says_what_to_install(home: Home, prompts: Path) -> None:
+    script = (
+        "import sys, importlib.util as u\n"
+        "find = u.find_spec\n"
+        "u.find_spec = lambda name, *a: None if name == 'sklearn' else find(name, *a)\n"
+        "from tierchat.cli import main\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    command = [sys.executable, "-c", script, "train", "--prompts", str(prompts)]
+    found = subprocess.run(command, env=home.env, capture_output=True, text=True)
+    assert found.returncode == 2 and "need sklearn" in found.stderr
+    assert "tierchat[train]" in found.stderr

@@ -30,7 +30,7 @@ from tierchat.output import Output
 from tierchat.paths import Paths, make_private
 from tierchat.pool import Pool
 from tierchat.progress import counting
-from tierchat.train_run import find_cascade, find_prompts
+from tierchat.train_run import find_cascade, find_prompts, need
 from tierchat.types import QUALITIES, Done, Message, Prompt, Sampling, TierOptions
 
 _NUM_LIVE = 60
@@ -54,6 +54,7 @@ def run(
     request: EvalRequest, catalogue: Catalogue, settings: Settings, paths: Paths, output: Output
 ) -> int:
     """Measure a cascade's learned gate; returns the exit code."""
+    need("sklearn", "threadpoolctl", *(["matplotlib"] if request.plot else []))
     cascade = request.model or settings.cascade
     spec = find_cascade(catalogue, cascade)
     if request.plot and request.plot.suffix not in (".png", ".svg", ".pdf"):
@@ -114,9 +115,9 @@ class _Measuring:
                 judged = await collect(work, fresh, pool, store, tell)
                 learned = await collect(work, seen, pool, store, tell) if seen else None
             estimates = predict(gates, judged)
-            ours = policies.frontier(judged, estimates, gates.costs)
+            ours = policies.frontier(judged, estimates, gates.costs, jumps=gates.jumps)
             weight = self._gate.head.cost_weight(QUALITIES["balanced"])
-            balanced = policies.walk(judged, estimates, gates.costs, weight)
+            balanced = policies.walk(judged, estimates, gates.costs, weight, jumps=gates.jumps)
             live = await self._live(judged, balanced, pool)
         others = controls(learned, judged) if learned else []
         auroc, helps, ece = report.readers(judged, estimates)

@@ -81,6 +81,7 @@ class GateHead(Frozen, frozen=True):
     tradeoffs: tuple[Tradeoff, ...]
     report: GateReport
     learned: tuple[str, ...] = ()
+    jumps: bool = True
     numbers_sha256: str = ""
 
     def cost_weight(self, quality: float) -> float:
@@ -132,7 +133,8 @@ def load(path: Path) -> RowGates:
         if not any(key[0] == index for key in heads):
             raise GateFileBad(f"{path} has no rows for {tier.name}", _HINT)
     costs = TierCosts(tuple(t.parameters for t in head.tiers), head.unit)
-    return RowGates(tuple(t.name for t in head.tiers), costs, head.has_token, heads)
+    names = tuple(tier.name for tier in head.tiers)
+    return RowGates(names, costs, head.has_token, heads, head.jumps)
 
 
 def save(path: Path, head: GateHead, gates: RowGates) -> None:

@@ -106,12 +106,16 @@ def choose(probabilities: Floats, costs: Floats, cost_weight: float) -> npt.NDAr
 
 @dataclass(frozen=True)
 class RowGates:
-    """The learned gates of a cascade: `heads` by (tier index, stage)."""
+    """The learned gates of a cascade: `heads` by (tier index, stage).
+
+    Without `jumps` a prompt goes one tier up, whichever tier is worth most: the next one sees more.
+    """
 
     tiers: tuple[str, ...]
     costs: TierCosts
     has_token: bool
     heads: Mapping[tuple[int, Stage], Head]
+    jumps: bool = True
 
     def verdict(self, tier: int, reading: Reading, cost_weight: float, last: int) -> Verdict:
         """Decide for `tier`, going no higher than tier `last`; names the tier to go to."""
@@ -130,7 +134,7 @@ class RowGates:
         estimates = {f"{self.tiers[tier + j]} right": float(p) for j, p in enumerate(probabilities)}
         if not step:
             return Verdict(escalate=False, reason="keeps it", estimates=estimates)
-        target = self.tiers[tier + step]
+        target = self.tiers[tier + (step if self.jumps else 1)]
         return Verdict(
             escalate=True,
             reason=f"{target} is worth its cost",

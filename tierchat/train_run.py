@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,6 +45,7 @@ def run(
     request: TrainRequest, catalogue: Catalogue, settings: Settings, paths: Paths, output: Output
 ) -> int:
     """Teach a cascade's gates; returns the exit code. Ctrl-C keeps what was learned so far."""
+    need("sklearn", "threadpoolctl")
     cascade = request.model or settings.cascade
     spec = find_cascade(catalogue, cascade)
     if len(spec.tiers) < 2:
@@ -62,6 +64,16 @@ def run(
         return EXIT_INTERRUPTED
     tell(lesson.head, output)
     return 0 if lesson.is_finished else EXIT_INTERRUPTED
+
+
+def need(*modules: str) -> None:
+    """Raise UsageError unless the libraries of the extra `train` are there."""
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            f"teaching and measuring gates need {', '.join(missing)}",
+            'run: pip install "tierchat[train]"',
+        )
 
 
 def find_cascade(catalogue: Catalogue, name: str) -> CascadeSpec:

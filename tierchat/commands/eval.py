@@ -33,11 +33,11 @@ def evaluate(
     seed: Annotated[int, typer.Option(metavar="N", help="Choose other live prompts.")] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Measure the learned gate: every tier answers every prompt once, then every policy is
-    replayed on the answers, and a live run checks the replay.
+    """Measure a learned gate.
 
-    Prompts that the gate was taught on are left out; --compare lets the other policies learn from
-    them.
+    Every tier answers every prompt once, then every policy is replayed on the answers, and a live
+    run checks the replay. Prompts that the gate was taught on are left out; --compare lets the
+    other policies learn from them.
     """
     import os
 

@@ -63,8 +63,7 @@ def fit_gates(
                     folds,
                     representative,
                 )
-    gates = RowGates(matrix.tiers, costs_of(matrix), has_token, heads)
-    return Fit(gates, estimates)
+    return Fit(RowGates(matrix.tiers, costs_of(matrix), has_token, heads), estimates)
 
 
 def predict(gates: RowGates, matrix: Matrix) -> Estimates:

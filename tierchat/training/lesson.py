@@ -86,6 +86,7 @@ def write(path: Path, cascade: str, work: Work, pool: Pool, taught: Taught) -> G
         cascade=cascade,
         tiers=tuple(_tier(work, index, pool, taught) for index in range(len(work.tiers))),
         has_token=taught.fit.gates.has_token,
+        jumps=taught.fit.gates.jumps,
         hold_back=work.hold_back,
         unit=taught.fit.gates.costs.unit,
         tradeoffs=_tradeoffs(taught),
@@ -115,7 +116,8 @@ def _tradeoffs(taught: Taught) -> tuple[Tradeoff, ...]:
     """Walk the held-out groups at every cost weight; quality is relative to the top tier."""
     matrix = taught.held_out
     top = max(float(matrix.right[:, -1].mean()), 1e-9)
-    walks = policies.frontier(matrix, taught.estimates, taught.fit.gates.costs)
+    gates = taught.fit.gates
+    walks = policies.frontier(matrix, taught.estimates, gates.costs, jumps=gates.jumps)
     return tuple(
         Tradeoff(cost_weight=float(weight), quality=walk.point()[1] / top, cost=walk.point()[0])
         for weight, walk in zip(policies.COST_WEIGHTS, walks, strict=True)
@@ -130,7 +132,8 @@ def _report(taught: Taught) -> GateReport:
             own = taught.estimates[tier, stage].right[:, 0]
             auroc[f"{name} {stage}"] = _finite(metrics.auroc(own, right[:, tier]))
             ece[f"{name} {stage}"] = metrics.ece(own, right[:, tier])
-    walks = policies.frontier(matrix, taught.estimates, taught.fit.gates.costs)
+    gates = taught.fit.gates
+    walks = policies.frontier(matrix, taught.estimates, gates.costs, jumps=gates.jumps)
     interval = policies.nhg(matrix, walks, _NUM_RESAMPLES)
     data = hashlib.sha256("".join(sorted(p.digest for p in taught.learned.prompts)).encode())
     return GateReport(

@@ -9,13 +9,14 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from tierchat.evaluation import policies
 from tierchat.evaluation.matrix import Matrix
 from tierchat.evaluation.prompts import GradedPrompt
+from tierchat.row_gate import RowGates
 from tierchat.training.fit import Fit, fit_gates, predict
 
 Collect = Callable[[Sequence[GradedPrompt]], Awaitable[Matrix]]
@@ -88,6 +89,7 @@ async def teach(
         is_random = np.array([prompt.digest in randoms for prompt in learned.prompts])
         fit = fit_gates(learned, has_token=budget.has_token, representative=is_random)
         estimates = predict(fit.gates, held_out)
+        fit = replace(fit, gates=choose_way(fit.gates, held_out, estimates))
         spent_s = time.monotonic() - began_s
         rounds.append(
             Round(len(rounds) + 1, len(chosen), nhg_of(held_out, fit, estimates), spent_s)
@@ -115,9 +117,23 @@ def split(
     return held_out, [prompt for name in names for prompt in groups[name]]
 
 
+def choose_way(gates: RowGates, held_out: Matrix, estimates: policies.Estimates) -> RowGates:
+    """Let the gates jump or climb, whichever is better on prompts they were not fitted on."""
+    gains = {
+        jumps: policies.nhg(
+            held_out, policies.frontier(held_out, estimates, gates.costs, jumps=jumps)
+        )[0]
+        for jumps in (True, False)
+    }
+    return replace(gates, jumps=gains[True] >= gains[False])
+
+
 def nhg_of(matrix: Matrix, fit: Fit, estimates: policies.Estimates) -> float:
     """Give the NHG of gates on a matrix."""
-    return policies.nhg(matrix, policies.frontier(matrix, estimates, fit.gates.costs))[0]
+    gates = fit.gates
+    return policies.nhg(
+        matrix, policies.frontier(matrix, estimates, gates.costs, jumps=gates.jumps)
+    )[0]
 
 
 async def _next_batch(
