@@ -14,6 +14,7 @@ import argparse
 import asyncio
 import os
 import statistics
+import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -31,6 +32,8 @@ from tierchat.gate_book import GateBook
 from tierchat.model_files import VerifiedFiles
 from tierchat.outcome_store import open_store
 from tierchat.paths import find_paths, make_private
+from tierchat.pool import Pool
+from tierchat.protocol import Generate
 from tierchat.row_gate import STAGES
 from tierchat.signals import features
 from tierchat.training import lesson
@@ -187,6 +190,50 @@ async def drafts(judge: Path, num: int) -> None:
             print(f"| {word} | {np.mean(rights):.3f} | {len(with_draft)} | {share} |", flush=True)
 
 
+async def throughput(learn: Path, num: int = 120, rounds: int = 5) -> None:
+    """Answer the same prompts with all that training reads, and plainly, side by side."""
+    paths = find_paths(os.environ)
+    catalogue = load_catalogue(paths)
+    work = lesson.work_of(catalogue.cascades["pocket"], catalogue, paths)
+    prompts = read_prompts(learn)[:num]
+    print("\n| tier | answers/s, learning | answers/s, plain | ratio, medians |\n|---|---|---|---|")
+    async with lesson.workers(catalogue, paths, 0) as pool:
+        for index, tier in enumerate(work.tiers):
+            one = replace(work, tiers=(tier,), identities=(work.identities[index],))
+            speeds: dict[str, list[float]] = {"learning": [], "plain": []}
+            for _ in range(rounds + 1):
+                with (
+                    tempfile.TemporaryDirectory() as folder,
+                    open_store(Path(folder) / "o.sqlite") as store,
+                ):
+                    began_s = time.perf_counter()
+                    await collect(one, prompts, pool, store, lambda _done, _all: None)
+                    speeds["learning"].append(num / (time.perf_counter() - began_s))
+                began_s = time.perf_counter()
+                await _plainly(pool, tier.model, [p.prompt for p in prompts])
+                speeds["plain"].append(num / (time.perf_counter() - began_s))
+            # The first round loads the model.
+            middle = {name: statistics.median(values[1:]) for name, values in speeds.items()}
+            learning, plain = middle["learning"], middle["plain"]
+            print(f"| {tier.name} | {learning:.0f} | {plain:.0f} | {learning / plain:.2f} |")
+
+
+async def _plainly(pool: Pool, model: str, texts: Sequence[str]) -> None:
+    waiting = iter(texts)
+
+    async def take() -> None:
+        for text in waiting:
+            order = Generate(
+                id=0,
+                messages=(Message(role="user", content=text),),
+                sampling=Sampling(temperature=0, max_tokens=1024),
+            )
+            async for _ in pool.generate(model, order):
+                pass
+
+    await asyncio.gather(*(take() for _ in range(16)))
+
+
 def fit_time(learned: Matrix) -> None:
     x = np.stack([features(r, has_token=True) for r in learned.readings(0, "prefill")])
     began_s = time.perf_counter()
@@ -215,6 +262,7 @@ def main() -> None:
     transfer(learned, judged)
     overhead(fit, judged)
     fit_time(learned)
+    asyncio.run(throughput(args.learn))
     asyncio.run(drafts(args.judge, args.drafts))
 
 

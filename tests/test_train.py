@@ -101,6 +101,24 @@ def test_what_was_answered_before_a_kill_is_not_answered_again(home: Home, promp
     assert again.stdout.splitlines()[1] == done.stdout.splitlines()[1], "the same gate"
 
 
+def test_eval_goes_on_after_a_kill(home: Home, prompts: Path, tmp_path: Path) -> None:
+    assert home.run("train", "--prompts", str(prompts), "--minutes", "0").returncode == 0
+    fresh = tmp_path / "fresh.jsonl"
+    found = [GradedPrompt(prompt=f"{a}+{b}=", answer=str(a + b)) for a in range(60) for b in (1, 2)]
+    write_prompts(fresh, found)
+    taught = cells(home)
+    child = subprocess.Popen(home.command("eval", "--prompts", str(fresh)), env=home.env)
+    ends_s = time.monotonic() + 20
+    while cells(home) == taught and child.poll() is None and time.monotonic() < ends_s:
+        time.sleep(0.02)
+    child.kill()
+    child.wait()
+    before = cells(home)
+    done = home.run("eval", "--prompts", str(fresh), "--json")
+    assert done.returncode == 0, done.stderr
+    assert taught < before <= cells(home) == taught + 3 * len(found)
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
