@@ -38,6 +38,7 @@ FLOORS = (
     ("tierchat.ledger", 3),
     ("tierchat.climb", 3),
     ("tierchat.cascade", 3),
+    ("tierchat.deadline", 3),
     ("tierchat.openai_format", 4),
     ("tierchat.admission", 4),
     ("tierchat.server", 4),

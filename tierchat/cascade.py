@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 from typing import Protocol
 
@@ -15,6 +15,7 @@ import msgspec
 
 from tierchat.climb import Climb
 from tierchat.config import CascadeSpec, Catalogue, TierSpec
+from tierchat.deadline import until
 from tierchat.errors import (
     ContextTooLong,
     EngineCrashed,
@@ -22,7 +23,6 @@ from tierchat.errors import (
     ModelMissing,
     TemplateError,
     TierchatError,
-    Timeout,
     UsageError,
     error_from_code,
 )
@@ -135,7 +135,7 @@ class Cascade:
         run = _Run(prompt, spec, self._models, lambda tier: self._size(models[tier]), gate)
         try:
             async with aclosing(run.events()) as events:
-                async for event in _until(events, prompt.options.timeout_s):
+                async for event in until(events, prompt.options.timeout_s):
                     yield event
         finally:
             self._models.keep(self._model_names(spec), prompt.options.keepalive_s)
@@ -343,23 +343,3 @@ def _filled(asked: Sampling, default: Sampling) -> Sampling:
         if getattr(asked, field) in (None, ())
     }
     return msgspec.structs.replace(asked, **chosen)
-
-
-async def _until(
-    events: AsyncIterator[CascadeEvent], timeout_s: float | None
-) -> AsyncIterator[CascadeEvent]:
-    """Pass events on; raises Timeout once `timeout_s` seconds are over."""
-    if timeout_s is None:
-        async for event in events:
-            yield event
-        return
-    ends_s = time.monotonic() + timeout_s
-    while True:
-        try:
-            yield await asyncio.wait_for(anext(events), max(0.0, ends_s - time.monotonic()))
-        except StopAsyncIteration:
-            return
-        except TimeoutError as error:
-            raise Timeout(
-                f"no complete answer within {timeout_s:g} s", "give it more with --timeout"
-            ) from error

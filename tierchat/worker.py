@@ -117,11 +117,10 @@ class Worker:
             asyncio.create_task(worker._read(reader)),
             asyncio.create_task(worker._read_stderr()),
         ]
-        try:
+        async with contextlib.AsyncExitStack() as undo:
+            undo.push_async_callback(worker.stop)
             await worker._load()
-        except BaseException:
-            await worker.stop()
-            raise
+            undo.pop_all()
         return worker
 
     @property

@@ -55,7 +55,7 @@ def work_of(spec: CascadeSpec, catalogue: Catalogue, paths: Paths) -> Work:
     for tier in spec.tiers:
         model = catalogue.models[tier.model]
         sha256 = files.sha256_of(Path(model.file), model.sha256)
-        identities.append(f"{sha256} think={tier.think} context={model.context}")
+        identities.append(f"{sha256} think={tier.think} context={model.context} {tier.sampling}")
     return Work(spec.tiers, tuple(identities), spec.hold_back)
 
 
