@@ -75,21 +75,21 @@ def climbs_on_wrong(judged: Matrix, estimates: policies.Estimates) -> list[polic
     return climb(judged, scores, whole_answer=False)
 
 
-def blind(matrix: Matrix, *, hidden: bool) -> Matrix:
-    """Take away hidden states, or everything that is read beside them."""
+def blind(matrix: Matrix, *, hidden: bool, rest: bool) -> Matrix:
+    """Take away hidden states, or all that is read beside them, and the prompt's tokens."""
     rows = []
     for row in matrix.rows:
         cells = []
         for cell in row:
             probe = cell.probe
-            changes: dict[str, object] = {}
+            changes: dict[str, object] = {"prompt_tokens": ()}
             for name in ("first", "second"):
                 if hidden:
                     changes[f"{name}_hidden"] = bytes(len(getattr(probe, f"{name}_hidden")))
-                else:
+                if rest:
                     signals = getattr(probe, name)
                     changes[name] = type(signals)(num_prompt_tokens=signals.num_prompt_tokens)
-            if not hidden:
+            if rest:
                 changes["logprobs"] = (0.0,) * len(probe.logprobs)
             kept = {field: getattr(probe, field) for field in probe.__struct_fields__}
             cells.append(replace(cell, probe=type(probe)(**{**kept, **changes})))
@@ -113,8 +113,12 @@ def ablations(learned: Matrix, judged: Matrix) -> Fit:
     line("rows, A", judged, policies.frontier(judged, rows_only, costs, STAGES[:1]))
     line("rows, A+B+C, climbing", judged, policies.frontier(judged, rows_only, costs, jumps=False))
     line("rows, A, label wrong, climbing", judged, climbs_on_wrong(judged, rows_only))
-    for name, hidden in (("hidden state alone", False), ("entropy, margin, length alone", True)):
-        part, other = (blind(m, hidden=hidden) for m in (learned, judged))
+    for name, hidden, rest in (
+        ("without the prompt's tokens", False, False),
+        ("hidden state alone", False, True),
+        ("entropy, margin, length alone", True, False),
+    ):
+        part, other = (blind(m, hidden=hidden, rest=rest) for m in (learned, judged))
         _, found = fitted(part, other, False)
         line(f"{name}, A", judged, policies.frontier(judged, found, costs, STAGES[:1]))
     del plain

@@ -41,6 +41,6 @@ def _cell(rng: np.random.Generator, width: int, hardness: float, is_right: bool)
         second=signals,
         second_hidden=hidden[1].tobytes(),
         logprobs=logprobs,
-        num_answer_tokens=num_generated,
+        prompt_tokens=(7, 8, 9 + int(3 * hardness)),
     )
     return Cell(is_right, "1", 10, num_generated, 0.01, probe)

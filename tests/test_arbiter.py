@@ -38,7 +38,7 @@ class Scripted:
             second=first,
             second_hidden=b"",
             logprobs=(),
-            num_answer_tokens=0,
+            prompt_tokens=(),
         )
         yield Finished(id=0, reason="length", usage=Usage(), probe=probe)
 
@@ -57,6 +57,12 @@ def test_the_verdict_is_the_share_of_yes_and_is_asked_for_once(tmp_path: Path) -
     first = judge(tmp_path, models, *cases)
     assert first == pytest.approx([2 / 3, 1 / 4, 2 / 3]) and len(models.asked) == 2
     assert judge(tmp_path, models, *cases) == first and len(models.asked) == 2
+
+
+def test_without_an_experts_answer_a_tier_is_asked_about_its_own(tmp_path: Path) -> None:
+    models = Scripted()
+    assert judge(tmp_path, models, Case("q", "bad")) == pytest.approx([1 / 4])
+    assert "expert" not in models.asked[0]
 
 
 def test_the_arbiters_own_words_need_no_verdict(tmp_path: Path) -> None:

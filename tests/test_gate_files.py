@@ -19,6 +19,7 @@ from tierchat import gate_files
 from tierchat.config import load_catalogue
 from tierchat.gate_book import GateBook
 from tierchat.gate_files import (
+    SCHEMA,
     GateFileBad,
     GateHead,
     GateReport,
@@ -63,7 +64,7 @@ def head(**changes: object) -> GateHead:
         curve=((1, 0.5),),
     )
     found = dict(
-        schema=1,
+        schema=SCHEMA,
         cascade="pocket",
         tiers=tiers,
         has_token=False,
@@ -185,7 +186,7 @@ def test_any_damaged_byte_is_refused_or_harmless(path: Path) -> None:
         ({"hold_back": 3}, "hold_back 3"),
         ({"tiers": head().tiers[:2]}, "taught for"),
         ({"tiers": (head().tiers[1], *head().tiers[1:])}, "taught for"),
-        ({"schema": 2}, "schema 2"),
+        ({"schema": 1}, "schema 1"),
         ({"tradeoffs": ()}, "names no"),
     ],
 )

@@ -118,13 +118,21 @@ def test_costs_ahead_leave_out_what_is_paid() -> None:
 def test_every_control_is_measured_beside_ours(fitted) -> None:  # type: ignore[no-untyped-def]
     fit, estimates = fitted
     ours = policies.frontier(JUDGED, estimates, fit.gates.costs)
-    lines = policy_lines(JUDGED, ours, controls(LEARNED, JUDGED))
+    said = [JUDGED.right[:, tier] * 0.6 + 0.2 for tier in range(2)]
+    lines = policy_lines(JUDGED, ours, controls(LEARNED, JUDGED, said))
     names = [line.name for line in lines]
-    assert names[0] == "tierchat" and names[-1] == "oracle" and len(set(names)) == len(names) == 11
+    assert names[0] == "tierchat" and names[-1] == "oracle" and len(set(names)) == len(names) == 12
     by_name = {line.name: line for line in lines}
     assert by_name["oracle"].nhg[0] == pytest.approx(1)
     assert abs(by_name["random at equal rate"].nhg[0]) < 0.15
     ahead = by_name["prompt-only router"].ours_ahead
     assert ahead is not None and ahead[1] > 0
+    # Who knows which answers are right is worth much, and would be worth more if it were free.
+    assert 0 < by_name["self-verification"].nhg[0] < 1
+    for line in lines:
+        assert line.qnc >= line.cost_at_99 or line.name == "XS alone"
+        assert line.cpt_50 <= line.cpt_80
+    assert by_name["oracle"].apgr > by_name["random at equal rate"].apgr
+    assert by_name["oracle"].aiq >= by_name["tierchat"].aiq > by_name["M alone"].aiq
     numbers = describe_walk(JUDGED, ours[20])
     assert sum(numbers[f"answered by {name}"] for name in JUDGED.tiers) == pytest.approx(1)

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
 from tierchat import gate_files
 from tierchat.cascade import Cascade
 from tierchat.config import Catalogue, Settings
-from tierchat.errors import UsageError
+from tierchat.errors import EngineCrashed, UsageError
 from tierchat.evaluation import policies, report
 from tierchat.evaluation.chart import save_chart, terminal_chart
-from tierchat.evaluation.collect import collect
+from tierchat.evaluation.collect import collect, self_verified
 from tierchat.evaluation.matrix import Matrix
 from tierchat.evaluation.prompts import GradedPrompt, grade
 from tierchat.evaluation.report import EvalReport
@@ -31,7 +33,17 @@ from tierchat.paths import Paths, make_private
 from tierchat.pool import Pool
 from tierchat.progress import counting
 from tierchat.train_run import find_cascade, find_prompts, need
-from tierchat.types import QUALITIES, Done, Message, Prompt, Sampling, TierOptions
+from tierchat.types import (
+    QUALITIES,
+    AnswerDelta,
+    Done,
+    Hold,
+    Outcome,
+    Prompt,
+    Sampling,
+    ThoughtDelta,
+    TierOptions,
+)
 
 _NUM_LIVE = 60
 
@@ -114,12 +126,13 @@ class _Measuring:
             ):
                 judged = await collect(work, fresh, pool, store, tell)
                 learned = await collect(work, seen, pool, store, tell) if seen else None
+                said = await self_verified(work, judged, pool, store) if learned else []
             estimates = predict(gates, judged)
             ours = policies.frontier(judged, estimates, gates.costs, jumps=gates.jumps)
             weight = self._gate.head.cost_weight(QUALITIES["balanced"])
             balanced = policies.walk(judged, estimates, gates.costs, weight, jumps=gates.jumps)
             live = await self._live(judged, balanced, pool)
-        others = controls(learned, judged) if learned else []
+        others = controls(learned, judged, said) if learned else []
         auroc, helps, ece = report.readers(judged, estimates)
         return EvalReport(
             cascade=self._cascade,
@@ -145,25 +158,36 @@ class _Measuring:
         num = min(_NUM_LIVE, len(judged.rows))
         chosen = random.Random(self._request.seed).sample(range(len(judged.rows)), num)
         same_tier = same_grade = 0
+        waits_s = []
         for index in chosen:
             prompt = judged.prompts[index]
-            tier, text = await _ask(cascade, prompt)
-            same_tier += tier == judged.tiers[walk.tier[index]]
-            same_grade += bool(grade(prompt, text)) == bool(walk.right[index])
-        return {"prompts": num, "same tier": same_tier / num, "same grade": same_grade / num}
+            outcome, _ = await _ask(cascade, prompt, "answer")
+            same_tier += outcome.tier == judged.tiers[walk.tier[index]]
+            same_grade += bool(grade(prompt, outcome.answer)) == bool(walk.right[index])
+            waits_s.append((await _ask(cascade, prompt, "first"))[1])
+        return {
+            "prompts": num,
+            "same tier": same_tier / num,
+            "same grade": same_grade / num,
+            "first token s, p50": float(np.percentile(waits_s, 50)),
+            "first token s, p95": float(np.percentile(waits_s, 95)),
+        }
 
 
-async def _ask(cascade: Cascade, prompt: GradedPrompt) -> tuple[str | None, str]:
-    system = [Message(role="system", content=prompt.system)] if prompt.system else []
+async def _ask(cascade: Cascade, prompt: GradedPrompt, hold: Hold) -> tuple[Outcome, float]:
+    """Return the outcome, and the seconds until something of it could be shown."""
     asked = Prompt(
-        messages=(*system, Message(role="user", content=prompt.prompt)),
+        messages=prompt.messages,
         sampling=Sampling(temperature=0),
-        options=TierOptions(hold="answer"),
+        options=TierOptions(hold=hold),
     )
+    began_s, shown_s = time.monotonic(), None
     async for event in cascade.answer(asked):
+        if shown_s is None and isinstance(event, AnswerDelta | ThoughtDelta | Done):
+            shown_s = time.monotonic()
         if isinstance(event, Done):
-            return event.outcome.tier, event.outcome.answer
-    return None, ""
+            return event.outcome, (shown_s or began_s) - began_s
+    raise EngineCrashed("a prompt ended without an outcome")
 
 
 def _show(found: EvalReport, request: EvalRequest, num_seen: int, output: Output) -> None:
@@ -184,6 +208,11 @@ def _show(found: EvalReport, request: EvalRequest, num_seen: int, output: Output
             f"{line.name:22s} {_interval(line.nhg):>24s}  {ahead:>24s}  {line.best_quality:.3f}  "
             f"{line.cost_at_99:.3f}"
         )
+    output.line("")
+    output.line(f"{'':22s}   AIQ    QNC   APGR  CPT50  CPT80")
+    for line in found.lines:
+        measures = (line.aiq, line.qnc, line.apgr, line.cpt_50, line.cpt_80)
+        output.line(f"{line.name:22s} " + " ".join(f"{value:6.3f}" for value in measures))
     output.line("")
     for part in terminal_chart(curves):
         output.line(part)
@@ -206,6 +235,11 @@ def _show(found: EvalReport, request: EvalRequest, num_seen: int, output: Output
     output.line(
         f"live run of {found.live['prompts']:.0f} prompts: same tier as the replay "
         f"{found.live['same tier']:.1%}, same grade {found.live['same grade']:.1%}"
+    )
+    output.line(
+        f"time to the first piece of an answer, streamed: median "
+        f"{found.live['first token s, p50']:.3f} s, 95 % within "
+        f"{found.live['first token s, p95']:.3f} s"
     )
 
 

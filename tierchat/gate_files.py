@@ -19,7 +19,7 @@ from tierchat.types import Frozen, Stage
 if TYPE_CHECKING:
     from tierchat.row_gate import RowGates
 
-SCHEMA = 1
+SCHEMA = 2
 _MAX_HEAD_BYTES = 4 << 20
 _MAX_NUMBERS_BYTES = 256 << 20
 

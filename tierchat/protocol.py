@@ -94,7 +94,7 @@ class Probe(Frozen, frozen=True):
     second: Signals
     second_hidden: bytes
     logprobs: tuple[float, ...]
-    num_answer_tokens: int
+    prompt_tokens: tuple[int, ...]
 
 
 class Cancel(Frozen, frozen=True, tag="cancel"):

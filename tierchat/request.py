@@ -66,6 +66,7 @@ class Request:
         self._repetition = RepetitionDetector()
         self._started_s = time.monotonic()
         self._num_refused = 0
+        self._prompt_tokens = tuple(sequence.tokens)
 
     def take(self, step: Step) -> list[RequestEvent]:
         """Handle one new token; the last event is Escalated or Finished when it is over."""
@@ -138,6 +139,7 @@ class Request:
             first=self._first.now if self._first else step.signals,
             num_generated=self.sequence.num_generated,
             hidden=step.hidden_state,
+            prompt_tokens=self._prompt_tokens,
             logprobs=self._logprobs,
             answer_logprobs=self._answer_logprobs,
             is_last=step.is_end,
@@ -222,7 +224,7 @@ class Request:
             second=second.now,
             second_hidden=second.hidden.tobytes(),
             logprobs=tuple(self._logprobs),
-            num_answer_tokens=self._num_held,
+            prompt_tokens=self._prompt_tokens,
         )
 
     def _is_full(self) -> bool:

@@ -20,6 +20,8 @@ from tierchat.types import Stage, Verdict
 Floats = npt.NDArray[np.float64]
 # Below this chance of being right a tier is not counted on.
 _NOBODY = 0.1
+# In standard deviations.
+FAR = 8.0
 STAGES: tuple[Stage, ...] = ("prefill", "first", "answer")
 
 
@@ -65,7 +67,8 @@ class Head:
 
     def guess(self, x: Floats) -> Guess:
         """Map features, shape (..., num_features), to guesses of shape (..., num_rows)."""
-        scaled = (x - self.mean) / self.scale
+        # A number far from all that was learned from says "far", not how far.
+        scaled = np.clip((x - self.mean) / self.scale, -FAR, FAR)
         right = np.stack([row.probability(scaled) for row in self.rows], -1)
         generated = scaled @ self.lengths[:, :-1].T + self.lengths[:, -1]
         return Guess(right, np.clip(generated, 1.0, self.longest))

@@ -16,6 +16,8 @@ import numpy.typing as npt
 from tierchat.types import Signals, Stage
 
 _TINY = 1e-7
+_NUM_BUCKETS = 128
+_BUCKET_SHIFT = 32 - 7
 Vector = npt.NDArray[np.float32]
 
 
@@ -34,6 +36,7 @@ class Reading:
     first: Signals
     num_generated: int = 1
     hidden: Vector | None = None
+    prompt_tokens: Sequence[int] = ()
     logprobs: Sequence[float] = ()
     answer_logprobs: Sequence[float] = ()
     is_last: bool = False
@@ -42,8 +45,10 @@ class Reading:
 def features(reading: Reading, *, has_token: bool) -> npt.NDArray[np.float64]:
     """Lay a reading out as numbers: the hidden state, then what is read beside it.
 
-    `has_token` adds the log-odds of the model's own escalate token. A finished answer adds
-    quantiles of its token log-probabilities (arXiv 2404.10136).
+    The prompt's tokens are counted in a few buckets: which kind of task it is, a small model's
+    last hidden state does not always tell. `has_token` adds the log-odds of the model's own
+    escalate token. A finished answer adds quantiles of its token log-probabilities
+    (arXiv 2404.10136).
     """
     assert reading.hidden is not None
     numbers = [*_of_signals(reading.first, has_token), math.log1p(reading.first.num_prompt_tokens)]
@@ -51,13 +56,20 @@ def features(reading: Reading, *, has_token: bool) -> npt.NDArray[np.float64]:
         numbers += _of_signals(reading.now, has_token)
         numbers += _of_logprobs(reading.logprobs)
         numbers.append(float(reading.is_last))
-    return np.concatenate((reading.hidden.astype(np.float64), numbers))
+    words = _in_buckets(reading.prompt_tokens)
+    return np.concatenate((reading.hidden.astype(np.float64), words, numbers))
 
 
 def log_odds(probability: float | None) -> float:
     """Turn a probability into natural log-odds, kept within what float32 logits can mean."""
     p = min(max(probability or 0.0, _TINY), 1 - _TINY)
     return math.log(p / (1 - p))
+
+
+def _in_buckets(tokens: Sequence[int]) -> npt.NDArray[np.float64]:
+    """Count tokens by a multiplicative hash (Knuth) of their ids, logarithmically."""
+    places = np.asarray(tokens, np.uint32) * np.uint32(2654435761) >> np.uint32(_BUCKET_SHIFT)
+    return np.log1p(np.bincount(places, minlength=_NUM_BUCKETS))
 
 
 def _of_signals(signals: Signals, has_token: bool) -> list[float]:

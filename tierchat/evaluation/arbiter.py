@@ -24,6 +24,10 @@ _QUESTION = (
     "Question:\n{question}\n\nProposed answer:\n{answer}\n\nAnother answer, by an expert:\n"
     "{reference}\n\nIs the proposed answer correct? Answer yes or no."
 )
+_ALONE = (
+    "Question:\n{question}\n\nProposed answer:\n{answer}\n\n"
+    "Is the proposed answer correct? Answer yes or no."
+)
 _FLOAT = struct.Struct("<d")
 
 
@@ -35,11 +39,11 @@ class Models(Protocol):
 
 @dataclass(frozen=True)
 class Case:
-    """One answer to be judged, with the arbiter's own answer beside it."""
+    """One answer to be judged, with the arbiter's own answer beside it unless there is none."""
 
     question: str
     answer: str
-    reference: str
+    reference: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +67,7 @@ class Arbiter:
 
         async def take() -> None:
             for key, case in missing:
-                same = case.answer.strip() == case.reference.strip()
+                same = case.reference and case.answer.strip() == case.reference.strip()
                 verdict = 1.0 if same else await self._ask(case, models)
                 known[key] = _FLOAT.pack(verdict)
                 store.save([(key, known[key])])
@@ -72,13 +76,12 @@ class Arbiter:
         return [_FLOAT.unpack(known[key])[0] for key in keys]
 
     def _key(self, case: Case) -> bytes:
-        parts = (self.identity, case.question, case.answer, case.reference)
+        parts = (self.identity, case.question, case.answer, case.reference or "")
         return hashlib.blake2b("\0".join(("judge", *parts)).encode(), digest_size=20).digest()
 
     async def _ask(self, case: Case, models: Models) -> float:
-        text = _QUESTION.format(
-            question=case.question, answer=case.answer, reference=case.reference
-        )
+        wording = _ALONE if case.reference is None else _QUESTION
+        text = wording.format(question=case.question, answer=case.answer, reference=case.reference)
         order = Generate(
             id=0,
             messages=(Message(role="user", content=text),),

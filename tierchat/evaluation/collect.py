@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
+import numpy as np
 
 from tierchat.config import TierSpec
 from tierchat.errors import ContextTooLong, EngineCrashed, error_from_code
 from tierchat.evaluation.arbiter import Arbiter, Case
-from tierchat.evaluation.matrix import Cell, Matrix
+from tierchat.evaluation.matrix import Cell, Floats, Matrix
 from tierchat.evaluation.prompts import GradedPrompt, grade
 from tierchat.outcome_store import OutcomeStore
 from tierchat.protocol import (
@@ -30,17 +31,19 @@ from tierchat.protocol import (
     Probe,
     RequestEvent,
 )
-from tierchat.types import Frozen, Message, ModelInfo, Signals
+from tierchat.types import Frozen, ModelInfo, Signals
 
 _SAVE_EVERY = 64
 _MAX_TOKENS = 1024
+# Counted up when cells come to hold something else: older ones are then not found.
+_FORMAT = 2
 _NO_PROBE = Probe(
     first=Signals(),
     first_hidden=b"",
     second=Signals(),
     second_hidden=b"",
     logprobs=(),
-    num_answer_tokens=0,
+    prompt_tokens=(),
 )
 
 
@@ -75,7 +78,7 @@ class Work:
 
 def key_of(work: Work, tier: int, prompt: GradedPrompt) -> bytes:
     """Name a cell by all that its content depends on."""
-    settings = f"{work.identities[tier]} {work.hold_back} {prompt.digest}"
+    settings = f"{_FORMAT} {work.identities[tier]} {work.hold_back} {prompt.digest}"
     return hashlib.blake2b(settings.encode(), digest_size=20).digest()
 
 
@@ -168,6 +171,24 @@ async def agreement(
     return same / len(cases), len(cases)
 
 
+async def self_verified(
+    work: Work, matrix: Matrix, models: Models, store: OutcomeStore
+) -> list[Floats]:
+    """Let every tier but the top one say how likely its own answers are right (AutoMix).
+
+    Returns one array of n probabilities a tier.
+    """
+    said = []
+    for index, tier in enumerate(work.tiers[:-1]):
+        cases = [
+            Case(prompt.prompt, row[index].answer)
+            for prompt, row in zip(matrix.prompts, matrix.rows, strict=True)
+        ]
+        arbiter = Arbiter(tier, work.identities[index], work.num_at_once)
+        said.append(np.array(await arbiter.judge(cases, models, store)))
+    return said
+
+
 class _Filling:
     """One tier's missing cells, a full batch at a time."""
 
@@ -205,10 +226,9 @@ class _Filling:
         self._unsaved = []
 
     async def _answer(self, prompt: GradedPrompt) -> Stored:
-        system = [Message(role="system", content=prompt.system)] if prompt.system else []
         order = Generate(
             id=0,
-            messages=(*system, Message(role="user", content=prompt.prompt)),
+            messages=prompt.messages,
             sampling=msgspec.structs.replace(
                 self._tier.sampling,
                 temperature=0,

@@ -28,15 +28,18 @@ class Control:
     walks: tuple[Walk, ...]
 
 
-def controls(learned: Matrix, judged: Matrix) -> list[Control]:
-    """Fit every control on `learned` and walk it over `judged`."""
+def controls(learned: Matrix, judged: Matrix, said: Sequence[Floats]) -> list[Control]:
+    """Fit every control on `learned` and walk it over `judged`.
+
+    `said` is what each tier but the top one says of its own answers to `judged`.
+    """
     from threadpoolctl import threadpool_limits
 
     with threadpool_limits(1):
-        return _controls(learned, judged)
+        return _controls(learned, judged, said)
 
 
-def _controls(learned: Matrix, judged: Matrix) -> list[Control]:
+def _controls(learned: Matrix, judged: Matrix, said: Sequence[Floats]) -> list[Control]:
     return [
         *(
             Control(f"{name} alone", "single tier", (walk,))
@@ -47,16 +50,20 @@ def _controls(learned: Matrix, judged: Matrix) -> list[Control]:
         Control("first-token margin", "decision A", tuple(_margin(judged))),
         Control("answer confidence", "UCCI, arXiv 2605.18796", tuple(_ucci(learned, judged))),
         Control("token quantiles", "arXiv 2404.10136", tuple(_quantiles(learned, judged))),
+        Control("self-verification", "AutoMix, arXiv 2310.12963", tuple(_automix(judged, said))),
         Control("answer scorer", "FrugalGPT, arXiv 2305.05176", tuple(_scorer(learned, judged))),
         Control("oracle", "knows who is right", tuple(oracle(judged))),
     ]
 
 
-def climb(matrix: Matrix, scores: Sequence[Floats], whole_answer: bool) -> list[Walk]:
+def climb(
+    matrix: Matrix, scores: Sequence[Floats], whole_answer: bool, *, reads_again: bool = False
+) -> list[Walk]:
     """Go one tier up wherever a tier's score is below a threshold, for many thresholds.
 
     `scores` has one array a tier but the top one; rejected answers are paid for in full when
-    `whole_answer`, else their prompt only.
+    `whole_answer`, else their prompt only. Scores that come from reading question and answer
+    once more are paid for when `reads_again`.
     """
     levels = np.quantile(np.concatenate(scores), np.linspace(0, 1, NUM_THRESHOLDS))
     walks = []
@@ -70,6 +77,8 @@ def climb(matrix: Matrix, scores: Sequence[Floats], whole_answer: bool) -> list[
             if not whole_answer:
                 written = np.where(leaves, 0.0, written)
             spent = matrix.prompt_tokens[:, tier] + written
+            if reads_again and tier < len(scores):
+                spent = 2 * spent
             cost[here] += (matrix.parameters[tier] * spent / matrix.unit())[here]
             tokens[here] += spent[here]
             discarded[leaves] += spent[leaves]
@@ -124,6 +133,10 @@ def _quantiles(learned: Matrix, judged: Matrix) -> list[Walk]:
         x, y = _logprob_quantiles(learned, tier), _logprob_quantiles(judged, tier)
         scores.append(_logistic(x, learned.right[:, tier])(y))
     return climb(judged, scores, whole_answer=True)
+
+
+def _automix(judged: Matrix, said: Sequence[Floats]) -> list[Walk]:
+    return climb(judged, said, whole_answer=True, reads_again=True)
 
 
 def _scorer(learned: Matrix, judged: Matrix) -> list[Walk]:

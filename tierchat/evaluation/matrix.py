@@ -106,6 +106,7 @@ def reading_of(cell: Cell, stage: Stage, hold_back: int) -> Reading:
         first=probe.first,
         num_generated=1 if is_first else min(hold_back, len(probe.logprobs)),
         hidden=np.frombuffer(probe.first_hidden if is_first else probe.second_hidden, "<f4"),
+        prompt_tokens=probe.prompt_tokens,
         logprobs=logprobs[:1] if is_first else logprobs,
         is_last=stage == "answer" or (not is_first and len(probe.logprobs) <= hold_back),
     )

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 
 from tierchat.errors import UsageError
-from tierchat.types import Frozen
+from tierchat.types import Frozen, Message
 
 _NUMBER = re.compile(r"[-+]?\d[\d\s,_]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
 _CHOICE = re.compile(r"\b([A-Z])\b")
@@ -43,6 +43,12 @@ class GradedPrompt(Frozen, frozen=True):
     def digest(self) -> str:
         """Name the prompt by its content."""
         return hashlib.blake2b(f"{self.system}\0{self.prompt}".encode(), digest_size=12).hexdigest()
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """Give the conversation that is sent to a tier."""
+        system = (Message(role="system", content=self.system),) if self.system else ()
+        return (*system, Message(role="user", content=self.prompt))
 
     @property
     def group_name(self) -> str:

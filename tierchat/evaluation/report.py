@@ -11,7 +11,7 @@ import numpy as np
 
 from tierchat.evaluation import metrics, policies
 from tierchat.evaluation.controls import Control
-from tierchat.evaluation.matrix import Matrix
+from tierchat.evaluation.matrix import Floats, Matrix
 from tierchat.evaluation.policies import Walk
 from tierchat.types import Frozen
 
@@ -21,7 +21,10 @@ NUM_RESAMPLES = 400
 class PolicyLine(Frozen, frozen=True):
     """One policy: NHG and its lead over it are (value, low, high) with 95 % intervals.
 
-    `cost_at_99` is the least cost at 99 % of the top tier's quality, relative to the top tier.
+    `cost_at_99` is the least cost at 99 % of the top tier's quality, `qnc` that of the best single
+    tier's, both relative to the top tier; infinite if never reached. `aiq` is the mean quality
+    over the cost range of the tiers. `apgr`, `cpt_50` and `cpt_80` are over the share of prompts
+    that the top tier answers, between the lowest and the top tier (RouteLLM).
     """
 
     name: str
@@ -30,6 +33,11 @@ class PolicyLine(Frozen, frozen=True):
     ours_ahead: tuple[float, float, float] | None
     best_quality: float
     cost_at_99: float
+    qnc: float
+    aiq: float
+    apgr: float
+    cpt_50: float
+    cpt_80: float
     curve: tuple[tuple[float, float], ...]
 
 
@@ -53,7 +61,16 @@ def policy_lines(
     matrix: Matrix, ours: Sequence[Walk], others: Sequence[Control]
 ) -> tuple[PolicyLine, ...]:
     """Measure ours and every control on the same resamples of question groups."""
-    top = float(matrix.right[:, -1].mean())
+    shares = matrix.right.mean(0)
+    weak, top, best_single = float(shares[0]), float(shares[-1]), float(shares.max())
+    single_points = policies.points(policies.singles(matrix))
+    low, high = float(single_points[:, 0].min()), float(single_points[:, 0].max())
+
+    def calls(walks: Sequence[Walk]) -> Floats:
+        """Give (share the top tier answers, share right), from no call to all."""
+        seen = [(float(np.mean(w.tier == len(shares) - 1)), float(w.right.mean())) for w in walks]
+        line = metrics.hull(np.array([(0.0, weak), *seen, (1.0, top)]))
+        return np.concatenate((line, [(1.0, line[-1, 1])]))
 
     our_nhg = policies.nhg_of(matrix, ours)
 
@@ -72,6 +89,11 @@ def policy_lines(
             ours_ahead=lead,
             best_quality=float(found[:, 1].max()),
             cost_at_99=metrics.cost_at(found, 0.99 * top),
+            qnc=metrics.cost_at(found, best_single),
+            aiq=metrics.aiq(np.concatenate((found, single_points)), low, high),
+            apgr=metrics.apgr(calls(walks), weak, top),
+            cpt_50=metrics.cpt(calls(walks), weak, top, 0.5),
+            cpt_80=metrics.cpt(calls(walks), weak, top, 0.8),
             curve=tuple((float(c), float(q)) for c, q in metrics.hull(found)),
         )
 

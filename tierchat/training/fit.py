@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tierchat.evaluation.matrix import Floats, Matrix
 from tierchat.evaluation.policies import Estimates
-from tierchat.row_gate import STAGES, Guess, Head, Row, RowGates, TierCosts
+from tierchat.row_gate import FAR, STAGES, Guess, Head, Row, RowGates, TierCosts
 from tierchat.types import Stage
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
@@ -84,7 +84,7 @@ def fit_head(
     """Fit one row for each column of `truths` and `generated`; returns held-out guesses too."""
     mean, scale = x.mean(0), x.std(0)
     scale = np.where(scale > 1e-6, scale, 1.0)
-    scaled = (x - mean) / scale
+    scaled = np.clip((x - mean) / scale, -FAR, FAR)
     judged = np.ones(len(x), bool) if representative is None else representative
     strength = 0.0
     rows, columns = [], []
