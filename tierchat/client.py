@@ -29,6 +29,7 @@ from tierchat.types import (
     Done,
     Hop,
     Loading,
+    LogChange,
     Notice,
     Outcome,
     Prompt,
@@ -80,6 +81,25 @@ class Client:
                     "`tierchat daemon down` lets the next command start the new one"
                 )
             yield from self._events(response)
+
+    def change_log(self, change: LogChange) -> int:
+        """Have the daemon change the log; returns how many rows it touched.
+
+        Raises what the daemon reports, or DaemonUnreachable.
+        """
+        self._ensure_running()
+        body = msgspec.json.encode(change)
+        try:
+            with contextlib.closing(_Connection(self._paths.socket, _SILENCE_S)) as connection:
+                headers = {"Content-Type": "application/json"}
+                connection.request("POST", "/tierchat/log", body, headers)
+                response = connection.getresponse()
+                found = response.read()
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+        if response.status != 200:
+            raise _error(found, response.status)
+        return int(msgspec.json.decode(found)["changed"])
 
     def status(self) -> DaemonStatus | None:
         """Return what the daemon says of itself, or None when none is running.

@@ -6,6 +6,7 @@ Never imports llama.cpp: a bad model file must not be able to take it down.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import fcntl
 import logging
 import os
@@ -28,6 +29,7 @@ from tierchat.http_listener import Http
 from tierchat.model_files import VerifiedFiles
 from tierchat.paths import Paths, find_paths, make_private
 from tierchat.pool import MachineMemory, Pool, resident_bytes
+from tierchat.recorder import Recorder
 from tierchat.server import Limits, Service
 from tierchat.types import CascadeEvent, DaemonStatus, Prompt, WorkerStatus
 
@@ -117,6 +119,7 @@ class Daemon:
         self._answering = answering
         self._paths = paths
         self._admission = Admission(settings.max_active, settings.max_waiting)
+        self._recorder = Recorder(self, paths.log_file, settings.cascade)
         self._started_s = time.monotonic()
         self._stopping = asyncio.Event()
         self._is_out_of_time = asyncio.Event()
@@ -128,7 +131,12 @@ class Daemon:
             loop.add_signal_handler(number, self._stopping.set)
         limits = limits or Limits()
         service = Service(
-            self, self._admission, self.status, self._stopping.set, self._paths.daemon_log, limits
+            self._recorder,
+            self._admission,
+            self.status,
+            self._stopping.set,
+            self._paths.daemon_log,
+            limits,
         )
         http = Http(service.app(), GRACE_S, limits.head_s, limits.stall_s)
         serving = asyncio.create_task(http.serve(sockets=[listener]))
@@ -142,6 +150,7 @@ class Daemon:
         http.force_exit = True
         await asyncio.gather(preloading, return_exceptions=True)
         await self._answering.close()
+        await self._recorder.close()
 
     async def _drain(self) -> None:
         # The socket's name goes first: who comes now starts the next daemon.
@@ -208,6 +217,9 @@ def run_daemon(
     """
     for directory in (paths.runtime_dir, paths.state_dir):
         make_private(directory)
+    # Without a place for conversations there is still an answer; who asks is told.
+    with contextlib.suppress(UnsafePath):
+        make_private(paths.data_dir)
     lock = Lock(paths.daemon_lock)
     if not lock.take():
         print(f"already running (PID {lock.holder()}); not starting a second daemon", flush=True)

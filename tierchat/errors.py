@@ -16,6 +16,7 @@ Knows no formatting: `output.py` prints them, `openai_format.py` turns them into
     ├── NoTierCouldAnswer         9   200   an outcome rather than a failure; see `Outcome`
     ├── TemplateError             1   500   chat template failed, or ran out of time or memory
     ├── EngineCrashed             1   500   a worker died; the next prompt gets a new one
+    ├── LogUnusable           1   500   conversations cannot be saved or read
     ├── UnsafePath                1   500   a directory or socket that is not ours alone
     └── Timeout                 124   504
 """
@@ -117,6 +118,10 @@ class TemplateError(TierchatError):
 
 class EngineCrashed(TierchatError):
     code = "engine_crashed"
+
+
+class LogUnusable(TierchatError):
+    code = "log_unusable"
 
 
 class UnsafePath(TierchatError):

@@ -75,6 +75,8 @@ class Ledger:
             is_compute_estimated=is_estimated,
             top_tier=self._top,
             escalation_compute=self._cost(hops) / alone if alone else 0.0,
+            compute=self._cost(self._visits),
+            top_compute=alone,
             thought=thought,
             notices=tuple(self.notices),
         )

@@ -16,6 +16,7 @@ from tierchat.types import (
     AnswerDelta,
     CascadeEvent,
     Done,
+    LogChange,
     Message,
     Outcome,
     Prompt,
@@ -113,6 +114,12 @@ def read_request(body: bytes) -> ChatRequest:
     if not prompt.messages[-1].content.strip():
         raise InvalidRequest("the prompt is empty", "say what you want", param="messages")
     return ChatRequest(prompt=prompt, is_stream=found.stream, user=found.user)
+
+
+def read_change(body: bytes) -> LogChange:
+    """Decode and check a change to the log; raises InvalidRequest naming the field."""
+    change: LogChange = _decode(body, LogChange)
+    return change
 
 
 def write_request(prompt: Prompt) -> bytes:

@@ -62,6 +62,21 @@ class Paths:
         return self.data_dir / "outcomes.sqlite"
 
     @property
+    def log_file(self) -> Path:
+        """Saved conversations."""
+        return self.data_dir / "log.sqlite"
+
+    @property
+    def history_file(self) -> Path:
+        """What was typed into the chat."""
+        return self.state_dir / "history"
+
+    @property
+    def templates_dir(self) -> Path:
+        """The user's templates, one file each."""
+        return self.config_dir / "templates"
+
+    @property
     def daemon_log(self) -> Path:
         return self.state_dir / "daemon.log"
 

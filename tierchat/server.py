@@ -33,9 +33,10 @@ from tierchat.openai_format import (
     chunk,
     completion,
     error_body,
+    read_change,
     read_request,
 )
-from tierchat.types import CascadeEvent, DaemonStatus, Done, Prompt
+from tierchat.types import CascadeEvent, DaemonStatus, Done, LogChange, Prompt
 
 _JSON = "application/json"
 
@@ -45,6 +46,7 @@ class Answerer(Protocol):
 
     def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]: ...
     def cascades(self) -> dict[str, tuple[str, ...]]: ...
+    async def change(self, change: LogChange) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -85,6 +87,7 @@ class Service:
                 Route("/v1/models", self._guarded(self._models)),
                 Route("/healthz", self._guarded(self._health)),
                 Route("/tierchat/status", self._guarded(self._show_status)),
+                Route("/tierchat/log", self._guarded(self._change_log), methods=["POST"]),
                 Route("/tierchat/shutdown", self._guarded(self._shut_down), methods=["POST"]),
             ],
             exception_handlers={HTTPException: _no_such_route},
@@ -157,6 +160,10 @@ class Service:
 
     async def _show_status(self, _request: Request) -> Response:
         return _json(self._status())
+
+    async def _change_log(self, request: Request) -> Response:
+        change = read_change(await self._read(request))
+        return _json({"changed": await self._answerer.change(change)})
 
     async def _shut_down(self, _request: Request) -> Response:
         self._stop()

@@ -58,13 +58,40 @@ class Sampling(Frozen, frozen=True):
     ignore_eos: bool = False
 
 
+_Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-z]{8,32}$")]
+
+
+class SaveOptions(Frozen, frozen=True):
+    """Asks that an exchange be saved, under ids that the one who asks has made.
+
+    `replaces` names an exchange that this one is shown instead of. A `summary` stands for all of
+    its conversation that came before it. `template` is the one the prompt was made with.
+    """
+
+    conversation: _Id
+    exchange: _Id
+    replaces: _Id | None = None
+    is_summary: bool = False
+    template: Annotated[str, msgspec.Meta(max_length=256)] = ""
+
+
+class LogChange(Frozen, frozen=True):
+    """One change to the log; `id` is that of a conversation for remove and rename, else of an
+    exchange."""
+
+    what: Literal["remove", "rename", "hide", "good", "bad", "unmark"]
+    id: Annotated[str, msgspec.Meta(max_length=64)]
+    text: Annotated[str, msgspec.Meta(max_length=1000)] = ""
+
+
 class TierOptions(Frozen, frozen=True):
     """What a caller may ask of the cascade; travels as `x_tierchat` in an API request.
 
     `tier` pins one tier (nothing escalates); `min_tier` and `max_tier` bound the climb;
     `no_escalate` makes the first tier answer; `draft` hands a rejected draft on;
     `hold` overrides how much is kept back; `keepalive_s` negative means for ever. `quality` is
-    the share of the top tier's quality that a learned gate is to keep.
+    the share of the top tier's quality that a learned gate is to keep. Nothing is saved without
+    `save`.
     """
 
     cascade: str | None = None
@@ -78,6 +105,7 @@ class TierOptions(Frozen, frozen=True):
     quality: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     keepalive_s: float | None = None
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
+    save: SaveOptions | None = None
 
 
 class Signals(Frozen, frozen=True):
@@ -141,7 +169,8 @@ class Outcome(Frozen, frozen=True):
 
     `relative_compute`: 1.0 is the top tier alone on this prompt. Its cost is counted when it
     ran and estimated from the answering tier's token counts when it did not
-    (`is_compute_estimated`).
+    (`is_compute_estimated`). `compute` and `top_compute` are the two amounts it is the ratio of,
+    in parameters times computed tokens.
     """
 
     answer: str
@@ -162,6 +191,9 @@ class Outcome(Frozen, frozen=True):
     thought: str = ""
     notices: tuple[str, ...] = ()
     conversation_id: str | None = None
+    exchange_id: str | None = None
+    compute: float = 0.0
+    top_compute: float = 0.0
 
 
 class ModelInfo(Frozen, frozen=True):
@@ -268,3 +300,64 @@ class DaemonStatus(Frozen, frozen=True):
     num_active: int = 0
     num_waiting: int = 0
     is_stopping: bool = False
+
+
+class ConversationRow(Frozen, frozen=True):
+    """One saved conversation; times are UTC, ISO 8601."""
+
+    id: str
+    title: str
+    cascade: str
+    created_at: str
+    updated_at: str
+    num_exchanges: int
+
+
+class ExchangeRow(Frozen, frozen=True):
+    """One saved exchange. `state` is running, done, interrupted, unanswered, failed or lost;
+    `mark` is 1 for good, -1 for bad."""
+
+    id: str
+    conversation_id: str
+    kind: Literal["exchange", "summary"]
+    state: str
+    hidden_by: str | None
+    mark: int | None
+    created_at: str
+    template: str
+    system: str
+    prompt: str
+    answer: str
+    thought: str
+    tier: str | None
+    model: str | None
+    finish_reason: str | None
+    error: str | None
+    prompt_tokens: int
+    generated_tokens: int
+    escalation_tokens: int
+    escalation_seconds: float
+    seconds: float
+    compute: float
+    top_compute: float
+    top_tier: str | None
+
+
+class SpentRow(Frozen, frozen=True):
+    """What one exchange cost; `hops` has a line `tier<TAB>reason` for every escalation."""
+
+    id: str
+    conversation_id: str
+    title: str
+    day: str
+    template: str
+    state: str
+    tier: str | None
+    top_tier: str | None
+    generated_tokens: int
+    escalation_tokens: int
+    escalation_seconds: float
+    seconds: float
+    compute: float
+    top_compute: float
+    hops: str | None

@@ -1,0 +1,192 @@
+"""The log as commands read it: never written, no daemon needed.
+
+Does not know terminals. Everything is in the order it was said.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+
+from tierchat import migrations
+from tierchat.errors import LogUnusable, UsageError
+from tierchat.types import ConversationRow, ExchangeRow, Message, SpentRow, Visit
+
+_MIN_PREFIX = 3
+_Row = TypeVar("_Row")
+_SHOWN = "hidden_by IS NULL"
+# Where a summary stands, the conversation begins anew.
+_SINCE_SUMMARY = (
+    "seq >= coalesce((SELECT max(seq) FROM exchanges WHERE conversation_id = :id "
+    "AND kind = 'summary' AND state = 'done' AND hidden_by IS NULL), 0)"
+)
+
+
+class LogReader:
+    """An open log, read only."""
+
+    def __init__(self, path: Path) -> None:
+        """Open; raises LogUnusable when it cannot be read or is newer than this tierchat."""
+        try:
+            self._db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5.0)
+            self._db.row_factory = sqlite3.Row
+            version = migrations.version_of(self._db)
+        except (sqlite3.Error, OSError) as error:
+            raise LogUnusable(f"cannot read {path}: {error}", "see `tierchat paths`") from error
+        if version > migrations.LATEST:
+            self._db.close()
+            raise LogUnusable(f"{path} was written by a newer tierchat", "upgrade tierchat")
+
+    def conversations(
+        self, num: int, *, words: str = "", ids: Sequence[str] | None = None
+    ) -> list[ConversationRow]:
+        """List conversations, newest first; with `words` only those in which all occur."""
+        where, given = ["1"], []
+        if words:
+            where.append(
+                "c.id IN (SELECT e.conversation_id FROM exchanges_text t JOIN exchanges e "
+                "ON e.seq = t.rowid WHERE exchanges_text MATCH ?)"
+            )
+            given.append(_phrases(words))
+        if ids is not None:
+            where.append(f"c.id IN ({','.join('?' * len(ids))})")
+            given += ids
+        return self._rows(
+            ConversationRow,
+            "SELECT c.id, c.title, c.cascade, c.created_at, c.updated_at, "
+            "count(e.seq) AS num_exchanges, max(e.seq) AS last_seq FROM conversations c "
+            "JOIN exchanges e ON e.conversation_id = c.id AND e.hidden_by IS NULL "
+            f"WHERE {' AND '.join(where)} GROUP BY c.id ORDER BY last_seq DESC LIMIT ?",
+            (*given, num),
+        )
+
+    def search(self, words: str, num: int) -> list[tuple[ExchangeRow, str]]:
+        """Find exchanges by their words, best first, each with the place that fits."""
+        query = (
+            "SELECT e.*, snippet(exchanges_text, -1, '\x02', '\x03', '…', 16) AS place "
+            "FROM exchanges_text t JOIN exchanges e ON e.seq = t.rowid "
+            f"WHERE exchanges_text MATCH ? AND e.{_SHOWN} ORDER BY rank LIMIT ?"
+        )
+        found = self._execute(query, (_phrases(words), num))
+        return [(_converted(ExchangeRow, row), row["place"]) for row in found]
+
+    def find(self, id_or_part: str) -> str:
+        """Complete the id of a conversation; raises UsageError when none or several fit."""
+        ids = [
+            row["id"]
+            for row in self._execute(
+                "SELECT id FROM conversations WHERE id = ?1 OR "
+                "(length(?1) >= ?2 AND substr(id, 1, length(?1)) = ?1)",
+                (id_or_part, _MIN_PREFIX),
+            )
+        ]
+        if id_or_part in ids:
+            return id_or_part
+        if len(ids) == 1:
+            return str(ids[0])
+        what = "several conversations begin" if ids else "no conversation begins"
+        raise UsageError(f"{what} with {id_or_part!r}", "`tierchat logs ls` lists them")
+
+    def last(self) -> str | None:
+        """Name the conversation that was talked in last."""
+        found = self.conversations(1)
+        return found[0].id if found else None
+
+    def exchanges(
+        self, conversation: str, *, is_whole: bool = False, with_hidden: bool = False
+    ) -> list[ExchangeRow]:
+        """List what was said, from the latest summary on unless `is_whole`."""
+        where = ["conversation_id = :id"]
+        if not with_hidden:
+            where.append(_SHOWN)
+        if not is_whole:
+            where.append(_SINCE_SUMMARY)
+        query = f"SELECT * FROM exchanges WHERE {' AND '.join(where)} ORDER BY seq"
+        return self._rows(ExchangeRow, query, {"id": conversation})
+
+    def visits(self, exchange: str) -> list[Visit]:
+        """List the tiers that took part in an exchange."""
+        names = ", ".join(Visit.__struct_fields__)
+        query = f"SELECT {names} FROM visits WHERE exchange_id = ? ORDER BY number"
+        return [
+            msgspec.convert({**row, "estimates": msgspec.json.decode(row["estimates"])}, Visit)
+            for row in map(dict, self._execute(query, (exchange,)))
+        ]
+
+    def spent(self, days: int | None = None) -> list[SpentRow]:
+        """List what every finished exchange cost, undone ones too: they were paid for."""
+        since = "datetime('now', ?)" if days else "?"
+        return self._rows(
+            SpentRow,
+            "SELECT e.id, e.conversation_id, c.title, date(e.created_at, 'localtime') AS day, "
+            "e.template, e.state, e.tier, e.top_tier, e.generated_tokens, e.escalation_tokens, "
+            "e.escalation_seconds, e.seconds, e.compute, e.top_compute, "
+            "(SELECT group_concat(v.tier || char(9) || v.reason, char(10)) FROM visits v "
+            "WHERE v.exchange_id = e.id AND v.number < (SELECT max(number) FROM visits w "
+            "WHERE w.exchange_id = e.id)) AS hops FROM exchanges e "
+            "JOIN conversations c ON c.id = e.conversation_id "
+            f"WHERE e.state IN ('done', 'unanswered', 'interrupted') "
+            f"AND datetime(e.created_at) >= {since} ORDER BY e.seq",
+            (f"-{days} days" if days else "",),
+        )
+
+    def close(self) -> None:
+        self._db.close()
+
+    def _execute(self, query: str, given: Any) -> list[sqlite3.Row]:
+        try:
+            return self._db.execute(query, given).fetchall()
+        except sqlite3.Error as error:
+            raise LogUnusable(f"cannot read the log: {error}", "see `tierchat paths`") from error
+
+    def _rows(self, kind: type[_Row], query: str, given: Any) -> list[_Row]:
+        return [_converted(kind, row) for row in self._execute(query, given)]
+
+
+@contextlib.contextmanager
+def open_log(path: Path) -> Iterator[LogReader | None]:
+    """Open the log for reading; None when nothing was ever saved."""
+    if not path.exists() or path.stat().st_size == 0:
+        yield None
+        return
+    reader = LogReader(path)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
+def messages_of(exchanges: Sequence[ExchangeRow]) -> list[Message]:
+    """Rebuild what a model is to be sent of a conversation.
+
+    What was interrupted counts as far as it was shown; what nobody answered was not said.
+    """
+    messages: list[Message] = []
+    for exchange in exchanges:
+        if exchange.kind == "summary":
+            messages = [summary_message(exchange.answer)]
+        elif exchange.answer.strip():
+            messages.append(Message(role="user", content=exchange.prompt))
+            messages.append(Message(role="assistant", content=exchange.answer))
+    return messages
+
+
+def summary_message(text: str) -> Message:
+    """Put a summary where the conversation it stands for was."""
+    return Message(role="system", content=f"Summary of the conversation so far:\n{text}")
+
+
+def _phrases(words: str) -> str:
+    """Quote every word: people search for words, not in FTS5's query language."""
+    quoted = (word.replace('"', '""') for word in words.split())
+    return " ".join(f'"{word}"' for word in quoted) or '""'
+
+
+def _converted(kind: type[_Row], row: sqlite3.Row) -> _Row:
+    names = set(kind.__struct_fields__)  # type: ignore[attr-defined]
+    return msgspec.convert({name: row[name] for name in row.keys() if name in names}, kind)  # noqa: SIM118

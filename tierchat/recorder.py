@@ -1,0 +1,202 @@
+"""Every exchange on its way through the daemon is written down; what was acknowledged is on disk.
+
+Does not know SQL or HTTP. The store lives in one thread of its own: a disk may take its time
+while other answers go on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import sqlite3
+import time
+from collections.abc import AsyncGenerator, Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+import msgspec
+
+from tierchat.errors import LogUnusable, TierchatError
+from tierchat.log_store import LogStore
+from tierchat.types import (
+    AnswerDelta,
+    CascadeEvent,
+    Done,
+    Hop,
+    LogChange,
+    Notice,
+    Prompt,
+    SaveOptions,
+    ThoughtDelta,
+)
+
+_PART_S = 0.5
+_Found = TypeVar("_Found")
+
+
+class Answerer(Protocol):
+    """What is written down."""
+
+    def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]: ...
+    def cascades(self) -> dict[str, tuple[str, ...]]: ...
+
+
+class Recorder:
+    """Answers as the one below does, and keeps what passes through. One event loop owns it.
+
+    Without a usable log everything is answered all the same; each conversation is told once.
+    """
+
+    def __init__(self, answerer: Answerer, path: Path, default_cascade: str) -> None:
+        self._answerer = answerer
+        self._writer = _Writer(path)
+        self._default_cascade = default_cascade
+        self._told: set[str] = set()
+
+    def cascades(self) -> dict[str, tuple[str, ...]]:
+        """Name every cascade and its tiers, cheapest first."""
+        return self._answerer.cascades()
+
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]:
+        """Yield the events of one prompt; `Done` comes when the exchange is on disk."""
+        save = prompt.options.save
+        if save is None:
+            async with contextlib.aclosing(self._answerer.answer(prompt)) as events:
+                async for event in events:
+                    yield event
+            return
+        record = _Record(self._writer, save)
+        cascade = prompt.options.cascade or self._default_cascade
+        self._writer.submit(lambda store: store.begin(save, cascade, prompt.messages))
+        try:
+            async with contextlib.aclosing(self._answerer.answer(prompt)) as events:
+                async for event in events:
+                    last = isinstance(event, Done)
+                    shown = await record.finish(event) if isinstance(event, Done) else event
+                    record.take(event)
+                    if (last or self._writer.is_idle) and (notice := self._notice(save)):
+                        yield notice
+                    yield shown
+        except TierchatError as error:
+            await record.end_early("failed", error.message)
+            raise
+        finally:
+            # A client that went away, or a stop of the daemon.
+            record.abandon()
+
+    async def change(self, change: LogChange) -> int:
+        """Carry out a change; returns how many rows it touched. Raises LogUnusable."""
+        return await self._writer.run(lambda store: store.change(change))
+
+    async def close(self) -> None:
+        """Finish writing and let go of the file."""
+        await asyncio.to_thread(self._writer.close)
+
+    def _notice(self, save: SaveOptions) -> Notice | None:
+        if not self._writer.notice or save.conversation in self._told:
+            return None
+        self._told.add(save.conversation)
+        return Notice(text=self._writer.notice)
+
+
+class _Writer:
+    """The store and its thread. `notice` says what is wrong with it, or what was mended."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._thread = ThreadPoolExecutor(1, "log")
+        self._store: LogStore | None = None
+        self._num_waiting = 0
+        self.notice = ""
+
+    @property
+    def is_idle(self) -> bool:
+        return not self._num_waiting
+
+    def submit(self, work: Callable[[LogStore], _Found]) -> Future[_Found]:
+        """Have something done after all that was submitted before; nobody needs to wait."""
+        self._num_waiting += 1
+        future = self._thread.submit(self._do, work)
+        future.add_done_callback(self._one_less)
+        return future
+
+    async def run(self, work: Callable[[LogStore], _Found]) -> _Found:
+        """Have something done and wait for it; cancelled, it is done all the same."""
+        return await asyncio.shield(asyncio.wrap_future(self.submit(work)))
+
+    def close(self) -> None:
+        """Do what was submitted, then let go of the file."""
+        self._thread.shutdown()
+        if self._store:
+            self._store.close()
+
+    def _one_less(self, _future: Future[_Found]) -> None:
+        self._num_waiting -= 1
+
+    def _do(self, work: Callable[[LogStore], _Found]) -> _Found:
+        try:
+            if self._store is None:
+                self._store = LogStore(self._path)
+                self.notice = self._store.notice
+            return work(self._store)
+        except (sqlite3.Error, OSError, LogUnusable) as error:
+            # A full disk, a file pulled away under us: the next exchange opens it anew.
+            message = error.message if isinstance(error, LogUnusable) else str(error)
+            self.notice = f"this conversation is not saved: {message}"
+            if self._store:
+                self._store.close()
+            self._store = None
+            raise LogUnusable(self.notice) from error
+
+
+class _Record:
+    """One exchange while it happens."""
+
+    def __init__(self, writer: _Writer, save: SaveOptions) -> None:
+        self._writer = writer
+        self._save = save
+        self._answer: list[str] = []
+        self._thought: list[str] = []
+        self._kept_s = time.monotonic()
+        self._is_over = False
+
+    def take(self, event: CascadeEvent) -> None:
+        """Remember a piece; write down now and then what there is."""
+        match event:
+            case AnswerDelta(text=text):
+                self._answer.append(text)
+            case ThoughtDelta(text=text):
+                self._thought.append(text)
+            case Hop():
+                self._thought.clear()
+        if self._answer and time.monotonic() - self._kept_s > _PART_S:
+            self._kept_s = time.monotonic()
+            answer, thought = "".join(self._answer), "".join(self._thought)
+            self._writer.submit(lambda s: s.keep_part(self._save.exchange, answer, thought))
+
+    async def finish(self, event: Done) -> Done:
+        """Return the last event once it is on disk, or without ids when it cannot be."""
+        self._is_over = True
+        try:
+            await self._writer.run(lambda s: s.finish(self._save.exchange, event.outcome))
+        except LogUnusable:
+            return event
+        ids = {"conversation_id": self._save.conversation, "exchange_id": self._save.exchange}
+        return Done(outcome=msgspec.structs.replace(event.outcome, **ids))
+
+    async def end_early(self, state: str, error: str) -> None:
+        """Write down an end without an outcome."""
+        self._is_over = True
+        with contextlib.suppress(LogUnusable):
+            await self._writer.run(self._end(state, error))
+
+    def abandon(self) -> None:
+        """Mark as interrupted what has no end yet; does not wait, because nobody may."""
+        if not self._is_over:
+            self._is_over = True
+            self._writer.submit(self._end("interrupted", None))
+
+    def _end(self, state: str, error: str | None) -> Callable[[LogStore], None]:
+        answer, thought = "".join(self._answer), "".join(self._thought)
+        return lambda s: s.end_early(self._save.exchange, state, answer, thought, error)
