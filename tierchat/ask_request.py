@@ -7,20 +7,24 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields
+from pathlib import Path
 from typing import Any, TypeVar
 
 import msgspec
 
+from tierchat import conversations, templates
 from tierchat.asking import Asking, View
+from tierchat.attachments import attach
 from tierchat.client import Client
 from tierchat.config import Settings, load_settings, parse_keepalive
 from tierchat.errors import UsageError
 from tierchat.output import Output, standard_output
-from tierchat.paths import find_paths
+from tierchat.paths import Paths, find_paths
 from tierchat.prompt_text import Stdin, StdinRule, read_prompt, readable
-from tierchat.types import QUALITIES, Message, Prompt, Sampling, TierOptions
+from tierchat.types import QUALITIES, Prompt, Sampling, TierOptions
 
 _Value = TypeVar("_Value")
+_NO_SAMPLING = Sampling()
 
 
 @dataclass(frozen=True)
@@ -48,6 +52,12 @@ class AskRequest:
     timeout: float | None = None
     seed: int | None = None
     stdin: bool | None = None
+    file: list[Path] | None = None
+    template: str | None = None
+    extract: bool = False
+    continue_: bool = False
+    conversation: str | None = None
+    no_log: bool = False
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -62,14 +72,16 @@ def run(request: AskRequest) -> int:
     output = standard_output(quiet=request.quiet)
     request = clean(request, output)
     # Whole answers can be judged whole: only a person at a terminal sees them grow.
-    is_streamed = output.is_out_terminal and not request.no_stream and not request.json
-    prompt = build_prompt(request, settings, output, Stdin.ours(), is_streamed=is_streamed)
+    is_whole = request.no_stream or request.json or request.extract
+    is_streamed = output.is_out_terminal and not is_whole
+    prompt = build_prompt(request, settings, paths, output, Stdin.ours(), is_streamed=is_streamed)
     view = View(
         is_json=request.json,
-        is_streamed=not request.no_stream,
+        is_streamed=not is_whole,
         shows_thoughts=not (request.hide_reasoning or settings.hide_reasoning),
         shows_usage=request.explain or request.usage,
         explains=request.explain,
+        extracts=request.extract,
     )
     return Asking(output, view).run(Client(paths), prompt)
 
@@ -88,21 +100,31 @@ def clean(request: AskRequest, output: Output) -> AskRequest:
 
 
 def build_prompt(
-    request: AskRequest, settings: Settings, output: Output, stdin: Stdin, *, is_streamed: bool
+    request: AskRequest,
+    settings: Settings,
+    paths: Paths,
+    output: Output,
+    stdin: Stdin,
+    *,
+    is_streamed: bool,
 ) -> Prompt:
     """Check the options and read the prompt; raises UsageError naming what is wrong."""
-    sampling = parse_sampling(request.option or [], request.seed)
+    template = templates.load(paths.templates_dir, request.template) if request.template else None
+    known = template or templates.Template()
+    past = conversations.find(paths, request.continue_, request.conversation)
+    sampling = parse_sampling(request.option or [], request.seed, known.options)
+    asked = request.quality or known.quality
     options = _checked(
         TierOptions,
         {
-            "cascade": request.model or settings.cascade,
-            "tier": request.tier,
-            "min_tier": request.min_tier,
-            "max_tier": request.max_tier,
-            "no_escalate": request.no_escalate,
+            "cascade": request.model or known.cascade or past.cascade or settings.cascade,
+            "tier": request.tier or known.tier,
+            "min_tier": request.min_tier or known.min_tier,
+            "max_tier": request.max_tier or known.max_tier,
+            "no_escalate": request.no_escalate or known.no_escalate,
             "draft": request.draft,
             "explain": request.explain,
-            "quality": QUALITIES.get(request.quality or "", request.quality),
+            "quality": QUALITIES.get(str(asked), asked),
             "hold": None if is_streamed else "answer",
             "keepalive_s": None
             if request.keepalive is None
@@ -110,15 +132,36 @@ def build_prompt(
             "timeout_s": settings.timeout_s if request.timeout is None else request.timeout,
         },
     )
+    if settings.log and not request.no_log:
+        saving = conversations.save_in(past.id, request.template or "")
+        options = msgspec.structs.replace(options, save=saving)
+    return Prompt(
+        messages=past.ask(
+            known.text(_words(request, output, stdin)),
+            request.system or known.system or past.system,
+        ),
+        sampling=sampling,
+        options=options,
+        think=known.think if request.think is None else request.think,
+    )
+
+
+def _words(request: AskRequest, output: Output, stdin: Stdin) -> str:
+    def notify(text: str) -> None:
+        output.note(text, "yellow")
+
     rule: StdinRule = "auto" if request.stdin is None else "always" if request.stdin else "never"
-    text = read_prompt(request.prompt or [], stdin, rule, lambda t: output.note(t, "yellow"))
-    system = [Message(role="system", content=request.system)] if request.system else []
-    messages = (*system, Message(role="user", content=text))
-    return Prompt(messages=messages, sampling=sampling, options=options, think=request.think)
+    files = attach(request.file or [], notify)
+    words = read_prompt(
+        request.prompt or [], stdin, rule, notify, may_be_empty=bool(files or request.template)
+    )
+    return "\n\n".join(part for part in (words, files) if part)
 
 
-def parse_sampling(pairs: list[str], seed: int | None) -> Sampling:
-    """Read `key=value` pairs; raises UsageError naming the key and the nearest known one."""
+def parse_sampling(
+    pairs: list[str], seed: int | None, default: Sampling = _NO_SAMPLING
+) -> Sampling:
+    """Read `key=value` pairs over a default; raises UsageError naming the key and the nearest."""
     found: dict[str, Any] = {} if seed is None else {"seed": seed}
     for pair in pairs:
         key, separator, value = pair.partition("=")
@@ -135,7 +178,7 @@ def parse_sampling(pairs: list[str], seed: int | None) -> Sampling:
                 else f"known: {', '.join(Sampling.__struct_fields__)}",
             )
         found[key] = (*found.get(key, ()), value) if key == "stop" else value
-    return _checked(Sampling, found)
+    return _checked(Sampling, {**msgspec.to_builtins(default), **found})
 
 
 def _checked(kind: type[_Value], values: dict[str, Any]) -> _Value:

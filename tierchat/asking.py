@@ -48,6 +48,7 @@ class View:
     shows_thoughts: bool = True
     shows_usage: bool = False
     explains: bool = False
+    extracts: bool = False
 
 
 class Asking:
@@ -106,7 +107,7 @@ class Asking:
 
     def _answer(self, text: str) -> None:
         self._has_answer = True
-        if self._view.is_streamed and not self._view.is_json:
+        if self._view.is_streamed:
             self._output.answer(text)
             self._ends_line = text.endswith("\n")
 
@@ -121,11 +122,26 @@ class Asking:
             raise DaemonUnreachable("the daemon ended the answer without an outcome", "ask again")
         if self._view.is_json:
             self._output.line(msgspec.json.encode(outcome).decode())
+        elif self._view.extracts:
+            return self._extract(outcome)
         elif not self._view.is_streamed and outcome.answer:
             self._output.line(outcome.answer.removesuffix("\n"))
         self._end_line()
         self._tell_cost(outcome)
         return self._exit_code(outcome)
+
+    def _extract(self, outcome: Outcome) -> int:
+        from tierchat.code_blocks import last_block
+
+        code = last_block(outcome.answer)
+        if code is not None:
+            self._output.answer(code)
+        self._tell_cost(outcome)
+        status = self._exit_code(outcome)
+        if code is None and not status:
+            self._output.error("the answer has no code block", "without -x it is shown whole")
+            return EXIT_ERROR
+        return status
 
     def _tell_cost(self, outcome: Outcome) -> None:
         if not self._view.is_json:

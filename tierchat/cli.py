@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
     import typer
 
-COMMANDS = ("ask", "train", "eval", "gate", "ps", "daemon", "config", "paths", "doctor")
+COMMANDS = (
+    *("ask", "logs", "stats", "templates"),
+    *("train", "eval", "gate"),
+    *("ps", "daemon", "config", "paths", "doctor"),
+)
 EXIT_BUG = 1
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141

@@ -91,6 +91,7 @@ class Settings(Frozen, frozen=True):
     max_waiting: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 64
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
     hide_reasoning: bool = False
+    log: bool = True
 
 
 def load_catalogue(paths: Paths) -> Catalogue:
@@ -169,6 +170,15 @@ def shipped_models_file() -> Path:
     """Find models.toml inside the wheel, or beside the package in a source tree."""
     inside = Path(tierchat.__file__).parent / "models.toml"
     return inside if inside.exists() else inside.parent.parent / "models.toml"
+
+
+def read_toml(file: Path, kind: type[_Value]) -> _Value | None:
+    """Read a file of the user's as `kind`; None when there is none.
+
+    Raises ConfigError with file, line and the nearest known key.
+    """
+    text = _read_own(file)
+    return None if text is None else _decode(text, file, kind)
 
 
 def _variable(key: str) -> str:

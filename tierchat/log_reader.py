@@ -18,6 +18,7 @@ from tierchat.errors import LogUnusable, UsageError
 from tierchat.types import ConversationRow, ExchangeRow, Message, SpentRow, Visit
 
 _MIN_PREFIX = 3
+_SUMMARY, _UNDERSTOOD = "Summary of our conversation so far:", "Understood."
 _Row = TypeVar("_Row")
 _SHOWN = "hidden_by IS NULL"
 # Where a summary stands, the conversation begins anew.
@@ -64,6 +65,16 @@ class LogReader:
             f"WHERE {' AND '.join(where)} GROUP BY c.id ORDER BY last_seq DESC LIMIT ?",
             (*given, num),
         )
+
+    def conversation(self, id: str) -> ConversationRow:
+        """Describe one conversation, one whose exchanges are all undone, too."""
+        [row] = self._rows(
+            ConversationRow,
+            "SELECT *, (SELECT count(*) FROM exchanges WHERE conversation_id = c.id "
+            "AND hidden_by IS NULL) AS num_exchanges FROM conversations c WHERE id = ?",
+            (id,),
+        )
+        return row
 
     def search(self, words: str, num: int) -> list[tuple[ExchangeRow, str]]:
         """Find exchanges by their words, best first, each with the place that fits."""
@@ -169,16 +180,14 @@ def messages_of(exchanges: Sequence[ExchangeRow]) -> list[Message]:
     messages: list[Message] = []
     for exchange in exchanges:
         if exchange.kind == "summary":
-            messages = [summary_message(exchange.answer)]
+            messages = [
+                Message(role="user", content=f"{_SUMMARY}\n{exchange.answer}"),
+                Message(role="assistant", content=_UNDERSTOOD),
+            ]
         elif exchange.answer.strip():
             messages.append(Message(role="user", content=exchange.prompt))
             messages.append(Message(role="assistant", content=exchange.answer))
     return messages
-
-
-def summary_message(text: str) -> Message:
-    """Put a summary where the conversation it stands for was."""
-    return Message(role="system", content=f"Summary of the conversation so far:\n{text}")
 
 
 def _phrases(words: str) -> str:

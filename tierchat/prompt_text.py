@@ -38,18 +38,25 @@ class Stdin:
 
 
 def read_prompt(
-    words: list[str], stdin: Stdin, rule: StdinRule, notify: Callable[[str], None]
+    words: list[str],
+    stdin: Stdin,
+    rule: StdinRule,
+    notify: Callable[[str], None],
+    *,
+    may_be_empty: bool = False,
 ) -> str:
     """Put argument and standard input together, with a blank line between.
 
-    `-` as an argument is `always`. Raises UsageError when nothing was said or too much came.
+    `-` as an argument is `always`. Raises UsageError when too much came, or nothing was said
+    unless it `may_be_empty`: then something else is, and standard input is not waited for.
     """
     if "-" in words:
         words, rule = [word for word in words if word != "-"], "always"
     argument = " ".join(words)
-    parts = [argument, _from_stdin(bool(argument.strip()), stdin, rule, notify)]
+    has_more = may_be_empty or bool(argument.strip())
+    parts = [argument, _from_stdin(has_more, stdin, rule, notify)]
     prompt = "\n\n".join(part for part in parts if part.strip())
-    if not prompt:
+    if not prompt and not may_be_empty:
         raise UsageError("the prompt is empty", 'say what you want: tierchat ask "2+2"')
     return prompt
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tierchat.types import Outcome, Visit
+from tierchat.types import ExchangeRow, Outcome, Visit
 
 BAR, ARROW, DOT, ABOUT = "│", "→", "·", "≈"
 _SAME_SHARE = 0.005
@@ -15,6 +15,18 @@ def tier_line(outcome: Outcome) -> str:
         parts.append(_escalation(outcome))
     saved = _saved(outcome)
     return f" {BAR} ".join([*parts, saved] if saved else parts)
+
+
+def ledger_line(exchange: ExchangeRow) -> str:
+    """Say of a saved exchange who answered it and what was saved."""
+    if exchange.tier is None:
+        return ""
+    tokens = f"{exchange.generated_tokens} token{'s' * (exchange.generated_tokens != 1)}"
+    parts = [exchange.tier, exchange.model or "", tokens, seconds(exchange.seconds)]
+    if exchange.top_compute and exchange.tier != exchange.top_tier:
+        saved = 1 - exchange.compute / exchange.top_compute
+        parts.append(f"{ABOUT} {_percent(saved)} less compute than {exchange.top_tier}")
+    return f" {DOT} ".join(parts)
 
 
 def hop_line(visit: Visit, target: str) -> str:

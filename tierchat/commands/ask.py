@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -79,6 +80,26 @@ def ask(
         float | None, typer.Option(metavar="SECONDS", help="Give up after so long (exit 124).")
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of random sampling.")] = None,
+    file: Annotated[
+        list[Path] | None,
+        typer.Option("--file", "-f", metavar="FILE", help="Add a text file; may be repeated."),
+    ] = None,
+    template: Annotated[
+        str | None, typer.Option("--template", "-t", metavar="NAME", help="Use a template.")
+    ] = None,
+    extract: Annotated[
+        bool, typer.Option("--extract", "-x", help="Print the last code block only.")
+    ] = False,
+    continue_: Annotated[
+        bool, typer.Option("--continue", "-c", help="Go on with the last conversation.")
+    ] = False,
+    conversation: Annotated[
+        str | None,
+        typer.Option("--conversation", "--cid", metavar="ID", help="Go on with this one."),
+    ] = None,
+    no_log: Annotated[
+        bool, typer.Option("--no-log", "-n", help="Do not save this exchange.")
+    ] = False,
     stdin: Annotated[
         bool | None, typer.Option("--stdin/--no-stdin", help="Wait for, or ignore, stdin.")
     ] = None,

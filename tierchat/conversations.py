@@ -1,0 +1,61 @@
+"""Going on with a saved conversation, or beginning one: what is sent, and under which id it is
+saved.
+
+Does not know terminals or the daemon.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from tierchat.errors import UsageError
+from tierchat.paths import Paths
+from tierchat.types import Message, SaveOptions
+
+_NUM_ID_BYTES = 6
+
+
+@dataclass(frozen=True)
+class Past:
+    """What was said before; nothing of it for a new conversation."""
+
+    id: str | None = None
+    cascade: str | None = None
+    system: str = ""
+    messages: tuple[Message, ...] = ()
+
+    def ask(self, text: str, system: str) -> tuple[Message, ...]:
+        """Put a question at the end of it all."""
+        first = (Message(role="system", content=system),) if system else ()
+        return (*first, *self.messages, Message(role="user", content=text))
+
+
+def new_id() -> str:
+    """Make an id for a conversation or an exchange."""
+    return secrets.token_hex(_NUM_ID_BYTES)
+
+
+def save_in(conversation: str | None, template: str = "") -> SaveOptions:
+    """Ask that an exchange be saved, in a new conversation unless one is given."""
+    return SaveOptions(conversation=conversation or new_id(), exchange=new_id(), template=template)
+
+
+def find(paths: Paths, is_last: bool, wanted: str | None) -> Past:
+    """Load the conversation to go on with; raises UsageError when there is no such one."""
+    if not is_last and not wanted:
+        return Past()
+    from tierchat.log_reader import messages_of, open_log
+
+    with open_log(paths.log_file) as log:
+        found = None if log is None else log.find(wanted) if wanted else log.last()
+        if log is None or found is None:
+            raise UsageError("there is no conversation to go on with", "begin one without -c")
+        rows = log.conversations(1, ids=[found])
+        exchanges = log.exchanges(found)
+    return Past(
+        id=found,
+        cascade=rows[0].cascade if rows else None,
+        system=exchanges[-1].system if exchanges else "",
+        messages=tuple(messages_of(exchanges)),
+    )

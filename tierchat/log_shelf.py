@@ -1,0 +1,160 @@
+"""Saved conversations as lines of text, and the changes people make to them.
+
+Does not know typer or streams.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from tierchat.client import Client
+from tierchat.errors import UsageError
+from tierchat.log_reader import LogReader, open_log
+from tierchat.paths import Paths
+from tierchat.status_text import table
+from tierchat.tier_line import ledger_line
+from tierchat.types import ConversationRow, ExchangeRow, LogChange
+
+_MANY = 1_000_000
+_STATES = {
+    "interrupted": "interrupted; the answer is incomplete",
+    "lost": "the daemon ended in the middle; the answer is incomplete",
+    "running": "being answered",
+    "unanswered": "no tier could answer",
+    "failed": "failed",
+}
+
+
+class LogShelf:
+    """The saved conversations of one user."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+
+    def overview(self, num: int, *, is_json: bool) -> list[str]:
+        """List conversations, newest first."""
+        with open_log(self._paths.log_file) as log:
+            found = log.conversations(num) if log else []
+        if is_json:
+            return [msgspec.json.encode(row).decode() for row in found]
+        if not found:
+            return ["nothing is saved yet"]
+        rows: list[tuple[str, ...]] = [("ID", "WHEN", "TURNS", "TITLE")]
+        rows += [(r.id, local_time(r.updated_at), str(r.num_exchanges), r.title) for r in found]
+        return table(rows)
+
+    def show(self, part: str | None, *, with_hidden: bool, is_json: bool) -> list[str]:
+        """Show one conversation."""
+        row, exchanges = self.load(part, with_hidden=with_hidden)
+        if is_json:
+            return [msgspec.json.encode(exchange).decode() for exchange in exchanges]
+        lines = [f"{row.title}  ·  {row.id}  ·  {local_time(row.created_at)}"]
+        for exchange in exchanges:
+            lines += ["", *(f"> {line}" for line in exchange.prompt.splitlines()), ""]
+            lines += [exchange.answer.rstrip()] if exchange.answer else []
+            lines += [f"[{_describe(exchange)}]"]
+        return lines
+
+    def search(self, words: str, num: int, *, is_json: bool) -> list[str]:
+        """Find exchanges by their words."""
+        with open_log(self._paths.log_file) as log:
+            found = log.search(words, num) if log else []
+        if is_json:
+            return [msgspec.json.encode(exchange).decode() for exchange, _ in found]
+        if not found:
+            return [f"nothing saved has all of: {words}"]
+        lines = []
+        for exchange, place in found:
+            bare = " ".join(place.replace("\x02", "[").replace("\x03", "]").split())
+            when = local_time(exchange.created_at)
+            lines.append(f"{exchange.conversation_id}  {when}  {bare}")
+        return lines
+
+    def export(self, part: str | None, *, is_json: bool) -> str:
+        """Write one conversation as Markdown or JSON."""
+        row, exchanges = self.load(part)
+        return as_json(row, exchanges) if is_json else as_markdown(row, exchanges)
+
+    def rename(self, part: str, title: str) -> str:
+        """Change a title; returns what to say."""
+        row, _ = self.load(part)
+        Client(self._paths).change_log(LogChange(what="rename", id=row.id, text=title))
+        return f"{row.id} is now: {title}"
+
+    def choose(self, parts: list[str], *, is_every: bool) -> list[ConversationRow]:
+        """Find what is to be removed; raises UsageError when it is nothing."""
+        if not parts and not is_every:
+            raise UsageError("name the conversations to remove", "`tierchat logs ls`, or --all")
+        with open_log(self._paths.log_file) as log:
+            ids = [log.find(part) for part in parts] if log else []
+            found = log.conversations(_MANY, ids=None if is_every else ids) if log else []
+        if not found:
+            raise UsageError("nothing is saved yet")
+        return found
+
+    def remove(self, id: str) -> None:
+        """Remove a conversation for good."""
+        Client(self._paths).change_log(LogChange(what="remove", id=id))
+
+    def load(
+        self, part: str | None, *, with_hidden: bool = False
+    ) -> tuple[ConversationRow, list[ExchangeRow]]:
+        """Load one conversation whole; raises UsageError when there is none."""
+        with self._opened() as log:
+            id = log.find(part) if part else log.last()
+            if id is None:
+                raise UsageError("nothing is saved yet")
+            exchanges = log.exchanges(id, is_whole=True, with_hidden=with_hidden)
+            return log.conversation(id), exchanges
+
+    @contextlib.contextmanager
+    def _opened(self) -> Iterator[LogReader]:
+        with open_log(self._paths.log_file) as log:
+            if log is None:
+                raise UsageError("nothing is saved yet", "`tierchat ask` saves what it is asked")
+            yield log
+
+    @staticmethod
+    def write(file: Path, text: str) -> None:
+        """Write an export to a file; raises UsageError when that cannot be."""
+        try:
+            file.expanduser().write_text(text, "utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write {file}: {error.strerror}") from error
+
+
+def as_markdown(row: ConversationRow, exchanges: list[ExchangeRow]) -> str:
+    """Write a conversation for people to read."""
+    parts = [f"# {row.title}\n\n{local_time(row.created_at)}\n"]
+    for exchange in exchanges:
+        parts.append(f"## {' '.join(exchange.prompt.split())[:80]}\n\n{exchange.prompt}\n")
+        parts.append(f"{exchange.answer.rstrip()}\n" if exchange.answer else "")
+        parts.append(f"*{_describe(exchange)}*\n")
+    return "\n".join(filter(None, parts))
+
+
+def as_json(row: ConversationRow, exchanges: list[ExchangeRow]) -> str:
+    """Write a conversation for programs to read."""
+    whole = {"conversation": row, "exchanges": exchanges}
+    return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
+
+
+def local_time(utc: str) -> str:
+    """Show a saved time as the clock on the wall shows it."""
+    return datetime.datetime.fromisoformat(utc).astimezone().strftime("%Y-%m-%d %H:%M")
+
+
+def _describe(exchange: ExchangeRow) -> str:
+    parts = [ledger_line(exchange)] if exchange.tier else []
+    if exchange.state != "done":
+        parts.append(exchange.error or _STATES.get(exchange.state, exchange.state))
+    if exchange.hidden_by:
+        parts.append("undone" if exchange.hidden_by == "undo" else "replaced")
+    if exchange.mark:
+        parts.append("marked good" if exchange.mark > 0 else "marked bad")
+    return " · ".join(parts).replace("\n", " ")

@@ -1,0 +1,142 @@
+"""What the log says of all prompts together: who answered, why others did not, what was saved.
+
+Pure: rows in, numbers and lines out. Every number is a sum of counted ones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Literal
+
+from tierchat.tier_line import seconds
+from tierchat.types import Frozen, SpentRow
+
+By = Literal["day", "template", "conversation"]
+NOBODY = "no tier"
+_BAR = 24
+_KEYS: dict[By, Callable[[SpentRow], str]] = {
+    "day": lambda row: row.day,
+    "template": lambda row: row.template or "(none)",
+    "conversation": lambda row: f"{row.conversation_id[:6]} {row.title}",
+}
+
+
+class Sums(Frozen, frozen=True):
+    """Sums over some exchanges. `compute_saved` is the share of what the top tier alone would
+    have computed; tokens were generated, escalation tokens computed at tiers that did not answer.
+    """
+
+    num_prompts: int
+    by_tier: dict[str, int]
+    reasons: dict[str, int]
+    num_escalated: int
+    generated_tokens: int
+    escalation_tokens: int
+    escalation_seconds: float
+    seconds: float
+    compute_saved: float
+
+
+class Stats(Frozen, frozen=True):
+    """The sums of all, and of each day, template or conversation."""
+
+    total: Sums
+    by: dict[str, Sums]
+
+
+def collect(rows: Sequence[SpentRow], by: By) -> Stats:
+    """Add up."""
+    groups: dict[str, list[SpentRow]] = defaultdict(list)
+    for row in rows:
+        groups[_KEYS[by](row)].append(row)
+    return Stats(total=_sums(rows), by={name: _sums(part) for name, part in groups.items()})
+
+
+def lines(stats: Stats, by: By, width: int) -> list[str]:
+    """Write the numbers with bars, no line longer than `width`."""
+    total = stats.total
+    if not total.num_prompts:
+        return ["nothing is saved yet"]
+    bar = max(4, min(_BAR, width - 36))
+    found = [f"{total.num_prompts} prompts, {total.generated_tokens:,} tokens generated", ""]
+    found += _bars(total.by_tier, total.num_prompts, bar, "answered by")
+    found += ["", f"escalated: {total.num_escalated} ({_share(total.num_escalated, total)})"]
+    found += _bars(total.reasons, sum(total.reasons.values()), bar, "  because")
+    found += [
+        f"escalation cost {total.escalation_tokens:,} tokens, {seconds(total.escalation_seconds)}",
+        f"waited {seconds(total.seconds)} in all",
+        f"compute saved against always the top tier: {total.compute_saved:.1%}",
+        "",
+        f"by {by}:",
+    ]
+    most = max(part.num_prompts for part in stats.by.values())
+    for name, part in stats.by.items():
+        filled = "█" * max(1, round(bar * part.num_prompts / most))
+        found.append(
+            f"  {name[:22]:22s} {filled:{bar}s} {part.num_prompts:5d}  {part.compute_saved:6.1%}"
+        )
+    return [line[:width].rstrip() for line in found]
+
+
+def save_plot(stats: Stats, by: By, file: Path) -> None:
+    """Draw prompts a tier and compute saved over the groups. Needs matplotlib."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    names = list(stats.by)
+    tiers = list(stats.total.by_tier)
+    figure, axes = pyplot.subplots(figsize=(8, 4.5))
+    below = [0] * len(names)
+    for tier in tiers:
+        heights = [stats.by[name].by_tier.get(tier, 0) for name in names]
+        axes.bar(range(len(names)), heights, bottom=below, label=tier)
+        below = [a + b for a, b in zip(below, heights, strict=True)]
+    axes.set_xticks(range(len(names)), [name[:16] for name in names], rotation=45, ha="right")
+    axes.set_ylabel("prompts")
+    other = axes.twinx()
+    other.plot(range(len(names)), [stats.by[n].compute_saved for n in names], "k.-", alpha=0.5)
+    other.set_ylabel("compute saved")
+    other.set_ylim(0, 1)
+    axes.legend()
+    figure.tight_layout()
+    figure.savefig(file)
+    pyplot.close(figure)
+
+
+def _sums(rows: Sequence[SpentRow]) -> Sums:
+    tiers = Counter(row.tier or NOBODY for row in rows if row.tier or row.state == "unanswered")
+    hops = [hop.partition("\t") for row in rows for hop in (row.hops or "").splitlines()]
+    counted = [row for row in rows if row.tier and row.top_compute]
+    top = sum(row.top_compute for row in counted)
+    return Sums(
+        num_prompts=len(rows),
+        by_tier=dict(_ordered(tiers)),
+        reasons=dict(Counter(f"{tier}: {reason}" for tier, _, reason in hops).most_common(8)),
+        num_escalated=sum(bool(row.hops) for row in rows),
+        generated_tokens=sum(row.generated_tokens for row in rows),
+        escalation_tokens=sum(row.escalation_tokens for row in rows),
+        escalation_seconds=sum(row.escalation_seconds for row in rows),
+        seconds=sum(row.seconds for row in rows),
+        compute_saved=1 - sum(row.compute for row in counted) / top if top else 0.0,
+    )
+
+
+def _ordered(tiers: Counter[str]) -> Iterable[tuple[str, int]]:
+    return sorted(tiers.items(), key=lambda item: (item[0] == NOBODY, -item[1]))
+
+
+def _bars(counts: dict[str, int], total: int, width: int, what: str) -> list[str]:
+    name = max((len(key) for key in counts), default=0)
+    return [
+        f"{what} {key:{name}s} {'█' * round(width * num / total) if total else '':{width}s} "
+        f"{num:5d}  {num / total:6.1%}"
+        for key, num in counts.items()
+    ]
+
+
+def _share(num: int, total: Sums) -> str:
+    return f"{num / total.num_prompts:.1%}"

@@ -1,0 +1,102 @@
+"""Prompt templates: TOML files of the user's own, and the few that come with tierchat.
+
+Does not know terminals or the daemon.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from pathlib import Path
+
+from tierchat.config import read_toml
+from tierchat.errors import UsageError
+from tierchat.types import Frozen, Sampling
+
+INPUT = "$input"
+_NAME = re.compile(r"[\w.-]{1,64}")
+EXAMPLE = """# A template of tierchat: tierchat ask -t {name} "..."
+# `$input` is what you ask; without it your words come after the prompt. Every key may be left out.
+system = ""
+prompt = "$input"
+# cascade = "pocket"
+# tier = "M"            ask this tier only
+# min_tier = "S"        begin here
+# max_tier = "M"        go no higher
+# quality = "balanced"  frugal, balanced, best or 0..1: for learned gates
+# think = true
+
+[options]
+# temperature = 0.7
+# max_tokens = 500
+"""
+
+
+class Template(Frozen, frozen=True):
+    """What a template sets; what is given beside it on the command line wins."""
+
+    description: str = ""
+    system: str = ""
+    prompt: str = INPUT
+    cascade: str | None = None
+    tier: str | None = None
+    min_tier: str | None = None
+    max_tier: str | None = None
+    no_escalate: bool = False
+    quality: str | float | None = None
+    think: bool | None = None
+    options: Sampling = Sampling()
+
+    def text(self, words: str) -> str:
+        """Put somebody's words in their place."""
+        if INPUT in self.prompt:
+            return self.prompt.replace(INPUT, words).strip()
+        return "\n\n".join(part for part in (self.prompt.strip(), words) if part)
+
+
+SHIPPED = {
+    "commit": Template(
+        description="A commit message for a diff",
+        system="You write commit messages: one line in the imperative, at most 72 characters, "
+        "then, if it helps, a blank line and why.",
+        prompt="Write the commit message of this change.\n\n$input",
+    ),
+    "explain": Template(
+        description="What a text, a command or an error means",
+        prompt="Explain this briefly and plainly.\n\n$input",
+    ),
+    "shell": Template(
+        description="One command for a task; -x prints it alone",
+        system="Answer with one shell command in a code block, and nothing else.",
+    ),
+    "summary": Template(
+        description="The gist of a text",
+        prompt="Summarise this in a few sentences.\n\n$input",
+    ),
+}
+
+
+def names(directory: Path) -> list[str]:
+    """List all templates, the user's and the shipped."""
+    own = [path.stem for path in directory.glob("*.toml")] if directory.is_dir() else []
+    return sorted({*own, *SHIPPED})
+
+
+def file_of(directory: Path, name: str) -> Path:
+    """Say where a template is kept; raises UsageError for what cannot be a name."""
+    if not _NAME.fullmatch(name) or name.startswith("."):
+        raise UsageError(f"{name!r} cannot name a template", "use letters, digits, - and _")
+    return directory / f"{name}.toml"
+
+
+def load(directory: Path, name: str) -> Template:
+    """Read a template; raises UsageError when there is none, ConfigError for a mistake in it."""
+    found = read_toml(file_of(directory, name), Template) or SHIPPED.get(name)
+    if found is None:
+        known = names(directory)
+        near = difflib.get_close_matches(name, known, 1)
+        raise UsageError(
+            f"no template named {name!r}",
+            f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}",
+        )
+    return found
