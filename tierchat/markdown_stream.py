@@ -1,0 +1,338 @@
+"""Markdown for a terminal while it is still being written: append only, nothing is ever redrawn.
+
+Pieces in, text with terminal styles out. Words come as soon as they are complete, what stands
+between marks (`**bold**`) when it is closed, code a line at a time, tables whole. Whatever is not
+Markdown comes out as it went in. Does not know streams; its input must be free of controls.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterator
+
+from tierchat.code_blocks import FENCE, closes
+
+BOLD, ITALIC, CODE, DIM, HEADING = "1", "3", "36", "2", "1;4"
+_MAX_HELD = 400
+_MAX_HIGHLIGHTED = 150
+_INLINE = (
+    (CODE, re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.S)),
+    # `__x__` is left alone: Python's names are seen more often than that way to write bold.
+    (BOLD, re.compile(r"(\*\*)(?=\S)(.+?\*?)(?<=\S)\1(?!\*)", re.S)),
+    (ITALIC, re.compile(r"(\*)(?![\s*])(.+?)(?<![\s*])\1(?!\*)", re.S)),
+    (ITALIC, re.compile(r"(_)(?![\s_])(.+?)(?<![\s_])\1(?!\w)", re.S)),
+)
+_PLAIN = re.compile(r"[^`*_\\]+")
+_WORD_END = re.compile(r"\w$")
+_ITEM = re.compile(r"( *)([-*+]|\d{1,9}[.)]) +(?=\S)")
+_ITEM_SO_FAR = re.compile(r" *([-*+]|\d{1,9}[.)]?)? *")
+_HEADING = re.compile(r" {0,3}#{1,6} +")
+_RULE = re.compile(r" {0,3}([-*_])( *\1){2,} *")
+_TABLE_RULE = re.compile(r"\|?[\s:|-]*-[\s:|-]*\|?")
+
+
+class MarkdownStream:
+    """One answer on its way to a terminal of `width()` columns; 0 columns never wrap."""
+
+    def __init__(self, width: Callable[[], int]) -> None:
+        self._width = width
+        self._line = ""
+        self._is_text = False
+        self._style = ""
+        self._fence = ""
+        self._code: list[str] = []
+        self._language = ""
+        self._table: list[str] = []
+        self._wrapper = _Wrapper(width)
+        self._before = ""
+
+    def feed(self, text: str) -> str:
+        """Take a piece; returns what can be shown now."""
+        shown = []
+        for part in text.splitlines(keepends=True):
+            ends = part.endswith("\n")
+            self._line += part.removesuffix("\n")
+            shown.append(self._take(is_complete=ends))
+        return "".join(shown)
+
+    def close(self) -> str:
+        """Give what was held back; the cursor is then at the beginning of a line."""
+        shown = self._take(is_complete=True) if self._line or self._is_text else ""
+        shown += self._end_table()
+        self._fence = ""
+        return shown + self._wrapper.break_line(only_if_open=True)
+
+    def _take(self, *, is_complete: bool) -> str:
+        if self._fence:
+            return self._take_code() if is_complete else ""
+        shown = ""
+        if not self._is_text:
+            if not is_complete and _may_become_block(self._line):
+                return ""
+            shown = self._begin(is_complete)
+            if not self._is_text:
+                return shown
+        shown += self._inline(is_complete)
+        if is_complete:
+            self._is_text = False
+            shown += self._wrapper.flush() + self._wrapper.break_line()
+        return shown
+
+    def _begin(self, is_complete: bool) -> str:
+        """Look at a line's beginning; only text goes on piece by piece."""
+        line = self._line
+        opened = FENCE.match(line)
+        is_row = line.lstrip().startswith("|")
+        shown = "" if is_row else self._end_table()
+        if is_row:
+            self._table.append(line)
+        elif opened:
+            self._fence, self._language = opened[1], opened[2].strip()
+            self._code = []
+            shown += _styled(line, DIM) + "\n"
+        elif is_complete and _RULE.fullmatch(line):
+            shown += _styled("─" * max(1, min(self._width() or 40, 40)), DIM) + "\n"
+        else:
+            self._is_text = True
+            return shown + self._begin_text()
+        self._line = ""
+        return shown
+
+    def _begin_text(self) -> str:
+        heading, item = _HEADING.match(self._line), _ITEM.match(self._line)
+        self._style, self._before = "", ""
+        if heading:
+            self._line = self._line[heading.end() :]
+            self._style = HEADING
+            return self._wrapper.begin("", "")
+        if item:
+            self._line = self._line[item.end() :]
+            mark = "•" if item[2] in "-*+" else item[2]
+            prefix = f"{item[1]}{mark} "
+            return self._wrapper.begin(prefix, " " * len(prefix))
+        if self._line.startswith(">"):
+            self._line = self._line[1:].removeprefix(" ")
+            return self._wrapper.begin("▌ ", "▌ ")
+        spaces = len(self._line) - len(self._line.lstrip(" "))
+        self._line = self._line[spaces:]
+        return self._wrapper.begin(" " * spaces, " " * spaces)
+
+    def _inline(self, is_complete: bool) -> str:
+        shown = []
+        is_last = is_complete or len(self._line) > _MAX_HELD
+        while self._line:
+            found = _next_inline(self._line, self._before, is_last)
+            if found is None:
+                break
+            raw, pieces = found
+            self._line = self._line[len(raw) :]
+            self._before = raw[-1]
+            shown += [
+                self._wrapper.add(text, _joined(self._style, style)) for text, style in pieces
+            ]
+        return "".join(shown)
+
+    def _take_code(self) -> str:
+        line, self._line = self._line, ""
+        if closes(line, self._fence):
+            self._fence = ""
+            return _styled(line, DIM) + "\n"
+        self._code.append(line)
+        return _highlighted(self._code, self._language) + "\n"
+
+    def _end_table(self) -> str:
+        rows, self._table = self._table, []
+        if not rows:
+            return ""
+        if len(rows) < 2 or not _TABLE_RULE.fullmatch(rows[1].strip()):
+            return "".join(f"{row}\n" for row in rows)
+        return _table(rows, self._width())
+
+
+class _Wrapper:
+    """Breaks lines at words; knows in which column the cursor is."""
+
+    def __init__(self, width: Callable[[], int]) -> None:
+        self._width = width
+        self._column = 0
+        self._indent = ""
+        self._word: list[tuple[str, str]] = []
+        self._spaces = 0
+
+    def begin(self, prefix: str, indent: str) -> str:
+        """Begin a line with a prefix; its continuation lines begin with an indent."""
+        self._indent = indent
+        self._column = _cells(prefix)
+        return prefix
+
+    def add(self, text: str, style: str) -> str:
+        """Take text; returns the words that are complete."""
+        shown = ""
+        for part in re.split(r"( +)", text):
+            if part.startswith(" "):
+                shown += self.flush()
+                self._spaces += len(part)
+            elif part and self._word and self._word[-1][1] == style:
+                self._word[-1] = (self._word[-1][0] + part, style)
+            elif part:
+                self._word.append((part, style))
+        return shown
+
+    def flush(self) -> str:
+        """Write the word that was being gathered."""
+        if not self._word:
+            return ""
+        length = sum(_cells(text) for text, _ in self._word)
+        width = self._width()
+        shown = " " * self._spaces
+        is_first = self._column <= len(self._indent)
+        if width and not is_first and self._column + self._spaces + length > width:
+            shown = "\n" + self._indent
+            self._column = _cells(self._indent)
+        else:
+            self._column += self._spaces
+        shown += "".join(_styled(text, style) for text, style in self._word)
+        self._column += length
+        if width and self._column > width:
+            # A word longer than a line is broken by the terminal.
+            self._column = self._column % width or width
+        self._word, self._spaces = [], 0
+        return shown
+
+    def break_line(self, *, only_if_open: bool = False) -> str:
+        """End the line."""
+        if only_if_open and not self._column:
+            return ""
+        self._column, self._spaces, self._indent = 0, 0, ""
+        return "\n"
+
+
+def _next_inline(line: str, before: str, is_last: bool) -> tuple[str, list[tuple[str, str]]] | None:
+    """Cut the next unit off a line: its raw text, and pieces with styles; None to wait for more."""
+    plain = _PLAIN.match(line)
+    if plain:
+        return plain[0], [(plain[0], "")]
+    if line[0] == "\\":
+        if len(line) == 1 and not is_last:
+            return None
+        is_escape = len(line) > 1 and line[1] in "\\`*_{}[]()#+-.!|>~"
+        return (line[:2], [(line[1], "")]) if is_escape else (line[0], [(line[0], "")])
+    is_in_word = line[0] == "_" and bool(_WORD_END.search(before))
+    if not is_in_word:
+        for style, pattern in _INLINE:
+            found = pattern.match(line)
+            # What follows a closing mark may make it another one.
+            if found and (is_last or found.end() < len(line)):
+                inner = [(found[2], "")] if style == CODE else _inline_of(found[2])
+                return found[0], [(text, _joined(style, more)) for text, more in inner]
+        if not is_last:
+            return None
+    run = len(line) - len(line.lstrip(line[0]))
+    if run == len(line) and not is_last:
+        return None
+    return line[:run], [(line[:run], "")]
+
+
+def _inline_of(text: str) -> list[tuple[str, str]]:
+    found: list[tuple[str, str]] = []
+    before = ""
+    while text:
+        unit = _next_inline(text, before, True)
+        assert unit is not None
+        raw, pieces = unit
+        text, before = text[len(raw) :], raw[-1]
+        found += pieces
+    return found
+
+
+def _may_become_block(line: str) -> bool:
+    """Tell whether a line's kind is still open; its end decides at the latest."""
+    bare = line.lstrip(" ")
+    if not bare:
+        return True
+    if bare[0] in "|`~":
+        return bare[0] == "|" or len(bare) < 3 or bare[:3] == bare[0] * 3
+    if bare[0] == ">":
+        return len(bare) == 1
+    if bare[0] == "#":
+        return not bare.lstrip("#").strip(" ") and len(bare) < 8
+    if bare[0] in "-*+_" and not bare.strip("-*+_ "):
+        return True
+    return bool(_ITEM_SO_FAR.fullmatch(line))
+
+
+def _joined(*styles: str) -> str:
+    return ";".join(filter(None, styles))
+
+
+def _styled(text: str, style: str) -> str:
+    return f"\x1b[{style}m{text}\x1b[0m" if style and text else text
+
+
+def _cells(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    return sum(_width_of(char) for char in text)
+
+
+def _width_of(char: str) -> int:
+    if unicodedata.combining(char) or unicodedata.category(char) in ("Cf", "Me", "Mn"):
+        return 0
+    return 2 if unicodedata.east_asian_width(char) in "WF" else 1
+
+
+def _highlighted(lines: list[str], language: str) -> str:
+    """Colour the last line of a block; the ones before tell what it is inside of."""
+    if not language or not lines[-1].strip():
+        return lines[-1]
+    from pygments import highlight
+    from pygments.formatters import TerminalFormatter
+    from pygments.lexers import get_lexer_by_name
+    from pygments.util import ClassNotFound
+
+    try:
+        lexer = get_lexer_by_name(language.split()[0], stripnl=False, ensurenl=False)
+    except ClassNotFound:
+        return lines[-1]
+    seen = lines if len(lines) <= _MAX_HIGHLIGHTED else lines[-1:]
+    found = highlight("\n".join(seen), lexer, TerminalFormatter(bg="dark")).split("\n")
+    return found[len(seen) - 1] if len(found) >= len(seen) else lines[-1]
+
+
+def _table(rows: list[str], width: int) -> str:
+    import io
+
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    head, rule, *body = (list(_cells_of(row)) for row in rows)
+    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    for index, name in enumerate(head):
+        mark = rule[index].strip() if index < len(rule) else ""
+        is_right = mark.endswith(":") and not mark.startswith(":")
+        table.add_column(
+            Text.from_ansi(_ansi(name)), justify="right" if is_right else "left", overflow="fold"
+        )
+    for row in body:
+        cells = [Text.from_ansi(_ansi(cell)) for cell in row[: len(head)]]
+        table.add_row(*cells, *[""] * (len(head) - len(cells)))
+        if len(row) > len(head):
+            table.add_row(*row[len(head) :][: len(head)])
+    console = Console(
+        file=io.StringIO(), width=width or 100, force_terminal=True, color_system="standard"
+    )
+    console.print(table)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    return "".join(f"{line.rstrip()}\n" for line in str(text).splitlines() if line.strip())
+
+
+def _cells_of(row: str) -> Iterator[str]:
+    bare = row.strip().removeprefix("|").removesuffix("|")
+    return (cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", bare))
+
+
+def _ansi(text: str) -> str:
+    return "".join(_styled(piece, style) for piece, style in _inline_of(text))
