@@ -63,6 +63,7 @@ FLOORS = (
     ("tierchat.conversations", 5),
     ("tierchat.log_shelf", 5),
     ("tierchat.stats", 5),
+    ("tierchat.repl", 5),
     ("tierchat.markdown_stream", 5),
     ("tierchat.editor", 5),
     ("tierchat.templates", 5),
@@ -80,6 +81,7 @@ SINGLE_IMPORTER = {
     "jinja2": "tierchat.engine.template",
     "llama_cpp": "tierchat.engine.llama",
     "platformdirs": "tierchat.paths",
+    "prompt_toolkit": "tierchat.repl.line_editor",
     "starlette": "tierchat.server",
     "uvicorn": "tierchat.http_listener",
 }

@@ -58,6 +58,7 @@ class AskRequest:
     continue_: bool = False
     conversation: str | None = None
     no_log: bool = False
+    raw: bool = False
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -82,6 +83,7 @@ def run(request: AskRequest) -> int:
         shows_usage=request.explain or request.usage,
         explains=request.explain,
         extracts=request.extract,
+        is_raw=request.raw,
     )
     return Asking(output, view).run(Client(paths), prompt)
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from tierchat.errors import DaemonUnreachable, TierchatError
-from tierchat.output import Output, StdoutClosed
+from tierchat.output import Output, StdoutClosed, terminal_width
+from tierchat.terminal_text import harmless
 from tierchat.tier_line import explanation, hop_line, tier_line
 from tierchat.types import (
     AnswerDelta,
@@ -26,6 +27,9 @@ from tierchat.types import (
     Prompt,
     ThoughtDelta,
 )
+
+if TYPE_CHECKING:
+    from tierchat.markdown_stream import MarkdownStream
 
 EXIT_ERROR = 1
 EXIT_BELOW_ASKED = 8
@@ -49,6 +53,7 @@ class View:
     shows_usage: bool = False
     explains: bool = False
     extracts: bool = False
+    is_raw: bool = False
 
 
 class Asking:
@@ -57,10 +62,20 @@ class Asking:
     def __init__(self, output: Output, view: View) -> None:
         self._output = output
         self._view = view
-        self._outcome: Outcome | None = None
+        self.outcome: Outcome | None = None
         self._told: set[str] = set()
-        self._has_answer = False
+        self._pieces: list[str] = []
         self._ends_line = True
+        self._markdown: MarkdownStream | None = None
+        if output.is_rich and not (view.is_raw or view.is_json or view.extracts):
+            from tierchat.markdown_stream import MarkdownStream
+
+            self._markdown = MarkdownStream(terminal_width)
+
+    @property
+    def answer(self) -> str:
+        """What has come of the answer so far."""
+        return "".join(self._pieces)
 
     def run(self, client: Asks, prompt: Prompt) -> int:
         """Ask and print; returns the exit code. Raises what the client raises."""
@@ -72,7 +87,7 @@ class Asking:
             return self._interrupted()
         except TierchatError as error:
             self._end_line()
-            if self._has_answer and not isinstance(error, DaemonUnreachable):
+            if self._pieces and not isinstance(error, DaemonUnreachable):
                 self._output.note("the answer above is incomplete", "yellow")
             raise
         finally:
@@ -95,7 +110,7 @@ class Asking:
                 self._told.add(text)
                 self._output.note(text, "yellow")
             case Done(outcome=outcome):
-                self._outcome = outcome
+                self.outcome = outcome
 
     @property
     def _is_talking(self) -> bool:
@@ -106,18 +121,29 @@ class Asking:
             self._output.note(text)
 
     def _answer(self, text: str) -> None:
-        self._has_answer = True
-        if self._view.is_streamed:
+        self._pieces.append(text)
+        if self._view.is_streamed and not self._view.is_json:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        self._ends_line = text.endswith("\n")
+        if self._markdown:
+            self._output.rendered(self._markdown.feed(harmless(text)))
+            self._ends_line = False
+        else:
             self._output.answer(text)
-            self._ends_line = text.endswith("\n")
 
     def _end_line(self) -> None:
-        if not self._ends_line:
+        if self._ends_line:
+            return
+        self._ends_line = True
+        if self._markdown:
+            self._output.rendered(self._markdown.close())
+        else:
             self._output.answer("\n")
-            self._ends_line = True
 
     def _finish(self) -> int:
-        outcome = self._outcome
+        outcome = self.outcome
         if outcome is None:
             raise DaemonUnreachable("the daemon ended the answer without an outcome", "ask again")
         if self._view.is_json:
@@ -125,7 +151,7 @@ class Asking:
         elif self._view.extracts:
             return self._extract(outcome)
         elif not self._view.is_streamed and outcome.answer:
-            self._output.line(outcome.answer.removesuffix("\n"))
+            self._print(outcome.answer)
         self._end_line()
         self._tell_cost(outcome)
         return self._exit_code(outcome)
@@ -175,6 +201,6 @@ class Asking:
     def _interrupted(self) -> int:
         with contextlib.suppress(OSError, StdoutClosed):
             self._end_line()
-        what = "; the answer above is incomplete" if self._has_answer else ""
+        what = "; the answer above is incomplete" if self._pieces else ""
         self._output.note(f"interrupted{what}", "yellow")
         return EXIT_INTERRUPTED

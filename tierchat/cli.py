@@ -67,10 +67,10 @@ def _run(arguments: list[str]) -> int:
 
     from tierchat.merged_pairs import merge_pairs
 
+    arguments = arguments or _unsaid()
     command = typer.main.get_command(build_app(arguments[0] if arguments else None))
     try:
-        # A chat will open here one day; until then the help says what there is.
-        code = command.main(merge_pairs(arguments) or ["--help"], "tierchat", standalone_mode=False)
+        code = command.main(merge_pairs(arguments), "tierchat", standalone_mode=False)
     except TyperException as error:
         from tierchat.output import standard_output
 
@@ -86,6 +86,20 @@ def _run(arguments: list[str]) -> int:
         # The one thing that still ends the process by itself: help nobody reads to its end.
         raise BrokenPipeError from error
     return code if isinstance(code, int) else 0
+
+
+def _unsaid() -> list[str]:
+    """Choose what no words mean: a chat at a terminal, a question where something is piped in."""
+    import os
+    import stat
+
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return ["--help"]
+    if os.isatty(0):
+        return []
+    return ["ask", "-"] if stat.S_ISFIFO(mode) or stat.S_ISREG(mode) else ["--help"]
 
 
 def _report(error: Exception) -> int:

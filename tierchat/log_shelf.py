@@ -38,8 +38,7 @@ class LogShelf:
 
     def overview(self, num: int, *, is_json: bool) -> list[str]:
         """List conversations, newest first."""
-        with open_log(self._paths.log_file) as log:
-            found = log.conversations(num) if log else []
+        found = self.newest(num)
         if is_json:
             return [msgspec.json.encode(row).decode() for row in found]
         if not found:
@@ -47,6 +46,11 @@ class LogShelf:
         rows: list[tuple[str, ...]] = [("ID", "WHEN", "TURNS", "TITLE")]
         rows += [(r.id, local_time(r.updated_at), str(r.num_exchanges), r.title) for r in found]
         return table(rows)
+
+    def newest(self, num: int) -> list[ConversationRow]:
+        """Describe the newest conversations."""
+        with open_log(self._paths.log_file) as log:
+            return log.conversations(num) if log else []
 
     def show(self, part: str | None, *, with_hidden: bool, is_json: bool) -> list[str]:
         """Show one conversation."""

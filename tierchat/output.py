@@ -14,7 +14,10 @@ from typing import TextIO
 from tierchat.terminal_text import harmless
 
 _ASCII = str.maketrans({"│": "|", "→": ">", "·": "-", "≈": "~", "…": "...", "✓": "+", "✗": "x"})
-_STYLES = {"dim": "2", "bold": "1", "red": "31", "yellow": "33", "cyan": "36", "green": "32"}
+_STYLES = {
+    **{"plain": "0", "bold": "1", "dim": "2"},
+    **{"red": "31", "green": "32", "yellow": "33", "cyan": "36"},
+}
 
 
 class StdoutClosed(Exception):
@@ -33,20 +36,37 @@ class Output:
         is_plain = bool(env.get("NO_COLOR")) or env.get("TERM", "dumb") == "dumb"
         self.is_out_terminal = _is_terminal(out)
         self.is_err_terminal = _is_terminal(err)
-        self._has_colour = self.is_err_terminal and not is_plain
+        self.has_colour = self.is_err_terminal and not is_plain
+        # Whether Markdown may be shown as what it means.
+        self.is_rich = self.is_out_terminal and not is_plain
         self._is_line_open = False
 
     def answer(self, text: str) -> None:
         """Write a piece of the answer on stdout; terminals get it without control characters."""
         self._close_line()
+        self._print(harmless(text) if self.is_out_terminal else text)
+
+    def _print(self, text: str) -> None:
         if self._out is None:
             raise StdoutClosed
-        text = harmless(text) if self.is_out_terminal else text
         try:
             self._out.write(text.encode("utf-8", "replace").decode())
             self._out.flush()
         except BrokenPipeError as error:
             raise StdoutClosed from error
+
+    def rendered(self, text: str) -> None:
+        """Write text whose styles are ours on stdout."""
+        if text:
+            self._close_line()
+            self._print(text)
+
+    def copy(self, text: str) -> None:
+        """Hand text to the clipboard of the terminal (OSC 52); tmux passes it on."""
+        import base64
+
+        coded = base64.b64encode(text.encode("utf-8", "replace")).decode()
+        self._write(f"\x1b]52;c;{coded}\x07")
 
     def line(self, text: str) -> None:
         """Write one line of a command's result on stdout."""
@@ -79,10 +99,9 @@ class Output:
         lines = text.strip().splitlines()
         if not self.is_err_terminal:
             return lines
-        import shutil
         import textwrap
 
-        width = max(20, shutil.get_terminal_size().columns)
+        width = max(20, terminal_width())
         return [part for line in lines for part in textwrap.wrap(line, width) or [""]]
 
     def _close_line(self) -> None:
@@ -91,7 +110,7 @@ class Output:
             self._write("\n")
 
     def _styled(self, text: str, style: str) -> str:
-        if not self._has_colour or not text:
+        if not self.has_colour or not text or style == "plain":
             return text
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m"
 
@@ -113,6 +132,13 @@ def standard_output(*, quiet: bool = False) -> Output:
         if reconfigure:
             reconfigure(errors="replace")
     return Output(sys.stdout, sys.stderr, os.environ, quiet=quiet)
+
+
+def terminal_width() -> int:
+    """Count the columns of the terminal as it is now."""
+    import shutil
+
+    return shutil.get_terminal_size().columns
 
 
 def abandon_stdout() -> None:

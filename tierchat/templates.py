@@ -49,6 +49,8 @@ class Template(Frozen, frozen=True):
 
     def text(self, words: str) -> str:
         """Put somebody's words in their place."""
+        if self.prompt == INPUT:
+            return words
         if INPUT in self.prompt:
             return self.prompt.replace(INPUT, words).strip()
         return "\n\n".join(part for part in (self.prompt.strip(), words) if part)

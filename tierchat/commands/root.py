@@ -35,11 +35,51 @@ def add_to(app: typer.Typer, order: Sequence[str]) -> None:
         def list_commands(self, _context: object) -> list[str]:
             return [name for name in order if name in self.commands]
 
-    app.callback(cls=InOrder)(root)
+    app.callback(cls=InOrder, invoke_without_command=True)(root)
 
 
-def root(version: Version = False) -> None:
+def root(
+    context: typer.Context,
+    version: Version = False,
+    model: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="CASCADE", help="The cascade to talk to.")
+    ] = None,
+    system: Annotated[
+        str | None, typer.Option("--system", "-s", metavar="TEXT", help="A system text.")
+    ] = None,
+    tier: Annotated[str | None, typer.Option(metavar="NAME", help="Ask only this tier.")] = None,
+    continue_: Annotated[
+        bool, typer.Option("--continue", "-c", help="Go on with the last conversation.")
+    ] = False,
+    conversation: Annotated[
+        str | None,
+        typer.Option("--conversation", "--cid", metavar="ID", help="Go on with this one."),
+    ] = None,
+    no_log: Annotated[bool, typer.Option("--no-log", "-n", help="Do not save the chat.")] = False,
+    hide_reasoning: Annotated[
+        bool, typer.Option("--hide-reasoning", "-R", help="Do not show what tiers work out.")
+    ] = False,
+    raw: Annotated[bool, typer.Option("--raw", "-r", help="Show Markdown as it is.")] = False,
+) -> None:
     """A nest of local language models: the smallest that can answers.
+
+    Without a command a chat opens, and these options are for it. With one:
 
     tierchat ask "2+2"
     """
+    if context.invoked_subcommand is not None:
+        return
+    from tierchat.repl.start import run
+
+    raise typer.Exit(
+        run(
+            cascade=model,
+            system=system,
+            tier=tier,
+            is_continued=continue_,
+            conversation=conversation,
+            no_log=no_log,
+            hide_reasoning=hide_reasoning,
+            raw=raw,
+        )
+    )

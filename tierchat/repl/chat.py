@@ -1,0 +1,372 @@
+"""The chat's loop: read, answer or obey, again.
+
+Does not know prompt-toolkit or sockets; everything it prints goes through `Output`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Protocol
+
+import msgspec
+
+from tierchat import conversations
+from tierchat.ask_request import parse_sampling
+from tierchat.asking import Asking, View
+from tierchat.attachments import attach
+from tierchat.client import Client
+from tierchat.config import Catalogue
+from tierchat.editor import edit_file
+from tierchat.errors import ContextTooLong, TierchatError, UsageError
+from tierchat.log_shelf import LogShelf
+from tierchat.output import Output
+from tierchat.paths import Paths
+from tierchat.repl import slash
+from tierchat.repl.session import ChatSession, Turn
+from tierchat.tier_line import explanation, seconds
+from tierchat.types import QUALITIES, DaemonStatus, LogChange, Prompt, Sampling
+
+_GO_ON = "Go on exactly where you stopped."
+_SWITCH = {"on": True, "off": False, "auto": None}
+
+
+class Reads(Protocol):
+    """Where lines come from."""
+
+    def read(self, default: str = "") -> str: ...
+
+
+class Chat:
+    """One chat with one person."""
+
+    def __init__(
+        self,
+        session: ChatSession,
+        catalogue: Catalogue,
+        client: Client,
+        paths: Paths,
+        output: Output,
+        status: Callable[[], DaemonStatus | None],
+        *,
+        shows_thoughts: bool = True,
+        is_raw: bool = False,
+    ) -> None:
+        self.session = session
+        self._catalogue, self._client, self._paths = catalogue, client, paths
+        self._output = output
+        self._status = status
+        self._shows_thoughts = shows_thoughts
+        self._is_raw = is_raw
+        self._is_over = False
+
+    def run(self, editor: Reads) -> int:
+        """Talk until the person leaves; returns the exit code."""
+        while not self._is_over:
+            try:
+                line = editor.read()
+            except EOFError:
+                break
+            except KeyboardInterrupt:
+                self._output.note("Ctrl-D or /exit leaves")
+                continue
+            try:
+                self.take(line)
+            except TierchatError as error:
+                self._output.error(error.message, error.hint)
+            except KeyboardInterrupt:
+                self._output.note("interrupted", "yellow")
+        return 0
+
+    def take(self, line: str) -> None:
+        """Do what one line says; raises TierchatError."""
+        if not line.strip():
+            return
+        if line.lstrip().startswith("/") and "\n" not in line.strip():
+            command, rest = slash.parse(line)
+            getattr(self, f"_{command.names[0]}")(rest)
+            return
+        session = self.session
+        text = "\n\n".join(part for part in (line, session.attached) if part)
+        self._ask(session.ask(text))
+        session.attached = ""
+
+    def arguments(self) -> dict[str, Callable[[], Iterable[str]]]:
+        """Say what may follow each command, for completion."""
+        words: dict[str, Callable[[], Iterable[str]]] = {name: list for name in slash.NAMES}
+        words["/tier"] = lambda: [*self.session.tiers, "free"]
+        words["/compact"] = lambda: self.session.tiers
+        words["/model"] = lambda: self._catalogue.cascades
+        words["/think"] = lambda: [*_SWITCH, "show", "hide"]
+        words["/set"] = lambda: [*Sampling.__struct_fields__, "quality"]
+        words["/load"] = lambda: [row.id for row in LogShelf(self._paths).newest(20)]
+        return words
+
+    def status_line(self) -> str:
+        """Say in one line what is loaded, how full it is, and what was saved."""
+        status, session = self._status(), self.session
+        loaded = {tier for w in status.workers if w.pid for tier in w.tiers} if status else set()
+        tiers = " ".join(t if t in loaded else f"({t})" for t in session.tiers)
+        parts = [session.options.tier + " only" if session.options.tier else tiers]
+        used, contexts = session.context_used(), self._contexts()
+        if used:
+            tier = max(used, key=lambda name: used[name] / contexts.get(name, 1 << 30))
+            of = f"/{contexts[tier]}" if tier in contexts else ""
+            parts.append(f"context {used[tier]}{of}")
+        if session.spent:
+            parts.append(f"{session.num_tokens:,} tokens")
+        saved = session.compute_saved
+        if saved is not None:
+            parts.append(f"{saved:.0%} compute saved")
+        return " · ".join(parts)
+
+    def _ask(self, prompt: Prompt, replaces: Turn | None = None) -> Turn | None:
+        """Ask, print, remember; what was interrupted is remembered as far as it was shown."""
+        view = View(shows_thoughts=self._shows_thoughts, is_raw=self._is_raw)
+        asking = Asking(self._output, view)
+        text = prompt.messages[-1].content
+        try:
+            asking.run(self._client, prompt)
+        except ContextTooLong as error:
+            error.hint = "/compact lets a summary stand for the conversation; /new begins another"
+            raise
+        finally:
+            save = prompt.options.save
+            exchange = save.exchange if save else conversations.new_id()
+            turn = Turn(exchange, text, asking.answer, asking.outcome)
+            # A question that failed before a word of an answer leaves things as they were.
+            if turn.is_answered or turn.outcome:
+                self.session.add(turn, replaces)
+        return turn
+
+    def _last(self) -> Turn:
+        turn = self.session.last
+        if turn is None:
+            raise UsageError("nothing was asked yet")
+        return turn
+
+    def _again(self, text: str, *, min_tier: str | None = None) -> None:
+        last = self._last()
+        self._ask(self.session.ask(text, min_tier=min_tier, replaces=last), replaces=last)
+
+    def _change(self, what: str, id: str, text: str = "") -> None:
+        if self.session.is_saved:
+            change = msgspec.convert({"what": what, "id": id, "text": text}, LogChange)
+            self._client.change_log(change)
+
+    def _contexts(self) -> dict[str, int]:
+        status = self._status()
+        workers = status.workers if status else ()
+        return {tier: w.context for w in workers for tier in w.tiers if w.context}
+
+    def _say(self, *lines: str) -> None:
+        for line in lines:
+            self._output.note(line, "plain")
+
+    # The commands; `slash.COMMANDS` says what each does.
+
+    def _help(self, _rest: str) -> None:
+        self._say(*slash.help_lines())
+
+    def _exit(self, _rest: str) -> None:
+        self._is_over = True
+
+    def _tier(self, rest: str) -> None:
+        session = self.session
+        if rest:
+            names = {tier.casefold(): tier for tier in session.tiers}
+            if rest.casefold() not in (*names, "free"):
+                raise UsageError(
+                    f"no tier named {rest!r}", f"known: {', '.join(session.tiers)}, free"
+                )
+            tier = names.get(rest.casefold())
+            session.options = msgspec.structs.replace(session.options, tier=tier)
+        now = session.options.tier
+        self._say(f"only {now} is asked" if now else f"free: {' → '.join(session.tiers)}")
+
+    def _up(self, _rest: str) -> None:
+        last = self._last()
+        above = self.session.tier_above(last)
+        if above is None:
+            raise UsageError(
+                "there is no tier above the one that answered", "/retry asks the same again"
+            )
+        self._again(last.prompt, min_tier=above)
+
+    def _why(self, _rest: str) -> None:
+        outcome = self._last().outcome
+        if outcome is None:
+            raise UsageError("the last answer was interrupted: there is no ledger of it")
+        self._say(*explanation(outcome))
+
+    def _retry(self, _rest: str) -> None:
+        self._again(self._last().prompt)
+
+    def _undo(self, _rest: str) -> None:
+        turn = self.session.undo()
+        if turn is None:
+            raise UsageError("there is nothing to take back")
+        self._change("hide", turn.exchange)
+        self._say(f"took back: {' '.join(turn.prompt.split())[:60]}")
+
+    def _edit(self, _rest: str) -> None:
+        last = self._last()
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "prompt.md"
+            file.write_text(last.prompt, "utf-8")
+            edit_file(file)
+            text = file.read_text("utf-8").strip()
+        if not text or text == last.prompt:
+            self._say("nothing changed")
+            return
+        self._again(text)
+
+    def _continue(self, _rest: str) -> None:
+        last = self._last()
+        if last.outcome is not None and last.outcome.finish_reason == "stop":
+            raise UsageError("the last answer is complete")
+        self._ask(self.session.ask(_GO_ON))
+
+    def _good(self, _rest: str) -> None:
+        self._mark("good")
+
+    def _bad(self, _rest: str) -> None:
+        self._mark("bad")
+
+    def _mark(self, mark: str) -> None:
+        if not self.session.is_saved:
+            raise UsageError("this chat is not saved, so a mark has nowhere to go")
+        self._change(mark, self._last().exchange)
+        self._say(f"marked as {mark}")
+
+    def _copy(self, _rest: str) -> None:
+        self._output.copy(self._last().answer)
+        self._say("copied")
+
+    def _file(self, rest: str) -> None:
+        text = attach([Path(rest)], lambda notice: self._output.note(notice, "yellow"))
+        self.session.attached = "\n\n".join(filter(None, (self.session.attached, text)))
+        self._say(f"{rest} goes with the next prompt")
+
+    def _system(self, rest: str) -> None:
+        if rest:
+            self.session.system = "" if rest == "-" else rest
+        self._say(f"system: {self.session.system or '(none)'}")
+
+    def _set(self, rest: str) -> None:
+        session = self.session
+        if rest:
+            key, _, value = rest.replace("=", " ", 1).partition(" ")
+            if key == "quality":
+                quality = QUALITIES.get(value.strip())
+                with contextlib.suppress(ValueError):
+                    quality = float(value) if quality is None else quality
+                if quality is None or not 0 <= quality <= 1:
+                    raise UsageError(f"quality {value!r}", f"0..1 or {', '.join(QUALITIES)}")
+                session.options = msgspec.structs.replace(session.options, quality=quality)
+            else:
+                pair = f"{key}={value.strip()}" if value.strip() else key
+                session.sampling = parse_sampling([pair], None, session.sampling)
+        known = msgspec.to_builtins(session.sampling) | {"quality": session.options.quality}
+        found = [f"{k} = {v}" for k, v in known.items() if v not in (None, (), [], False)]
+        self._say(*(found or ["everything is as the tiers have it"]))
+
+    def _think(self, rest: str) -> None:
+        if rest in _SWITCH:
+            self.session.think = _SWITCH[rest]
+        elif rest in ("show", "hide"):
+            self._shows_thoughts = rest == "show"
+        elif rest:
+            raise UsageError(f"/think {rest!r}", "on, off, auto, show or hide")
+        word = {v: k for k, v in _SWITCH.items()}[self.session.think]
+        shown = "shown" if self._shows_thoughts else "hidden"
+        self._say(f"thinking: {word}; thoughts are {shown}")
+
+    def _model(self, rest: str) -> None:
+        session = self.session
+        if rest:
+            spec = self._catalogue.cascades.get(rest)
+            if spec is None:
+                raise UsageError(
+                    f"no cascade named {rest!r}", f"known: {', '.join(self._catalogue.cascades)}"
+                )
+            session.cascade = rest
+            session.tiers = tuple(tier.name for tier in spec.tiers)
+            session.options = msgspec.structs.replace(
+                session.options, tier=None, min_tier=None, max_tier=None
+            )
+        self._say(f"{session.cascade}: {' → '.join(session.tiers)}")
+
+    def _show(self, _rest: str) -> None:
+        session = self.session
+        saved = session.conversation if session.is_saved else "not saved"
+        self._say(f"conversation: {saved}, {len(session.turns)} exchanges here")
+        for command in (self._model, self._tier, self._system, self._think, self._set):
+            command("")
+
+    def _context(self, _rest: str) -> None:
+        used, contexts = self.session.context_used(), self._contexts()
+        for tier in self.session.tiers:
+            of = f" of {contexts[tier]}" if tier in contexts else ""
+            self._say(f"{tier}: {used.get(tier, 0)}{of} tokens")
+
+    def _compact(self, rest: str) -> None:
+        session = self.session
+        self._last()
+        tier = rest or session.tiers[-1]
+        turn = self._ask(session.ask_for_summary(tier))
+        if turn is None or turn.outcome is None or not turn.is_answered:
+            raise UsageError(
+                f"{tier} gave no summary; the conversation stays as it is",
+                "/compact NAME asks another tier, /new begins another conversation",
+            )
+        session.compact(turn.answer)
+        self._say("the summary stands for all that was said before")
+
+    def _stats(self, _rest: str) -> None:
+        session = self.session
+        outcomes = session.spent
+        if not outcomes:
+            raise UsageError("nothing was asked yet")
+        tiers = [outcome.tier or "no tier" for outcome in outcomes]
+        shares = ", ".join(f"{t} {tiers.count(t)}" for t in dict.fromkeys(tiers))
+        tokens = sum(outcome.escalation_tokens for outcome in outcomes)
+        waited = sum(outcome.seconds for outcome in outcomes)
+        self._say(
+            f"{len(outcomes)} prompts answered by: {shares}",
+            f"{session.num_tokens:,} tokens computed, {tokens:,} of them for escalation",
+            f"waited {seconds(waited)}",
+        )
+        saved = session.compute_saved
+        if saved is not None:
+            self._say(f"compute saved against always the top tier: {saved:.1%}")
+
+    def _new(self, _rest: str) -> None:
+        self.session.start_anew()
+        self._say("a new conversation")
+
+    def _list(self, _rest: str) -> None:
+        self._say(*LogShelf(self._paths).overview(20, is_json=False))
+
+    def _load(self, rest: str) -> None:
+        past = conversations.find(self._paths, False, rest)
+        self.session.go_on_with(past)
+        lines = LogShelf(self._paths).show(past.id, with_hidden=False, is_json=False)
+        self._say(*lines)
+
+    def _save(self, rest: str) -> None:
+        if not self.session.is_saved:
+            raise UsageError("this chat was begun with --no-log", "begin another without it")
+        self._last()
+        self._change("rename", self.session.conversation, rest)
+        self._say(f"saved as: {rest}")
+
+    def _export(self, rest: str) -> None:
+        if not self.session.is_saved:
+            raise UsageError("this chat is not saved", "begin another without --no-log")
+        shelf = LogShelf(self._paths)
+        text = shelf.export(self.session.conversation, is_json=rest.endswith(".json"))
+        shelf.write(Path(rest), text)
+        self._say(f"wrote {rest}")

@@ -1,0 +1,150 @@
+"""`tierchat` with no verb: put the chat together and hand over to it.
+
+The prompt is there at once: a thread starts the daemon and watches the tiers load.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from tierchat import conversations
+from tierchat.client import Client
+from tierchat.config import Catalogue, Settings, load_catalogue, load_settings
+from tierchat.errors import TierchatError, UsageError
+from tierchat.output import Output, standard_output
+from tierchat.paths import Paths, find_paths, make_private
+from tierchat.repl.chat import Chat
+from tierchat.repl.session import ChatSession
+from tierchat.types import DaemonStatus
+
+_WATCH_S, _LOADING_S = 5.0, 0.3
+
+
+def run(
+    *,
+    cascade: str | None = None,
+    system: str | None = None,
+    tier: str | None = None,
+    is_continued: bool = False,
+    conversation: str | None = None,
+    no_log: bool = False,
+    hide_reasoning: bool = False,
+    raw: bool = False,
+) -> int:
+    """Open a chat on this terminal; returns the exit code."""
+    paths = find_paths(os.environ)
+    settings = load_settings(paths, os.environ)
+    output = standard_output()
+    catalogue = load_catalogue(paths)
+    past = conversations.find(paths, is_continued, conversation)
+    name = cascade or past.cascade or settings.cascade
+    session = new_session(catalogue, settings, name, is_saved=settings.log and not no_log)
+    session.go_on_with(past)
+    session.system = system or session.system
+    chat, watch = assemble(
+        session, catalogue, settings, paths, output, hides=hide_reasoning, is_raw=raw
+    )
+    if tier:
+        chat.take(f"/tier {tier}")
+    if past.id:
+        num = len(past.messages) // 2
+        output.note(f"going on with {past.id}, {num} exchanges; /load shows them")
+    return talk(chat, watch, paths, output)
+
+
+def new_session(
+    catalogue: Catalogue, settings: Settings, cascade: str, *, is_saved: bool
+) -> ChatSession:
+    """Begin a session with a cascade; raises UsageError when there is no such one."""
+    spec = catalogue.cascades.get(cascade)
+    if spec is None:
+        raise UsageError(f"no cascade named {cascade!r}", f"known: {', '.join(catalogue.cascades)}")
+    session = ChatSession(cascade, tuple(t.name for t in spec.tiers), is_saved=is_saved)
+    session.options = msgspec.structs.replace(session.options, timeout_s=settings.timeout_s)
+    return session
+
+
+def assemble(
+    session: ChatSession,
+    catalogue: Catalogue,
+    settings: Settings,
+    paths: Paths,
+    output: Output,
+    *,
+    hides: bool,
+    is_raw: bool,
+) -> tuple[Chat, Watch]:
+    """Put a chat together, with the thread that watches the daemon for it."""
+    watch = Watch(Client(paths))
+    chat = Chat(
+        session,
+        catalogue,
+        Client(paths),
+        paths,
+        output,
+        lambda: watch.status,
+        shows_thoughts=not (hides or settings.hide_reasoning),
+        is_raw=is_raw,
+    )
+    return chat, watch
+
+
+def talk(chat: Chat, watch: Watch, paths: Paths, output: Output) -> int:
+    """Read lines from the terminal until the person leaves."""
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "a chat needs a terminal", 'without one: echo "2+2" | tierchat ask, or tierchat --help'
+        )
+    from tierchat.repl.line_editor import LineEditor
+
+    history: Path | None = paths.history_file
+    try:
+        make_private(paths.state_dir)
+    except TierchatError as error:
+        output.note(f"what you type is not remembered: {error.message}", "yellow")
+        history = None
+    editor = LineEditor(
+        history,
+        chat.arguments(),
+        ("/file", "/export"),
+        chat.status_line,
+        has_colour=output.has_colour,
+    )
+    watch.begin(editor.redraw)
+    return chat.run(editor)
+
+
+class Watch:
+    """A thread that starts the daemon and keeps an eye on it. `status` is the newest seen."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.status: DaemonStatus | None = None
+
+    def begin(self, on_change: Callable[[], None]) -> None:
+        """Start watching; `on_change` is called from the thread."""
+        threading.Thread(target=self._run, args=(on_change,), daemon=True).start()
+
+    def _run(self, on_change: Callable[[], None]) -> None:
+        pause = threading.Event()
+        try:
+            self._client.start()
+        except TierchatError:
+            # The first question says it better.
+            return
+        while True:
+            try:
+                found = self._client.status()
+            except TierchatError:
+                found = None
+            if found != self.status:
+                self.status = found
+                on_change()
+            is_loading = found is not None and any(w.state == "loading" for w in found.workers)
+            pause.wait(_LOADING_S if is_loading or found is None else _WATCH_S)
