@@ -2,7 +2,8 @@
 
     python scripted_daemon.py [WORDS [DELAY_S [SIZE]]]
 
-The prompt "boom" raises a bug, "refuse" an error; every word is SIZE characters long.
+The prompt "boom" raises a bug, "refuse" an error, "say FILE" is answered with a file, a few
+characters at a time; every word is SIZE characters long.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import asyncio
 import os
 import sys
 from collections.abc import AsyncGenerator
+from pathlib import Path
 
 from tierchat.config import Settings, load_settings
 from tierchat.daemon import run_daemon
@@ -34,8 +36,7 @@ class Script:
             raise ContextTooLong("too long", "shorten it", 9)
         said, is_over = "", False
         try:
-            for number in range(self._words):
-                word = f"{number} ".rjust(self._size, "x")
+            for word in self._pieces(text):
                 said += word
                 yield AnswerDelta(text=word)
                 await asyncio.sleep(self._delay_s)
@@ -46,6 +47,12 @@ class Script:
             yield Done(outcome=ledger.close(said, "", "stop", 0.1))
         finally:
             self.num_cancelled += not is_over
+
+    def _pieces(self, text: str) -> list[str]:
+        if text.startswith("say "):
+            whole = Path(text[4:]).read_text()
+            return [whole[at : at + 7] for at in range(0, len(whole), 7)]
+        return [f"{number} ".rjust(self._size, "x") for number in range(self._words)]
 
     def cascades(self) -> dict[str, tuple[str, ...]]:
         return {"script": ("XS",)}

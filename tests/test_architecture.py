@@ -63,6 +63,7 @@ FLOORS = (
     ("tierchat.conversations", 5),
     ("tierchat.log_shelf", 5),
     ("tierchat.stats", 5),
+    ("tierchat.typed_options", 5),
     ("tierchat.repl", 5),
     ("tierchat.markdown_stream", 5),
     ("tierchat.editor", 5),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
@@ -17,14 +17,11 @@ from tierchat.asking import Asking, View
 from tierchat.attachments import attach
 from tierchat.client import Client
 from tierchat.config import Settings, load_settings, parse_keepalive
-from tierchat.errors import UsageError
 from tierchat.output import Output, standard_output
 from tierchat.paths import Paths, find_paths
 from tierchat.prompt_text import Stdin, StdinRule, read_prompt, readable
-from tierchat.types import QUALITIES, Prompt, Sampling, TierOptions
-
-_Value = TypeVar("_Value")
-_NO_SAMPLING = Sampling()
+from tierchat.typed_options import checked, parse_sampling
+from tierchat.types import QUALITIES, Prompt, TierOptions
 
 
 @dataclass(frozen=True)
@@ -59,6 +56,7 @@ class AskRequest:
     conversation: str | None = None
     no_log: bool = False
     raw: bool = False
+    interactive: bool = False
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -85,7 +83,13 @@ def run(request: AskRequest) -> int:
         extracts=request.extract,
         is_raw=request.raw,
     )
-    return Asking(output, view).run(Client(paths), prompt)
+    asking = Asking(output, view)
+    code = asking.run(Client(paths), prompt)
+    if not request.interactive:
+        return code
+    from tierchat.repl.start import go_on
+
+    return go_on(prompt, asking.answer, asking.outcome, settings, paths, output)
 
 
 def clean(request: AskRequest, output: Output) -> AskRequest:
@@ -116,7 +120,7 @@ def build_prompt(
     past = conversations.find(paths, request.continue_, request.conversation)
     sampling = parse_sampling(request.option or [], request.seed, known.options)
     asked = request.quality or known.quality
-    options = _checked(
+    options = checked(
         TierOptions,
         {
             "cascade": request.model or known.cascade or past.cascade or settings.cascade,
@@ -158,34 +162,3 @@ def _words(request: AskRequest, output: Output, stdin: Stdin) -> str:
         request.prompt or [], stdin, rule, notify, may_be_empty=bool(files or request.template)
     )
     return "\n\n".join(part for part in (words, files) if part)
-
-
-def parse_sampling(
-    pairs: list[str], seed: int | None, default: Sampling = _NO_SAMPLING
-) -> Sampling:
-    """Read `key=value` pairs over a default; raises UsageError naming the key and the nearest."""
-    found: dict[str, Any] = {} if seed is None else {"seed": seed}
-    for pair in pairs:
-        key, separator, value = pair.partition("=")
-        if not separator:
-            raise UsageError(f"option {pair!r} has no value", "write -o temperature 0.7")
-        if key not in Sampling.__struct_fields__:
-            import difflib
-
-            near = difflib.get_close_matches(key, Sampling.__struct_fields__, 1)
-            raise UsageError(
-                f"no option named {key!r}",
-                f"did you mean {near[0]}?"
-                if near
-                else f"known: {', '.join(Sampling.__struct_fields__)}",
-            )
-        found[key] = (*found.get(key, ()), value) if key == "stop" else value
-    return _checked(Sampling, {**msgspec.to_builtins(default), **found})
-
-
-def _checked(kind: type[_Value], values: dict[str, Any]) -> _Value:
-    try:
-        return msgspec.convert(values, kind, strict=False)
-    except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at `$.")
-        raise UsageError(f"{place.rstrip('`')}: {message}", "see tierchat ask --help") from error

@@ -69,6 +69,9 @@ def ask(
     hide_reasoning: Annotated[
         bool, typer.Option("--hide-reasoning", "-R", help="Do not show what tiers work out.")
     ] = False,
+    interactive: Annotated[
+        bool, typer.Option("--interactive", "-i", help="Go on as a chat after the answer.")
+    ] = False,
     raw: Annotated[bool, typer.Option("--raw", "-r", help="Show Markdown as it is.")] = False,
     usage: Annotated[
         bool, typer.Option("--usage", "-u", help="Print the tier line into a pipe, too.")

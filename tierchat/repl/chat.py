@@ -14,7 +14,6 @@ from typing import Protocol
 import msgspec
 
 from tierchat import conversations
-from tierchat.ask_request import parse_sampling
 from tierchat.asking import Asking, View
 from tierchat.attachments import attach
 from tierchat.client import Client
@@ -27,6 +26,7 @@ from tierchat.paths import Paths
 from tierchat.repl import slash
 from tierchat.repl.session import ChatSession, Turn
 from tierchat.tier_line import explanation, seconds
+from tierchat.typed_options import parse_sampling
 from tierchat.types import QUALITIES, DaemonStatus, LogChange, Prompt, Sampling
 
 _GO_ON = "Go on exactly where you stopped."
@@ -139,6 +139,7 @@ class Chat:
             # A question that failed before a word of an answer leaves things as they were.
             if turn.is_answered or turn.outcome:
                 self.session.add(turn, replaces)
+            self._output.note("")
         return turn
 
     def _last(self) -> Turn:

@@ -16,12 +16,13 @@ import msgspec
 from tierchat import conversations
 from tierchat.client import Client
 from tierchat.config import Catalogue, Settings, load_catalogue, load_settings
+from tierchat.conversations import Past
 from tierchat.errors import TierchatError, UsageError
 from tierchat.output import Output, standard_output
 from tierchat.paths import Paths, find_paths, make_private
 from tierchat.repl.chat import Chat
-from tierchat.repl.session import ChatSession
-from tierchat.types import DaemonStatus
+from tierchat.repl.session import ChatSession, Turn
+from tierchat.types import DaemonStatus, Outcome, Prompt
 
 _WATCH_S, _LOADING_S = 5.0, 0.3
 
@@ -55,6 +56,38 @@ def run(
     if past.id:
         num = len(past.messages) // 2
         output.note(f"going on with {past.id}, {num} exchanges; /load shows them")
+    return talk(chat, watch, paths, output)
+
+
+def go_on(
+    prompt: Prompt,
+    answer: str,
+    outcome: Outcome | None,
+    settings: Settings,
+    paths: Paths,
+    output: Output,
+) -> int:
+    """Open a chat that goes on after one question, which may have come through a pipe."""
+    catalogue = load_catalogue(paths)
+    save = prompt.options.save
+    cascade = prompt.options.cascade or settings.cascade
+    session = new_session(catalogue, settings, cascade, is_saved=save is not None)
+    system = [m.content for m in prompt.messages if m.role == "system"]
+    said = tuple(m for m in prompt.messages[:-1] if m.role != "system")
+    session.go_on_with(Past(id=save.conversation if save else None, messages=said))
+    session.system = "\n\n".join(system)
+    session.sampling, session.think = prompt.sampling, prompt.think
+    session.options = msgspec.structs.replace(prompt.options, save=None, hold=None)
+    exchange = save.exchange if save else conversations.new_id()
+    session.add(Turn(exchange, prompt.messages[-1].content, answer, outcome))
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR)
+    except OSError as error:
+        raise UsageError("there is no terminal to go on at", "leave out -i") from error
+    # What was piped in is used up; the person types at the terminal.
+    os.dup2(terminal, 0)
+    os.close(terminal)
+    chat, watch = assemble(session, catalogue, settings, paths, output, hides=False, is_raw=False)
     return talk(chat, watch, paths, output)
 
 

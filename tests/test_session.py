@@ -1,0 +1,116 @@
+"""What a chat sends, whatever was undone, replaced or summarised before."""
+
+from __future__ import annotations
+
+import pytest
+
+from tierchat.conversations import Past
+from tierchat.errors import UsageError
+from tierchat.ledger import Ledger
+from tierchat.repl import slash
+from tierchat.repl.session import SUMMARISE, ChatSession, Turn
+from tierchat.types import Message, Outcome, Prompt, Usage
+
+
+def outcome(tier: str = "S") -> Outcome:
+    ledger = Ledger({"XS": 1.0, "S": 5.0, "M": 20.0}.__getitem__, "M")
+    ledger.add("XS", "small", "escalate token", Usage(prompt_tokens=10, cached_tokens=4))
+    ledger.add(tier, "big", "stop", Usage(prompt_tokens=10, generated_tokens=4), is_answer=True)
+    return ledger.close("4", "", "stop", 0.5)
+
+
+@pytest.fixture
+def session() -> ChatSession:
+    found = ChatSession("pocket", ("XS", "S", "M"))
+    for number in (1, 2):
+        found.add(Turn(f"exchange{number}", f"q{number}", f"a{number}", outcome()))
+    return found
+
+
+def said(prompt: Prompt) -> list[str]:
+    return [message.content for message in prompt.messages]
+
+
+def test_every_turn_is_sent_with_the_next(session: ChatSession) -> None:
+    session.system = "Be brief."
+    assert said(session.ask("q3")) == ["Be brief.", "q1", "a1", "q2", "a2", "q3"]
+
+
+def test_what_is_asked_again_stands_in_its_own_place(session: ChatSession) -> None:
+    last = session.last
+    assert last is not None
+    above = session.tier_above(last)
+    prompt = session.ask(last.prompt, min_tier=above, replaces=last)
+    assert said(prompt) == ["q1", "a1", "q2"] and prompt.options.min_tier == "M"
+    assert prompt.options.save is not None and prompt.options.save.replaces == "exchange2"
+    session.add(Turn("exchange3", "q2", "better", outcome("M")), replaces=last)
+    assert said(session.ask("q3")) == ["q1", "a1", "q2", "better", "q3"]
+    assert session.last is not None and session.tier_above(session.last) is None
+
+
+def test_undo_takes_turns_back_until_there_are_none(session: ChatSession) -> None:
+    assert [turn.prompt for turn in (session.undo(), session.undo()) if turn] == ["q2", "q1"]
+    assert session.undo() is None and session.last is None
+    assert said(session.ask("q3")) == ["q3"]
+    # They were paid for all the same.
+    assert session.num_tokens == 2 * (6 + 14) and len(session.spent) == 2
+
+
+def test_unanswered_turns_are_not_sent_and_interrupted_ones_as_far_as_they_went(
+    session: ChatSession,
+) -> None:
+    session.add(Turn("exchange3", "q3", ""))
+    session.add(Turn("exchange4", "q4", "as far as"))
+    assert said(session.ask("q5"))[-3:] == ["q4", "as far as", "q5"]
+
+
+def test_a_summary_stands_for_what_was_said(session: ChatSession) -> None:
+    prompt = session.ask_for_summary("M")
+    assert prompt.messages[-1].content == SUMMARISE and prompt.options.tier == "M"
+    assert prompt.options.save is not None and prompt.options.save.is_summary
+    session.compact("we counted")
+    assert len(said(session.ask("q3"))) == 3 and "we counted" in said(session.ask("q3"))[0]
+    assert session.undo() is None
+
+
+def test_a_saved_conversation_goes_on(session: ChatSession) -> None:
+    before = session.conversation
+    past = Past("c0ffee00", "pocket", "Rules.", (Message(role="user", content="old"),))
+    session.go_on_with(past)
+    prompt = session.ask("new")
+    assert said(prompt) == ["Rules.", "old", "new"]
+    assert prompt.options.save is not None and prompt.options.save.conversation == "c0ffee00"
+    session.start_anew()
+    assert said(session.ask("x")) == ["Rules.", "x"]
+    assert session.conversation not in (before, "c0ffee00")
+
+
+def test_what_is_not_to_be_saved_is_not(session: ChatSession) -> None:
+    session.is_saved = False
+    assert session.ask("q").options.save is None
+
+
+def test_what_was_saved_is_counted(session: ChatSession) -> None:
+    assert session.compute_saved == pytest.approx(1 - (6 + 70) / 280)
+    assert session.context_used() == {"XS": 10, "S": 14}
+    assert ChatSession("pocket", ("XS",)).compute_saved is None
+
+
+def test_commands_are_found_by_all_their_names() -> None:
+    assert slash.parse("/quit")[0].names[0] == "exit"
+    assert slash.parse("/FILE a b.txt") == (slash.parse("/file x")[0], "a b.txt")
+    for line, said_ in (("/wyh", "/why"), ("/undo it", "nothing more"), ("/load", "usage: /load")):
+        with pytest.raises(UsageError) as caught:
+            slash.parse(line)
+        assert said_ in f"{caught.value.message} {caught.value.hint}"
+
+
+def test_every_command_is_done_by_somebody_and_listed() -> None:
+    from tierchat.repl.chat import Chat
+
+    text = "\n".join(slash.help_lines())
+    for command in slash.COMMANDS:
+        assert callable(getattr(Chat, f"_{command.names[0]}")) and command.usage in text
+    wanted = """help ? exit bye quit clear new model system set show save load list undo retry edit
+        continue copy file think stats context compact export tier up why good bad"""
+    assert {f"/{name}" for name in wanted.split()} == set(slash.NAMES)
