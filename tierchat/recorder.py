@@ -127,9 +127,14 @@ class _Writer:
 
     def close(self) -> None:
         """Do what was submitted, then let go of the file."""
+        self._thread.submit(self._let_go)
         self._thread.shutdown()
+
+    def _let_go(self) -> None:
+        # SQLite wants to be closed by the thread that opened it.
         if self._store:
             self._store.close()
+        self._store = None
 
     def _one_less(self, _future: Future[_Found]) -> None:
         self._num_waiting -= 1
@@ -144,9 +149,7 @@ class _Writer:
             # A full disk, a file pulled away under us: the next exchange opens it anew.
             message = error.message if isinstance(error, LogUnusable) else str(error)
             self.notice = f"this conversation is not saved: {message}"
-            if self._store:
-                self._store.close()
-            self._store = None
+            self._let_go()
             raise LogUnusable(self.notice) from error
 
 

@@ -176,8 +176,13 @@ class Watch:
                 found = self._client.status()
             except TierchatError:
                 found = None
-            if found != self.status:
-                self.status = found
+            is_news = _loaded(found) != _loaded(self.status)
+            self.status = found
+            if is_news:
                 on_change()
             is_loading = found is not None and any(w.state == "loading" for w in found.workers)
             pause.wait(_LOADING_S if is_loading or found is None else _WATCH_S)
+
+
+def _loaded(status: DaemonStatus | None) -> list[tuple[str, str, int | None]]:
+    return [(w.model, w.state, w.context) for w in status.workers] if status else []
