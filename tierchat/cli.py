@@ -62,12 +62,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    arguments = arguments or _unsaid()
+    if not arguments:
+        # What people open most is not kept waiting for a parser that has nothing to parse.
+        from tierchat.repl.start import run
+
+        return run()
     import typer
     from typer.exceptions import Abort, Exit, TyperException
 
     from tierchat.merged_pairs import merge_pairs
 
-    arguments = arguments or _unsaid()
     command = typer.main.get_command(build_app(arguments[0] if arguments else None))
     try:
         code = command.main(merge_pairs(arguments), "tierchat", standalone_mode=False)
