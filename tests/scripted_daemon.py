@@ -57,6 +57,9 @@ class Script:
     def cascades(self) -> dict[str, tuple[str, ...]]:
         return {"script": ("XS",)}
 
+    def titler(self, _cascade: str) -> str | None:
+        return None
+
     def status_of_workers(self) -> tuple[WorkerStatus, ...]:
         # The number of cancelled answers travels where a test can see it.
         return (

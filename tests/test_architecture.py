@@ -28,6 +28,7 @@ FLOORS = (
     ("tierchat.log_reader", 1),
     ("tierchat.migrations", 1),
     ("tierchat.recorder", 4),
+    ("tierchat.titles", 4),
     ("tierchat.errors", 0),
     ("tierchat.types", 0),
     ("tierchat.paths", 0),
@@ -64,6 +65,7 @@ FLOORS = (
     ("tierchat.log_shelf", 5),
     ("tierchat.stats", 5),
     ("tierchat.typed_options", 5),
+    ("tierchat.answer_schema", 5),
     ("tierchat.repl", 5),
     ("tierchat.markdown_stream", 5),
     ("tierchat.editor", 5),
@@ -80,6 +82,7 @@ FLOORS = (
 )
 SINGLE_IMPORTER = {
     "jinja2": "tierchat.engine.template",
+    "jsonschema": "tierchat.answer_schema",
     "llama_cpp": "tierchat.engine.llama",
     "platformdirs": "tierchat.paths",
     "prompt_toolkit": "tierchat.repl.line_editor",

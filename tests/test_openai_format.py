@@ -77,7 +77,7 @@ def test_the_model_field_names_cascade_and_tier() -> None:
         ({"logit_bias": {"5": 99999999}}, "logit_bias"),
         ({"tools": [{"type": "function"}]}, "tools"),
         ({"tool_choice": "required"}, "tool_choice"),
-        ({"response_format": {"type": "json_object"}}, "response_format"),
+        ({"response_format": {"type": "poem"}}, "response_format.type"),
         ({"modalities": ["audio"]}, "modalities"),
         ({"messages": []}, "messages"),
         ({"messages": [USER] * 10_001}, "messages"),

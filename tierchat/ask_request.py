@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-from tierchat import conversations, templates
+from tierchat import answer_schema, conversations, templates
 from tierchat.asking import Asking, View
 from tierchat.attachments import attach
 from tierchat.client import Client
@@ -57,6 +57,7 @@ class AskRequest:
     no_log: bool = False
     raw: bool = False
     interactive: bool = False
+    schema: str | None = None
 
     @classmethod
     def names(cls) -> tuple[str, ...]:
@@ -71,7 +72,7 @@ def run(request: AskRequest) -> int:
     output = standard_output(quiet=request.quiet)
     request = clean(request, output)
     # Whole answers can be judged whole: only a person at a terminal sees them grow.
-    is_whole = request.no_stream or request.json or request.extract
+    is_whole = request.no_stream or request.json or request.extract or bool(request.schema)
     is_streamed = output.is_out_terminal and not is_whole
     prompt = build_prompt(request, settings, paths, output, Stdin.ours(), is_streamed=is_streamed)
     view = View(
@@ -81,7 +82,8 @@ def run(request: AskRequest) -> int:
         shows_usage=request.explain or request.usage,
         explains=request.explain,
         extracts=request.extract,
-        is_raw=request.raw,
+        is_raw=request.raw or bool(request.schema),
+        schema=prompt.sampling.json_schema,
     )
     asking = Asking(output, view)
     code = asking.run(Client(paths), prompt)
@@ -119,6 +121,9 @@ def build_prompt(
     known = template or templates.Template()
     past = conversations.find(paths, request.continue_, request.conversation)
     sampling = parse_sampling(request.option or [], request.seed, known.options)
+    if request.schema:
+        wanted = msgspec.json.encode(answer_schema.read_schema(request.schema)).decode()
+        sampling = msgspec.structs.replace(sampling, json_schema=wanted)
     asked = request.quality or known.quality
     options = checked(
         TierOptions,

@@ -54,6 +54,7 @@ class View:
     explains: bool = False
     extracts: bool = False
     is_raw: bool = False
+    schema: str | None = None
 
 
 class Asking:
@@ -196,7 +197,15 @@ class Asking:
             return EXIT_INTERRUPTED
         if outcome.finish_reason == "length":
             return EXIT_ERROR
+        if self._view.schema is not None and (why := self._misfit(outcome.answer)):
+            self._output.error(f"the answer does not fit the schema: {why}")
+            return EXIT_ERROR
         return EXIT_BELOW_ASKED if outcome.is_below_asked else 0
+
+    def _misfit(self, answer: str) -> str | None:
+        from tierchat.answer_schema import problem
+
+        return problem(answer, msgspec.json.decode(self._view.schema or "{}"))
 
     def _interrupted(self) -> int:
         with contextlib.suppress(OSError, StdoutClosed):

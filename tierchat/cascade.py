@@ -101,6 +101,11 @@ class Cascade:
             for name, spec in self._catalogue.cascades.items()
         }
 
+    def titler(self, cascade: str) -> str | None:
+        """Name the tier that is to find titles: the lowest, unless it knows one field only."""
+        spec = self._catalogue.cascades[cascade]
+        return None if spec.knows else spec.tiers[0].name
+
     def status_of_workers(self) -> tuple[WorkerStatus, ...]:
         """Describe the models of the pool, with the tiers that stand on them."""
         return tuple(
@@ -280,6 +285,9 @@ class _Run:
                 return [Hop(visit=visit, target=target)] if target else self._unanswered()
             case Failed(code=ContextTooLong.code):
                 return self._go_past(tier, end)
+            case Failed(code=UsageError.code):
+                # What one tier cannot make sense of no other can.
+                raise UsageError(end.message, end.hint)
             case Failed():
                 return self._go_around(tier, end)
         raise EngineCrashed(f"the worker of {tier.model} ended a request without a result")

@@ -117,7 +117,9 @@ class HeldModel:
         gates = self._row_gates(order.gate)
         is_commanded = self._is_commanded(order.gate)
         messages = with_command(order.messages) if is_commanded else order.messages
-        tokens = self.template.tokens(messages, self.model, think=order.think)
+        # A thought is no JSON: what has a schema is answered at once.
+        think = False if order.sampling.json_schema is not None else order.think
+        tokens = self.template.tokens(messages, self.model, think=think)
         if self.model.adds_bos and tokens[:1] != [self.model.bos_token]:
             tokens.insert(0, self.model.bos_token)
         has_gate = order.gate.kind != "none" and self.escalate_token is not None
@@ -127,7 +129,7 @@ class HeldModel:
             gates or not has_gate or not order.gate.may_escalate
         ):
             banned.append(self.escalate_token)
-        if order.think is False and self.think_tokens:
+        if think is False and self.think_tokens:
             banned.append(self.think_tokens[0])
         if order.sampling.ignore_eos:
             banned += self.model.control_tokens

@@ -48,15 +48,19 @@ class LogStore:
             except sqlite3.Error as again:
                 raise LogUnusable(f"cannot write {path}: {again}", _hint(again)) from again
 
-    def begin(self, save: SaveOptions, cascade: str, messages: tuple[Message, ...]) -> None:
+    def begin(self, save: SaveOptions, cascade: str, messages: tuple[Message, ...]) -> bool:
         """Write down that an exchange has begun; its conversation is made when there is none.
 
-        An exchange of the same id, from a client that asks again, starts anew.
+        An exchange of the same id, from a client that asks again, starts anew. Tells whether the
+        conversation is new.
         """
         prompt = messages[-1].content
         system = "\n\n".join(m.content for m in messages if m.role == "system")
         now = _now()
         with self._db as db:
+            known = db.execute(
+                "SELECT 1 FROM conversations WHERE id = ?", (save.conversation,)
+            ).fetchone()
             db.execute(
                 "INSERT INTO conversations (id, title, cascade, created_at, updated_at) "
                 "VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET updated_at = ?",
@@ -81,6 +85,15 @@ class LogStore:
                     "UPDATE exchanges SET hidden_by = ? WHERE id = ? AND conversation_id = ?",
                     (save.exchange, save.replaces, save.conversation),
                 )
+        return known is None
+
+    def entitle(self, conversation: str, prompt: str, title: str) -> None:
+        """Put a better title in the place of a prompt's first words, if they are still there."""
+        with self._db as db:
+            db.execute(
+                "UPDATE conversations SET title = ? WHERE id = ? AND title = ?",
+                (title_of(title), conversation, title_of(prompt)),
+            )
 
     def keep_part(self, exchange: str, answer: str, thought: str) -> None:
         """Write down what there is of an answer so far."""

@@ -37,7 +37,7 @@ _ROLES: dict[str, Role] = {
 }
 # Fields that would change the answer in a way tierchat cannot: better refused than ignored.
 _UNSUPPORTED = (
-    *("tools", "tool_choice", "functions", "function_call", "response_format"),
+    *("tools", "tool_choice", "functions", "function_call"),
     *("logprobs", "top_logprobs", "logit_bias", "modalities", "audio"),
 )
 # Values of those fields that ask for nothing beyond text.
@@ -54,6 +54,15 @@ class _Part(msgspec.Struct):
 class _Turn(msgspec.Struct):
     role: Literal["system", "developer", "user", "assistant"]
     content: str | list[_Part] | None = None
+
+
+class _Schema(msgspec.Struct):
+    schema: dict[str, Any] = {}
+
+
+class _Format(msgspec.Struct):
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: _Schema | None = None
 
 
 class _Body(msgspec.Struct):
@@ -79,6 +88,8 @@ class _Body(msgspec.Struct):
         | None
     ) = None
     ignore_eos: bool = False
+    json_schema: Annotated[str, msgspec.Meta(max_length=100_000)] | None = None
+    response_format: _Format | None = None
     user: Annotated[str, msgspec.Meta(max_length=256)] | None = None
     enable_thinking: bool | None = None
     x_tierchat: TierOptions = TierOptions()
@@ -277,8 +288,17 @@ def _sampling(body: _Body) -> Sampling:
         seed=None if body.seed is None else body.seed % 2**32,
         max_tokens=body.max_completion_tokens or body.max_tokens,
         ignore_eos=body.ignore_eos,
+        json_schema=body.json_schema or _schema(body.response_format),
         stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
     )
+
+
+def _schema(asked: _Format | None) -> str | None:
+    """Take OpenAI's `response_format`; a `json_object` is any object."""
+    if asked is None or asked.type == "text":
+        return None
+    schema = asked.json_schema.schema if asked.json_schema else {}
+    return msgspec.json.encode(schema or {"type": "object"}).decode()
 
 
 def _options(body: _Body) -> TierOptions:

@@ -19,6 +19,7 @@ import msgspec
 
 from tierchat.errors import LogUnusable, TierchatError
 from tierchat.log_store import LogStore
+from tierchat.titles import find_title
 from tierchat.types import (
     AnswerDelta,
     CascadeEvent,
@@ -26,6 +27,7 @@ from tierchat.types import (
     Hop,
     LogChange,
     Notice,
+    Outcome,
     Prompt,
     SaveOptions,
     ThoughtDelta,
@@ -40,6 +42,7 @@ class Answerer(Protocol):
 
     def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]: ...
     def cascades(self) -> dict[str, tuple[str, ...]]: ...
+    def titler(self, cascade: str) -> str | None: ...
 
 
 class Recorder:
@@ -53,6 +56,7 @@ class Recorder:
         self._writer = _Writer(path)
         self._default_cascade = default_cascade
         self._told: set[str] = set()
+        self._titling: set[asyncio.Task[None]] = set()
 
     def cascades(self) -> dict[str, tuple[str, ...]]:
         """Name every cascade and its tiers, cheapest first."""
@@ -68,7 +72,7 @@ class Recorder:
             return
         record = _Record(self._writer, save)
         cascade = prompt.options.cascade or self._default_cascade
-        self._writer.submit(lambda store: store.begin(save, cascade, prompt.messages))
+        beginning = self._writer.submit(lambda s: s.begin(save, cascade, prompt.messages))
         try:
             async with contextlib.aclosing(self._answerer.answer(prompt)) as events:
                 async for event in events:
@@ -78,6 +82,8 @@ class Recorder:
                     if (last or self._writer.is_idle) and (notice := self._notice(save)):
                         yield notice
                     yield shown
+                    if isinstance(shown, Done) and shown.outcome.exchange_id and beginning.result():
+                        self._entitle(cascade, prompt, shown.outcome)
         except TierchatError as error:
             await record.end_early("failed", error.message)
             raise
@@ -91,7 +97,26 @@ class Recorder:
 
     async def close(self) -> None:
         """Finish writing and let go of the file."""
+        for task in self._titling:
+            task.cancel()
+        await asyncio.gather(*self._titling, return_exceptions=True)
         await asyncio.to_thread(self._writer.close)
+
+    def _entitle(self, cascade: str, prompt: Prompt, outcome: Outcome) -> None:
+        """Let the smallest tier that can find a title, while nobody waits for it."""
+        tier = self._answerer.titler(cascade)
+        if tier is None or outcome.finish_reason != "stop":
+            return
+        task = asyncio.create_task(self._find_title(cascade, tier, prompt, outcome))
+        self._titling.add(task)
+        task.add_done_callback(self._titling.discard)
+
+    async def _find_title(self, cascade: str, tier: str, prompt: Prompt, outcome: Outcome) -> None:
+        said, id = prompt.messages[-1].content, outcome.conversation_id or ""
+        with contextlib.suppress(TierchatError):
+            title = await find_title(self._answerer, cascade, tier, said, outcome.answer)
+            if title:
+                await self._writer.run(lambda store: store.entitle(id, said, title))
 
     def _notice(self, save: SaveOptions) -> Notice | None:
         if not self._writer.notice or save.conversation in self._told:

@@ -40,7 +40,8 @@ class Sampling(Frozen, frozen=True):
     """How tokens are drawn; `None` leaves the choice to the model's own defaults.
 
     `temperature` 0 is greedy. `max_tokens` counts thoughts too. `ignore_eos` is for measuring
-    speed: neither an end token nor repetition ends the answer. All ranges are checked on decode.
+    speed: neither an end token nor repetition ends the answer. `json_schema`, as JSON text, lets
+    only what fits it be drawn, and no thought before it. All ranges are checked on decode.
     """
 
     temperature: Annotated[float, msgspec.Meta(ge=0, le=10)] | None = None
@@ -56,6 +57,7 @@ class Sampling(Frozen, frozen=True):
         msgspec.Meta(max_length=16),
     ] = ()
     ignore_eos: bool = False
+    json_schema: Annotated[str, msgspec.Meta(max_length=100_000)] | None = None
 
 
 _Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-z]{8,32}$")]

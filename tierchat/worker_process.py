@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterable, Sequence
 
-from tierchat.errors import ContextTooLong, TemplateError, TierchatError
+from tierchat.errors import ContextTooLong, TemplateError, TierchatError, UsageError
 from tierchat.held_model import HeldModel
 from tierchat.protocol import (
     Cancel,
@@ -178,7 +178,7 @@ class Worker:
         except ContextTooLong as error:
             usage = Usage(prompt_tokens=error.num_tokens)
             self._fail(order.id, error, usage)
-        except TemplateError as error:
+        except (TemplateError, UsageError) as error:
             self._fail(order.id, error, Usage())
 
     def _fail(self, id_: int, error: TierchatError, usage: Usage) -> None:

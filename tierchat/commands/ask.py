@@ -94,6 +94,13 @@ def ask(
     extract: Annotated[
         bool, typer.Option("--extract", "-x", help="Print the last code block only.")
     ] = False,
+    schema: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SCHEMA",
+            help='JSON schema, its file, or in short: "name, age int, tags [str]".',
+        ),
+    ] = None,
     continue_: Annotated[
         bool, typer.Option("--continue", "-c", help="Go on with the last conversation.")
     ] = False,

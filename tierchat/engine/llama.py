@@ -17,7 +17,7 @@ import llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
 
-from tierchat.errors import EngineCrashed, ModelCorrupt, ModelMissing
+from tierchat.errors import EngineCrashed, ModelCorrupt, ModelMissing, UsageError
 from tierchat.types import KvType, Sampling
 
 Floats = npt.NDArray[np.float32]
@@ -27,6 +27,9 @@ _MAX_TEXT_VALUE = 1 << 20
 _MAX_SEQUENCES = 256
 _KV_TYPES: dict[KvType, int] = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
 NO_KV_SLOT = 1
+
+
+_SCHEMA_HINT = "use type, properties, required, items, enum, const, minimum and maximum"
 
 
 class LlamaLog:
@@ -288,7 +291,12 @@ class Sampler:
     """A native chain built from `Sampling`; `banned` tokens can never be drawn."""
 
     def __init__(self, model: LlamaModel, sampling: Sampling, banned: Rows[int] = ()) -> None:
+        grammar = None
+        if sampling.json_schema is not None:
+            grammar = self._grammar(model, sampling.json_schema)
         self.handle: Any = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
+        if grammar:
+            self._add(grammar)
         if banned:
             biases = (lib.llama_logit_bias * len(banned))()
             for index, token in enumerate(banned):
@@ -309,6 +317,21 @@ class Sampler:
         self._add(lib.llama_sampler_init_temp(sampling.temperature))
         seed = lib.LLAMA_DEFAULT_SEED if sampling.seed is None else sampling.seed
         self._add(lib.llama_sampler_init_dist(seed))
+
+    @staticmethod
+    def _grammar(model: LlamaModel, schema: str) -> Any:
+        from llama_cpp.llama_grammar import json_schema_to_gbnf
+
+        try:
+            rules = json_schema_to_gbnf(schema)
+        except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
+            raise UsageError(f"this JSON schema cannot be used: {error}", _SCHEMA_HINT) from error
+        except RecursionError as error:
+            raise UsageError("this JSON schema is nested too deeply", _SCHEMA_HINT) from error
+        link = lib.llama_sampler_init_grammar(model.vocab, rules.encode(), b"root")
+        if not link:
+            raise UsageError("llama.cpp does not take this JSON schema", _SCHEMA_HINT)
+        return link
 
     def _add(self, link: Any) -> None:
         lib.llama_sampler_chain_add(self.handle, link)

@@ -1,0 +1,127 @@
+"""What passes through the daemon is written down, whatever happens to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from tierchat.errors import EngineCrashed
+from tierchat.ledger import Ledger
+from tierchat.log_reader import LogReader
+from tierchat.recorder import Recorder
+from tierchat.types import (
+    AnswerDelta,
+    CascadeEvent,
+    Done,
+    LogChange,
+    Message,
+    Notice,
+    Prompt,
+    SaveOptions,
+    TierOptions,
+    Usage,
+)
+
+CHAT = "c0ffee00"
+
+
+class Scripted:
+    """Answers "a b c"; a prompt that says so fails, or never ends."""
+
+    def __init__(self, titler: str | None = None) -> None:
+        self._titler = titler
+        self.asked: list[Prompt] = []
+
+    async def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]:
+        self.asked.append(prompt)
+        text = prompt.messages[-1].content
+        answer = '"A fine title."' if "title" in text else "a b c"
+        for part in answer.split(" "):
+            yield AnswerDelta(text=f"{part} ")
+            if text == "fail":
+                raise EngineCrashed("it broke")
+            if text == "wait":
+                await asyncio.sleep(60)
+        ledger = Ledger(lambda _tier: 1.0, "XS")
+        ledger.add("XS", "script", "stop", Usage(generated_tokens=3), is_answer=True)
+        yield Done(outcome=ledger.close(answer, "", "stop", 0.1))
+
+    def cascades(self) -> dict[str, tuple[str, ...]]:
+        return {"script": ("XS",)}
+
+    def titler(self, _cascade: str) -> str | None:
+        return self._titler
+
+
+def prompt(text: str, number: int = 1) -> Prompt:
+    save = SaveOptions(conversation=CHAT, exchange=f"exchange{number}")
+    message = Message(role="user", content=text)
+    return Prompt(messages=(message,), options=TierOptions(save=save))
+
+
+async def listen(recorder: Recorder, asked: Prompt, most: int = 99) -> list[CascadeEvent]:
+    found: list[CascadeEvent] = []
+    async with contextlib.aclosing(recorder.answer(asked)) as events:
+        async for event in events:
+            found.append(event)
+            if len(found) == most:
+                break
+    return found
+
+
+def test_done_comes_when_it_is_on_disk(tmp_path: Path) -> None:
+    async def run() -> None:
+        recorder = Recorder(Scripted(), tmp_path / "log.sqlite", "script")
+        *_, done = await listen(recorder, prompt("hello"))
+        assert isinstance(done, Done) and done.outcome.exchange_id == "exchange1"
+        [exchange] = LogReader(tmp_path / "log.sqlite").exchanges(CHAT)
+        assert exchange.state == "done" and exchange.answer == "a b c"
+        assert await recorder.change(LogChange(what="good", id="exchange1")) == 1
+        await recorder.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(("text", "state"), [("fail", "failed"), ("wait", "interrupted")])
+def test_what_ends_early_is_marked(tmp_path: Path, text: str, state: str) -> None:
+    async def run() -> None:
+        recorder = Recorder(Scripted(), tmp_path / "log.sqlite", "script")
+        with contextlib.suppress(EngineCrashed):
+            await listen(recorder, prompt(text), most=1 if text == "wait" else 99)
+        await recorder.close()
+
+    asyncio.run(run())
+    [exchange] = LogReader(tmp_path / "log.sqlite").exchanges(CHAT)
+    assert (exchange.state, exchange.answer) == (state, "a ")
+
+
+def test_a_conversation_gets_a_title_from_its_first_exchange(tmp_path: Path) -> None:
+    async def run() -> None:
+        scripted = Scripted(titler="XS")
+        recorder = Recorder(scripted, tmp_path / "log.sqlite", "script")
+        await listen(recorder, prompt("hello there"))
+        await asyncio.sleep(0.1)
+        await listen(recorder, prompt("and again", 2))
+        await asyncio.sleep(0.1)
+        await recorder.close()
+        assert len(scripted.asked) == 3 and scripted.asked[1].options.tier == "XS"
+
+    asyncio.run(run())
+    [row] = LogReader(tmp_path / "log.sqlite").conversations(5)
+    assert row.title == "A fine title"
+
+
+def test_without_a_usable_log_it_answers_and_says_so_once(tmp_path: Path) -> None:
+    async def run() -> None:
+        recorder = Recorder(Scripted(), tmp_path / "missing" / "log.sqlite", "script")
+        for number, num_notices in ((1, 1), (2, 0)):
+            events = await listen(recorder, prompt("hello", number))
+            assert sum(isinstance(event, Notice) for event in events) == num_notices
+            assert isinstance(events[-1], Done) and events[-1].outcome.exchange_id is None
+        await recorder.close()
+
+    asyncio.run(run())

@@ -1,0 +1,44 @@
+"""Titles of conversations, found by a small tier from the first exchange.
+
+Does not know where titles are kept.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+from tierchat.types import CascadeEvent, Done, Message, Prompt, Sampling, TierOptions
+
+_TIMEOUT_S, _MAX_TOKENS, _MAX_QUOTED = 30.0, 24, 2_000
+_ASK = (
+    "Give this conversation a title of at most six words. Answer with the title alone.\n\n"
+    "Question: {prompt}\n\nAnswer: {answer}"
+)
+
+
+class Answerer(Protocol):
+    """Who is asked."""
+
+    def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]: ...
+
+
+async def find_title(
+    answerer: Answerer, cascade: str, tier: str, prompt: str, answer: str
+) -> str | None:
+    """Ask one tier; None when it has none to offer. Raises TierchatError."""
+    text = _ASK.format(prompt=prompt[:_MAX_QUOTED], answer=answer[:_MAX_QUOTED])
+    asked = Prompt(
+        messages=(Message(role="user", content=text),),
+        sampling=Sampling(temperature=0, max_tokens=_MAX_TOKENS),
+        options=TierOptions(
+            cascade=cascade, tier=tier, no_escalate=True, hold="answer", timeout_s=_TIMEOUT_S
+        ),
+        think=False,
+    )
+    async with contextlib.aclosing(answerer.answer(asked)) as events:
+        async for event in events:
+            if isinstance(event, Done) and event.outcome.finish_reason == "stop":
+                return event.outcome.answer.strip().strip('"*#. \n') or None
+    return None
