@@ -32,7 +32,7 @@ from tierchat.output import Output
 from tierchat.paths import Paths, make_private
 from tierchat.pool import Pool
 from tierchat.progress import counting
-from tierchat.train_run import find_cascade, find_prompts, need
+from tierchat.train_run import Source, find_cascade, find_prompts, need
 from tierchat.types import (
     QUALITIES,
     AnswerDelta,
@@ -52,8 +52,7 @@ _NUM_LIVE = 60
 class EvalRequest:
     """What was typed after `tierchat eval`."""
 
-    prompts: Path | None = None
-    builtin: bool = False
+    source: Source
     model: str | None = None
     compare: bool = False
     max_prompts: int = 2_500
@@ -77,7 +76,7 @@ def run(
     gate, notice = book.find(cascade, spec, catalogue.models)
     if gate is None:
         raise UsageError(notice, "run `tierchat train` again")
-    prompts = find_prompts(request.prompts, request.builtin, request.max_prompts, request.seed)
+    prompts = find_prompts(request.source, paths, request.max_prompts, request.seed)
     known = set(gate.head.learned)
     fresh = [p for p in prompts if p.group_name not in known][: request.max_prompts]
     seen = [p for p in prompts if p.group_name in known]

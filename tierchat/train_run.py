@@ -14,6 +14,7 @@ from pathlib import Path
 
 from tierchat.config import CascadeSpec, Catalogue, Settings
 from tierchat.errors import UsageError
+from tierchat.evaluation.history import history_prompts
 from tierchat.evaluation.prompts import GradedPrompt, read_prompts
 from tierchat.gate_book import GateBook
 from tierchat.gate_files import GateHead
@@ -29,11 +30,19 @@ EXIT_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
+class Source:
+    """Where prompts come from; one of them."""
+
+    file: Path | None = None
+    is_builtin: bool = False
+    is_history: bool = False
+
+
+@dataclass(frozen=True)
 class TrainRequest:
     """What was typed after `tierchat train`."""
 
-    prompts: Path | None = None
-    builtin: bool = False
+    source: Source
     model: str | None = None
     minutes: float = 10.0
     max_prompts: int = 2_500
@@ -50,7 +59,7 @@ def run(
     spec = find_cascade(catalogue, cascade)
     if len(spec.tiers) < 2:
         raise UsageError(f"cascade {cascade} has one tier only", "there is nowhere to escalate to")
-    prompts = find_prompts(request.prompts, request.builtin, request.max_prompts, request.seed)
+    prompts = find_prompts(request.source, paths, request.max_prompts, request.seed)
     if len(prompts) < MIN_PROMPTS:
         raise UsageError(
             f"{len(prompts)} prompts are too few to learn from", f"give at least {MIN_PROMPTS}"
@@ -83,12 +92,16 @@ def find_cascade(catalogue: Catalogue, name: str) -> CascadeSpec:
     return catalogue.cascades[name]
 
 
-def find_prompts(file: Path | None, builtin: bool, num: int, seed: int) -> list[GradedPrompt]:
+def find_prompts(source: Source, paths: Paths, num: int, seed: int) -> list[GradedPrompt]:
     """Read the prompts asked for; raises UsageError unless exactly one source is named."""
-    if (file is None) is (not builtin):
-        raise UsageError("say which prompts to use", "--prompts FILE.jsonl, or --builtin")
-    if file is not None:
-        return read_prompts(file)
+    if (source.file is not None) + source.is_builtin + source.is_history != 1:
+        raise UsageError(
+            "say which prompts to use", "--prompts FILE.jsonl, --builtin or --from-history"
+        )
+    if source.file is not None:
+        return read_prompts(source.file)
+    if source.is_history:
+        return history_prompts(paths.log_file, num)
     from tierchat.training.builtin import builtin_prompts
 
     return builtin_prompts(num, seed)

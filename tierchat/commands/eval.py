@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tierchat.commands.options import Json, Quiet, our_paths
-from tierchat.commands.train import Builtin, CascadeName, Prompts
+from tierchat.commands.train import Builtin, CascadeName, FromHistory, Prompts
 
 
 def add_to(app: typer.Typer) -> None:
@@ -19,6 +19,7 @@ def add_to(app: typer.Typer) -> None:
 def evaluate(
     prompts: Prompts = None,
     builtin: Builtin = False,
+    from_history: FromHistory = False,
     model: CascadeName = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Measure the policies of the literature, too.")
@@ -44,9 +45,11 @@ def evaluate(
     from tierchat.config import load_catalogue, load_settings
     from tierchat.eval_run import EvalRequest, run
     from tierchat.output import standard_output
+    from tierchat.train_run import Source
 
     paths = our_paths()
-    request = EvalRequest(prompts, builtin, model, compare, max_prompts, plot, json, seed)
+    source = Source(prompts, builtin, from_history)
+    request = EvalRequest(source, model, compare, max_prompts, plot, json, seed)
     output = standard_output(quiet=quiet)
     settings = load_settings(paths, os.environ)
     raise typer.Exit(run(request, load_catalogue(paths), settings, paths, output))

@@ -14,6 +14,10 @@ Prompts = Annotated[
     typer.Option(metavar="FILE", help="JSON lines: prompt, answer, grader, family, group."),
 ]
 Builtin = Annotated[bool, typer.Option("--builtin", help="A mix of reasoning-gym tasks.")]
+FromHistory = Annotated[
+    bool,
+    typer.Option("--from-history", help="Your own saved prompts, with their /good and /bad marks."),
+]
 CascadeName = Annotated[
     str | None, typer.Option("--model", "-m", metavar="CASCADE", help="The cascade to teach.")
 ]
@@ -27,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
 def train(
     prompts: Prompts = None,
     builtin: Builtin = False,
+    from_history: FromHistory = False,
     model: CascadeName = None,
     minutes: Annotated[
         float, typer.Option(metavar="N", min=0.0, help="Begin no round after so long.")
@@ -54,10 +59,11 @@ def train(
 
     from tierchat.config import load_catalogue, load_settings
     from tierchat.output import standard_output
-    from tierchat.train_run import TrainRequest, run
+    from tierchat.train_run import Source, TrainRequest, run
 
     paths = our_paths()
-    request = TrainRequest(prompts, builtin, model, minutes, max_prompts, ignore_token, seed)
+    source = Source(prompts, builtin, from_history)
+    request = TrainRequest(source, model, minutes, max_prompts, ignore_token, seed)
     output = standard_output(quiet=quiet)
     settings = load_settings(paths, os.environ)
     raise typer.Exit(run(request, load_catalogue(paths), settings, paths, output))

@@ -28,7 +28,9 @@ class GradedPrompt(Frozen, frozen=True):
 
     `grader` is exact, number, choice, regex or `reasoning_gym:<task>` (whose own record of the
     task is `entry`). `group` names what must not be split between fitting and judging; a prompt
-    is its own group unless told. `family` is the kind of task, for tables and transfer.
+    is its own group unless told. `family` is the kind of task, for tables and transfer. `earlier`
+    are the turns before it; `marks` say of answers, letter by letter, whether a person called
+    them good.
     """
 
     prompt: str
@@ -38,17 +40,21 @@ class GradedPrompt(Frozen, frozen=True):
     group: str = ""
     system: str = ""
     entry: dict[str, Any] | None = None
+    earlier: tuple[Message, ...] = ()
+    marks: dict[str, bool] = msgspec.field(default_factory=dict)
 
     @property
     def digest(self) -> str:
         """Name the prompt by its content."""
-        return hashlib.blake2b(f"{self.system}\0{self.prompt}".encode(), digest_size=12).hexdigest()
+        turns = "".join(f"\0{turn.role}\0{turn.content}" for turn in self.earlier)
+        named = f"{self.system}{turns}\0{self.prompt}"
+        return hashlib.blake2b(named.encode("utf-8", "replace"), digest_size=12).hexdigest()
 
     @property
     def messages(self) -> tuple[Message, ...]:
         """Give the conversation that is sent to a tier."""
         system = (Message(role="system", content=self.system),) if self.system else ()
-        return (*system, Message(role="user", content=self.prompt))
+        return (*system, *self.earlier, Message(role="user", content=self.prompt))
 
     @property
     def group_name(self) -> str:
@@ -114,6 +120,8 @@ def grade(prompt: GradedPrompt, text: str) -> bool | None:
     number: the last number of the text, blanks and thousands commas ignored. choice: the last
     capital letter that stands alone. regex: found anywhere in the text.
     """
+    if text.strip() in prompt.marks:
+        return prompt.marks[text.strip()]
     if prompt.grader.startswith(_PUZZLE):
         score = _scorer(prompt.grader.removeprefix(_PUZZLE))
         return bool(score(answer=text.strip(), entry=prompt.entry) == 1.0)
