@@ -41,7 +41,7 @@ def test_the_help_lists_whole_sentences_in_a_sensible_order(warm: Home) -> None:
     said = warm.run("--help").stdout.decode()
     assert "..." not in said.partition("Commands:")[2] and "--version" in said
     names = [line.split()[0] for line in said.partition("Commands:\n")[2].splitlines()]
-    wanted = "ask logs stats templates train eval gate ps daemon config paths doctor"
+    wanted = "ask logs stats templates train eval gate ps daemon config paths doctor completion"
     assert names == wanted.split()
     assert "9 no tier could answer" in " ".join(warm.run("ask", "--help").stdout.decode().split())
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -191,3 +192,44 @@ def test_a_pipe_without_a_verb_is_a_question(warm: Home) -> None:
         warm.command(), input=b"2+2", capture_output=True, env=warm.env, timeout=30, check=False
     )
     assert found.returncode == 0 and found.stdout == b"4\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("tierchat st", "stats"),
+        ("tierchat ask --tier ", "XS"),
+        ("tierchat ask -m po", "pocket"),
+        ("tierchat ask -t com", "commit"),
+        ("tierchat templates show com", "commit"),
+        ("tierchat logs ", "search"),
+    ],
+)
+def test_shells_complete_our_words(warm: Home, line: str, wanted: str) -> None:
+    env = {
+        "_TIERCHAT_COMPLETE": "complete_bash",
+        "COMP_WORDS": line,
+        "COMP_CWORD": str(len(line.split(" ")) - 1),
+    }
+    found = warm.run(env=env)
+    assert wanted in found.stdout.decode().split(), found.stderr
+
+
+def test_conversations_are_completed_and_scripts_printed(warm: Home) -> None:
+    id = str(ask(warm, "2+2")["conversation_id"])
+    line = f"tierchat logs show {id[:5]}"
+    env = {"_TIERCHAT_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": "3"}
+    assert id in warm.run(env=env).stdout.decode()
+    for shell in ("bash", "zsh", "fish"):
+        assert b"_TIERCHAT_COMPLETE" in warm.run("completion", shell).stdout
+    assert warm.run("completion", "tcsh").returncode == 2
+
+
+def test_the_queries_of_the_readme_work(warm: Home) -> None:
+    ask(warm, "What is 17*24?")
+    readme = (Path(__file__).parent.parent / "README.md").read_text()
+    queries = re.findall(r"```sql\n(.*?)```", readme, re.S)
+    db = sqlite3.connect(f"file:{warm.paths.log_file}?mode=ro", uri=True)
+    assert len(queries) == 3
+    for query in queries:
+        assert db.execute(query).fetchall()

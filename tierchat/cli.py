@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 COMMANDS = (
     *("ask", "logs", "stats", "templates"),
     *("train", "eval", "gate"),
-    *("ps", "daemon", "config", "paths", "doctor"),
+    *("ps", "daemon", "config", "paths", "doctor", "completion"),
 )
+COMPLETING = "_TIERCHAT_COMPLETE"
 EXIT_BUG = 1
 EXIT_INTERRUPTED = 130
 EXIT_BROKEN_PIPE = 141
@@ -62,6 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str]) -> int:
+    import os
+
+    if COMPLETING in os.environ:
+        return _complete()
     arguments = arguments or _unsaid()
     if not arguments:
         # What people open most is not kept waiting for a parser that has nothing to parse.
@@ -91,6 +96,16 @@ def _run(arguments: list[str]) -> int:
         # The one thing that still ends the process by itself: help nobody reads to its end.
         raise BrokenPipeError from error
     return code if isinstance(code, int) else 0
+
+
+def _complete() -> int:
+    """Answer a shell that asks how a line may go on."""
+    import typer
+    from typer._completion_classes import completion_init
+
+    completion_init()
+    typer.main.get_command(build_app())([], "tierchat", complete_var=COMPLETING)
+    return 0
 
 
 def _unsaid() -> list[str]:

@@ -7,11 +7,27 @@ from typing import Annotated
 
 import typer
 
-from tierchat.commands.options import Json, Quiet
+from tierchat.commands import words
+from tierchat.commands.options import (
+    Cascade,
+    Continue,
+    Conversation,
+    HideReasoning,
+    Json,
+    NoLog,
+    Quiet,
+    Raw,
+    System,
+    Tier,
+)
 
-Tier = Annotated[str | None, typer.Option(metavar="NAME", help="Ask only this tier.")]
-MinTier = Annotated[str | None, typer.Option(metavar="NAME", help="Begin at this tier.")]
-MaxTier = Annotated[str | None, typer.Option(metavar="NAME", help="Go no higher than this tier.")]
+MinTier = Annotated[
+    str | None, typer.Option(metavar="NAME", help="Begin at this tier.", autocompletion=words.tiers)
+]
+MaxTier = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Go no higher than this tier.", autocompletion=words.tiers),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -24,12 +40,8 @@ def ask(
         list[str] | None,
         typer.Argument(metavar="[PROMPT]...", help="What to ask; `-` reads standard input."),
     ] = None,
-    model: Annotated[
-        str | None, typer.Option("--model", "-m", metavar="CASCADE", help="The cascade to ask.")
-    ] = None,
-    system: Annotated[
-        str | None, typer.Option("--system", "-s", metavar="TEXT", help="A system text.")
-    ] = None,
+    model: Cascade = None,
+    system: System = None,
     option: Annotated[
         list[str] | None,
         typer.Option(
@@ -66,13 +78,11 @@ def ask(
     no_stream: Annotated[
         bool, typer.Option("--no-stream", help="Print the answer when it is complete.")
     ] = False,
-    hide_reasoning: Annotated[
-        bool, typer.Option("--hide-reasoning", "-R", help="Do not show what tiers work out.")
-    ] = False,
+    hide_reasoning: HideReasoning = False,
     interactive: Annotated[
         bool, typer.Option("--interactive", "-i", help="Go on as a chat after the answer.")
     ] = False,
-    raw: Annotated[bool, typer.Option("--raw", "-r", help="Show Markdown as it is.")] = False,
+    raw: Raw = False,
     usage: Annotated[
         bool, typer.Option("--usage", "-u", help="Print the tier line into a pipe, too.")
     ] = False,
@@ -89,7 +99,14 @@ def ask(
         typer.Option("--file", "-f", metavar="FILE", help="Add a text file; may be repeated."),
     ] = None,
     template: Annotated[
-        str | None, typer.Option("--template", "-t", metavar="NAME", help="Use a template.")
+        str | None,
+        typer.Option(
+            "--template",
+            "-t",
+            metavar="NAME",
+            help="Use a template.",
+            autocompletion=words.templates,
+        ),
     ] = None,
     extract: Annotated[
         bool, typer.Option("--extract", "-x", help="Print the last code block only.")
@@ -101,16 +118,9 @@ def ask(
             help='JSON schema, its file, or in short: "name, age int, tags [str]".',
         ),
     ] = None,
-    continue_: Annotated[
-        bool, typer.Option("--continue", "-c", help="Go on with the last conversation.")
-    ] = False,
-    conversation: Annotated[
-        str | None,
-        typer.Option("--conversation", "--cid", metavar="ID", help="Go on with this one."),
-    ] = None,
-    no_log: Annotated[
-        bool, typer.Option("--no-log", "-n", help="Do not save this exchange.")
-    ] = False,
+    continue_: Continue = False,
+    conversation: Conversation = None,
+    no_log: NoLog = False,
     stdin: Annotated[
         bool | None, typer.Option("--stdin/--no-stdin", help="Wait for, or ignore, stdin.")
     ] = None,

@@ -7,10 +7,16 @@ from typing import Annotated
 
 import typer
 
+from tierchat.commands import words
 from tierchat.commands.options import Json, our_paths
 
 Id = Annotated[
-    str | None, typer.Argument(metavar="[ID]", help="Of a conversation, or how it begins.")
+    str | None,
+    typer.Argument(
+        metavar="[ID]",
+        help="Of a conversation, or how it begins.",
+        autocompletion=words.conversations,
+    ),
 ]
 Num = Annotated[int, typer.Option("--num", "-n", metavar="N", min=1, help="No more than this.")]
 

@@ -7,10 +7,47 @@ from typing import Annotated
 
 import typer
 
+from tierchat.commands import words
 from tierchat.paths import Paths, find_paths
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors on stderr.")]
+
+System = Annotated[
+    str | None, typer.Option("--system", "-s", metavar="TEXT", help="A system text.")
+]
+Tier = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Ask only this tier.", autocompletion=words.tiers),
+]
+Cascade = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        "-m",
+        metavar="CASCADE",
+        help="The cascade to ask.",
+        autocompletion=words.cascades,
+    ),
+]
+Continue = Annotated[
+    bool, typer.Option("--continue", "-c", help="Go on with the last conversation.")
+]
+Conversation = Annotated[
+    str | None,
+    typer.Option(
+        "--conversation",
+        "--cid",
+        metavar="ID",
+        help="Go on with this one.",
+        autocompletion=words.conversations,
+    ),
+]
+NoLog = Annotated[bool, typer.Option("--no-log", "-n", help="Do not save what is said.")]
+HideReasoning = Annotated[
+    bool, typer.Option("--hide-reasoning", "-R", help="Do not show what tiers work out.")
+]
+Raw = Annotated[bool, typer.Option("--raw", "-r", help="Show Markdown as it is.")]
 
 
 def our_paths() -> Paths:

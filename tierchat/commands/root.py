@@ -12,6 +12,16 @@ import typer
 from typer.core import TyperGroup
 
 from tierchat import __version__
+from tierchat.commands.options import (
+    Cascade,
+    Continue,
+    Conversation,
+    HideReasoning,
+    NoLog,
+    Raw,
+    System,
+    Tier,
+)
 
 
 def _show_version(is_asked: bool) -> None:
@@ -41,25 +51,14 @@ def add_to(app: typer.Typer, order: Sequence[str]) -> None:
 def root(
     context: typer.Context,
     version: Version = False,
-    model: Annotated[
-        str | None, typer.Option("--model", "-m", metavar="CASCADE", help="The cascade to talk to.")
-    ] = None,
-    system: Annotated[
-        str | None, typer.Option("--system", "-s", metavar="TEXT", help="A system text.")
-    ] = None,
-    tier: Annotated[str | None, typer.Option(metavar="NAME", help="Ask only this tier.")] = None,
-    continue_: Annotated[
-        bool, typer.Option("--continue", "-c", help="Go on with the last conversation.")
-    ] = False,
-    conversation: Annotated[
-        str | None,
-        typer.Option("--conversation", "--cid", metavar="ID", help="Go on with this one."),
-    ] = None,
-    no_log: Annotated[bool, typer.Option("--no-log", "-n", help="Do not save the chat.")] = False,
-    hide_reasoning: Annotated[
-        bool, typer.Option("--hide-reasoning", "-R", help="Do not show what tiers work out.")
-    ] = False,
-    raw: Annotated[bool, typer.Option("--raw", "-r", help="Show Markdown as it is.")] = False,
+    model: Cascade = None,
+    system: System = None,
+    tier: Tier = None,
+    continue_: Continue = False,
+    conversation: Conversation = None,
+    no_log: NoLog = False,
+    hide_reasoning: HideReasoning = False,
+    raw: Raw = False,
 ) -> None:
     """A nest of local language models: the smallest that can answers.
 

@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
+from tierchat.commands import words
 from tierchat.commands.options import our_paths
 
-Name = Annotated[str, typer.Argument(metavar="NAME", help="The template.")]
+Name = Annotated[
+    str, typer.Argument(metavar="NAME", help="The template.", autocompletion=words.templates)
+]
 
 
 def add_to(app: typer.Typer) -> None:
