@@ -69,7 +69,7 @@ def turns(client: Client, number: int) -> tuple[tuple[float, Outcome], tuple[flo
     session = ChatSession("pocket", ("XS", "S", "M"))
     text = f"{number}. {LONG}"
     first = ask(client, session.ask(text))
-    session.add(Turn("0", text, first[1].answer, first[1]))
+    session.add(Turn("0", text, first[1].answer, first[1], first[1].tier))
     return first, ask(client, session.ask("And what is 23*12?"))
 
 

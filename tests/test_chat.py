@@ -39,8 +39,6 @@ class Talk:
         self.child.expect(PROMPT if columns > 2 else r"\x1b\[\?25h")
 
     def say(self, line: str) -> None:
-        # The terminal must be in raw mode again before keys count.
-        time.sleep(0.1)
         self.child.send(line + "\r")
 
     def hear(self, pattern: str) -> str:
@@ -48,8 +46,7 @@ class Talk:
         return bare(str(self.child.before) + str(self.child.after))
 
     def leave(self) -> int:
-        time.sleep(0.1)
-        self.child.sendeof()
+        self.child.send("\x04")
         self.child.expect(pexpect.EOF)
         self.child.close()
         return int(self.child.exitstatus or 0)
@@ -102,6 +99,10 @@ def test_the_chat_of_yesterday_goes_on(warm: Home) -> None:
     assert first.leave() == 0
     again = Talk(warm, "-c")
     assert "1 exchanges" in bare(str(again.child.before))
+    again.say("/why")
+    again.hear("pocket-xs")
+    again.say("/up")
+    again.hear("pocket-s")
     again.say("3+3")
     again.hear("pocket-")
     again.say("/load")
@@ -189,6 +190,19 @@ def test_a_conversation_too_long_for_every_tier_says_what_to_do(talk: Talk) -> N
     talk.hear("/compact lets a summary")
     talk.say("2+2")
     talk.hear("pocket-")
+
+
+def test_what_is_typed_during_an_answer_waits_for_its_end(home: Home) -> None:
+    home.start_scripted("60", "0.02")
+    talk = Talk(home)
+    talk.say("count")
+    talk.hear(" 3 4 5 ")
+    talk.say("and again")
+    heard = talk.hear("nothing saved")
+    assert "again" not in heard
+    talk.hear("and again")
+    talk.hear(" 58 59")
+    assert talk.leave() == 0
 
 
 def test_minus_n_leaves_no_trace(warm: Home) -> None:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
+from test_log_store import CHAT, save, say
 
 from tierchat.conversations import Past
 from tierchat.errors import UsageError
 from tierchat.ledger import Ledger
+from tierchat.log_reader import LogReader
+from tierchat.log_store import LogStore
 from tierchat.repl import slash
 from tierchat.repl.session import SUMMARISE, ChatSession, Turn
 from tierchat.types import Message, Outcome, Prompt, Usage
@@ -23,7 +28,8 @@ def outcome(tier: str = "S") -> Outcome:
 def session() -> ChatSession:
     found = ChatSession("pocket", ("XS", "S", "M"))
     for number in (1, 2):
-        found.add(Turn(f"exchange{number}", f"q{number}", f"a{number}", outcome()))
+        found.add(Turn(f"exchange{number}", f"q{number}", f"a{number}", outcome(), "S"))
+        found.spent.append(outcome())
     return found
 
 
@@ -43,7 +49,7 @@ def test_what_is_asked_again_stands_in_its_own_place(session: ChatSession) -> No
     prompt = session.ask(last.prompt, min_tier=above, replaces=last)
     assert said(prompt) == ["q1", "a1", "q2"] and prompt.options.min_tier == "M"
     assert prompt.options.save is not None and prompt.options.save.replaces == "exchange2"
-    session.add(Turn("exchange3", "q2", "better", outcome("M")), replaces=last)
+    session.add(Turn("exchange3", "q2", "better", outcome("M"), "M"), replaces=last)
     assert said(session.ask("q3")) == ["q1", "a1", "q2", "better", "q3"]
     assert session.last is not None and session.tier_above(session.last) is None
 
@@ -68,21 +74,31 @@ def test_a_summary_stands_for_what_was_said(session: ChatSession) -> None:
     prompt = session.ask_for_summary("M")
     assert prompt.messages[-1].content == SUMMARISE and prompt.options.tier == "M"
     assert prompt.options.save is not None and prompt.options.save.is_summary
+    assert said(session.ask_for_summary("M", 1)) == ["q2", "a2", SUMMARISE]
     session.compact("we counted")
     assert len(said(session.ask("q3"))) == 3 and "we counted" in said(session.ask("q3"))[0]
     assert session.undo() is None
 
 
-def test_a_saved_conversation_goes_on(session: ChatSession) -> None:
+def test_a_saved_conversation_goes_on(session: ChatSession, tmp_path: Path) -> None:
+    store = LogStore(tmp_path / "log.sqlite")
+    say(store, 1, "gone", "x")
+    say(store, 2, "summarise", "we met", is_summary=True)
+    say(store, 3, "old", "answer")
+    store.begin(save(4), "pocket", (Message(role="user", content="summarise again"),))
+    store.end_early(save(4).exchange, "failed", "", "")
+    exchanges = tuple(LogReader(tmp_path / "log.sqlite").exchanges(CHAT))
     before = session.conversation
-    past = Past("c0ffee00", "pocket", "Rules.", (Message(role="user", content="old"),))
-    session.go_on_with(past)
+    session.go_on_with(Past(CHAT, "pocket", "Rules.", exchanges))
+    rules, summary, _, *rest = said(session.ask("new"))
+    assert rules == "Rules." and "we met" in summary and rest == ["old", "answer", "new"]
     prompt = session.ask("new")
-    assert said(prompt) == ["Rules.", "old", "new"]
-    assert prompt.options.save is not None and prompt.options.save.conversation == "c0ffee00"
+    assert prompt.options.save is not None and prompt.options.save.conversation == CHAT
+    assert session.undo() is not None and session.last is not None
+    assert session.last.tier == "S" and session.tier_above(session.last) == "M"
     session.start_anew()
     assert said(session.ask("x")) == ["Rules.", "x"]
-    assert session.conversation not in (before, "c0ffee00")
+    assert session.conversation not in (before, CHAT)
 
 
 def test_what_is_not_to_be_saved_is_not(session: ChatSession) -> None:

@@ -174,7 +174,7 @@ class Asking:
         if not self._view.is_json:
             self._tell_notices(outcome)
         if self._view.explains:
-            for line in explanation(outcome):
+            for line in explanation(outcome.path):
                 self._output.note(line)
         if self._view.shows_usage or self._output.is_err_terminal:
             self._output.note(tier_line(outcome))

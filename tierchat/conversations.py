@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from tierchat.errors import UsageError
 from tierchat.paths import Paths
-from tierchat.types import Message, SaveOptions
+from tierchat.types import ExchangeRow, Message, SaveOptions
 
 _NUM_ID_BYTES = 6
 
@@ -23,7 +23,14 @@ class Past:
     id: str | None = None
     cascade: str | None = None
     system: str = ""
-    messages: tuple[Message, ...] = ()
+    exchanges: tuple[ExchangeRow, ...] = ()
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """Give all of it as a model is sent it."""
+        from tierchat.log_reader import messages_of
+
+        return tuple(messages_of(self.exchanges))
 
     def ask(self, text: str, system: str) -> tuple[Message, ...]:
         """Put a question at the end of it all."""
@@ -45,7 +52,7 @@ def find(paths: Paths, is_last: bool, wanted: str | None) -> Past:
     """Load the conversation to go on with; raises UsageError when there is no such one."""
     if not is_last and not wanted:
         return Past()
-    from tierchat.log_reader import messages_of, open_log
+    from tierchat.log_reader import open_log
 
     with open_log(paths.log_file) as log:
         found = None if log is None else log.find(wanted) if wanted else log.last()
@@ -57,5 +64,5 @@ def find(paths: Paths, is_last: bool, wanted: str | None) -> Past:
         id=found,
         cascade=rows[0].cascade if rows else None,
         system=exchanges[-1].system if exchanges else "",
-        messages=tuple(messages_of(exchanges)),
+        exchanges=tuple(exchanges),
     )

@@ -180,14 +180,21 @@ def messages_of(exchanges: Sequence[ExchangeRow]) -> list[Message]:
     messages: list[Message] = []
     for exchange in exchanges:
         if exchange.kind == "summary":
-            messages = [
-                Message(role="user", content=f"{_SUMMARY}\n{exchange.answer}"),
-                Message(role="assistant", content=_UNDERSTOOD),
-            ]
+            # One that nobody could write stands for nothing.
+            if exchange.state == "done":
+                messages = summary_messages(exchange.answer)
         elif exchange.answer.strip():
             messages.append(Message(role="user", content=exchange.prompt))
             messages.append(Message(role="assistant", content=exchange.answer))
     return messages
+
+
+def summary_messages(text: str) -> list[Message]:
+    """Put a summary where the conversation it stands for was."""
+    return [
+        Message(role="user", content=f"{_SUMMARY}\n{text}"),
+        Message(role="assistant", content=_UNDERSTOOD),
+    ]
 
 
 def _phrases(words: str) -> str:

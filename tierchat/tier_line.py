@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from tierchat.types import ExchangeRow, Outcome, Visit
 
 BAR, ARROW, DOT, ABOUT = "│", "→", "·", "≈"
@@ -34,7 +36,7 @@ def hop_line(visit: Visit, target: str) -> str:
     return f"{visit.tier} {ARROW} {target}: {visit.reason}{_probability(visit)}"
 
 
-def explanation(outcome: Outcome) -> list[str]:
+def explanation(path: Sequence[Visit]) -> list[str]:
     """List every visited tier with its reason, tokens, time and the numbers behind it."""
     rows = [("tier", "model", "why it ended", "prompt", "cached", "new", "unused", "time")]
     rows += [
@@ -48,7 +50,7 @@ def explanation(outcome: Outcome) -> list[str]:
             str(visit.discarded_tokens),
             seconds(visit.seconds),
         )
-        for visit in outcome.path
+        for visit in path
     ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = []
@@ -56,7 +58,7 @@ def explanation(outcome: Outcome) -> list[str]:
         left = [cell.ljust(width) for cell, width in zip(row[:3], widths[:3], strict=True)]
         right = [cell.rjust(width) for cell, width in zip(row[3:], widths[3:], strict=True)]
         lines.append("  ".join([*left, *right]))
-    for visit in outcome.path:
+    for visit in path:
         if visit.estimates:
             numbers = ", ".join(f"{name} {value:.3f}" for name, value in visit.estimates.items())
             lines.append(f"{visit.tier}: {numbers}")

@@ -19,11 +19,13 @@ from tierchat.attachments import attach
 from tierchat.client import Client
 from tierchat.config import Catalogue
 from tierchat.editor import edit_file
-from tierchat.errors import ContextTooLong, TierchatError, UsageError
+from tierchat.errors import ContextTooLong, DaemonUnreachable, TierchatError, UsageError
+from tierchat.log_reader import open_log
 from tierchat.log_shelf import LogShelf
 from tierchat.output import Output
 from tierchat.paths import Paths
 from tierchat.repl import slash
+from tierchat.repl.keys import Keys
 from tierchat.repl.session import ChatSession, Turn
 from tierchat.tier_line import explanation, seconds
 from tierchat.typed_options import parse_sampling
@@ -50,6 +52,7 @@ class Chat:
         paths: Paths,
         output: Output,
         status: Callable[[], DaemonStatus | None],
+        keys: Keys,
         *,
         shows_thoughts: bool = True,
         is_raw: bool = False,
@@ -58,12 +61,18 @@ class Chat:
         self._catalogue, self._client, self._paths = catalogue, client, paths
         self._output = output
         self._status = status
+        self._keys = keys
         self._shows_thoughts = shows_thoughts
         self._is_raw = is_raw
         self._is_over = False
 
     def run(self, editor: Reads) -> int:
         """Talk until the person leaves; returns the exit code."""
+        with self._keys.kept():
+            self._talk(editor)
+        return 0
+
+    def _talk(self, editor: Reads) -> None:
         while not self._is_over:
             try:
                 line = editor.read()
@@ -78,7 +87,6 @@ class Chat:
                 self._output.error(error.message, error.hint)
             except KeyboardInterrupt:
                 self._output.note("interrupted", "yellow")
-        return 0
 
     def take(self, line: str) -> None:
         """Do what one line says; raises TierchatError."""
@@ -122,25 +130,41 @@ class Chat:
             parts.append(f"{saved:.0%} compute saved")
         return " · ".join(parts)
 
-    def _ask(self, prompt: Prompt, replaces: Turn | None = None) -> Turn | None:
+    def _ask(self, prompt: Prompt, replaces: Turn | None = None) -> None:
         """Ask, print, remember; what was interrupted is remembered as far as it was shown."""
-        view = View(shows_thoughts=self._shows_thoughts, is_raw=self._is_raw)
-        asking = Asking(self._output, view)
-        text = prompt.messages[-1].content
         try:
-            asking.run(self._client, prompt)
+            asking = self._send(prompt)
         except ContextTooLong as error:
             error.hint = "/compact lets a summary stand for the conversation; /new begins another"
             raise
+        outcome, save = asking.outcome, prompt.options.save
+        # A question that failed before a word of an answer leaves things as they were.
+        if asking.answer.strip() or outcome:
+            turn = Turn(
+                save.exchange if save else conversations.new_id(),
+                prompt.messages[-1].content,
+                asking.answer,
+                outcome,
+                outcome.tier if outcome else None,
+                is_complete=outcome is not None and outcome.finish_reason == "stop",
+            )
+            self.session.add(turn, replaces)
+
+    def _send(self, prompt: Prompt) -> Asking:
+        view = View(shows_thoughts=self._shows_thoughts, is_raw=self._is_raw)
+        asking = Asking(self._output, view)
+        try:
+            asking.run(self._client, prompt)
+        except DaemonUnreachable as error:
+            # What was shown until the daemon was lost stays said.
+            if not asking.answer:
+                raise
+            self._output.error(error.message, error.hint)
         finally:
-            save = prompt.options.save
-            exchange = save.exchange if save else conversations.new_id()
-            turn = Turn(exchange, text, asking.answer, asking.outcome)
-            # A question that failed before a word of an answer leaves things as they were.
-            if turn.is_answered or turn.outcome:
-                self.session.add(turn, replaces)
             self._output.note("")
-        return turn
+        if asking.outcome:
+            self.session.spent.append(asking.outcome)
+        return asking
 
     def _last(self) -> Turn:
         turn = self.session.last
@@ -197,10 +221,15 @@ class Chat:
         self._again(last.prompt, min_tier=above)
 
     def _why(self, _rest: str) -> None:
-        outcome = self._last().outcome
-        if outcome is None:
+        last = self._last()
+        if last.outcome:
+            path = last.outcome.path
+        else:
+            with open_log(self._paths.log_file) as log:
+                path = tuple(log.visits(last.exchange)) if log else ()
+        if not path:
             raise UsageError("the last answer was interrupted: there is no ledger of it")
-        self._say(*explanation(outcome))
+        self._say(*explanation(path))
 
     def _retry(self, _rest: str) -> None:
         self._again(self._last().prompt)
@@ -217,7 +246,8 @@ class Chat:
         with tempfile.TemporaryDirectory() as folder:
             file = Path(folder) / "prompt.md"
             file.write_text(last.prompt, "utf-8")
-            edit_file(file)
+            with self._keys.usual():
+                edit_file(file)
             text = file.read_text("utf-8").strip()
         if not text or text == last.prompt:
             self._say("nothing changed")
@@ -226,7 +256,7 @@ class Chat:
 
     def _continue(self, _rest: str) -> None:
         last = self._last()
-        if last.outcome is not None and last.outcome.finish_reason == "stop":
+        if last.is_complete:
             raise UsageError("the last answer is complete")
         self._ask(self.session.ask(_GO_ON))
 
@@ -317,14 +347,22 @@ class Chat:
         session = self.session
         self._last()
         tier = rest or session.tiers[-1]
-        turn = self._ask(session.ask_for_summary(tier))
-        if turn is None or turn.outcome is None or not turn.is_answered:
+        for num_left_out in range(len(session.turns)):
+            try:
+                asking = self._send(session.ask_for_summary(tier, num_left_out))
+                break
+            except ContextTooLong:
+                continue
+        else:
+            raise UsageError(f"not even the last exchange fits {tier}", "/new begins another")
+        if asking.outcome is None or asking.outcome.tier is None or not asking.answer.strip():
             raise UsageError(
                 f"{tier} gave no summary; the conversation stays as it is",
                 "/compact NAME asks another tier, /new begins another conversation",
             )
-        session.compact(turn.answer)
-        self._say("the summary stands for all that was said before")
+        session.compact(asking.answer)
+        left_out = f", but the {num_left_out} oldest exchanges" if num_left_out else ""
+        self._say(f"the summary stands for all that was said before{left_out}")
 
     def _stats(self, _rest: str) -> None:
         session = self.session

@@ -5,12 +5,12 @@ Pure; does not know terminals, files or the daemon.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from tierchat.conversations import Past, new_id
+from tierchat.log_reader import summary_messages
 from tierchat.types import Message, Outcome, Prompt, Sampling, SaveOptions, TierOptions
 
 SUMMARISE = (
@@ -21,12 +21,14 @@ SUMMARISE = (
 
 @dataclass(frozen=True)
 class Turn:
-    """One exchange of this chat; `outcome` is None when it ended without one."""
+    """One exchange; `outcome` is None when it ended without one or was said on another day."""
 
     exchange: str
     prompt: str
     answer: str
     outcome: Outcome | None = None
+    tier: str | None = None
+    is_complete: bool = True
 
     @property
     def is_answered(self) -> bool:
@@ -35,7 +37,8 @@ class Turn:
 
 @dataclass
 class ChatSession:
-    """One chat. `tiers` are those of `cascade`, cheapest first."""
+    """One chat. `tiers` are those of `cascade`, cheapest first; `said` came before all turns: a
+    summary, or what a pipe was about."""
 
     cascade: str
     tiers: tuple[str, ...]
@@ -44,35 +47,37 @@ class ChatSession:
     sampling: Sampling = field(default_factory=Sampling)
     think: bool | None = None
     system: str = ""
-    template: str = ""
-    past: Past = field(default_factory=Past)
     conversation: str = field(default_factory=new_id)
+    said: tuple[Message, ...] = ()
     turns: list[Turn] = field(default_factory=list)
     spent: list[Outcome] = field(default_factory=list)
     attached: str = ""
-    # The first exchanges of `turns` that a summary in `past` stands for.
-    num_summarised: int = 0
 
     def go_on_with(self, past: Past) -> None:
-        """Continue a saved conversation."""
-        self.past, self.turns, self.num_summarised = past, [], 0
+        """Continue a saved conversation, or begin one."""
         self.conversation = past.id or new_id()
         self.system = past.system or self.system
+        self.said, self.turns, self.attached = (), [], ""
+        for row in past.exchanges:
+            if row.kind == "summary" and row.state == "done":
+                self.said, self.turns = tuple(summary_messages(row.answer)), []
+            elif row.kind == "exchange":
+                is_complete = row.state == "done" and row.finish_reason == "stop"
+                self.turns.append(
+                    Turn(row.id, row.prompt, row.answer, tier=row.tier, is_complete=is_complete)
+                )
 
     def start_anew(self) -> None:
         """Begin another conversation with the same settings."""
         self.go_on_with(Past())
-        self.attached = ""
 
     def ask(
         self, text: str, *, min_tier: str | None = None, replaces: Turn | None = None
     ) -> Prompt:
         """Make the prompt of the next turn, or of one that stands in for the last."""
-        turns = self.turns[self.num_summarised :]
-        if replaces is not None:
-            turns = [turn for turn in turns if turn is not replaces]
+        turns = [turn for turn in self.turns if turn is not replaces]
         first = (Message(role="system", content=self.system),) if self.system else ()
-        said: list[Message] = []
+        said: list[Message] = list(self.said)
         for turn in turns:
             if turn.is_answered:
                 said.append(Message(role="user", content=turn.prompt))
@@ -85,53 +90,50 @@ class ChatSession:
             save=self._save(replaces) if self.is_saved else None,
         )
         return Prompt(
-            messages=(*first, *self.past.messages, *said, Message(role="user", content=text)),
+            messages=(*first, *said, Message(role="user", content=text)),
             sampling=self.sampling,
             options=options,
             think=self.think,
         )
 
-    def ask_for_summary(self, tier: str | None) -> Prompt:
-        """Make the prompt whose answer is to stand for all that was said."""
-        prompt = self.ask(SUMMARISE)
+    def ask_for_summary(self, tier: str, num_left_out: int = 0) -> Prompt:
+        """Make the prompt whose answer is to stand for all that was said.
+
+        `num_left_out` of the oldest turns stay out of it, for a tier whose context is too small.
+        """
+        kept = replace(self, turns=self.turns[num_left_out:])
+        if num_left_out:
+            kept.said = ()
+        prompt = kept.ask(SUMMARISE)
         save = prompt.options.save and msgspec.structs.replace(prompt.options.save, is_summary=True)
-        options = msgspec.structs.replace(prompt.options, tier=tier, save=save, hold="answer")
+        options = msgspec.structs.replace(
+            prompt.options, tier=tier, min_tier=None, max_tier=None, save=save, hold="answer"
+        )
         return msgspec.structs.replace(prompt, options=options)
 
     def compact(self, summary: str) -> None:
         """Let a summary stand for all turns so far; they stay on the screen and in the log."""
-        self.past = Past(
-            id=self.past.id,
-            cascade=self.past.cascade,
-            messages=(
-                Message(role="user", content=f"Summary of our conversation so far:\n{summary}"),
-                Message(role="assistant", content="Understood."),
-            ),
-        )
-        self.num_summarised = len(self.turns)
+        self.said, self.turns = tuple(summary_messages(summary)), []
 
     def add(self, turn: Turn, replaces: Turn | None = None) -> None:
         """Remember a turn that is over."""
         if replaces is not None and replaces in self.turns:
             self.turns.remove(replaces)
         self.turns.append(turn)
-        if turn.outcome:
-            self.spent.append(turn.outcome)
 
     def undo(self) -> Turn | None:
         """Take the last turn back and return it."""
-        return self.turns.pop() if len(self.turns) > self.num_summarised else None
+        return self.turns.pop() if self.turns else None
 
     @property
     def last(self) -> Turn | None:
-        return self.turns[-1] if len(self.turns) > self.num_summarised else None
+        return self.turns[-1] if self.turns else None
 
     def tier_above(self, turn: Turn) -> str | None:
         """Name the tier above the one that answered; None at the top."""
-        tier = turn.outcome.tier if turn.outcome else None
-        if tier not in self.tiers:
+        if turn.tier not in self.tiers:
             return None
-        index = self.tiers.index(tier) + 1
+        index = self.tiers.index(turn.tier) + 1
         return self.tiers[index] if index < len(self.tiers) else None
 
     @property
@@ -151,22 +153,16 @@ class ChatSession:
 
     def context_used(self) -> dict[str, int]:
         """Count the tokens each tier had in its context when it was last asked."""
-        return context_of([outcome for outcome in self.spent[-8:]])
+        return {
+            visit.tier: visit.prompt_tokens + visit.generated_tokens
+            for outcome in self.spent
+            for visit in outcome.path
+            if visit.prompt_tokens
+        }
 
     def _save(self, replaces: Turn | None) -> SaveOptions:
         return SaveOptions(
             conversation=self.conversation,
             exchange=new_id(),
             replaces=replaces.exchange if replaces else None,
-            template=self.template,
         )
-
-
-def context_of(outcomes: Sequence[Outcome]) -> dict[str, int]:
-    """Give, for every tier that took part, its newest count of tokens."""
-    return {
-        visit.tier: visit.prompt_tokens + visit.generated_tokens
-        for outcome in outcomes
-        for visit in outcome.path
-        if visit.prompt_tokens
-    }

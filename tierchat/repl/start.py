@@ -21,6 +21,7 @@ from tierchat.errors import TierchatError, UsageError
 from tierchat.output import Output, standard_output
 from tierchat.paths import Paths, find_paths, make_private
 from tierchat.repl.chat import Chat
+from tierchat.repl.keys import Keys
 from tierchat.repl.session import ChatSession, Turn
 from tierchat.types import DaemonStatus, Outcome, Prompt
 
@@ -54,8 +55,8 @@ def run(
     if tier:
         chat.take(f"/tier {tier}")
     if past.id:
-        num = len(past.messages) // 2
-        output.note(f"going on with {past.id}, {num} exchanges; /load shows them")
+        num = len(session.turns)
+        output.note(f"going on with {past.id}, {num} exchanges; /load {past.id} shows them")
     return talk(chat, watch, paths, output)
 
 
@@ -74,12 +75,15 @@ def go_on(
     session = new_session(catalogue, settings, cascade, is_saved=save is not None)
     system = [m.content for m in prompt.messages if m.role == "system"]
     said = tuple(m for m in prompt.messages[:-1] if m.role != "system")
-    session.go_on_with(Past(id=save.conversation if save else None, messages=said))
+    session.go_on_with(Past(id=save.conversation if save else None))
+    session.said = said
     session.system = "\n\n".join(system)
     session.sampling, session.think = prompt.sampling, prompt.think
     session.options = msgspec.structs.replace(prompt.options, save=None, hold=None)
     exchange = save.exchange if save else conversations.new_id()
-    session.add(Turn(exchange, prompt.messages[-1].content, answer, outcome))
+    tier = outcome.tier if outcome else None
+    session.add(Turn(exchange, prompt.messages[-1].content, answer, outcome, tier))
+    session.spent += [outcome] if outcome else []
     try:
         terminal = os.open("/dev/tty", os.O_RDWR)
     except OSError as error:
@@ -122,6 +126,7 @@ def assemble(
         paths,
         output,
         lambda: watch.status,
+        Keys(0),
         shows_thoughts=not (hides or settings.hide_reasoning),
         is_raw=is_raw,
     )
