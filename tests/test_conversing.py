@@ -97,10 +97,8 @@ def test_the_log_is_plain_sqlite(warm: Home) -> None:
     ask(warm, "2+2")
     path = Path(warm.run("logs", "path").stdout.decode().strip())
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    [(tier, num)] = db.execute(
-        "SELECT tier, count(*) FROM exchanges WHERE prompt = '2+2' GROUP BY tier"
-    ).fetchall()
-    assert tier == "XS" and num >= 1
+    query = "SELECT tier, count(*) FROM exchanges WHERE prompt = '2+2' GROUP BY tier"
+    assert dict(db.execute(query).fetchall())["XS"] >= 1
     assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
