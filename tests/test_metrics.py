@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from tierchat.evaluation import metrics
 
-Points = st.lists(st.tuples(st.floats(0, 2), st.floats(0, 1)), min_size=1, max_size=12)
+Points = st.lists(
+    st.tuples(st.floats(0, 2, allow_subnormal=False), st.floats(0, 1, allow_subnormal=False)),
+    min_size=1,
+    max_size=12,
+)
 
 
 @settings(deadline=None)

@@ -75,9 +75,11 @@ def test_a_summary_stands_for_what_was_said(session: ChatSession) -> None:
     assert prompt.messages[-1].content == SUMMARISE and prompt.options.tier == "M"
     assert prompt.options.save is not None and prompt.options.save.is_summary
     assert said(session.ask_for_summary("M", 1)) == ["q2", "a2", SUMMARISE]
-    session.compact("we counted")
+    session.compact(Turn("summary1", SUMMARISE, "we counted"))
     assert len(said(session.ask("q3"))) == 3 and "we counted" in said(session.ask("q3"))[0]
-    assert session.undo() is None
+    undone = session.undo()
+    assert undone is not None and undone.exchange == "summary1"
+    assert said(session.ask("q3")) == ["q1", "a1", "q2", "a2", "q3"]
 
 
 def test_a_saved_conversation_goes_on(session: ChatSession, tmp_path: Path) -> None:

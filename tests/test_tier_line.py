@@ -49,7 +49,7 @@ def test_nobodys_answer_says_so() -> None:
 def test_hops_and_explanations_give_the_numbers() -> None:
     found = outcome("XS", "S")
     assert hop_line(found.path[0], "S") == "XS → S: escalate token, probability 0.99"
-    lines = explanation(found)
+    lines = explanation(found.path)
     assert len({len(line) for line in lines[:3]}) == 1
     assert lines[-1] == "XS: escalate_probability 0.987"
 

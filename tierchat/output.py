@@ -81,7 +81,8 @@ class Output:
         """Write a line on stderr unless quiet."""
         if not self.is_quiet:
             self._close_line()
-            self._write(self._styled(harmless(text), style) + "\n")
+            for line in self._wrapped(harmless(text)) or [""]:
+                self._write(self._styled(line, style) + "\n")
 
     def error(self, message: str, hint: str = "") -> None:
         """Write an error on stderr, quiet or not."""
@@ -96,13 +97,17 @@ class Output:
 
     def _wrapped(self, text: str) -> list[str]:
         """Break lines at words where a terminal would break them anywhere."""
-        lines = text.strip().splitlines()
+        lines = text.rstrip().splitlines()
         if not self.is_err_terminal:
             return lines
         import textwrap
 
         width = max(20, terminal_width())
-        return [part for line in lines for part in textwrap.wrap(line, width) or [""]]
+        return [
+            part
+            for line in lines
+            for part in (textwrap.wrap(line, width) if len(line) > width else [line])
+        ]
 
     def _close_line(self) -> None:
         if self._is_line_open:

@@ -137,18 +137,9 @@ class Chat:
         except ContextTooLong as error:
             error.hint = "/compact lets a summary stand for the conversation; /new begins another"
             raise
-        outcome, save = asking.outcome, prompt.options.save
         # A question that failed before a word of an answer leaves things as they were.
-        if asking.answer.strip() or outcome:
-            turn = Turn(
-                save.exchange if save else conversations.new_id(),
-                prompt.messages[-1].content,
-                asking.answer,
-                outcome,
-                outcome.tier if outcome else None,
-                is_complete=outcome is not None and outcome.finish_reason == "stop",
-            )
-            self.session.add(turn, replaces)
+        if asking.answer.strip() or asking.outcome:
+            self.session.add(_turn_of(prompt, asking), replaces)
 
     def _send(self, prompt: Prompt) -> Asking:
         view = View(shows_thoughts=self._shows_thoughts, is_raw=self._is_raw)
@@ -349,7 +340,8 @@ class Chat:
         tier = rest or session.tiers[-1]
         for num_left_out in range(len(session.turns)):
             try:
-                asking = self._send(session.ask_for_summary(tier, num_left_out))
+                prompt = session.ask_for_summary(tier, num_left_out)
+                asking = self._send(prompt)
                 break
             except ContextTooLong:
                 continue
@@ -360,9 +352,9 @@ class Chat:
                 f"{tier} gave no summary; the conversation stays as it is",
                 "/compact NAME asks another tier, /new begins another conversation",
             )
-        session.compact(asking.answer)
+        session.compact(_turn_of(prompt, asking))
         left_out = f", but the {num_left_out} oldest exchanges" if num_left_out else ""
-        self._say(f"the summary stands for all that was said before{left_out}")
+        self._say(f"the summary stands for all that was said before{left_out}; /undo unfolds it")
 
     def _stats(self, _rest: str) -> None:
         session = self.session
@@ -409,3 +401,15 @@ class Chat:
         text = shelf.export(self.session.conversation, is_json=rest.endswith(".json"))
         shelf.write(Path(rest), text)
         self._say(f"wrote {rest}")
+
+
+def _turn_of(prompt: Prompt, asking: Asking) -> Turn:
+    outcome, save = asking.outcome, prompt.options.save
+    return Turn(
+        save.exchange if save else conversations.new_id(),
+        prompt.messages[-1].content,
+        asking.answer,
+        outcome,
+        outcome.tier if outcome else None,
+        is_complete=outcome is not None and outcome.finish_reason == "stop",
+    )

@@ -52,12 +52,13 @@ class ChatSession:
     turns: list[Turn] = field(default_factory=list)
     spent: list[Outcome] = field(default_factory=list)
     attached: str = ""
+    _folded: tuple[Turn, tuple[Message, ...], list[Turn]] | None = None
 
     def go_on_with(self, past: Past) -> None:
         """Continue a saved conversation, or begin one."""
         self.conversation = past.id or new_id()
         self.system = past.system or self.system
-        self.said, self.turns, self.attached = (), [], ""
+        self.said, self.turns, self.attached, self._folded = (), [], "", None
         for row in past.exchanges:
             if row.kind == "summary" and row.state == "done":
                 self.said, self.turns = tuple(summary_messages(row.answer)), []
@@ -111,9 +112,10 @@ class ChatSession:
         )
         return msgspec.structs.replace(prompt, options=options)
 
-    def compact(self, summary: str) -> None:
+    def compact(self, summary: Turn) -> None:
         """Let a summary stand for all turns so far; they stay on the screen and in the log."""
-        self.said, self.turns = tuple(summary_messages(summary)), []
+        self._folded = (summary, self.said, self.turns)
+        self.said, self.turns = tuple(summary_messages(summary.answer)), []
 
     def add(self, turn: Turn, replaces: Turn | None = None) -> None:
         """Remember a turn that is over."""
@@ -122,7 +124,11 @@ class ChatSession:
         self.turns.append(turn)
 
     def undo(self) -> Turn | None:
-        """Take the last turn back and return it."""
+        """Take the last turn back and return it, or the summary that stands for those before."""
+        if not self.turns and self._folded:
+            summary, self.said, self.turns = self._folded
+            self._folded = None
+            return summary
         return self.turns.pop() if self.turns else None
 
     @property
