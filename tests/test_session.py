@@ -123,6 +123,24 @@ def test_commands_are_found_by_all_their_names() -> None:
         assert said_ in f"{caught.value.message} {caught.value.hint}"
 
 
+@pytest.mark.parametrize(
+    ("line", "is_command"),
+    [
+        (" /up ", True),
+        ("/?", True),
+        ("/wyh", True),
+        ("/etc/hosts what is this?", False),
+        ("/usr", True),
+        ("a /up", False),
+        ("/up\nand more", False),
+        ("/", False),
+        ("/2 of it", False),
+    ],
+)
+def test_paths_are_not_taken_for_commands(line: str, is_command: bool) -> None:
+    assert slash.is_command(line) is is_command
+
+
 def test_every_command_is_done_by_somebody_and_listed() -> None:
     from tierchat.repl.chat import Chat
 

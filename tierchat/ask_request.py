@@ -82,7 +82,8 @@ def run(request: AskRequest) -> int:
         shows_usage=request.explain or request.usage,
         explains=request.explain,
         extracts=request.extract,
-        is_raw=request.raw or bool(request.schema),
+        is_raw=request.raw or bool(request.schema) or settings.theme == "plain",
+        theme="light" if settings.theme == "light" else "dark",
         schema=prompt.sampling.json_schema,
     )
     asking = Asking(output, view)

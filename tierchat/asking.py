@@ -29,7 +29,7 @@ from tierchat.types import (
 )
 
 if TYPE_CHECKING:
-    from tierchat.markdown_stream import MarkdownStream
+    from tierchat.markdown_stream import MarkdownStream, Theme
 
 EXIT_ERROR = 1
 EXIT_BELOW_ASKED = 8
@@ -54,6 +54,7 @@ class View:
     explains: bool = False
     extracts: bool = False
     is_raw: bool = False
+    theme: Theme = "dark"
     schema: str | None = None
 
 
@@ -71,7 +72,7 @@ class Asking:
         if output.is_rich and not (view.is_raw or view.is_json or view.extracts):
             from tierchat.markdown_stream import MarkdownStream
 
-            self._markdown = MarkdownStream(terminal_width)
+            self._markdown = MarkdownStream(terminal_width, view.theme)
 
     @property
     def answer(self) -> str:

@@ -10,7 +10,7 @@ import re
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -92,6 +92,7 @@ class Settings(Frozen, frozen=True):
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
     hide_reasoning: bool = False
     log: bool = True
+    theme: Literal["dark", "light", "plain"] = "dark"
 
 
 def load_catalogue(paths: Paths) -> Catalogue:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Callable, Iterator
+from typing import Literal
 
 from tierchat.code_blocks import FENCE, closes
 
 BOLD, ITALIC, CODE, DIM, HEADING = "1", "3", "36", "2", "1;4"
+Theme = Literal["dark", "light"]
 _MAX_HELD = 400
 _MAX_HIGHLIGHTED = 150
 _INLINE = (
@@ -33,10 +35,14 @@ _TABLE_RULE = re.compile(r"\|?[\s:|-]*-[\s:|-]*\|?")
 
 
 class MarkdownStream:
-    """One answer on its way to a terminal of `width()` columns; 0 columns never wrap."""
+    """One answer on its way to a terminal of `width()` columns; 0 columns never wrap.
 
-    def __init__(self, width: Callable[[], int]) -> None:
+    `theme` says what the terminal's background is; it colours code.
+    """
+
+    def __init__(self, width: Callable[[], int], theme: Theme = "dark") -> None:
         self._width = width
+        self._theme: Theme = theme
         self._line = ""
         self._is_text = False
         self._style = ""
@@ -139,7 +145,7 @@ class MarkdownStream:
             self._fence = ""
             return _styled(line, DIM) + "\n"
         self._code.append(line)
-        return _highlighted(self._code, self._language) + "\n"
+        return _highlighted(self._code, self._language, self._theme) + "\n"
 
     def _end_table(self) -> str:
         rows, self._table = self._table, []
@@ -282,7 +288,7 @@ def _width_of(char: str) -> int:
     return 2 if unicodedata.east_asian_width(char) in "WF" else 1
 
 
-def _highlighted(lines: list[str], language: str) -> str:
+def _highlighted(lines: list[str], language: str, theme: Theme) -> str:
     """Colour the last line of a block; the ones before tell what it is inside of."""
     if not language or not lines[-1].strip():
         return lines[-1]
@@ -296,7 +302,7 @@ def _highlighted(lines: list[str], language: str) -> str:
     except ClassNotFound:
         return lines[-1]
     seen = lines if len(lines) <= _MAX_HIGHLIGHTED else lines[-1:]
-    found = highlight("\n".join(seen), lexer, TerminalFormatter(bg="dark")).split("\n")
+    found = highlight("\n".join(seen), lexer, TerminalFormatter(bg=theme)).split("\n")
     return found[len(seen) - 1] if len(found) >= len(seen) else lines[-1]
 
 

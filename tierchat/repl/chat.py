@@ -22,6 +22,7 @@ from tierchat.editor import edit_file
 from tierchat.errors import ContextTooLong, DaemonUnreachable, TierchatError, UsageError
 from tierchat.log_reader import open_log
 from tierchat.log_shelf import LogShelf
+from tierchat.markdown_stream import Theme
 from tierchat.output import Output
 from tierchat.paths import Paths
 from tierchat.repl import slash
@@ -56,6 +57,7 @@ class Chat:
         *,
         shows_thoughts: bool = True,
         is_raw: bool = False,
+        theme: Theme = "dark",
     ) -> None:
         self.session = session
         self._catalogue, self._client, self._paths = catalogue, client, paths
@@ -64,6 +66,7 @@ class Chat:
         self._keys = keys
         self._shows_thoughts = shows_thoughts
         self._is_raw = is_raw
+        self._theme: Theme = theme
         self._is_over = False
 
     def run(self, editor: Reads) -> int:
@@ -92,7 +95,7 @@ class Chat:
         """Do what one line says; raises TierchatError."""
         if not line.strip():
             return
-        if line.lstrip().startswith("/") and "\n" not in line.strip():
+        if slash.is_command(line):
             command, rest = slash.parse(line)
             getattr(self, f"_{command.names[0]}")(rest)
             return
@@ -142,7 +145,7 @@ class Chat:
             self.session.add(_turn_of(prompt, asking), replaces)
 
     def _send(self, prompt: Prompt) -> Asking:
-        view = View(shows_thoughts=self._shows_thoughts, is_raw=self._is_raw)
+        view = View(shows_thoughts=self._shows_thoughts, is_raw=self._is_raw, theme=self._theme)
         asking = Asking(self._output, view)
         try:
             asking.run(self._client, prompt)

@@ -6,6 +6,7 @@ Does not know what they do.
 from __future__ import annotations
 
 import difflib
+import re
 from dataclasses import dataclass
 
 from tierchat.errors import UsageError
@@ -52,8 +53,14 @@ COMMANDS = (
     Command(("export",), "FILE", "Write this conversation to a .md or .json file."),
     Command(("exit", "bye", "quit"), "", "Leave; so does Ctrl-D."),
 )
+_COMMAND = re.compile(r"/(\?|[A-Za-z]+)(?=\s|$)")
 _BY_NAME = {name: command for command in COMMANDS for name in command.names}
 NAMES = tuple(f"/{name}" for name in _BY_NAME)
+
+
+def is_command(line: str) -> bool:
+    """Tell a command from a question; a path such as /etc/hosts begins a question."""
+    return bool(_COMMAND.match(line.strip())) and "\n" not in line.strip()
 
 
 def parse(line: str) -> tuple[Command, str]:

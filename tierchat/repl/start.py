@@ -128,7 +128,8 @@ def assemble(
         lambda: watch.status,
         Keys(0),
         shows_thoughts=not (hides or settings.hide_reasoning),
-        is_raw=is_raw,
+        is_raw=is_raw or settings.theme == "plain",
+        theme="light" if settings.theme == "light" else "dark",
     )
     return chat, watch
 
