@@ -175,7 +175,7 @@ def test_settings_and_mistakes_are_told(talk: Talk, tmp_path: Path) -> None:
 def test_files_go_with_the_next_prompt_and_a_chat_is_exported(talk: Talk, tmp_path: Path) -> None:
     (tmp_path / "sum.txt").write_text("2+2")
     talk.say(f"/file {tmp_path}/sum.txt")
-    talk.hear("goes with the next prompt")
+    talk.hear("goes with")
     talk.say("/tier M")
     talk.say("Calculate")
     talk.hear("pocket-m|no tier could answer")

@@ -95,7 +95,7 @@ def test_a_clock_that_jumps_back_changes_no_order(
     monkeypatch.setattr(log_store, "_now", lambda: times.pop(0))
     for number in range(4):
         store.begin(save(number), "pocket", user(f"q{number}"))
-        store.finish(save(number).exchange, outcome("a"))
+        store.finish(save(number), outcome("a"))
     reader = LogReader(tmp_path / "log.sqlite")
     assert [e.prompt for e in reader.exchanges(CHAT)] == ["q0", "q1", "q2", "q3"]
     assert all(row.seconds >= 0 for row in reader.spent())

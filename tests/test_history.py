@@ -24,7 +24,7 @@ def test_prompts_come_with_their_past_and_marks(tmp_path: Path) -> None:
     say(store, 3, "two", "2", replaces=save(2).exchange)
     store.change(LogChange(what="good", id=save(3).exchange))
     store.begin(save(4, "deadbeef00"), "pocket", (Message(role="user", content="elsewhere"),))
-    store.finish(save(4).exchange, outcome("here"))
+    store.finish(save(4), outcome("here"))
     elsewhere, one, two = history_prompts(path, 10)
     assert elsewhere.group != one.group == two.group == CHAT
     assert [m.content for m in two.messages] == ["one", "1", "two"]

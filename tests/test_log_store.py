@@ -37,7 +37,7 @@ def user(text: str) -> tuple[Message, ...]:
 def say(store: LogStore, number: int, prompt: str, answer: str, **more: object) -> None:
     options = save(number, **more)  # type: ignore[arg-type]
     store.begin(options, "pocket", user(prompt))
-    store.finish(options.exchange, outcome(answer))
+    store.finish(options, outcome(answer))
 
 
 @pytest.fixture
@@ -79,11 +79,11 @@ def test_an_exchange_is_there_from_its_beginning_and_lost_when_its_writer_dies(p
 def test_how_an_exchange_ended_is_told(path: Path) -> None:
     store = LogStore(path)
     store.begin(save(1), "pocket", user("one"))
-    store.end_early(save(1).exchange, "interrupted", "1 is", "")
+    store.end_early(save(1), "interrupted", "1 is", "")
     store.begin(save(2), "pocket", user("two"))
-    store.end_early(save(2).exchange, "failed", "", "", "out of memory")
+    store.end_early(save(2), "failed", "", "", "out of memory")
     store.begin(save(3), "pocket", user("three"))
-    store.finish(save(3).exchange, outcome("", "unanswered"))
+    store.finish(save(3), outcome("", "unanswered"))
     found = LogReader(path).exchanges(CHAT)
     assert [e.state for e in found] == ["interrupted", "failed", "unanswered"]
     assert found[1].error == "out of memory"
@@ -102,6 +102,22 @@ def test_undone_and_replaced_exchanges_are_hidden_not_gone(path: Path) -> None:
     hidden = reader.exchanges(CHAT, with_hidden=True)
     assert [e.hidden_by for e in hidden] == ["undo", save(3).exchange, None]
     assert len(reader.spent()) == 3
+
+
+def test_what_has_no_answer_replaces_nothing(path: Path) -> None:
+    store = LogStore(path)
+    say(store, 1, "one", "1")
+    for number, answer in ((2, ""), (3, " ")):
+        again = save(number, replaces=save(1).exchange)
+        store.begin(again, "pocket", user("one"))
+        store.end_early(again, "failed", answer, "")
+    again = save(4, replaces=save(1).exchange)
+    store.begin(again, "pocket", user("one"))
+    store.finish(again, outcome("", "unanswered"))
+    reader = LogReader(path)
+    assert [m.content for m in messages_of(reader.exchanges(CHAT))] == ["one", "1"]
+    store.end_early(again, "interrupted", "I", "")
+    assert [m.content for m in messages_of(reader.exchanges(CHAT))] == ["one", "I"]
 
 
 def test_marks_titles_and_removal(path: Path) -> None:

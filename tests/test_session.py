@@ -88,7 +88,7 @@ def test_a_saved_conversation_goes_on(session: ChatSession, tmp_path: Path) -> N
     say(store, 2, "summarise", "we met", is_summary=True)
     say(store, 3, "old", "answer")
     store.begin(save(4), "pocket", (Message(role="user", content="summarise again"),))
-    store.end_early(save(4).exchange, "failed", "", "")
+    store.end_early(save(4), "failed", "", "")
     exchanges = tuple(LogReader(tmp_path / "log.sqlite").exchanges(CHAT))
     before = session.conversation
     session.go_on_with(Past(CHAT, "pocket", "Rules.", exchanges))

@@ -80,11 +80,6 @@ class LogStore:
                     prompt,
                 ),
             )
-            if save.replaces:
-                db.execute(
-                    "UPDATE exchanges SET hidden_by = ? WHERE id = ? AND conversation_id = ?",
-                    (save.exchange, save.replaces, save.conversation),
-                )
         return known is None
 
     def entitle(self, conversation: str, prompt: str, title: str) -> None:
@@ -103,11 +98,12 @@ class LogStore:
                 (answer, thought, exchange),
             )
 
-    def finish(self, exchange: str, outcome: Outcome) -> None:
+    def finish(self, save: SaveOptions, outcome: Outcome) -> None:
         """Write down the outcome with all its visits; raises LogUnusable for what never began."""
         state = {"unanswered": "unanswered", "interrupted": "interrupted"}.get(
             outcome.finish_reason, "done"
         )
+        exchange = save.exchange
         last_word = outcome.notices[-1] if outcome.notices else ""
         with self._db as db:
             written = db.execute(
@@ -156,16 +152,18 @@ class LogStore:
                     for number, visit in enumerate(outcome.path)
                 ],
             )
+            _replace(db, save, outcome.answer)
 
     def end_early(
-        self, exchange: str, state: str, answer: str, thought: str, error: str | None = None
+        self, save: SaveOptions, state: str, answer: str, thought: str, error: str | None = None
     ) -> None:
         """Write down that an exchange ended without an outcome; `state` says how."""
         with self._db as db:
             db.execute(
                 "UPDATE exchanges SET state = ?, answer = ?, thought = ?, error = ? WHERE id = ?",
-                (state, answer, thought, error, exchange),
+                (state, answer, thought, error, save.exchange),
             )
+            _replace(db, save, answer)
 
     def change(self, change: LogChange) -> int:
         """Carry out what somebody asks for; returns how many rows it touched."""
@@ -189,6 +187,15 @@ class LogStore:
     def close(self) -> None:
         """Let go of the file."""
         self._db.close()
+
+
+def _replace(db: sqlite3.Connection, save: SaveOptions, answer: str) -> None:
+    """Hide what an exchange stands in for, once there is something to stand there."""
+    if save.replaces and answer.strip():
+        db.execute(
+            "UPDATE exchanges SET hidden_by = ? WHERE id = ? AND conversation_id = ?",
+            (save.exchange, save.replaces, save.conversation),
+        )
 
 
 def title_of(text: str) -> str:

@@ -207,7 +207,7 @@ class _Record:
         """Return the last event once it is on disk, or without ids when it cannot be."""
         self._is_over = True
         try:
-            await self._writer.run(lambda s: s.finish(self._save.exchange, event.outcome))
+            await self._writer.run(lambda s: s.finish(self._save, event.outcome))
         except LogUnusable:
             return event
         ids = {"conversation_id": self._save.conversation, "exchange_id": self._save.exchange}
@@ -227,4 +227,4 @@ class _Record:
 
     def _end(self, state: str, error: str | None) -> Callable[[LogStore], None]:
         answer, thought = "".join(self._answer), "".join(self._thought)
-        return lambda s: s.end_early(self._save.exchange, state, answer, thought, error)
+        return lambda s: s.end_early(self._save, state, answer, thought, error)

@@ -5,7 +5,6 @@ Does not know prompt-toolkit or sockets; everything it prints goes through `Outp
 
 from __future__ import annotations
 
-import contextlib
 import tempfile
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -25,15 +24,13 @@ from tierchat.log_shelf import LogShelf
 from tierchat.markdown_stream import Theme
 from tierchat.output import Output
 from tierchat.paths import Paths
-from tierchat.repl import slash
+from tierchat.repl import settings, slash
 from tierchat.repl.keys import Keys
 from tierchat.repl.session import ChatSession, Turn
 from tierchat.tier_line import explanation, seconds
-from tierchat.typed_options import parse_sampling
-from tierchat.types import QUALITIES, DaemonStatus, LogChange, Prompt, Sampling
+from tierchat.types import DaemonStatus, LogChange, Prompt, Sampling
 
 _GO_ON = "Go on exactly where you stopped."
-_SWITCH = {"on": True, "off": False, "auto": None}
 
 
 class Reads(Protocol):
@@ -55,7 +52,6 @@ class Chat:
         status: Callable[[], DaemonStatus | None],
         keys: Keys,
         *,
-        shows_thoughts: bool = True,
         is_raw: bool = False,
         theme: Theme = "dark",
     ) -> None:
@@ -64,7 +60,6 @@ class Chat:
         self._output = output
         self._status = status
         self._keys = keys
-        self._shows_thoughts = shows_thoughts
         self._is_raw = is_raw
         self._theme: Theme = theme
         self._is_over = False
@@ -110,7 +105,7 @@ class Chat:
         words["/tier"] = lambda: [*self.session.tiers, "free"]
         words["/compact"] = lambda: self.session.tiers
         words["/model"] = lambda: self._catalogue.cascades
-        words["/think"] = lambda: [*_SWITCH, "show", "hide"]
+        words["/think"] = lambda: settings.THINKING
         words["/set"] = lambda: [*Sampling.__struct_fields__, "quality"]
         words["/load"] = lambda: [row.id for row in LogShelf(self._paths).newest(20)]
         return words
@@ -145,7 +140,9 @@ class Chat:
             self.session.add(_turn_of(prompt, asking), replaces)
 
     def _send(self, prompt: Prompt) -> Asking:
-        view = View(shows_thoughts=self._shows_thoughts, is_raw=self._is_raw, theme=self._theme)
+        view = View(
+            shows_thoughts=self.session.shows_thoughts, is_raw=self._is_raw, theme=self._theme
+        )
         asking = Asking(self._output, view)
         try:
             asking.run(self._client, prompt)
@@ -193,17 +190,22 @@ class Chat:
         self._is_over = True
 
     def _tier(self, rest: str) -> None:
-        session = self.session
-        if rest:
-            names = {tier.casefold(): tier for tier in session.tiers}
-            if rest.casefold() not in (*names, "free"):
-                raise UsageError(
-                    f"no tier named {rest!r}", f"known: {', '.join(session.tiers)}, free"
-                )
-            tier = names.get(rest.casefold())
-            session.options = msgspec.structs.replace(session.options, tier=tier)
-        now = session.options.tier
-        self._say(f"only {now} is asked" if now else f"free: {' → '.join(session.tiers)}")
+        self._say(settings.tier(self.session, rest))
+
+    def _system(self, rest: str) -> None:
+        self._say(settings.system(self.session, rest))
+
+    def _set(self, rest: str) -> None:
+        self._say(*settings.sampling(self.session, rest))
+
+    def _think(self, rest: str) -> None:
+        self._say(settings.think(self.session, rest))
+
+    def _model(self, rest: str) -> None:
+        self._say(settings.cascade(self.session, self._catalogue, rest))
+
+    def _show(self, _rest: str) -> None:
+        self._say(*settings.overview(self.session, self._catalogue))
 
     def _up(self, _rest: str) -> None:
         last = self._last()
@@ -274,62 +276,6 @@ class Chat:
         text = attach([Path(rest)], lambda notice: self._output.note(notice, "yellow"))
         self.session.attached = "\n\n".join(filter(None, (self.session.attached, text)))
         self._say(f"{rest} goes with the next prompt")
-
-    def _system(self, rest: str) -> None:
-        if rest:
-            self.session.system = "" if rest == "-" else rest
-        self._say(f"system: {self.session.system or '(none)'}")
-
-    def _set(self, rest: str) -> None:
-        session = self.session
-        if rest:
-            key, _, value = rest.replace("=", " ", 1).partition(" ")
-            if key == "quality":
-                quality = QUALITIES.get(value.strip())
-                with contextlib.suppress(ValueError):
-                    quality = float(value) if quality is None else quality
-                if quality is None or not 0 <= quality <= 1:
-                    raise UsageError(f"quality {value!r}", f"0..1 or {', '.join(QUALITIES)}")
-                session.options = msgspec.structs.replace(session.options, quality=quality)
-            else:
-                pair = f"{key}={value.strip()}" if value.strip() else key
-                session.sampling = parse_sampling([pair], None, session.sampling)
-        known = msgspec.to_builtins(session.sampling) | {"quality": session.options.quality}
-        found = [f"{k} = {v}" for k, v in known.items() if v not in (None, (), [], False)]
-        self._say(*(found or ["everything is as the tiers have it"]))
-
-    def _think(self, rest: str) -> None:
-        if rest in _SWITCH:
-            self.session.think = _SWITCH[rest]
-        elif rest in ("show", "hide"):
-            self._shows_thoughts = rest == "show"
-        elif rest:
-            raise UsageError(f"/think {rest!r}", "on, off, auto, show or hide")
-        word = {v: k for k, v in _SWITCH.items()}[self.session.think]
-        shown = "shown" if self._shows_thoughts else "hidden"
-        self._say(f"thinking: {word}; thoughts are {shown}")
-
-    def _model(self, rest: str) -> None:
-        session = self.session
-        if rest:
-            spec = self._catalogue.cascades.get(rest)
-            if spec is None:
-                raise UsageError(
-                    f"no cascade named {rest!r}", f"known: {', '.join(self._catalogue.cascades)}"
-                )
-            session.cascade = rest
-            session.tiers = tuple(tier.name for tier in spec.tiers)
-            session.options = msgspec.structs.replace(
-                session.options, tier=None, min_tier=None, max_tier=None
-            )
-        self._say(f"{session.cascade}: {' → '.join(session.tiers)}")
-
-    def _show(self, _rest: str) -> None:
-        session = self.session
-        saved = session.conversation if session.is_saved else "not saved"
-        self._say(f"conversation: {saved}, {len(session.turns)} exchanges here")
-        for command in (self._model, self._tier, self._system, self._think, self._set):
-            command("")
 
     def _context(self, _rest: str) -> None:
         used, contexts = self.session.context_used(), self._contexts()

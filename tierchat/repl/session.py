@@ -46,6 +46,7 @@ class ChatSession:
     options: TierOptions = field(default_factory=TierOptions)
     sampling: Sampling = field(default_factory=Sampling)
     think: bool | None = None
+    shows_thoughts: bool = True
     system: str = ""
     conversation: str = field(default_factory=new_id)
     said: tuple[Message, ...] = ()
@@ -118,8 +119,8 @@ class ChatSession:
         self.said, self.turns = tuple(summary_messages(summary.answer)), []
 
     def add(self, turn: Turn, replaces: Turn | None = None) -> None:
-        """Remember a turn that is over."""
-        if replaces is not None and replaces in self.turns:
+        """Remember a turn that is over; one without an answer replaces nothing."""
+        if replaces is not None and replaces in self.turns and turn.is_answered:
             self.turns.remove(replaces)
         self.turns.append(turn)
 

@@ -119,6 +119,7 @@ def assemble(
 ) -> tuple[Chat, Watch]:
     """Put a chat together, with the thread that watches the daemon for it."""
     watch = Watch(Client(paths))
+    session.shows_thoughts = not (hides or settings.hide_reasoning)
     chat = Chat(
         session,
         catalogue,
@@ -127,7 +128,6 @@ def assemble(
         output,
         lambda: watch.status,
         Keys(0),
-        shows_thoughts=not (hides or settings.hide_reasoning),
         is_raw=is_raw or settings.theme == "plain",
         theme="light" if settings.theme == "light" else "dark",
     )
