@@ -6,7 +6,7 @@ Does not know terminals or the daemon.
 
 from __future__ import annotations
 
-import secrets
+import os
 from dataclasses import dataclass
 
 from tierchat.errors import UsageError
@@ -28,6 +28,8 @@ class Past:
     @property
     def messages(self) -> tuple[Message, ...]:
         """Give all of it as a model is sent it."""
+        if not self.exchanges:
+            return ()
         from tierchat.log_reader import messages_of
 
         return tuple(messages_of(self.exchanges))
@@ -40,7 +42,7 @@ class Past:
 
 def new_id() -> str:
     """Make an id for a conversation or an exchange."""
-    return secrets.token_hex(_NUM_ID_BYTES)
+    return os.urandom(_NUM_ID_BYTES).hex()
 
 
 def save_in(conversation: str | None, template: str = "") -> SaveOptions:

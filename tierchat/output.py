@@ -14,6 +14,7 @@ from typing import TextIO
 from tierchat.terminal_text import harmless
 
 _ASCII = str.maketrans({"│": "|", "→": ">", "·": "-", "≈": "~", "…": "...", "✓": "+", "✗": "x"})
+_USUAL_WIDTH = 80
 _STYLES = {
     **{"plain": "0", "bold": "1", "dim": "2"},
     **{"red": "31", "green": "32", "yellow": "33", "cyan": "36"},
@@ -100,9 +101,11 @@ class Output:
         lines = text.rstrip().splitlines()
         if not self.is_err_terminal:
             return lines
+        width = max(20, terminal_width())
+        if all(len(line) <= width for line in lines):
+            return lines
         import textwrap
 
-        width = max(20, terminal_width())
         return [
             part
             for line in lines
@@ -140,10 +143,11 @@ def standard_output(*, quiet: bool = False) -> Output:
 
 
 def terminal_width() -> int:
-    """Count the columns of the terminal as it is now."""
-    import shutil
-
-    return shutil.get_terminal_size().columns
+    """Count the columns of the terminal as it is now; 80 where there is none."""
+    for descriptor in (1, 2, 0):
+        with contextlib.suppress(OSError):
+            return os.get_terminal_size(descriptor).columns or _USUAL_WIDTH
+    return _USUAL_WIDTH
 
 
 def abandon_stdout() -> None:

@@ -5,7 +5,6 @@ Does not know terminals or the daemon.
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
 
@@ -95,6 +94,8 @@ def load(directory: Path, name: str) -> Template:
     """Read a template; raises UsageError when there is none, ConfigError for a mistake in it."""
     found = read_toml(file_of(directory, name), Template) or SHIPPED.get(name)
     if found is None:
+        import difflib
+
         known = names(directory)
         near = difflib.get_close_matches(name, known, 1)
         raise UsageError(

@@ -26,7 +26,6 @@ def stats(
     json: Json = False,
 ) -> None:
     """Show who answered, why others did not, and the compute saved."""
-    import shutil
     from typing import cast, get_args
 
     import msgspec
@@ -34,7 +33,7 @@ def stats(
     from tierchat import stats as figures
     from tierchat.errors import UsageError
     from tierchat.log_reader import open_log
-    from tierchat.output import standard_output
+    from tierchat.output import standard_output, terminal_width
 
     known = get_args(figures.By)
     if by not in known:
@@ -50,6 +49,6 @@ def stats(
     if json:
         output.line(msgspec.json.encode(found).decode())
         return
-    width = shutil.get_terminal_size().columns if output.is_out_terminal else 100
+    width = terminal_width() if output.is_out_terminal else 100
     for line in figures.lines(found, kind, width):
         output.line(line)
