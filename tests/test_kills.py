@@ -27,7 +27,7 @@ def test_120_kills_lose_nothing_that_was_acknowledged(home: Home) -> None:
         kills_daemon = number % 2 == 0
         clients = [
             subprocess.Popen(
-                home.command("ask", "--json", *(["-c"] if number else []), f"kill {number}.{k}"),
+                home.command("ask", "--json", *(["-c"] if acknowledged else []), f"kill {number}.{k}"),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
