@@ -25,9 +25,10 @@ def test_120_kills_lose_nothing_that_was_acknowledged(home: Home) -> None:
     num_asked = 0
     for number in range(NUM_KILLS):
         kills_daemon = number % 2 == 0
+        going_on = ["-c"] if acknowledged else []
         clients = [
             subprocess.Popen(
-                home.command("ask", "--json", *(["-c"] if acknowledged else []), f"kill {number}.{k}"),
+                home.command("ask", "--json", *going_on, f"kill {number}.{k}"),
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
