@@ -17,6 +17,7 @@ Knows no formatting: `output.py` prints them, `openai_format.py` turns them into
     ├── TemplateError             1   500   chat template failed, or ran out of time or memory
     ├── EngineCrashed             1   500   a worker died; the next prompt gets a new one
     ├── LogUnusable           1   500   conversations cannot be saved or read
+    │   └── LogRowGone        1   500   this one was removed meanwhile
     ├── UnsafePath                1   500   a directory or socket that is not ours alone
     └── Timeout                 124   504
 """
@@ -122,6 +123,12 @@ class EngineCrashed(TierchatError):
 
 class LogUnusable(TierchatError):
     code = "log_unusable"
+
+
+class LogRowGone(LogUnusable):
+    """A conversation was removed while it was being talked in; the log itself is well."""
+
+    code = "log_row_gone"
 
 
 class UnsafePath(TierchatError):

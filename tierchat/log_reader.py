@@ -44,10 +44,19 @@ class LogReader:
             raise LogUnusable(f"{path} was written by a newer tierchat", "upgrade tierchat")
 
     def conversations(
-        self, num: int, *, words: str = "", ids: Sequence[str] | None = None
+        self,
+        num: int,
+        *,
+        words: str = "",
+        ids: Sequence[str] | None = None,
+        with_undone: bool = False,
     ) -> list[ConversationRow]:
-        """List conversations, newest first; with `words` only those in which all occur."""
+        """List conversations, newest first; with `words` only those in which all occur.
+
+        Those whose every exchange was undone come only `with_undone`.
+        """
         where, given = ["1"], []
+        join = "LEFT JOIN" if with_undone else "JOIN"
         if words:
             where.append(
                 "c.id IN (SELECT e.conversation_id FROM exchanges_text t JOIN exchanges e "
@@ -61,7 +70,7 @@ class LogReader:
             ConversationRow,
             "SELECT c.id, c.title, c.cascade, c.created_at, c.updated_at, "
             "count(e.seq) AS num_exchanges, max(e.seq) AS last_seq FROM conversations c "
-            "JOIN exchanges e ON e.conversation_id = c.id AND e.hidden_by IS NULL "
+            f"{join} exchanges e ON e.conversation_id = c.id AND e.hidden_by IS NULL "
             f"WHERE {' AND '.join(where)} GROUP BY c.id ORDER BY last_seq DESC LIMIT ?",
             (*given, num),
         )
@@ -100,6 +109,8 @@ class LogReader:
             return id_or_part
         if len(ids) == 1:
             return str(ids[0])
+        if len(id_or_part) < _MIN_PREFIX:
+            raise UsageError(f"{id_or_part!r} is too short", f"give {_MIN_PREFIX} characters of it")
         what = "several conversations begin" if ids else "no conversation begins"
         raise UsageError(f"{what} with {id_or_part!r}", "`tierchat logs ls` lists them")
 

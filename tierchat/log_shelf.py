@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -88,7 +89,7 @@ class LogShelf:
         """Change a title; returns what to say."""
         row, _ = self.load(part)
         Client(self._paths).change_log(LogChange(what="rename", id=row.id, text=title))
-        return f"{row.id} is now: {title}"
+        return f"{row.id} is now: {self.load(row.id)[0].title}"
 
     def choose(self, parts: list[str], *, is_every: bool) -> list[ConversationRow]:
         """Find what is to be removed; raises UsageError when it is nothing."""
@@ -96,7 +97,8 @@ class LogShelf:
             raise UsageError("name the conversations to remove", "`tierchat logs ls`, or --all")
         with open_log(self._paths.log_file) as log:
             ids = [log.find(part) for part in parts] if log else []
-            found = log.conversations(_MANY, ids=None if is_every else ids) if log else []
+            wanted = None if is_every else ids
+            found = log.conversations(_MANY, ids=wanted, with_undone=True) if log else []
         if not found:
             raise UsageError("nothing is saved yet")
         return found
@@ -127,9 +129,11 @@ class LogShelf:
     def write(file: Path, text: str) -> None:
         """Write an export to a file; raises UsageError when that cannot be."""
         try:
-            file.expanduser().write_text(text, "utf-8")
+            Path(os.path.expanduser(file)).write_text(text, "utf-8")
         except OSError as error:
             raise UsageError(f"cannot write {file}: {error.strerror}") from error
+        except ValueError as error:
+            raise UsageError(f"cannot write {str(file)!r}: {error}") from error
 
 
 def as_markdown(row: ConversationRow, exchanges: list[ExchangeRow]) -> str:

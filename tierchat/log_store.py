@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from tierchat import migrations
-from tierchat.errors import LogUnusable
+from tierchat.errors import LogRowGone, LogUnusable
 from tierchat.types import LogChange, Message, Outcome, SaveOptions
 
 LOCK_WAIT_S = 5.0
@@ -30,15 +30,19 @@ _NETWORK_FILES = ("nfs", "cifs", "smb", "fuse.sshfs", "9p")
 class LogStore:
     """One open log. Belongs to one thread of one process."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, is_first: bool = True) -> None:
         """Open, create, migrate or mend; `notice` tells of what was mended.
 
+        The first of a process marks as lost what the process before it left unfinished.
         Raises LogUnusable for a log that must be left alone: a newer one, one that somebody else
         holds locked, one that cannot be written.
         """
         self.notice = ""
         try:
             self._db = _opened(path)
+            if is_first:
+                with self._db as db:
+                    db.execute("UPDATE exchanges SET state = 'lost' WHERE state = 'running'")
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
                 raise LogUnusable(f"cannot write {path}: {error}", _hint(error)) from error
@@ -131,7 +135,7 @@ class LogStore:
                 ),
             )
             if not written.rowcount:
-                raise LogUnusable("the conversation was removed meanwhile")
+                raise LogRowGone("it was removed meanwhile")
             db.execute("DELETE FROM visits WHERE exchange_id = ?", (exchange,))
             db.executemany(
                 "INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
@@ -182,7 +186,16 @@ class LogStore:
                 case "good" | "bad" | "unmark":
                     mark = {"good": "1", "bad": "-1", "unmark": "NULL"}[change.what]
                     query, given = f"UPDATE exchanges SET mark = {mark} WHERE id = ?", [change.id]
-            return db.execute(query, given).rowcount
+            num = db.execute(query, given).rowcount
+        if change.what == "remove":
+            self._wipe()
+        return num
+
+    def _wipe(self) -> None:
+        """Leave no trace of what was removed in the index or in the write-ahead log."""
+        with self._db as db:
+            db.execute("INSERT INTO exchanges_text (exchanges_text) VALUES ('optimize')")
+        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         """Let go of the file."""
@@ -224,13 +237,13 @@ def _opened(path: Path) -> sqlite3.Connection:
             db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
+        # What people remove is overwritten, not just forgotten.
+        db.execute("PRAGMA secure_delete = ON")
         if path.stat().st_size <= _MAX_CHECKED_BYTES:
             [found] = db.execute("PRAGMA quick_check(1)").fetchone()
             if found != "ok":
                 raise sqlite3.DatabaseError(found)
         migrations.migrate(db)
-        with db:
-            db.execute("UPDATE exchanges SET state = 'lost' WHERE state = 'running'")
     except BaseException:
         db.close()
         raise

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import sqlite3
+import threading
 import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -17,7 +18,7 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
-from tierchat.errors import LogUnusable, TierchatError
+from tierchat.errors import LogRowGone, LogUnusable, TierchatError
 from tierchat.log_store import LogStore
 from tierchat.titles import find_title
 from tierchat.types import (
@@ -55,7 +56,7 @@ class Recorder:
         self._answerer = answerer
         self._writer = _Writer(path)
         self._default_cascade = default_cascade
-        self._told: set[str] = set()
+        self._told: dict[str, str] = {}
         self._titling: set[asyncio.Task[None]] = set()
 
     def cascades(self) -> dict[str, tuple[str, ...]]:
@@ -70,19 +71,18 @@ class Recorder:
                 async for event in events:
                     yield event
             return
-        record = _Record(self._writer, save)
         cascade = prompt.options.cascade or self._default_cascade
-        beginning = self._writer.submit(lambda s: s.begin(save, cascade, prompt.messages))
+        record = _Record(self._writer, save, lambda s: s.begin(save, cascade, prompt.messages))
         try:
             async with contextlib.aclosing(self._answerer.answer(prompt)) as events:
                 async for event in events:
                     last = isinstance(event, Done)
                     shown = await record.finish(event) if isinstance(event, Done) else event
                     record.take(event)
-                    if (last or self._writer.is_idle) and (notice := self._notice(save)):
+                    if (last or self._writer.is_idle) and (notice := self._notice(record)):
                         yield notice
                     yield shown
-                    if isinstance(shown, Done) and shown.outcome.exchange_id and beginning.result():
+                    if isinstance(shown, Done) and record.is_new:
                         self._entitle(cascade, prompt, shown.outcome)
         except TierchatError as error:
             await record.end_early("failed", error.message)
@@ -118,11 +118,16 @@ class Recorder:
             if title:
                 await self._writer.run(lambda store: store.entitle(id, said, title))
 
-    def _notice(self, save: SaveOptions) -> Notice | None:
-        if not self._writer.notice or save.conversation in self._told:
+    def _notice(self, record: _Record) -> Notice | None:
+        """Say what is wrong once a conversation, and again when it has been well meanwhile."""
+        conversation, text = record.save.conversation, record.notice or self._writer.notice
+        if not text:
+            self._told.pop(conversation, None)
             return None
-        self._told.add(save.conversation)
-        return Notice(text=self._writer.notice)
+        if self._told.get(conversation) == text:
+            return None
+        self._told[conversation] = text
+        return Notice(text=text)
 
 
 class _Writer:
@@ -132,6 +137,8 @@ class _Writer:
         self._path = path
         self._thread = ThreadPoolExecutor(1, "log")
         self._store: LogStore | None = None
+        self._is_first = True
+        self._lock = threading.Lock()
         self._num_waiting = 0
         self.notice = ""
 
@@ -141,7 +148,8 @@ class _Writer:
 
     def submit(self, work: Callable[[LogStore], _Found]) -> Future[_Found]:
         """Have something done after all that was submitted before; nobody needs to wait."""
-        self._num_waiting += 1
+        with self._lock:
+            self._num_waiting += 1
         future = self._thread.submit(self._do, work)
         future.add_done_callback(self._one_less)
         return future
@@ -162,14 +170,18 @@ class _Writer:
         self._store = None
 
     def _one_less(self, _future: Future[_Found]) -> None:
-        self._num_waiting -= 1
+        with self._lock:
+            self._num_waiting -= 1
 
     def _do(self, work: Callable[[LogStore], _Found]) -> _Found:
         try:
             if self._store is None:
-                self._store = LogStore(self._path)
+                self._store = LogStore(self._path, is_first=self._is_first)
+                self._is_first = False
                 self.notice = self._store.notice
             return work(self._store)
+        except LogRowGone:
+            raise
         except (sqlite3.Error, OSError, LogUnusable) as error:
             # A full disk, a file pulled away under us: the next exchange opens it anew.
             message = error.message if isinstance(error, LogUnusable) else str(error)
@@ -179,15 +191,21 @@ class _Writer:
 
 
 class _Record:
-    """One exchange while it happens."""
+    """One exchange while it happens. `notice` says why it, and no other, is not saved."""
 
-    def __init__(self, writer: _Writer, save: SaveOptions) -> None:
+    def __init__(
+        self, writer: _Writer, save: SaveOptions, begin: Callable[[LogStore], bool]
+    ) -> None:
         self._writer = writer
-        self._save = save
+        self.save = save
+        self._begin = begin
+        self._beginning = writer.submit(begin)
         self._answer: list[str] = []
         self._thought: list[str] = []
         self._kept_s = time.monotonic()
         self._is_over = False
+        self.is_new = False
+        self.notice = ""
 
     def take(self, event: CascadeEvent) -> None:
         """Remember a piece; write down now and then what there is."""
@@ -201,17 +219,27 @@ class _Record:
         if self._answer and time.monotonic() - self._kept_s > _PART_S:
             self._kept_s = time.monotonic()
             answer, thought = "".join(self._answer), "".join(self._thought)
-            self._writer.submit(lambda s: s.keep_part(self._save.exchange, answer, thought))
+            self._writer.submit(lambda s: s.keep_part(self.save.exchange, answer, thought))
 
     async def finish(self, event: Done) -> Done:
         """Return the last event once it is on disk, or without ids when it cannot be."""
         self._is_over = True
         try:
-            await self._writer.run(lambda s: s.finish(self._save, event.outcome))
+            self.is_new = await self._writer.run(lambda s: self._write(s, event.outcome))
+        except LogRowGone as error:
+            self.notice = f"this exchange is not saved: {error.message}"
+            return event
         except LogUnusable:
             return event
-        ids = {"conversation_id": self._save.conversation, "exchange_id": self._save.exchange}
+        ids = {"conversation_id": self.save.conversation, "exchange_id": self.save.exchange}
         return Done(outcome=msgspec.structs.replace(event.outcome, **ids))
+
+    def _write(self, store: LogStore, outcome: Outcome) -> bool:
+        # What could not be begun, such as while another program held the log, is begun now.
+        has_failed = self._beginning.exception() is not None
+        is_new = self._begin(store) if has_failed else self._beginning.result()
+        store.finish(self.save, outcome)
+        return is_new
 
     async def end_early(self, state: str, error: str) -> None:
         """Write down an end without an outcome."""
@@ -227,4 +255,4 @@ class _Record:
 
     def _end(self, state: str, error: str | None) -> Callable[[LogStore], None]:
         answer, thought = "".join(self._answer), "".join(self._thought)
-        return lambda s: s.end_early(self._save, state, answer, thought, error)
+        return lambda s: s.end_early(self.save, state, answer, thought, error)
