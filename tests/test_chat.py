@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import signal
@@ -163,7 +164,7 @@ def test_settings_and_mistakes_are_told(talk: Talk, tmp_path: Path) -> None:
         ("/file /no/such", "No such file"),
         ("/compact", "nothing was asked"),
         ("/new", "a new conversation"),
-        (f"/export {tmp_path}/x.md", "nothing is saved|no conversation"),
+        (f"/export {tmp_path}/x.md", "nothing was asked"),
         ("/load zzz", "no conversation begins"),
     ):
         talk.say(line)
@@ -203,6 +204,36 @@ def test_what_is_typed_during_an_answer_waits_for_its_end(home: Home) -> None:
     talk.hear("and again")
     talk.hear(" 58 59")
     assert talk.leave() == 0
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_a_chat_that_is_ended_leaves_the_terminal_as_it_was(warm: Home, number: int) -> None:
+    inner = " ".join(warm.command())
+    direct = pexpect.spawn(
+        "bash",
+        ["--norc", "-c", f"{inner}; echo code $?; stty -a; echo over"],
+        env={**warm.env, "TERM": "xterm-256color", **NO_CPR},
+        encoding="utf-8",
+        timeout=20,
+    )
+    direct.expect(PROMPT)
+    [chat] = [
+        int(p.name)
+        for p in Path("/proc").iterdir()
+        if p.name.isdigit() and _parent(p) == direct.pid
+    ]
+    os.kill(chat, number)
+    direct.expect("over")
+    said = bare(str(direct.before))
+    assert f"code {128 + number}" in said
+    assert " icanon" in said and " echo " in said and " icrnl" in said
+
+
+def _parent(process: Path) -> int | None:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return None
 
 
 def test_minus_n_leaves_no_trace(warm: Home) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -135,3 +136,23 @@ def test_2000_lines_come_through_whole() -> None:
     text = "".join(f"line {n} of many, long enough to be wrapped at forty\n" for n in range(2000))
     found = bare(shown(text, 40, random.Random(1)))
     assert " ".join(found.split()) == " ".join(text.split())
+
+
+def test_tables_are_never_cut() -> None:
+    wide = "|" + "".join(f" c{n} |" for n in range(30))
+    text = f"{wide}\n{'|---' * 30}|\n{wide}\n"
+    found = bare(shown(text, 80))
+    assert all(found.count(f"c{n} ") == 2 for n in range(30))
+    long = bare(shown("|a|\n|-|\n|1|2|3|4|\n"))
+    assert all(cell in long for cell in "1234")
+
+
+def test_code_below_a_list_item_is_code() -> None:
+    found = bare(shown("1. so:\n\n    ```c\n    a = b*c*d; _x_\n    ```\n"))
+    assert "a = b*c*d; _x_" in found
+
+
+def test_a_long_line_handed_over_whole_takes_no_square_of_time() -> None:
+    began_s = time.monotonic()
+    shown("**a " * 8000 + "\n")
+    assert time.monotonic() - began_s < 3

@@ -29,7 +29,7 @@ def session() -> ChatSession:
     found = ChatSession("pocket", ("XS", "S", "M"))
     for number in (1, 2):
         found.add(Turn(f"exchange{number}", f"q{number}", f"a{number}", outcome(), "S"))
-        found.spent.append(outcome())
+        found.spend(outcome())
     return found
 
 
@@ -110,7 +110,7 @@ def test_what_is_not_to_be_saved_is_not(session: ChatSession) -> None:
 
 def test_what_was_saved_is_counted(session: ChatSession) -> None:
     assert session.compute_saved == pytest.approx(1 - (6 + 70) / 280)
-    assert session.context_used() == {"XS": 10, "S": 14}
+    assert session.used == {"XS": 10, "S": 14}
     assert ChatSession("pocket", ("XS",)).compute_saved is None
 
 
@@ -132,7 +132,8 @@ def test_commands_are_found_by_all_their_names() -> None:
         ("/etc/hosts what is this?", False),
         ("/usr", True),
         ("a /up", False),
-        ("/up\nand more", False),
+        ("/system two\nlines", True),
+        ("/nope\nlines", False),
         ("/", False),
         ("/2 of it", False),
     ],

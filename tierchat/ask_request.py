@@ -86,6 +86,10 @@ def run(request: AskRequest) -> int:
         theme="light" if settings.theme == "light" else "dark",
         schema=prompt.sampling.json_schema,
     )
+    if request.interactive:
+        from tierchat.repl.start import open_terminal
+
+        os.close(open_terminal())
     asking = Asking(output, view)
     code = asking.run(Client(paths), prompt)
     if not request.interactive:

@@ -72,7 +72,10 @@ def _run(arguments: list[str]) -> int:
         # What people open most is not kept waiting for a parser that has nothing to parse.
         from tierchat.repl.start import run
 
-        return run()
+        try:
+            return run()
+        except SystemExit as end:
+            return int(end.code or 0)
     import typer
     from typer.exceptions import Abort, Exit, TyperException
 

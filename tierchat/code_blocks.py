@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import re
 
-FENCE = re.compile(r"^ {0,3}(`{3,}|~{3,})[ \t]*([^`\n]*)$")
+# Deeper than CommonMark's three spaces: below a list item they stand further in.
+FENCE = re.compile(r"^ *(`{3,}|~{3,})[ \t]*([^`\n]*)$")
 
 
 def last_block(text: str) -> str | None:

@@ -30,16 +30,17 @@ _NETWORK_FILES = ("nfs", "cifs", "smb", "fuse.sshfs", "9p")
 class LogStore:
     """One open log. Belongs to one thread of one process."""
 
-    def __init__(self, path: Path, *, is_first: bool = True) -> None:
+    def __init__(self, path: Path, *, is_first: bool = True, wait_s: float | None = None) -> None:
         """Open, create, migrate or mend; `notice` tells of what was mended.
 
-        The first of a process marks as lost what the process before it left unfinished.
+        The first of a process marks as lost what the process before it left unfinished. A lock
+        is waited for `wait_s`, five seconds unless told.
         Raises LogUnusable for a log that must be left alone: a newer one, one that somebody else
         holds locked, one that cannot be written.
         """
         self.notice = ""
         try:
-            self._db = _opened(path)
+            self._db = _opened(path, LOCK_WAIT_S if wait_s is None else wait_s)
             if is_first:
                 with self._db as db:
                     db.execute("UPDATE exchanges SET state = 'lost' WHERE state = 'running'")
@@ -48,7 +49,7 @@ class LogStore:
                 raise LogUnusable(f"cannot write {path}: {error}", _hint(error)) from error
             self.notice = _moved_aside(path, error)
             try:
-                self._db = _opened(path)
+                self._db = _opened(path, LOCK_WAIT_S)
             except sqlite3.Error as again:
                 raise LogUnusable(f"cannot write {path}: {again}", _hint(again)) from again
 
@@ -221,11 +222,11 @@ def title_of(text: str) -> str:
     return f"{cut.rsplit(' ', 1)[0] if ' ' in cut else cut}…"
 
 
-def _opened(path: Path) -> sqlite3.Connection:
+def _opened(path: Path, wait_s: float) -> sqlite3.Connection:
     # The file is ours alone whatever the umask; SQLite gives its helpers the same mode.
     with contextlib.suppress(OSError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    db = sqlite3.connect(path, timeout=LOCK_WAIT_S)
+    db = sqlite3.connect(path, timeout=wait_s)
     try:
         version = migrations.version_of(db)
         if version > migrations.LATEST:
@@ -266,7 +267,7 @@ def _recover(source: Path, target: Path) -> int:
     """Copy every row that can be read; returns how many exchanges there were."""
     num = 0
     with (
-        contextlib.closing(_opened(target)) as new,
+        contextlib.closing(_opened(target, LOCK_WAIT_S)) as new,
         contextlib.closing(sqlite3.connect(source)) as old,
     ):
         # Lets SQLite read a file that is shorter than it says (sqlite.org/pragma.html).

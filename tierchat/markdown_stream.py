@@ -17,6 +17,9 @@ from tierchat.code_blocks import FENCE, closes
 BOLD, ITALIC, CODE, DIM, HEADING = "1", "3", "36", "2", "1;4"
 Theme = Literal["dark", "light"]
 _MAX_HELD = 400
+_MIN_COLUMN = 6
+# What comes whole is taken in pieces: looking for marks in it all at once takes its square.
+_PIECE = 128
 _MAX_HIGHLIGHTED = 150
 _INLINE = (
     (CODE, re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.S)),
@@ -56,10 +59,11 @@ class MarkdownStream:
     def feed(self, text: str) -> str:
         """Take a piece; returns what can be shown now."""
         shown = []
-        for part in text.splitlines(keepends=True):
-            ends = part.endswith("\n")
-            self._line += part.removesuffix("\n")
-            shown.append(self._take(is_complete=ends))
+        for line in text.splitlines(keepends=True):
+            for start in range(0, len(line), _PIECE):
+                part = line[start : start + _PIECE]
+                self._line += part.removesuffix("\n")
+                shown.append(self._take(is_complete=part.endswith("\n")))
         return "".join(shown)
 
     def close(self) -> str:
@@ -152,6 +156,9 @@ class MarkdownStream:
         if not rows:
             return ""
         if len(rows) < 2 or not _TABLE_RULE.fullmatch(rows[1].strip()):
+            return "".join(f"{row}\n" for row in rows)
+        if self._width() and self._width() < _MIN_COLUMN * rows[0].count("|"):
+            # No room to set it out: better plain than cut.
             return "".join(f"{row}\n" for row in rows)
         return _table(rows, self._width())
 
@@ -323,10 +330,11 @@ def _table(rows: list[str], width: int) -> str:
             Text.from_ansi(_ansi(name)), justify="right" if is_right else "left", overflow="fold"
         )
     for row in body:
-        cells = [Text.from_ansi(_ansi(cell)) for cell in row[: len(head)]]
+        kept, surplus = row[: len(head)], row[len(head) :]
+        if surplus:
+            kept[-1] = " | ".join((kept[-1], *surplus))
+        cells = [Text.from_ansi(_ansi(cell)) for cell in kept]
         table.add_row(*cells, *[""] * (len(head) - len(cells)))
-        if len(row) > len(head):
-            table.add_row(*row[len(head) :][: len(head)])
     console = Console(
         file=io.StringIO(), width=width or 100, force_terminal=True, color_system="standard"
     )

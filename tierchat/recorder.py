@@ -35,6 +35,7 @@ from tierchat.types import (
 )
 
 _PART_S = 0.5
+_AGAIN_S = 0.2
 _Found = TypeVar("_Found")
 
 
@@ -176,7 +177,9 @@ class _Writer:
     def _do(self, work: Callable[[LogStore], _Found]) -> _Found:
         try:
             if self._store is None:
-                self._store = LogStore(self._path, is_first=self._is_first)
+                # What was waited for a moment ago is not waited for so long again.
+                wait_s = _AGAIN_S if self.notice else None
+                self._store = LogStore(self._path, is_first=self._is_first, wait_s=wait_s)
                 self._is_first = False
                 self.notice = self._store.notice
             return work(self._store)

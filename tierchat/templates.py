@@ -79,13 +79,14 @@ SHIPPED = {
 
 def names(directory: Path) -> list[str]:
     """List all templates, the user's and the shipped."""
-    own = [path.stem for path in directory.glob("*.toml")] if directory.is_dir() else []
+    found = [path.stem for path in directory.glob("*.toml")] if directory.is_dir() else []
+    own = [name for name in found if _is_name(name)]
     return sorted({*own, *SHIPPED})
 
 
 def file_of(directory: Path, name: str) -> Path:
     """Say where a template is kept; raises UsageError for what cannot be a name."""
-    if not _NAME.fullmatch(name) or name.startswith("."):
+    if not _is_name(name):
         raise UsageError(f"{name!r} cannot name a template", "use letters, digits, - and _")
     return directory / f"{name}.toml"
 
@@ -103,3 +104,7 @@ def load(directory: Path, name: str) -> Template:
             f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}",
         )
     return found
+
+
+def _is_name(text: str) -> bool:
+    return bool(_NAME.fullmatch(text)) and not text.startswith(".")

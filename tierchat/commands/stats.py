@@ -17,7 +17,7 @@ def add_to(app: typer.Typer) -> None:
 
 def stats(
     days: Annotated[
-        int | None, typer.Option(metavar="N", min=1, help="Look at the last days only.")
+        int | None, typer.Option(metavar="N", min=1, max=36_500, help="Look at the last days only.")
     ] = None,
     by: Annotated[str, typer.Option(metavar="WHAT", help="day, template or conversation.")] = "day",
     plot: Annotated[
@@ -45,7 +45,10 @@ def stats(
     with open_log(our_paths().log_file) as log:
         found = figures.collect(log.spent(days) if log else [], kind)
     if plot:
-        figures.save_plot(found, kind, plot)
+        try:
+            figures.save_plot(found, kind, plot)
+        except OSError as error:
+            raise UsageError(f"cannot write {plot}: {error.strerror}") from error
     if json:
         output.line(msgspec.json.encode(found).decode())
         return

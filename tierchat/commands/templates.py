@@ -27,6 +27,7 @@ def add_to(app: typer.Typer) -> None:
 def ls() -> None:
     """List the templates, yours and those that come with tierchat."""
     from tierchat import templates
+    from tierchat.errors import ConfigError
     from tierchat.output import standard_output
     from tierchat.status_text import table
 
@@ -34,7 +35,10 @@ def ls() -> None:
     rows: list[tuple[str, ...]] = []
     for name in templates.names(directory):
         is_own = templates.file_of(directory, name).exists()
-        description = templates.load(directory, name).description
+        try:
+            description = templates.load(directory, name).description
+        except ConfigError as error:
+            description = f"broken: {error.message}"
         rows.append((name, "yours" if is_own else "shipped", description))
     for line in table(rows):
         output.line(line)

@@ -14,16 +14,18 @@ import msgspec
 
 from tierchat import conversations
 from tierchat.asking import Asking, View
-from tierchat.attachments import attach
+from tierchat.attachments import attach, read_text
 from tierchat.client import Client
 from tierchat.config import Catalogue
 from tierchat.editor import edit_file
 from tierchat.errors import ContextTooLong, DaemonUnreachable, TierchatError, UsageError
 from tierchat.log_reader import open_log
 from tierchat.log_shelf import LogShelf
+from tierchat.log_store import title_of
 from tierchat.markdown_stream import Theme
 from tierchat.output import Output
 from tierchat.paths import Paths
+from tierchat.prompt_text import readable
 from tierchat.repl import settings, slash
 from tierchat.repl.keys import Keys
 from tierchat.repl.session import ChatSession, Turn
@@ -88,6 +90,7 @@ class Chat:
 
     def take(self, line: str) -> None:
         """Do what one line says; raises TierchatError."""
+        line = readable(line, lambda text: self._output.note(text, "yellow"))
         if not line.strip():
             return
         if slash.is_command(line):
@@ -116,7 +119,7 @@ class Chat:
         loaded = {tier for w in status.workers if w.pid for tier in w.tiers} if status else set()
         tiers = " ".join(t if t in loaded else f"({t})" for t in session.tiers)
         parts = [session.options.tier + " only" if session.options.tier else tiers]
-        used, contexts = session.context_used(), self._contexts()
+        used, contexts = session.used, self._contexts()
         if used:
             tier = max(used, key=lambda name: used[name] / contexts.get(name, 1 << 30))
             of = f"/{contexts[tier]}" if tier in contexts else ""
@@ -154,7 +157,7 @@ class Chat:
         finally:
             self._output.note("")
         if asking.outcome:
-            self.session.spent.append(asking.outcome)
+            self.session.spend(asking.outcome)
         return asking
 
     def _last(self) -> Turn:
@@ -170,7 +173,8 @@ class Chat:
     def _change(self, what: str, id: str, text: str = "") -> None:
         if self.session.is_saved:
             change = msgspec.convert({"what": what, "id": id, "text": text}, LogChange)
-            self._client.change_log(change)
+            if not self._client.change_log(change):
+                raise UsageError("this conversation was removed meanwhile", "/new begins another")
 
     def _contexts(self) -> dict[str, int]:
         status = self._status()
@@ -232,10 +236,12 @@ class Chat:
 
     def _undo(self, _rest: str) -> None:
         turn = self.session.undo()
+        if turn is None and self.session.said:
+            raise UsageError("this summary is of another day and stays", "/new begins anew")
         if turn is None:
             raise UsageError("there is nothing to take back")
-        self._change("hide", turn.exchange)
         self._say(f"took back: {' '.join(turn.prompt.split())[:60]}")
+        self._change("hide", turn.exchange)
 
     def _edit(self, _rest: str) -> None:
         last = self._last()
@@ -244,7 +250,7 @@ class Chat:
             file.write_text(last.prompt, "utf-8")
             with self._keys.usual():
                 edit_file(file)
-            text = file.read_text("utf-8").strip()
+            text = read_text(file, lambda notice: self._output.note(notice, "yellow")).strip()
         if not text or text == last.prompt:
             self._say("nothing changed")
             return
@@ -278,7 +284,7 @@ class Chat:
         self._say(f"{rest} goes with the next prompt")
 
     def _context(self, _rest: str) -> None:
-        used, contexts = self.session.context_used(), self._contexts()
+        used, contexts = self.session.used, self._contexts()
         for tier in self.session.tiers:
             of = f" of {contexts[tier]}" if tier in contexts else ""
             self._say(f"{tier}: {used.get(tier, 0)}{of} tokens")
@@ -332,6 +338,8 @@ class Chat:
 
     def _load(self, rest: str) -> None:
         past = conversations.find(self._paths, False, rest)
+        if past.cascade in self._catalogue.cascades and past.cascade != self.session.cascade:
+            settings.cascade(self.session, self._catalogue, past.cascade)
         self.session.go_on_with(past)
         lines = LogShelf(self._paths).show(past.id, with_hidden=False, is_json=False)
         self._say(*lines)
@@ -341,11 +349,12 @@ class Chat:
             raise UsageError("this chat was begun with --no-log", "begin another without it")
         self._last()
         self._change("rename", self.session.conversation, rest)
-        self._say(f"saved as: {rest}")
+        self._say(f"saved as: {title_of(rest)}")
 
     def _export(self, rest: str) -> None:
         if not self.session.is_saved:
             raise UsageError("this chat is not saved", "begin another without --no-log")
+        self._last()
         shelf = LogShelf(self._paths)
         text = shelf.export(self.session.conversation, is_json=rest.endswith(".json"))
         shelf.write(Path(rest), text)

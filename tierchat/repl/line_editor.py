@@ -45,6 +45,7 @@ class LineEditor:
             completer=_SlashCompleter(arguments, frozenset(takes_file)),
             complete_while_typing=False,
             enable_history_search=True,
+            enable_suspend=True,
             key_bindings=_bindings(),
             bottom_toolbar=self._below,
             prompt_continuation=lambda width, _line, _wrap: "… ".rjust(width),
@@ -96,9 +97,11 @@ def _bindings() -> KeyBindings:
     @keys.add("enter")
     def _send(event: KeyPressEvent) -> None:
         buffer: Buffer = event.current_buffer
-        if is_open(buffer.text) or buffer.document.current_line.endswith("\\"):
-            if buffer.document.current_line.endswith("\\"):
-                buffer.delete_before_cursor(1)
+        document = buffer.document
+        if is_open(buffer.text):
+            buffer.insert_text("\n")
+        elif document.is_cursor_at_the_end_of_line and document.current_line.endswith("\\"):
+            buffer.delete_before_cursor(1)
             buffer.insert_text("\n")
         else:
             buffer.validate_and_handle()

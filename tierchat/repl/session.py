@@ -53,13 +53,16 @@ class ChatSession:
     turns: list[Turn] = field(default_factory=list)
     spent: list[Outcome] = field(default_factory=list)
     attached: str = ""
-    _folded: tuple[Turn, tuple[Message, ...], list[Turn]] | None = None
+    # The newest count of tokens in each tier's context.
+    used: dict[str, int] = field(default_factory=dict)
+    _folded: list[tuple[Turn, tuple[Message, ...], list[Turn]]] = field(default_factory=list)
 
     def go_on_with(self, past: Past) -> None:
         """Continue a saved conversation, or begin one."""
         self.conversation = past.id or new_id()
-        self.system = past.system or self.system
-        self.said, self.turns, self.attached, self._folded = (), [], "", None
+        self.system = past.system if past.id else self.system
+        self.said, self.turns, self.attached, self._folded = (), [], "", []
+        self.used = {}
         for row in past.exchanges:
             if row.kind == "summary" and row.state == "done":
                 self.said, self.turns = tuple(summary_messages(row.answer)), []
@@ -115,7 +118,7 @@ class ChatSession:
 
     def compact(self, summary: Turn) -> None:
         """Let a summary stand for all turns so far; they stay on the screen and in the log."""
-        self._folded = (summary, self.said, self.turns)
+        self._folded.append((summary, self.said, self.turns))
         self.said, self.turns = tuple(summary_messages(summary.answer)), []
 
     def add(self, turn: Turn, replaces: Turn | None = None) -> None:
@@ -127,8 +130,7 @@ class ChatSession:
     def undo(self) -> Turn | None:
         """Take the last turn back and return it, or the summary that stands for those before."""
         if not self.turns and self._folded:
-            summary, self.said, self.turns = self._folded
-            self._folded = None
+            summary, self.said, self.turns = self._folded.pop()
             return summary
         return self.turns.pop() if self.turns else None
 
@@ -137,9 +139,9 @@ class ChatSession:
         return self.turns[-1] if self.turns else None
 
     def tier_above(self, turn: Turn) -> str | None:
-        """Name the tier above the one that answered; None at the top."""
+        """Name the tier above the one that answered, or was stopped; None at the top."""
         if turn.tier not in self.tiers:
-            return None
+            return self.tiers[1] if len(self.tiers) > 1 else None
         index = self.tiers.index(turn.tier) + 1
         return self.tiers[index] if index < len(self.tiers) else None
 
@@ -158,14 +160,12 @@ class ChatSession:
         top = sum(outcome.top_compute for outcome in self.spent)
         return 1 - sum(outcome.compute for outcome in self.spent) / top if top else None
 
-    def context_used(self) -> dict[str, int]:
-        """Count the tokens each tier had in its context when it was last asked."""
-        return {
-            visit.tier: visit.prompt_tokens + visit.generated_tokens
-            for outcome in self.spent
-            for visit in outcome.path
-            if visit.prompt_tokens
-        }
+    def spend(self, outcome: Outcome) -> None:
+        """Count what an answer cost, and how full it has made contexts."""
+        self.spent.append(outcome)
+        for visit in outcome.path:
+            if visit.prompt_tokens:
+                self.used[visit.tier] = visit.prompt_tokens + visit.generated_tokens
 
     def _save(self, replaces: Turn | None) -> SaveOptions:
         return SaveOptions(

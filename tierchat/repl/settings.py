@@ -65,7 +65,8 @@ def sampling(session: ChatSession, rest: str) -> list[str]:
             pair = f"{key}={value.strip()}" if value.strip() else key
             session.sampling = parse_sampling([pair], None, session.sampling)
     known = msgspec.to_builtins(session.sampling) | {"quality": session.options.quality}
-    found = [f"{name} = {value}" for name, value in known.items() if value not in (None, [], False)]
+    idle: tuple[object, ...] = (None, [], (), False)
+    found = [f"{name} = {value}" for name, value in known.items() if value not in idle]
     return found or ["everything is as the tiers have it"]
 
 

@@ -59,13 +59,19 @@ NAMES = tuple(f"/{name}" for name in _BY_NAME)
 
 
 def is_command(line: str) -> bool:
-    """Tell a command from a question; a path such as /etc/hosts begins a question."""
-    return bool(_COMMAND.match(line.strip())) and "\n" not in line.strip()
+    """Tell a command from a question; a path such as /etc/hosts begins a question.
+
+    Of several lines only a known command makes a command.
+    """
+    found = _COMMAND.match(line.strip())
+    if not found:
+        return False
+    return "\n" not in line.strip() or found[1].casefold() in _BY_NAME
 
 
 def parse(line: str) -> tuple[Command, str]:
     """Split a line into its command and the rest; raises UsageError naming the nearest."""
-    name, _, rest = line.strip().removeprefix("/").partition(" ")
+    name, rest = (*line.strip().removeprefix("/").split(maxsplit=1), "", "")[:2]
     command = _BY_NAME.get(name.casefold())
     if command is None:
         near = difflib.get_close_matches(name.casefold(), _BY_NAME, 1)

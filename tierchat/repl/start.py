@@ -6,6 +6,7 @@ The prompt is there at once: a thread starts the daemon and watches the tiers lo
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable
@@ -82,17 +83,25 @@ def go_on(
     session.options = msgspec.structs.replace(prompt.options, save=None, hold=None)
     exchange = save.exchange if save else conversations.new_id()
     tier = outcome.tier if outcome else None
-    session.add(Turn(exchange, prompt.messages[-1].content, answer, outcome, tier))
-    session.spent += [outcome] if outcome else []
-    try:
-        terminal = os.open("/dev/tty", os.O_RDWR)
-    except OSError as error:
-        raise UsageError("there is no terminal to go on at", "leave out -i") from error
+    is_complete = outcome is not None and outcome.finish_reason == "stop"
+    turn = Turn(exchange, prompt.messages[-1].content, answer, outcome, tier, is_complete)
+    session.add(turn)
+    if outcome:
+        session.spend(outcome)
+    terminal = open_terminal()
     # What was piped in is used up; the person types at the terminal.
     os.dup2(terminal, 0)
     os.close(terminal)
     chat, watch = assemble(session, catalogue, settings, paths, output, hides=False, is_raw=False)
     return talk(chat, watch, paths, output)
+
+
+def open_terminal() -> int:
+    """Open the terminal itself, whatever stdin is; raises UsageError when there is none."""
+    try:
+        return os.open("/dev/tty", os.O_RDWR)
+    except OSError as error:
+        raise UsageError("there is no terminal to go on at", "leave out -i") from error
 
 
 def new_session(
@@ -136,13 +145,14 @@ def assemble(
 
 def talk(chat: Chat, watch: Watch, paths: Paths, output: Output) -> int:
     """Read lines from the terminal until the person leaves."""
-    if not sys.stdin.isatty():
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "a chat needs a terminal", 'without one: echo "2+2" | tierchat ask, or tierchat --help'
         )
     from tierchat.repl.line_editor import LineEditor
 
-    history: Path | None = paths.history_file
+    # What is not to be saved is not remembered either.
+    history: Path | None = paths.history_file if chat.session.is_saved else None
     try:
         make_private(paths.state_dir)
     except TierchatError as error:
@@ -156,7 +166,14 @@ def talk(chat: Chat, watch: Watch, paths: Paths, output: Output) -> int:
         has_colour=output.has_colour,
     )
     watch.begin(editor.redraw)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _leave)
     return chat.run(editor)
+
+
+def _leave(number: int, _frame: object) -> None:
+    """End in an orderly way, so that the terminal is left as it was found."""
+    raise SystemExit(128 + number)
 
 
 class Watch:
