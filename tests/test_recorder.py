@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sqlite3
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
 
+from tierchat import log_store
 from tierchat.errors import EngineCrashed
 from tierchat.ledger import Ledger
 from tierchat.log_reader import LogReader
+from tierchat.log_store import LogStore
 from tierchat.recorder import Recorder
 from tierchat.types import (
     AnswerDelta,
@@ -125,3 +128,68 @@ def test_without_a_usable_log_it_answers_and_says_so_once(tmp_path: Path) -> Non
         await recorder.close()
 
     asyncio.run(run())
+
+
+def test_what_could_not_be_begun_is_saved_in_the_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_store, "LOCK_WAIT_S", 0.1)
+    path = tmp_path / "log.sqlite"
+    LogStore(path).close()
+
+    async def run() -> None:
+        recorder = Recorder(Scripted(), path, "script")
+        other = sqlite3.connect(path, check_same_thread=False)
+        other.execute("BEGIN IMMEDIATE")
+        events = recorder.answer(prompt("hello"))
+        assert isinstance(await anext(events), AnswerDelta)
+        await asyncio.sleep(0.4)
+        other.rollback()
+        found = [event async for event in events]
+        assert isinstance(found[-1], Done) and found[-1].outcome.exchange_id == "exchange1"
+        # What has been well meanwhile is told again when it fails again.
+        for number in (2, 3):
+            other.execute("BEGIN IMMEDIATE")
+            texts = [
+                e.text for e in await listen(recorder, prompt("x", number)) if isinstance(e, Notice)
+            ]
+            assert len(texts) == 1 and "not saved" in texts[0]
+            other.rollback()
+            await listen(recorder, prompt("y", number + 10))
+        await recorder.close()
+
+    asyncio.run(run())
+    shown = LogReader(path).exchanges(CHAT)
+    assert [e.prompt for e in shown] == ["hello", "y", "y"]
+
+
+def test_a_conversation_removed_while_it_is_answered_is_told_and_others_go_on(
+    tmp_path: Path,
+) -> None:
+    async def run() -> None:
+        recorder = Recorder(Scripted(), tmp_path / "log.sqlite", "script")
+        events = recorder.answer(prompt("hello"))
+        await anext(events)
+        assert await recorder.change(LogChange(what="remove", id=CHAT)) == 1
+        found = [event async for event in events]
+        assert any(isinstance(e, Notice) and "removed" in e.text for e in found)
+        assert isinstance(found[-1], Done) and found[-1].outcome.exchange_id is None
+        events = await listen(recorder, prompt("again", 2))
+        assert not any(isinstance(event, Notice) for event in events)
+        await recorder.close()
+
+    asyncio.run(run())
+
+
+def test_what_is_removed_leaves_no_trace(tmp_path: Path) -> None:
+    path = tmp_path / "log.sqlite"
+
+    async def run() -> None:
+        recorder = Recorder(Scripted(), path, "script")
+        await listen(recorder, prompt("xylophonesecret"))
+        await recorder.change(LogChange(what="remove", id=CHAT))
+        await recorder.close()
+
+    asyncio.run(run())
+    for file in tmp_path.iterdir():
+        assert b"xylophonesecret" not in file.read_bytes()
