@@ -110,7 +110,8 @@ def save_plot(stats: Stats, by: By, file: Path) -> None:
 def _sums(rows: Sequence[SpentRow]) -> Sums:
     tiers = Counter(row.tier or NOBODY for row in rows if row.tier or row.state == "unanswered")
     hops = [hop.partition("\t") for row in rows for hop in (row.hops or "").splitlines()]
-    counted = [row for row in rows if row.tier and row.top_compute]
+    # What nobody could answer was paid for, too.
+    counted = [row for row in rows if row.top_compute]
     top = sum(row.top_compute for row in counted)
     return Sums(
         num_prompts=len(rows),
