@@ -6,6 +6,7 @@ Does not know terminals. Everything is in the order it was said.
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -20,6 +21,8 @@ from tierchat.types import ConversationRow, ExchangeRow, Message, SpentRow, Visi
 _MIN_PREFIX = 3
 _SUMMARY, _UNDERSTOOD = "Summary of our conversation so far:", "Understood."
 _Row = TypeVar("_Row")
+# Chinese, Japanese, Thai, Lao, Khmer, Burmese.
+_UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _SHOWN = "hidden_by IS NULL"
 # Where a summary stands, the conversation begins anew.
 _SINCE_SUMMARY = (
@@ -47,22 +50,15 @@ class LogReader:
         self,
         num: int,
         *,
-        words: str = "",
         ids: Sequence[str] | None = None,
         with_undone: bool = False,
     ) -> list[ConversationRow]:
-        """List conversations, newest first; with `words` only those in which all occur.
+        """List conversations, newest first, or those of `ids`.
 
         Those whose every exchange was undone come only `with_undone`.
         """
-        where, given = ["1"], []
+        where, given = ["1"], list[str]()
         join = "LEFT JOIN" if with_undone else "JOIN"
-        if words:
-            where.append(
-                "c.id IN (SELECT e.conversation_id FROM exchanges_text t JOIN exchanges e "
-                "ON e.seq = t.rowid WHERE exchanges_text MATCH ?)"
-            )
-            given.append(_phrases(words))
         if ids is not None:
             where.append(f"c.id IN ({','.join('?' * len(ids))})")
             given += ids
@@ -86,7 +82,12 @@ class LogReader:
         return row
 
     def search(self, words: str, num: int) -> list[tuple[ExchangeRow, str]]:
-        """Find exchanges by their words, best first, each with the place that fits."""
+        """Find exchanges by their words, best first, each with the place that fits.
+
+        Scripts that put no spaces between words are looked through letter by letter.
+        """
+        if _UNSPACED.search(words):
+            return self._scan(words.split(), num)
         query = (
             "SELECT e.*, snippet(exchanges_text, -1, '\x02', '\x03', '…', 16) AS place "
             "FROM exchanges_text t JOIN exchanges e ON e.seq = t.rowid "
@@ -94,6 +95,18 @@ class LogReader:
         )
         found = self._execute(query, (_phrases(words), num))
         return [(_converted(ExchangeRow, row), row["place"]) for row in found]
+
+    def _scan(self, words: Sequence[str], num: int) -> list[tuple[ExchangeRow, str]]:
+        fits = " AND ".join("instr(prompt || char(10) || answer, ?)" for _ in words)
+        query = f"SELECT * FROM exchanges WHERE {fits} AND {_SHOWN} ORDER BY seq DESC LIMIT ?"
+        found = []
+        for row in self._execute(query, (*words, num)):
+            text = f"{row['prompt']}\n{row['answer']}"
+            start = text.index(words[0])
+            place = f"{text[max(0, start - 30) : start]}\x02{words[0]}\x03"
+            place += text[start + len(words[0]) :][:30]
+            found.append((_converted(ExchangeRow, row), place))
+        return found
 
     def find(self, id_or_part: str) -> str:
         """Complete the id of a conversation; raises UsageError when none or several fit."""
