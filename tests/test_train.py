@@ -84,6 +84,7 @@ def test_a_gate_is_taught_used_measured_and_removed(home: Home, prompts: Path) -
     assert home.run("gate", "rm", "pocket").returncode == 0
 
 
+@pytest.mark.slow
 def test_what_was_answered_before_a_kill_is_not_answered_again(home: Home, prompts: Path) -> None:
     command = home.command("train", "--prompts", str(prompts), "--minutes", "0")
     killed = 0
@@ -101,6 +102,7 @@ def test_what_was_answered_before_a_kill_is_not_answered_again(home: Home, promp
     assert again.stdout.splitlines()[1] == done.stdout.splitlines()[1], "the same gate"
 
 
+@pytest.mark.slow
 def test_eval_goes_on_after_a_kill(home: Home, prompts: Path, tmp_path: Path) -> None:
     assert home.run("train", "--prompts", str(prompts), "--minutes", "0").returncode == 0
     fresh = tmp_path / "fresh.jsonl"
