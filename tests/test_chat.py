@@ -208,7 +208,7 @@ def test_what_is_typed_during_an_answer_waits_for_its_end(home: Home) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
 def test_a_chat_that_is_ended_leaves_the_terminal_as_it_was(warm: Home, number: int) -> None:
-    inner = " ".join(warm.command())
+    inner = " ".join(warm.command("-n"))
     direct = pexpect.spawn(
         "bash",
         ["--norc", "-c", f"{inner}; echo code $?; stty -a; echo over"],

@@ -72,10 +72,7 @@ def _run(arguments: list[str]) -> int:
         # What people open most is not kept waiting for a parser that has nothing to parse.
         from tierchat.repl.start import run
 
-        try:
-            return run()
-        except SystemExit as end:
-            return int(end.code or 0)
+        return run()
     import typer
     from typer.exceptions import Abort, Exit, TyperException
 

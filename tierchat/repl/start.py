@@ -168,12 +168,22 @@ def talk(chat: Chat, watch: Watch, paths: Paths, output: Output) -> int:
     watch.begin(editor.redraw)
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _leave)
-    return chat.run(editor)
+    try:
+        return chat.run(editor)
+    except _Ended as end:
+        return end.code
+
+
+class _Ended(BaseException):
+    """Somebody ends this process; on its way up the terminal is left as it was found."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.code = 128 + number
 
 
 def _leave(number: int, _frame: object) -> None:
-    """End in an orderly way, so that the terminal is left as it was found."""
-    raise SystemExit(128 + number)
+    raise _Ended(number)
 
 
 class Watch:
