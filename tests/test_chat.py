@@ -237,6 +237,7 @@ def _parent(process: Path) -> int | None:
 
 
 def test_minus_n_leaves_no_trace(warm: Home) -> None:
+    assert warm.run("ask", "1+1").returncode == 0
     before = LogReader(warm.paths.log_file).conversations(100)
     talk = Talk(warm, "-n")
     talk.say("2+2")

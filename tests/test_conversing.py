@@ -50,6 +50,7 @@ def test_a_second_turn_computes_new_tokens_only(warm: Home) -> None:
 
 
 def test_minus_n_and_the_setting_save_nothing(warm: Home) -> None:
+    ask(warm, "1+1")
     before = LogReader(warm.paths.log_file).conversations(100)
     assert ask(warm, "-n", "2+2")["conversation_id"] is None
     found = warm.run("ask", "2+2", env={"TIERCHAT_LOG": "false"})
