@@ -59,6 +59,19 @@ class LineEditor:
         text = self._session.prompt([("class:prompt", "> ")], default=default)
         return unquoted(text)
 
+    def leave(self, error: BaseException) -> bool:
+        """Let a running `read` raise an error, from a signal handler; False when none runs."""
+        app = self._session.app
+        if not app.is_running or app.loop is None:
+            return False
+
+        def end() -> None:
+            if app.is_running and not app.is_done:
+                app.exit(exception=error)
+
+        app.loop.call_soon_threadsafe(end)
+        return True
+
     def redraw(self) -> None:
         """Show the line below anew; any thread may ask for it."""
         self._session.app.invalidate()

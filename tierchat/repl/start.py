@@ -166,8 +166,14 @@ def talk(chat: Chat, watch: Watch, paths: Paths, output: Output) -> int:
         has_colour=output.has_colour,
     )
     watch.begin(editor.redraw)
+
+    def leave(number: int, _frame: object) -> None:
+        # An exception from nowhere is no good inside prompt-toolkit's event loop.
+        if not editor.leave(_Ended(number)):
+            raise _Ended(number)
+
     for number in (signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, _leave)
+        signal.signal(number, leave)
     try:
         return chat.run(editor)
     except _Ended as end:
@@ -180,10 +186,6 @@ class _Ended(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.code = 128 + number
-
-
-def _leave(number: int, _frame: object) -> None:
-    raise _Ended(number)
 
 
 class Watch:
