@@ -78,7 +78,7 @@ def test_a_chat_answers_says_who_did_and_why(talk: Talk, warm: Home) -> None:
     talk.say("/good")
     talk.hear("marked as good")
     talk.say("/stats")
-    talk.hear("2|3 prompts answered by")
+    talk.hear("3 prompts answered by: XS 1, S 1, M 1")
     talk.say("/undo")
     talk.hear("took back: What is 17")
     assert talk.leave() == 0

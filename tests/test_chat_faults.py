@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 import time
 from pathlib import Path
@@ -125,13 +124,12 @@ def test_a_log_locked_by_somebody_is_waited_for_then_told(home: Home) -> None:
     assert b"4+4" in home.run("logs", "ls").stdout
 
 
-@pytest.mark.skipif(os.getuid() == 0, reason="root may write anywhere")
-def test_a_home_that_cannot_be_written_is_told_once(home: Home) -> None:
-    home.run("daemon", "up")
-    home.paths.data_dir.chmod(0o500)
+def test_a_log_that_cannot_be_written_is_told_once(home: Home) -> None:
+    # A directory in its place stops root, too, whom no mode of a file does.
+    home.paths.log_file.mkdir(parents=True)
     found = home.run("ask", "2+2")
-    home.paths.data_dir.chmod(0o700)
-    assert found.returncode == 0 and found.stderr.count(b"not saved") == 1
+    assert found.returncode == 0 and found.stdout == b"4\n"
+    assert found.stderr.count(b"not saved") == 1
 
 
 def test_a_history_in_a_place_that_is_not_ours_is_not_kept(home: Home) -> None:

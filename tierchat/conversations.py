@@ -10,8 +10,9 @@ import os
 from dataclasses import dataclass
 
 from tierchat.errors import UsageError
+from tierchat.log_rows import ExchangeRow
 from tierchat.paths import Paths
-from tierchat.types import ExchangeRow, Message, SaveOptions
+from tierchat.types import Message, SaveOptions
 
 _NUM_ID_BYTES = 6
 

@@ -16,7 +16,8 @@ import msgspec
 
 from tierchat import migrations
 from tierchat.errors import LogUnusable, UsageError
-from tierchat.types import ConversationRow, ExchangeRow, Message, SpentRow, Visit
+from tierchat.log_rows import ConversationRow, ExchangeRow, HopsRow
+from tierchat.types import Message, Visit
 
 _MIN_PREFIX = 3
 _SUMMARY, _UNDERSTOOD = "Summary of our conversation so far:", "Understood."
@@ -153,11 +154,11 @@ class LogReader:
             for row in map(dict, self._execute(query, (exchange,)))
         ]
 
-    def spent(self, days: int | None = None) -> list[SpentRow]:
+    def spent(self, days: int | None = None) -> list[HopsRow]:
         """List what every finished exchange cost, undone ones too: they were paid for."""
         since = "datetime('now', ?)" if days else "?"
         return self._rows(
-            SpentRow,
+            HopsRow,
             "SELECT e.id, e.conversation_id, c.title, date(e.created_at, 'localtime') AS day, "
             "e.template, e.state, e.tier, e.top_tier, e.generated_tokens, e.escalation_tokens, "
             "e.escalation_seconds, e.seconds, e.compute, e.top_compute, "

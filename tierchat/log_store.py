@@ -40,10 +40,8 @@ class LogStore:
         """
         self.notice = ""
         try:
-            self._db = _opened(path, LOCK_WAIT_S if wait_s is None else wait_s)
-            if is_first:
-                with self._db as db:
-                    db.execute("UPDATE exchanges SET state = 'lost' WHERE state = 'running'")
+            wait_s = LOCK_WAIT_S if wait_s is None else wait_s
+            self._db = _opened(path, wait_s, marks_lost=is_first)
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
                 raise LogUnusable(f"cannot write {path}: {error}", _hint(error)) from error
@@ -222,12 +220,12 @@ def title_of(text: str) -> str:
     return f"{cut.rsplit(' ', 1)[0] if ' ' in cut else cut}…"
 
 
-def _opened(path: Path, wait_s: float) -> sqlite3.Connection:
+def _opened(path: Path, wait_s: float, *, marks_lost: bool = False) -> sqlite3.Connection:
     # The file is ours alone whatever the umask; SQLite gives its helpers the same mode.
     with contextlib.suppress(OSError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
-    db = sqlite3.connect(path, timeout=wait_s)
-    try:
+    with contextlib.ExitStack() as undo:
+        db = undo.enter_context(contextlib.closing(sqlite3.connect(path, timeout=wait_s)))
         version = migrations.version_of(db)
         if version > migrations.LATEST:
             raise LogUnusable(
@@ -245,9 +243,10 @@ def _opened(path: Path, wait_s: float) -> sqlite3.Connection:
             if found != "ok":
                 raise sqlite3.DatabaseError(found)
         migrations.migrate(db)
-    except BaseException:
-        db.close()
-        raise
+        if marks_lost:
+            with db:
+                db.execute("UPDATE exchanges SET state = 'lost' WHERE state = 'running'")
+        undo.pop_all()
     return db
 
 

@@ -13,23 +13,14 @@ from collections.abc import Callable, Iterator
 from typing import Literal
 
 from tierchat.code_blocks import FENCE, closes
+from tierchat.markdown_inline import DIM, HEADING, ansi, joined, next_inline, styled
 
-BOLD, ITALIC, CODE, DIM, HEADING = "1", "3", "36", "2", "1;4"
 Theme = Literal["dark", "light"]
 _MAX_HELD = 400
 _MIN_COLUMN = 6
 # What comes whole is taken in pieces: looking for marks in it all at once takes its square.
 _PIECE = 128
 _MAX_HIGHLIGHTED = 150
-_INLINE = (
-    (CODE, re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.S)),
-    # `__x__` is left alone: Python's names are seen more often than that way to write bold.
-    (BOLD, re.compile(r"(\*\*)(?=\S)(.+?\*?)(?<=\S)\1(?!\*)", re.S)),
-    (ITALIC, re.compile(r"(\*)(?![\s*])(.+?)(?<![\s*])\1(?!\*)", re.S)),
-    (ITALIC, re.compile(r"(_)(?![\s_])(.+?)(?<![\s_])\1(?!\w)", re.S)),
-)
-_PLAIN = re.compile(r"[^`*_\\]+")
-_WORD_END = re.compile(r"\w$")
 _ITEM = re.compile(r"( *)([-*+]|\d{1,9}[.)]) +(?=\S)")
 _ITEM_SO_FAR = re.compile(r" *([-*+]|\d{1,9}[.)]?)? *")
 _HEADING = re.compile(r" {0,3}#{1,6} +")
@@ -100,9 +91,9 @@ class MarkdownStream:
         elif opened:
             self._fence, self._language = opened[1], opened[2].strip()
             self._code = []
-            shown += _styled(line, DIM) + "\n"
+            shown += styled(line, DIM) + "\n"
         elif is_complete and _RULE.fullmatch(line):
-            shown += _styled("─" * max(1, min(self._width() or 40, 40)), DIM) + "\n"
+            shown += styled("─" * max(1, min(self._width() or 40, 40)), DIM) + "\n"
         else:
             self._is_text = True
             return shown + self._begin_text()
@@ -132,22 +123,20 @@ class MarkdownStream:
         shown = []
         is_last = is_complete or len(self._line) > _MAX_HELD
         while self._line:
-            found = _next_inline(self._line, self._before, is_last)
+            found = next_inline(self._line, self._before, is_last)
             if found is None:
                 break
             raw, pieces = found
             self._line = self._line[len(raw) :]
             self._before = raw[-1]
-            shown += [
-                self._wrapper.add(text, _joined(self._style, style)) for text, style in pieces
-            ]
+            shown += [self._wrapper.add(text, joined(self._style, style)) for text, style in pieces]
         return "".join(shown)
 
     def _take_code(self) -> str:
         line, self._line = self._line, ""
         if closes(line, self._fence):
             self._fence = ""
-            return _styled(line, DIM) + "\n"
+            return styled(line, DIM) + "\n"
         self._code.append(line)
         return _highlighted(self._code, self._language, self._theme) + "\n"
 
@@ -205,7 +194,7 @@ class _Wrapper:
             self._column = _cells(self._indent)
         else:
             self._column += self._spaces
-        shown += "".join(_styled(text, style) for text, style in self._word)
+        shown += "".join(styled(text, style) for text, style in self._word)
         self._column += length
         if width and self._column > width:
             # A word longer than a line is broken by the terminal.
@@ -219,44 +208,6 @@ class _Wrapper:
             return ""
         self._column, self._spaces, self._indent = 0, 0, ""
         return "\n"
-
-
-def _next_inline(line: str, before: str, is_last: bool) -> tuple[str, list[tuple[str, str]]] | None:
-    """Cut the next unit off a line: its raw text, and pieces with styles; None to wait for more."""
-    plain = _PLAIN.match(line)
-    if plain:
-        return plain[0], [(plain[0], "")]
-    if line[0] == "\\":
-        if len(line) == 1 and not is_last:
-            return None
-        is_escape = len(line) > 1 and line[1] in "\\`*_{}[]()#+-.!|>~"
-        return (line[:2], [(line[1], "")]) if is_escape else (line[0], [(line[0], "")])
-    is_in_word = line[0] == "_" and bool(_WORD_END.search(before))
-    if not is_in_word:
-        for style, pattern in _INLINE:
-            found = pattern.match(line)
-            # What follows a closing mark may make it another one.
-            if found and (is_last or found.end() < len(line)):
-                inner = [(found[2], "")] if style == CODE else _inline_of(found[2])
-                return found[0], [(text, _joined(style, more)) for text, more in inner]
-        if not is_last:
-            return None
-    run = len(line) - len(line.lstrip(line[0]))
-    if run == len(line) and not is_last:
-        return None
-    return line[:run], [(line[:run], "")]
-
-
-def _inline_of(text: str) -> list[tuple[str, str]]:
-    found: list[tuple[str, str]] = []
-    before = ""
-    while text:
-        unit = _next_inline(text, before, True)
-        assert unit is not None
-        raw, pieces = unit
-        text, before = text[len(raw) :], raw[-1]
-        found += pieces
-    return found
 
 
 def _may_become_block(line: str) -> bool:
@@ -273,14 +224,6 @@ def _may_become_block(line: str) -> bool:
     if bare[0] in "-*+_" and not bare.strip("-*+_ "):
         return True
     return bool(_ITEM_SO_FAR.fullmatch(line))
-
-
-def _joined(*styles: str) -> str:
-    return ";".join(filter(None, styles))
-
-
-def _styled(text: str, style: str) -> str:
-    return f"\x1b[{style}m{text}\x1b[0m" if style and text else text
 
 
 def _cells(text: str) -> int:
@@ -327,13 +270,13 @@ def _table(rows: list[str], width: int) -> str:
         mark = rule[index].strip() if index < len(rule) else ""
         is_right = mark.endswith(":") and not mark.startswith(":")
         table.add_column(
-            Text.from_ansi(_ansi(name)), justify="right" if is_right else "left", overflow="fold"
+            Text.from_ansi(ansi(name)), justify="right" if is_right else "left", overflow="fold"
         )
     for row in body:
         kept, surplus = row[: len(head)], row[len(head) :]
         if surplus:
             kept[-1] = " | ".join((kept[-1], *surplus))
-        cells = [Text.from_ansi(_ansi(cell)) for cell in kept]
+        cells = [Text.from_ansi(ansi(cell)) for cell in kept]
         table.add_row(*cells, *[""] * (len(head) - len(cells)))
     console = Console(
         file=io.StringIO(), width=width or 100, force_terminal=True, color_system="standard"
@@ -346,7 +289,3 @@ def _table(rows: list[str], width: int) -> str:
 def _cells_of(row: str) -> Iterator[str]:
     bare = row.strip().removeprefix("|").removesuffix("|")
     return (cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", bare))
-
-
-def _ansi(text: str) -> str:
-    return "".join(_styled(piece, style) for piece, style in _inline_of(text))

@@ -10,13 +10,14 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
+from tierchat.log_rows import HopsRow
 from tierchat.tier_line import seconds
-from tierchat.types import Frozen, SpentRow
+from tierchat.types import Frozen
 
 By = Literal["day", "template", "conversation"]
 NOBODY = "no tier"
 _BAR = 24
-_KEYS: dict[By, Callable[[SpentRow], str]] = {
+_KEYS: dict[By, Callable[[HopsRow], str]] = {
     "day": lambda row: row.day,
     "template": lambda row: row.template or "(none)",
     "conversation": lambda row: f"{row.conversation_id[:6]} {row.title}",
@@ -46,9 +47,9 @@ class Stats(Frozen, frozen=True):
     by: dict[str, Sums]
 
 
-def collect(rows: Sequence[SpentRow], by: By) -> Stats:
+def collect(rows: Sequence[HopsRow], by: By) -> Stats:
     """Add up."""
-    groups: dict[str, list[SpentRow]] = defaultdict(list)
+    groups: dict[str, list[HopsRow]] = defaultdict(list)
     for row in rows:
         groups[_KEYS[by](row)].append(row)
     return Stats(total=_sums(rows), by={name: _sums(part) for name, part in groups.items()})
@@ -107,7 +108,7 @@ def save_plot(stats: Stats, by: By, file: Path) -> None:
     pyplot.close(figure)
 
 
-def _sums(rows: Sequence[SpentRow]) -> Sums:
+def _sums(rows: Sequence[HopsRow]) -> Sums:
     tiers = Counter(row.tier or NOBODY for row in rows if row.tier or row.state == "unanswered")
     hops = [hop.partition("\t") for row in rows for hop in (row.hops or "").splitlines()]
     # What nobody could answer was paid for, too.

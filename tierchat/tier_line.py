@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tierchat.types import ExchangeRow, Outcome, Visit
+from tierchat.log_rows import ExchangeRow
+from tierchat.types import Outcome, Visit
 
 BAR, ARROW, DOT, ABOUT = "│", "→", "·", "≈"
 _SAME_SHARE = 0.005

@@ -26,10 +26,10 @@ from tierchat.markdown_stream import Theme
 from tierchat.output import Output
 from tierchat.paths import Paths
 from tierchat.prompt_text import readable
-from tierchat.repl import settings, slash
+from tierchat.repl import reports, settings, slash
 from tierchat.repl.keys import Keys
 from tierchat.repl.session import ChatSession, Turn
-from tierchat.tier_line import explanation, seconds
+from tierchat.tier_line import explanation
 from tierchat.types import DaemonStatus, LogChange, Prompt, Sampling
 
 _GO_ON = "Go on exactly where you stopped."
@@ -115,21 +115,7 @@ class Chat:
 
     def status_line(self) -> str:
         """Say in one line what is loaded, how full it is, and what was saved."""
-        status, session = self._status(), self.session
-        loaded = {tier for w in status.workers if w.pid for tier in w.tiers} if status else set()
-        tiers = " ".join(t if t in loaded else f"({t})" for t in session.tiers)
-        parts = [session.options.tier + " only" if session.options.tier else tiers]
-        used, contexts = session.used, self._contexts()
-        if used:
-            tier = max(used, key=lambda name: used[name] / contexts.get(name, 1 << 30))
-            of = f"/{contexts[tier]}" if tier in contexts else ""
-            parts.append(f"context {used[tier]}{of}")
-        if session.spent:
-            parts.append(f"{session.num_tokens:,} tokens")
-        saved = session.compute_saved
-        if saved is not None:
-            parts.append(f"{saved:.0%} compute saved")
-        return " · ".join(parts)
+        return reports.status_line(self.session, self._status())
 
     def _ask(self, prompt: Prompt, replaces: Turn | None = None) -> None:
         """Ask, print, remember; what was interrupted is remembered as far as it was shown."""
@@ -175,11 +161,6 @@ class Chat:
             change = msgspec.convert({"what": what, "id": id, "text": text}, LogChange)
             if not self._client.change_log(change):
                 raise UsageError("this conversation was removed meanwhile", "/new begins another")
-
-    def _contexts(self) -> dict[str, int]:
-        status = self._status()
-        workers = status.workers if status else ()
-        return {tier: w.context for w in workers for tier in w.tiers if w.context}
 
     def _say(self, *lines: str) -> None:
         for line in lines:
@@ -284,10 +265,7 @@ class Chat:
         self._say(f"{rest} goes with the next prompt")
 
     def _context(self, _rest: str) -> None:
-        used, contexts = self.session.used, self._contexts()
-        for tier in self.session.tiers:
-            of = f" of {contexts[tier]}" if tier in contexts else ""
-            self._say(f"{tier}: {used.get(tier, 0)}{of} tokens")
+        self._say(*reports.contexts(self.session, self._status()))
 
     def _compact(self, rest: str) -> None:
         session = self.session
@@ -312,22 +290,7 @@ class Chat:
         self._say(f"the summary stands for all that was said before{left_out}; /undo unfolds it")
 
     def _stats(self, _rest: str) -> None:
-        session = self.session
-        outcomes = session.spent
-        if not outcomes:
-            raise UsageError("nothing was asked yet")
-        tiers = [outcome.tier or "no tier" for outcome in outcomes]
-        shares = ", ".join(f"{t} {tiers.count(t)}" for t in dict.fromkeys(tiers))
-        tokens = sum(outcome.escalation_tokens for outcome in outcomes)
-        waited = sum(outcome.seconds for outcome in outcomes)
-        self._say(
-            f"{len(outcomes)} prompts answered by: {shares}",
-            f"{session.num_tokens:,} tokens computed, {tokens:,} of them for escalation",
-            f"waited {seconds(waited)}",
-        )
-        saved = session.compute_saved
-        if saved is not None:
-            self._say(f"compute saved against always the top tier: {saved:.1%}")
+        self._say(*reports.spent(self.session))
 
     def _new(self, _rest: str) -> None:
         self.session.start_anew()
