@@ -29,6 +29,7 @@ def test_prompts_come_with_their_past_and_marks(tmp_path: Path) -> None:
     assert elsewhere.group != one.group == two.group == CHAT
     assert [m.content for m in two.messages] == ["one", "1", "two"]
     assert grade(two, "2\n") is True and grade(two, "II") is False and grade(two, "3") is None
+    assert two.question == "user: one\n\nassistant: 1\n\nuser: two" and one.question == "one"
     assert two.digest != one.digest and len(history_prompts(path, 2)) == 2
 
 

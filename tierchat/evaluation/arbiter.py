@@ -67,7 +67,8 @@ class Arbiter:
 
         async def take() -> None:
             for key, case in missing:
-                same = case.reference and case.answer.strip() == case.reference.strip()
+                expert = case.reference
+                same = expert is not None and case.answer.strip() == expert.strip()
                 verdict = 1.0 if same else await self._ask(case, models)
                 known[key] = _FLOAT.pack(verdict)
                 store.save([(key, known[key])])
@@ -76,8 +77,10 @@ class Arbiter:
         return [_FLOAT.unpack(known[key])[0] for key in keys]
 
     def _key(self, case: Case) -> bytes:
-        parts = (self.identity, case.question, case.answer, case.reference or "")
-        return hashlib.blake2b("\0".join(("judge", *parts)).encode(), digest_size=20).digest()
+        # An expert who said nothing is not the same as none.
+        what = "verify" if case.reference is None else "judge"
+        parts = (what, self.identity, case.question, case.answer, case.reference or "")
+        return hashlib.blake2b("\0".join(parts).encode(), digest_size=20).digest()
 
     async def _ask(self, case: Case, models: Models) -> float:
         wording = _ALONE if case.reference is None else _QUESTION

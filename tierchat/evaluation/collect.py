@@ -136,7 +136,7 @@ async def _judge(
             answers = [decoder.decode(known[column[place]]).answer for column in keys]
             for tier, answer in enumerate(answers):
                 places.append((place, tier))
-                cases.append(Case(prompt.prompt, answer, answers[-1]))
+                cases.append(Case(prompt.question, answer, answers[-1]))
     if not cases:
         return {}
     found = await arbiter.judge(cases, models, store)
@@ -181,7 +181,7 @@ async def self_verified(
     said = []
     for index, tier in enumerate(work.tiers[:-1]):
         cases = [
-            Case(prompt.prompt, row[index].answer)
+            Case(prompt.question, row[index].answer)
             for prompt, row in zip(matrix.prompts, matrix.rows, strict=True)
         ]
         arbiter = Arbiter(tier, work.identities[index], work.num_at_once)

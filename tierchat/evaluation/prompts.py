@@ -57,6 +57,12 @@ class GradedPrompt(Frozen, frozen=True):
         return (*system, *self.earlier, Message(role="user", content=self.prompt))
 
     @property
+    def question(self) -> str:
+        """Give it with the turns before it as one text, for a judge who was not there."""
+        turns = [f"{turn.role}: {turn.content}" for turn in self.earlier]
+        return "\n\n".join([*turns, f"user: {self.prompt}"]) if turns else self.prompt
+
+    @property
     def group_name(self) -> str:
         return self.group or self.digest
 
