@@ -20,7 +20,7 @@ from tierchat.errors import ContextTooLong
 from tierchat.ledger import Ledger
 from tierchat.paths import Paths, find_paths
 from tierchat.server import Limits
-from tierchat.types import AnswerDelta, CascadeEvent, Done, Prompt, Usage, WorkerStatus
+from tierchat.types import AnswerDelta, CascadeEvent, Done, Prompt, Residence, Usage, WorkerStatus
 
 
 class Script:
@@ -65,6 +65,15 @@ class Script:
         return (
             WorkerStatus(model="script", tiers=(), state="ready", num_crashes=self.num_cancelled),
         )
+
+    async def load(self, _name: str) -> tuple[Residence, ...]:
+        return ()
+
+    async def unload(self, _name: str) -> tuple[Residence, ...]:
+        return ()
+
+    async def reload(self) -> None:
+        return
 
     async def preload(self) -> None:
         return

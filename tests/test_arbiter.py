@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tierchat.config import TierSpec
+from tierchat.catalogue import TierSpec
 from tierchat.evaluation.arbiter import Arbiter, Case
 from tierchat.outcome_store import open_store
 from tierchat.protocol import Failed, Finished, Generate, Probe, RequestEvent

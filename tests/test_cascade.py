@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from tierchat.cascade import Cascade
-from tierchat.config import CascadeSpec, Catalogue, ModelSpec, TierSpec
+from tierchat.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
 from tierchat.errors import ContextTooLong, EngineCrashed, ModelMissing, Timeout, UsageError
 from tierchat.protocol import Delta, Escalated, Failed, Finished, Generate, Progress, RequestEvent
 from tierchat.types import (
@@ -54,6 +54,7 @@ class Scripted:
     orders: list[tuple[str, Generate]] = field(default_factory=list)
     kept: list[float | None] = field(default_factory=list)
     num_closed_early: int = 0
+    absent: tuple[str, ...] = ()
 
     async def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]:
         self.orders.append((model, order))
@@ -76,8 +77,17 @@ class Scripted:
     def info(self, model: str) -> ModelInfo | None:
         return None
 
+    def is_present(self, model: str) -> bool:
+        return model not in self.absent
+
+    def take_notice(self, model: str) -> str:
+        return ""
+
     async def load(self, model: str) -> object:
         return None
+
+    async def load_ahead(self, model: str) -> None:
+        return
 
     def keep(self, models: Iterable[str], keepalive_s: float | None) -> None:
         self.kept.append(keepalive_s)

@@ -10,14 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tierchat.config import (
-    Settings,
-    load_catalogue,
-    load_settings,
-    parse_keepalive,
-    setting_sources,
-    shipped_models_file,
-)
+from tierchat.catalogue import load_catalogue, origins, shipped_models_file
+from tierchat.config import Settings, load_settings, parse_keepalive, setting_sources
 from tierchat.errors import ConfigError, UsageError
 from tierchat.paths import Paths, find_paths
 
@@ -67,7 +61,34 @@ def test_own_models_join_the_shipped_ones_and_win_by_name(paths: Paths) -> None:
     catalogue = load_catalogue(paths)
     assert catalogue.models["mine"].file == str(paths.config_dir / "here.gguf")
     assert catalogue.models["pocket-s"].file == "/elsewhere.gguf"
-    assert {"pocket", "two"} == set(catalogue.cascades)
+    assert catalogue.models["pocket-s"].sha256 is None
+    assert catalogue.models["pocket-s"].parameters == 2_902_464
+    assert {"pocket", "two", "8gb", "80gb"} <= set(catalogue.cascades)
+
+
+def test_one_key_of_a_shipped_model_can_be_changed_alone(paths: Paths) -> None:
+    paths.models_file.write_text("[models.qwen3-8b]\ncontext = 4096\n")
+    model = load_catalogue(paths).models["qwen3-8b"]
+    assert model.context == 4096 and model.bytes == 5_027_783_488 and model.repo
+    origin = next(o for o in origins(paths) if o.name == "qwen3-8b")
+    assert origin.keys["context"] == str(paths.models_file)
+    assert origin.keys["sha256"] == str(shipped_models_file())
+
+
+def test_every_published_model_is_pinned_and_its_cascades_stand(paths: Paths) -> None:
+    catalogue = load_catalogue(paths)
+    for model in catalogue.models.values():
+        if model.repo:
+            assert len(model.revision) == 40 and model.sha256 and model.bytes and model.license
+            assert model.max_context
+            assert model.file.startswith(str(paths.models_dir))
+    tiers = catalogue.effective("8gb").tiers
+    assert [tier.think for tier in tiers] == [False, False, True]
+    assert tiers[1].sampling.temperature == 0.7 and tiers[2].sampling.temperature == 0.6
+
+
+def test_a_model_without_a_file_is_told(paths: Paths) -> None:
+    assert "line 2" in broken(paths, "\n[models.a]\ncontext = 5\n").message
 
 
 def test_an_unknown_key_is_told_with_file_line_and_nearest_key(paths: Paths) -> None:
@@ -107,7 +128,7 @@ def test_two_tiers_of_one_name_are_refused(paths: Paths) -> None:
 
 
 def test_a_cascade_without_tiers_is_refused(paths: Paths) -> None:
-    assert "length >= 1" in broken(paths, "[cascades.x]\ntiers = []\n").message
+    assert "has no tiers" in broken(paths, "[cascades.x]\ntiers = []\n").message
 
 
 def test_a_file_that_everyone_can_change_is_refused(paths: Paths) -> None:

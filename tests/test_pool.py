@@ -12,13 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from tierchat.config import ModelSpec
+from tierchat.catalogue import ModelSpec
 from tierchat.errors import EngineCrashed, ModelCorrupt, TierchatError
 from tierchat.model_files import VerifiedFiles, hash_file
-from tierchat.pool import Launch, MachineMemory, Pool
+from tierchat.pool import Pool
 from tierchat.protocol import Delta, Generate, LoadModel
 from tierchat.types import Message, WorkerStatus
 from tierchat.worker import Worker, WorkerDied
+from tierchat.worker_start import Launch, MachineMemory, Starter
 
 Use = Callable[[Pool], Awaitable[None]]
 
@@ -53,10 +54,12 @@ def run(spec: ModelSpec, tmp_path: Path, use: Use, launch: Launch = Worker.start
     async def main() -> None:
         pool = Pool(
             {"pocket": spec},
-            VerifiedFiles(tmp_path / "verified.json"),
-            MachineMemory(tmp_path / "machine.json"),
+            Starter(
+                VerifiedFiles(tmp_path / "verified.json"),
+                MachineMemory(tmp_path / "machine.json"),
+                launch=launch,
+            ),
             keepalive_s=60,
-            launch=launch,
         )
         try:
             await use(pool)

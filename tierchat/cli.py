@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     import typer
 
 COMMANDS = (
-    *("ask", "logs", "stats", "templates"),
+    *("ask", "pull", "ls", "show", "add", "rm", "verify"),
+    *("logs", "stats", "templates"),
     *("train", "eval", "gate"),
-    *("ps", "daemon", "config", "paths", "doctor", "completion"),
+    *("ps", "load", "unload", "stop", "daemon", "config", "paths", "doctor", "completion"),
 )
 COMPLETING = "_TIERCHAT_COMPLETE"
 EXIT_BUG = 1

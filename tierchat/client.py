@@ -30,15 +30,19 @@ from tierchat.types import (
     Hop,
     Loading,
     LogChange,
+    ModelsChange,
     Notice,
     Outcome,
     Prompt,
+    Residence,
     ThoughtDelta,
 )
 
 _CONNECT_S = 5.0
 _POLL_S = 0.01
 _SILENCE_S = 90.0
+# A large model from a slow disk.
+_LOAD_S = 900.0
 _KILLED_S = 10.0
 
 
@@ -82,24 +86,49 @@ class Client:
                 )
             yield from self._events(response)
 
+    def load(self, name: str) -> tuple[Residence, ...]:
+        """Have a model, a tier's or all of a cascade loaded; raises what the daemon reports."""
+        return self._keep("load", name)
+
+    def unload(self, name: str) -> tuple[Residence, ...]:
+        """Have it unloaded likewise."""
+        return self._keep("unload", name)
+
+    def _keep(self, what: str, name: str) -> tuple[Residence, ...]:
+        found = self._send(f"/tierchat/{what}", ModelsChange(name=name), _LOAD_S)
+        return msgspec.json.decode(found, type=tuple[Residence, ...])
+
+    def reload_if_running(self) -> bool:
+        """Have a running daemon read its files anew; False when none is running.
+
+        Raises ConfigError if they are wrong; it goes on with what it had.
+        """
+        if self.status() is None:
+            return False
+        self._send("/tierchat/reload", {}, _SILENCE_S)
+        return True
+
     def change_log(self, change: LogChange) -> int:
         """Have the daemon change the log; returns how many rows it touched.
 
         Raises what the daemon reports, or DaemonUnreachable.
         """
+        return int(msgspec.json.decode(self._send("/tierchat/log", change, _SILENCE_S))["changed"])
+
+    def _send(self, path: str, value: Any, timeout_s: float) -> bytes:
         self._ensure_running()
-        body = msgspec.json.encode(change)
+        body = msgspec.json.encode(value)
         try:
-            with contextlib.closing(_Connection(self._paths.socket, _SILENCE_S)) as connection:
+            with contextlib.closing(_Connection(self._paths.socket, timeout_s)) as connection:
                 headers = {"Content-Type": "application/json"}
-                connection.request("POST", "/tierchat/log", body, headers)
+                connection.request("POST", path, body, headers)
                 response = connection.getresponse()
                 found = response.read()
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
         if response.status != 200:
             raise _error(found, response.status)
-        return int(msgspec.json.decode(found)["changed"])
+        return found
 
     def status(self) -> DaemonStatus | None:
         """Return what the daemon says of itself, or None when none is running.

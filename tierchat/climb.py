@@ -5,7 +5,7 @@ Does not know workers, text or time.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from tierchat.errors import UsageError
 from tierchat.types import TierOptions
@@ -16,9 +16,16 @@ MAX_TRIES_OF_A_TIER = 2
 class Climb:
     """The way of one prompt over the tiers, cheapest first. `current` is the tier to run now."""
 
-    def __init__(self, names: Sequence[str], options: TierOptions) -> None:
-        """Choose the first tier; raises UsageError for a tier that does not exist."""
+    def __init__(
+        self, names: Sequence[str], options: TierOptions, absent: Collection[str] = ()
+    ) -> None:
+        """Choose the first tier; raises UsageError for a tier that does not exist.
+
+        `absent` are tiers whose models are not on this machine; only a pinned one is tried.
+        """
         self._names = tuple(names)
+        self._unusable = {index for index, name in enumerate(self._names) if name in absent}
+        self._is_settled = False
         pinned = self._index(options.tier, "tier")
         bottom = self._index(options.min_tier, "min_tier") or 0
         top = self._index(options.max_tier, "max_tier")
@@ -35,6 +42,8 @@ class Climb:
         self._declined: set[int] = set()
         self._num_tries = dict.fromkeys(range(len(self._names)), 0)
         self.current = self._bottom
+        if pinned is None and self._bottom in self._unusable:
+            self._go(self._bottom) or self._settle()
 
     @property
     def name(self) -> str:
@@ -48,17 +57,30 @@ class Climb:
     @property
     def targets(self) -> tuple[str, ...]:
         """The tiers a gate may send the prompt to from here."""
-        return self._names[self.current + 1 : self._top + 1] if self._may_go_up else ()
+        above = range(self.current + 1, self._top + 1) if self._may_go_up else ()
+        return tuple(self._names[index] for index in above if index not in self._unusable)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the current tier must answer because the better ones cannot be loaded."""
+        return self._is_settled
 
     @property
     def is_below_asked(self) -> bool:
-        return self.current < self._asked_bottom
+        return self._is_settled or self.current < self._asked_bottom
 
     def after_verdict(self, target: str | None) -> str | None:
         """Go up after a gate's verdict, to `target` if it is higher; None when none is left."""
         self._declined.add(self.current)
         wanted = self._names.index(target) if target in self._names else self.current + 1
-        return self._go(max(wanted, self.current + 1))
+        return self._go(max(wanted, self.current + 1)) or self._settle()
+
+    def after_unusable(self) -> str | None:
+        """Go on from a tier whose model is missing or does not fit: up, else to the best below."""
+        self._unusable.add(self.current)
+        if not self._may_go_up:
+            return None
+        return self._go(self.current + 1) or self._settle()
 
     def after_too_long(self) -> str | None:
         """Go up past a context that is too small; None when none is left."""
@@ -69,14 +91,15 @@ class Climb:
     def after_failure(self) -> str | None:
         """Go on after a crash or a missing model: up, else once more, else down; else None."""
         self._num_tries[self.current] += 1
-        if self.current < self._top and self._may_go_up:
-            return self._go(self.current + 1)
+        above = self._go(self.current + 1) if self._may_go_up else None
+        if above:
+            return above
         if self._num_tries[self.current] < MAX_TRIES_OF_A_TIER:
             return self.name
         usable = [
             index
             for index in range(self.current)
-            if index not in self._declined and not self._num_tries[index]
+            if index not in self._declined | self._unusable and not self._num_tries[index]
         ]
         # A pinned tier is never replaced; a tier that declined would only invent something.
         if not usable or not self._may_go_up:
@@ -85,9 +108,27 @@ class Climb:
         return self.name
 
     def _go(self, index: int) -> str | None:
-        if index > self._top:
+        usable = (i for i in range(index, self._top + 1) if i not in self._unusable)
+        found = next(usable, None)
+        if found is None:
             return None
-        self.current = index
+        self.current = found
+        return self.name
+
+    def _settle(self) -> str | None:
+        """Let the best tier that can run answer, even one that declined: its betters are not here.
+
+        None when no better one is missing, or nobody can run.
+        """
+        usable = [
+            index
+            for index in range(self._top + 1)
+            if index not in self._unusable and not self._num_tries[index]
+        ]
+        if self._is_settled or not usable or max(self._unusable, default=-1) < usable[-1]:
+            return None
+        self.current = usable[-1]
+        self._is_settled, self._may_go_up = True, False
         return self.name
 
     def _index(self, name: str | None, field: str) -> int | None:

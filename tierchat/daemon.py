@@ -21,17 +21,15 @@ from typing import Protocol
 
 from tierchat import __version__
 from tierchat.admission import Admission
-from tierchat.cascade import Cascade
-from tierchat.config import Settings, load_catalogue, load_settings, parse_keepalive
+from tierchat.config import Settings, load_settings
 from tierchat.errors import EngineCrashed, TierchatError, UnsafePath
-from tierchat.gate_book import GateBook
 from tierchat.http_listener import Http
-from tierchat.model_files import VerifiedFiles
+from tierchat.live_cascade import LiveCascade
 from tierchat.paths import Paths, find_paths, make_private
-from tierchat.pool import MachineMemory, Pool, resident_bytes
+from tierchat.pool import resident_bytes
 from tierchat.recorder import Recorder
 from tierchat.server import Limits, Service
-from tierchat.types import CascadeEvent, DaemonStatus, Prompt, WorkerStatus
+from tierchat.types import CascadeEvent, DaemonStatus, Prompt, Residence, WorkerStatus
 
 GRACE_S = 10.0
 _LAST_STEPS_S = 1.5
@@ -46,24 +44,13 @@ class Answering(Protocol):
     def titler(self, cascade: str) -> str | None: ...
     def status_of_workers(self) -> tuple[WorkerStatus, ...]: ...
     async def preload(self) -> None: ...
+    async def load(self, name: str) -> tuple[Residence, ...]: ...
+    async def unload(self, name: str) -> tuple[Residence, ...]: ...
+    async def reload(self) -> None: ...
     async def close(self) -> None: ...
 
 
 Build = Callable[[Paths, Settings], Answering]
-
-
-def build_cascade(paths: Paths, settings: Settings) -> Cascade:
-    """Put the real parts together: catalogue, pool, cascade."""
-    catalogue = load_catalogue(paths)
-    files = VerifiedFiles(paths.verified_file)
-    pool = Pool(
-        catalogue.models,
-        files,
-        MachineMemory(paths.machine_file),
-        keepalive_s=parse_keepalive(settings.keepalive),
-        num_threads=settings.num_threads,
-    )
-    return Cascade(catalogue, pool, settings.cascade, GateBook(paths.gates_dir, files))
 
 
 class Lock:
@@ -133,6 +120,7 @@ class Daemon:
         limits = limits or Limits()
         service = Service(
             self._recorder,
+            self._answering,
             self._admission,
             self.status,
             self._stopping.set,
@@ -214,7 +202,7 @@ class Daemon:
 
 
 def run_daemon(
-    paths: Paths, settings: Settings, build: Build = build_cascade, limits: Limits | None = None
+    paths: Paths, settings: Settings, build: Build = LiveCascade, limits: Limits | None = None
 ) -> int:
     """Be the daemon of this home; returns the exit code. A second one says so and leaves.
 

@@ -12,7 +12,8 @@ import subprocess
 import sys
 import time
 
-from tierchat.config import load_catalogue, load_settings
+from tierchat.catalogue import load_catalogue
+from tierchat.config import load_settings
 from tierchat.errors import DaemonUnreachable
 from tierchat.paths import Paths, make_private
 

@@ -6,7 +6,6 @@ Does not know printing. llama.cpp is asked in a child process, so that a crash i
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -14,16 +13,17 @@ from importlib import metadata
 from pathlib import Path
 
 from tierchat import __version__
+from tierchat.catalogue import Catalogue, load_catalogue
 from tierchat.client import Client
-from tierchat.config import Catalogue, load_catalogue, load_settings
+from tierchat.config import load_settings
 from tierchat.errors import TierchatError
+from tierchat.gpu_drivers import gpu_drivers, install_line
+from tierchat.hardware import list_devices, num_cores, ram
 from tierchat.model_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
-from tierchat.pool import MachineMemory
-from tierchat.types import Done, Message, Prompt
-
-_LLAMA_TIMEOUT_S = 60
-_ASK_LLAMA = "from tierchat.engine.llama import can_offload; print(can_offload())"
+from tierchat.sizes import memory_text
+from tierchat.types import DeviceInfo, Done, Message, Prompt
+from tierchat.worker_start import MachineMemory
 
 
 @dataclass(frozen=True)
@@ -56,33 +56,29 @@ def examine(paths: Paths) -> Iterator[Finding]:
 def _llama_cpp(_paths: Paths) -> Iterator[Finding]:
     try:
         version = metadata.version("llama-cpp-python")
-        found = subprocess.run(
-            [sys.executable, "-c", _ASK_LLAMA],
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=_LLAMA_TIMEOUT_S,
-        )
-    except (metadata.PackageNotFoundError, subprocess.TimeoutExpired) as error:
+        devices = list_devices()
+    except (metadata.PackageNotFoundError, TierchatError) as error:
         yield Finding("llama.cpp", False, f"does not load: {error}", "reinstall llama-cpp-python")
         return
-    if found.returncode:
-        last = found.stderr.strip().splitlines()[-1:] or [f"exit code {found.returncode}"]
-        yield Finding(
-            "llama.cpp", False, f"{version} does not load: {last[0]}", "reinstall llama-cpp-python"
-        )
-        return
-    yield Finding("llama.cpp", True, f"llama-cpp-python {version}")
-    has_gpu = found.stdout.strip() == "True"
-    yield Finding(
-        "GPU offload",
-        True,
-        "compiled in" if has_gpu else "not compiled in: models run on the CPU",
-        ""
-        if has_gpu
-        else 'for CUDA: CMAKE_ARGS="-DGGML_CUDA=on" pip install --force-reinstall '
-        "--no-cache-dir llama-cpp-python",
-    )
+    backends = ", ".join(dict.fromkeys(device.backend for device in devices))
+    yield Finding("llama.cpp", True, f"llama-cpp-python {version}, backends: {backends}")
+    gpus = [device for device in devices if device.kind == "gpu"]
+    for gpu in gpus:
+        detail = f"{gpu.description}: {memory_text(gpu.free_bytes)} of "
+        yield Finding("GPU", True, f"{detail}{memory_text(gpu.total_bytes)} free ({gpu.backend})")
+    yield from _drivers(gpus)
+
+
+def _drivers(gpus: list[DeviceInfo]) -> Iterator[Finding]:
+    """Say which GPU drivers there are, and the install line that would make use of them."""
+    backends = {gpu.backend for gpu in gpus}
+    found = gpu_drivers()
+    if not found:
+        yield Finding("GPU driver", True, "none found: models run on the CPU")
+    for driver in found:
+        is_used = bool(backends & set(driver.backends))
+        detail = driver.name if is_used else f"{driver.name}, which llama.cpp here does not use"
+        yield Finding("GPU driver", True, detail, "" if is_used else install_line(driver))
 
 
 def _cpu(paths: Paths) -> Iterator[Finding]:
@@ -94,7 +90,9 @@ def _cpu(paths: Paths) -> Iterator[Finding]:
         detail = "repacked weights are switched off: their kernels crashed here once"
     elif is_trap:
         detail = "AMX on a virtual machine: the first crash of its kernels switches them off"
-    yield Finding("CPU", True, detail)
+    yield Finding("CPU", True, f"{num_cores()} cores, {detail}")
+    total, free = ram()
+    yield Finding("RAM", True, f"{memory_text(free)} of {memory_text(total)} free")
 
 
 def _directories(paths: Paths) -> Iterator[Finding]:
@@ -108,13 +106,17 @@ def _directories(paths: Paths) -> Iterator[Finding]:
 def _catalogue(paths: Paths) -> Iterator[Finding]:
     load_settings(paths, os.environ)
     catalogue = load_catalogue(paths)
-    yield Finding("models.toml", True, f"{len(catalogue.models)} models")
+    absent = [s for s in catalogue.models.values() if s.repo and not Path(s.file).exists()]
+    detail = f"{len(catalogue.models)} models, {len(absent)} of them to be pulled when wanted"
+    yield Finding("models.toml", True, detail)
     yield from _models(catalogue, paths)
 
 
 def _models(catalogue: Catalogue, paths: Paths) -> Iterator[Finding]:
     files = VerifiedFiles(paths.verified_file)
     for name, spec in catalogue.models.items():
+        if spec.repo and not Path(spec.file).exists():
+            continue
         try:
             files.check(Path(spec.file), spec.sha256)
         except TierchatError as error:

@@ -17,7 +17,8 @@ import numpy as np
 
 from tierchat import gate_files
 from tierchat.cascade import Cascade
-from tierchat.config import Catalogue, Settings
+from tierchat.catalogue import Catalogue
+from tierchat.config import Settings
 from tierchat.errors import EngineCrashed, UsageError
 from tierchat.evaluation import policies, report
 from tierchat.evaluation.chart import save_chart, terminal_chart
@@ -115,7 +116,7 @@ class _Measuring:
         from tierchat.training import lesson
         from tierchat.training.fit import predict
 
-        spec = self._catalogue.cascades[self._cascade]
+        spec = self._catalogue.effective(self._cascade)
         work = lesson.work_of(spec, self._catalogue, self._paths)
         gates = gate_files.load(self._gate.path)
         async with lesson.workers(self._catalogue, self._paths, self._settings.num_threads) as pool:

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tierchat.config import CascadeSpec, ModelSpec
+from tierchat.catalogue import CascadeSpec, ModelSpec
 from tierchat.gate_files import GateFileBad, GateHead, numbers_file, read_head
 from tierchat.model_files import VerifiedFiles, write_quietly
 

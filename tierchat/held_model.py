@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tierchat import gate_files
+from tierchat.engine.devices import gpu_free_bytes
 from tierchat.engine.engine import Engine, EngineLimits
 from tierchat.engine.llama import LlamaLog, LlamaModel, can_offload
 from tierchat.engine.sequence import Sequence
@@ -19,18 +20,15 @@ from tierchat.engine.template import ChatTemplate
 from tierchat.errors import TemplateError
 from tierchat.gate_files import GateFileBad
 from tierchat.gates import TokenGate
+from tierchat.memory_model import DEFAULT_CONTEXT, MIN_HEAD_SIZE_FOR_F16, num_cells
 from tierchat.protocol import GateOrder, Generate, LoadModel
 from tierchat.request import Request
 from tierchat.row_gate import RowGate, RowGates
 from tierchat.types import KvType, Message, ModelInfo, Sampling
 
-_DEFAULT_CONTEXT = 8192
-_CELLS_FOR_MANY = 8192
 _NUM_WARM_UP_TOKENS = 32
 # Below this a token is computed faster than threads can meet at a barrier.
 _MIN_PARAMETERS_FOR_THREADS = 50_000_000
-# llama.cpp takes 64 half-precision numbers at a time on AVX-512: shorter heads go one by one.
-_MIN_HEAD_SIZE_FOR_F16 = 64
 MARKER = "UNSURE"
 COMMAND = (
     f"If you cannot answer correctly, or are not sure, answer with the one word {MARKER}. "
@@ -49,10 +47,12 @@ class HeldModel:
         """
         self._log = LlamaLog()
         self._is_offloaded = can_offload() and order.gpu_layers != 0
+        free_before = gpu_free_bytes() if self._is_offloaded else 0
         self.model = LlamaModel(
             Path(order.path),
             self._log,
             gpu_layers=order.gpu_layers,
+            gpu_shares=order.gpu_shares,
             use_extra_buffer_types=order.use_extra_buffer_types,
             on_progress=on_progress,
         )
@@ -63,14 +63,12 @@ class HeldModel:
                 "use an instruction-tuned GGUF; base models cannot hold a conversation",
             )
         self.template = ChatTemplate(template)
-        context = order.context or min(self.model.trained_context or 512, _DEFAULT_CONTEXT)
-        # Short contexts get cells for many sequences at once; long ones share and may preempt.
-        cells = max(context, min(context * order.max_sequences, _CELLS_FOR_MANY))
+        context = order.context or min(self.model.trained_context or 512, DEFAULT_CONTEXT)
         self.engine = Engine(
             self.model,
             EngineLimits(
                 context=context,
-                num_cells=cells,
+                num_cells=num_cells(context, order.max_sequences),
                 batch_size=order.batch_size,
                 max_sequences=order.max_sequences,
                 num_threads=order.num_threads or _num_threads(self.model),
@@ -97,6 +95,7 @@ class HeldModel:
             template_sha256=hashlib.sha256(template.encode()).hexdigest(),
             is_gpu_offloaded=self._is_offloaded,
             uses_extra_buffer_types=order.use_extra_buffer_types,
+            gpu_bytes=free_before - gpu_free_bytes() if self._is_offloaded else 0,
         )
 
     def _warm_up(self) -> None:
@@ -212,7 +211,7 @@ def _num_threads(model: LlamaModel) -> int:
 
 def kv_type_of(model: LlamaModel, is_offloaded: bool) -> KvType:
     """Choose the number format of the KV cache for a model whose settings leave it open."""
-    return "q8_0" if model.head_size < _MIN_HEAD_SIZE_FOR_F16 and not is_offloaded else "f16"
+    return "q8_0" if model.head_size < MIN_HEAD_SIZE_FOR_F16 and not is_offloaded else "f16"
 
 
 def _thought_tokens(model: LlamaModel) -> tuple[int, int] | None:

@@ -6,6 +6,8 @@ Does not know catalogues, workers or what is inside a GGUF.
 from __future__ import annotations
 
 import hashlib
+import os
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -25,8 +27,13 @@ class VerifiedFiles:
     def __init__(self, memory: Path) -> None:
         self._memory = memory
 
-    def check(self, path: Path, sha256: str | None) -> None:
-        """Raise ModelMissing or ModelCorrupt unless the file is there and has this hash."""
+    def check(
+        self, path: Path, sha256: str | None, on_hash: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Raise ModelMissing or ModelCorrupt unless the file is there and has this hash.
+
+        `on_hash` hears how many bytes of how many are read, where they must be.
+        """
         try:
             stat = path.stat()
         except OSError as error:
@@ -36,11 +43,11 @@ class VerifiedFiles:
             ) from error
         if not sha256:
             return
-        identity = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino} {stat.st_dev} {sha256}"
+        identity = _identity(stat, sha256)
         known = self._load()
         if known.get(str(path)) == identity:
             return
-        found = hash_file(path)
+        found = hash_file(path, on_hash)
         if found != sha256.lower():
             raise ModelCorrupt(
                 f"{path} is not the file that was published: its sha256 is {found[:12]}..., "
@@ -48,6 +55,10 @@ class VerifiedFiles:
                 "fetch the file again (for a bundled model: reinstall tierchat)",
             )
         self._save({**known, str(path): identity})
+
+    def remember(self, path: Path, sha256: str) -> None:
+        """Note the hash of a file that was hashed as it was written."""
+        self._save({**self._load(), str(path): _identity(path.stat(), sha256)})
 
     def sha256_of(self, path: Path, sha256: str | None) -> str:
         """Return the file's sha256: as published, else hashed once for as long as it is unchanged.
@@ -79,13 +90,22 @@ class VerifiedFiles:
         write_quietly(self._memory, msgspec.json.encode(known))
 
 
-def hash_file(path: Path) -> str:
+def hash_file(path: Path, on_hash: Callable[[int, int], None] | None = None) -> str:
     """Return the sha256 of a file in hexadecimal."""
     digest = hashlib.sha256()
+    num_read = 0
     with path.open("rb") as file:
+        size_bytes = os.fstat(file.fileno()).st_size
         while block := file.read(_BLOCK_BYTES):
             digest.update(block)
+            num_read += len(block)
+            if on_hash:
+                on_hash(num_read, size_bytes)
     return digest.hexdigest()
+
+
+def _identity(stat: os.stat_result, sha256: str) -> str:
+    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino} {stat.st_dev} {sha256}"
 
 
 def write_quietly(path: Path, data: bytes) -> None:

@@ -7,7 +7,7 @@ https://platform.openai.com/docs/api-reference/chat; what tierchat adds is in `x
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
@@ -16,7 +16,6 @@ from tierchat.types import (
     AnswerDelta,
     CascadeEvent,
     Done,
-    LogChange,
     Message,
     Outcome,
     Prompt,
@@ -26,6 +25,7 @@ from tierchat.types import (
     TierOptions,
 )
 
+_Value = TypeVar("_Value")
 ANY_MODEL = "tierchat"
 VERSION_HEADER = "x-tierchat-version"
 _MAX_MESSAGES = 10_000
@@ -127,10 +127,10 @@ def read_request(body: bytes) -> ChatRequest:
     return ChatRequest(prompt=prompt, is_stream=found.stream, user=found.user)
 
 
-def read_change(body: bytes) -> LogChange:
-    """Decode and check a change to the log; raises InvalidRequest naming the field."""
-    change: LogChange = _decode(body, LogChange)
-    return change
+def read_body(body: bytes, kind: type[_Value]) -> _Value:
+    """Decode and check any other body; raises InvalidRequest naming the field."""
+    value: _Value = _decode(body, kind)
+    return value
 
 
 def write_request(prompt: Prompt) -> bytes:

@@ -85,6 +85,11 @@ class Output:
             for line in self._wrapped(harmless(text)) or [""]:
                 self._write(self._styled(line, style) + "\n")
 
+    def question(self, text: str) -> None:
+        """Write a question on stderr, quiet or not, and leave its line open for the answer."""
+        self._close_line()
+        self._write(self._styled(harmless(text), "bold"))
+
     def error(self, message: str, hint: str = "") -> None:
         """Write an error on stderr, quiet or not."""
         self._close_line()

@@ -57,6 +57,21 @@ class Paths:
         return self.data_dir / "gates"
 
     @property
+    def models_dir(self) -> Path:
+        """Model files that were downloaded."""
+        return self.data_dir / "models"
+
+    @property
+    def added_models_file(self) -> Path:
+        """The models that `add` made known; written by us, unlike the user's own."""
+        return self.data_dir / "models.toml"
+
+    @property
+    def cascade_file(self) -> Path:
+        """The name of the cascade that `pull` chose."""
+        return self.data_dir / "cascade"
+
+    @property
     def outcomes_file(self) -> Path:
         """What tiers answered to the prompts of `train` and `eval`."""
         return self.data_dir / "outcomes.sqlite"

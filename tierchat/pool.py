@@ -1,4 +1,5 @@
-"""The workers of a daemon: one child per model, loaded when needed, restarted when it dies.
+"""The workers of a daemon: one child per model, loaded when needed, unloaded when idle or in the
+way.
 
 Does not know tiers or prompts' meaning; cascades ask it for models by name.
 """
@@ -6,94 +7,80 @@ Does not know tiers or prompts' meaning; cascades ask it for models by name.
 from __future__ import annotations
 
 import asyncio
-import logging
-import signal
 import time
-from collections import deque
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import msgspec
-
-from tierchat.config import ModelSpec
-from tierchat.errors import EngineCrashed, ModelCorrupt, TierchatError, UsageError
-from tierchat.model_files import VerifiedFiles, write_quietly
-from tierchat.protocol import Generate, LoadModel, RequestEvent
+from tierchat.catalogue import ModelSpec
+from tierchat.errors import DoesNotFit, EngineCrashed, UsageError
+from tierchat.file_stamp import FileStamp
+from tierchat.planner import ModelPlan, smaller
+from tierchat.protocol import Generate, RequestEvent
+from tierchat.residency import Loaded, Plans, victims
 from tierchat.types import ModelInfo, WorkerState, WorkerStatus
 from tierchat.worker import Worker, WorkerDied
+from tierchat.worker_start import Crashes, Starter, refuse_quarantined
 
-_MAX_CRASHES = 3
-_CRASH_WINDOW_S = 300.0
 _PAGE_BYTES = 4096
-_FAULTS = {signal.SIGILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE}
-_log = logging.getLogger(__name__)
-Launch = Callable[[LoadModel], Awaitable[Worker]]
 
 
 @dataclass
 class _Place:
-    """Where one model's worker lives; None while it is not loaded."""
+    """Where one model's worker lives; None while it is not loaded.
+
+    `plan` is set from the moment memory is set aside for it until that is free again.
+    """
 
     spec: ModelSpec
     worker: Worker | None = None
     info: ModelInfo | None = None
+    plan: ModelPlan | None = None
+    stamp: FileStamp | None = None
+    notice: str = ""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
-    crashes: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=_MAX_CRASHES))
+    crashes: Crashes = field(default_factory=Crashes)
     num_active: int = 0
+    last_used_s: float = 0.0
     expires_s: float | None = None
     timer: asyncio.TimerHandle | None = None
+    was_out_of_memory: bool = False
 
     @property
-    def quarantine_reason(self) -> str:
-        """Why the model may not be started, or nothing."""
-        if len(self.crashes) < _MAX_CRASHES:
-            return ""
-        if time.monotonic() - self.crashes[0][0] > _CRASH_WINDOW_S:
-            return ""
-        return f"{_MAX_CRASHES} crashes within 5 minutes; the last: {self.crashes[-1][1]}"
-
-
-class MachineMemory:
-    """What this machine taught us, in a small JSON file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
+    def has_memory(self) -> bool:
+        """A worker lives, comes or goes; what a dead one had is free."""
+        is_alive = self.worker is not None and self.worker.is_alive
+        return self.plan is not None and (is_alive or self.lock.locked())
 
     @property
-    def uses_extra_buffer_types(self) -> bool:
-        """False once a worker has died of llama.cpp's repacked-weights kernels here."""
-        try:
-            known = msgspec.json.decode(self._path.read_bytes(), type=dict[str, bool])
-        except (OSError, ValueError):
-            return True
-        return known.get("uses_extra_buffer_types", True)
-
-    def forbid_extra_buffer_types(self) -> None:
-        """Remember the choice for every later start."""
-        write_quietly(self._path, msgspec.json.encode({"uses_extra_buffer_types": False}))
+    def is_overwritten(self) -> bool:
+        """The loaded file was written to since: its weights may be anything by now."""
+        return self.stamp is not None and self.stamp.is_overwritten(Path(self.spec.file))
 
 
 class Pool:
-    """Owns every worker. All methods belong to one event loop."""
+    """Owns every worker. All methods belong to one event loop.
+
+    Without `plans` every model is loaded as its entry in the catalogue says, and none makes room
+    for another.
+    """
 
     def __init__(
         self,
         models: Mapping[str, ModelSpec],
-        files: VerifiedFiles,
-        machine: MachineMemory,
+        starter: Starter,
         *,
         keepalive_s: float,
-        num_threads: int = 0,
-        launch: Launch = Worker.start,
+        plans: Plans | None = None,
     ) -> None:
         self._places = {name: _Place(spec) for name, spec in models.items()}
-        self._files = files
-        self._machine = machine
+        self._starter = starter
+        self._plans = plans
         self._keepalive_s = keepalive_s
-        self._num_threads = num_threads
-        self._launch = launch
-        self._unloads: set[asyncio.Task[None]] = set()
+        self._retired: list[_Place] = []
+        self._making_room = asyncio.Lock()
+        self._unloads: set[asyncio.Task[bool]] = set()
+        self._leaving: set[asyncio.Task[None]] = set()
         self._is_closed = False
 
     def is_loaded(self, model: str) -> bool:
@@ -101,30 +88,57 @@ class Pool:
         worker = self._place(model).worker
         return worker is not None and worker.is_alive
 
+    def is_present(self, model: str) -> bool:
+        """Tell whether the model's file is on this machine, or still in memory."""
+        return self.is_loaded(model) or Path(self._place(model).spec.file).exists()
+
     def info(self, model: str) -> ModelInfo | None:
         """Return what the model's worker last reported, or None if it was never loaded."""
         return self._place(model).info
 
-    async def load(self, model: str) -> Worker:
+    async def load_ahead(self, model: str) -> None:
+        """Load a model unless another would have to go for it."""
+        await self.load(model, may_unload=False)
+        # Perhaps no prompt comes for it.
+        self.keep([model], None)
+
+    async def load(self, model: str, *, may_unload: bool = True) -> Worker:
         """Return the model's live worker, starting it if needed.
 
         Raises ModelMissing, ModelCorrupt, EngineCrashed (quarantined, or died loading), ...
         """
         place = self._place(model)
         async with place.lock:
-            if place.worker and place.worker.is_alive:
+            if place.worker and place.worker.is_alive and not place.is_overwritten:
                 return place.worker
             if place.worker:
-                await place.worker.stop()
-                place.worker = None
-            if place.quarantine_reason:
-                raise EngineCrashed(
-                    f"{model} is not started any more: {place.quarantine_reason}",
-                    f"check {place.spec.file}, then `tierchat daemon down`",
-                )
-            place.worker = await self._start(model, place)
-            place.info = place.worker.info
+                # Emptied first: its end is no crash to whom it still serves.
+                worker, place.worker = place.worker, None
+                await worker.stop()
+            place.plan = None
+            if self._is_closed:
+                raise EngineCrashed("the daemon is stopping")
+            refuse_quarantined(model, place.spec, place.crashes)
+            try:
+                await self._make_room(model, place, may_unload)
+                await self._start(model, place)
+            finally:
+                # Memory that was set aside is free again unless a worker has it.
+                place.plan = place.plan if place.worker else None
+            assert place.worker
             return place.worker
+
+    async def unload(self, model: str) -> bool:
+        """End a model's worker now; False if it was not loaded or is busy."""
+        place = self._place(model)
+        self._forget_timer(place)
+        return await self._unload(place)
+
+    def take_notice(self, model: str) -> str:
+        """Return once what a person should know of how the model was loaded."""
+        place = self._place(model)
+        notice, place.notice = place.notice, ""
+        return notice
 
     async def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]:
         """Run one request on a model; closing the iterator cancels it. Never unloads a busy model.
@@ -147,7 +161,10 @@ class Pool:
                 await events.aclose()
         finally:
             place.num_active -= 1
-            if not place.num_active:
+            place.last_used_s = time.monotonic()
+            if place in self._retired:
+                await self._sweep()
+            elif not place.num_active:
                 self._expire_later(model, place, self._keepalive_s)
 
     def keep(self, models: Iterable[str], keepalive_s: float | None) -> None:
@@ -165,12 +182,32 @@ class Pool:
         """Describe every model; `tiers` is left to who knows cascades."""
         return tuple(self._describe(name, place) for name, place in self._places.items())
 
+    async def replace(self, models: Mapping[str, ModelSpec], plans: Plans | None) -> None:
+        """Serve other models from now on; workers of those that are the same stay.
+
+        One whose entry has changed or gone is unloaded, after the answers it is busy with.
+        """
+        self._plans = plans
+        for name, place in list(self._places.items()):
+            if models.get(name) != place.spec:
+                self._retired.append(self._places.pop(name))
+        for name, spec in models.items():
+            self._places.setdefault(name, _Place(spec))
+        await self._sweep()
+
+    async def _sweep(self) -> None:
+        for place in [place for place in self._retired if not place.num_active]:
+            self._forget_timer(place)
+            self._retired.remove(place)
+            await self._unload(place)
+
     async def close(self) -> None:
         """End every child."""
         self._is_closed = True
-        for place in self._places.values():
+        places = [*self._places.values(), *self._retired]
+        for place in places:
             self._forget_timer(place)
-        workers = [place.worker for place in self._places.values() if place.worker]
+        workers = [place.worker for place in places if place.worker]
         await asyncio.gather(*(w.stop() for w in workers), *self._unloads)
 
     def _place(self, model: str) -> _Place:
@@ -178,63 +215,62 @@ class Pool:
             raise UsageError(f"no model named {model!r}; known: {', '.join(self._places)}")
         return self._places[model]
 
-    async def _start(self, model: str, place: _Place) -> Worker:
-        if self._is_closed:
-            raise EngineCrashed("the daemon is stopping")
-        spec = place.spec
-        await asyncio.to_thread(self._files.check, Path(spec.file), spec.sha256)
-        order = LoadModel(
-            name=model,
-            path=spec.file,
-            context=spec.context,
-            max_sequences=spec.max_sequences,
-            gpu_layers=spec.gpu_layers,
-            kv_type=spec.kv_type,
-            num_threads=self._num_threads,
-            use_extra_buffer_types=self._machine.uses_extra_buffer_types,
+    async def _start(self, model: str, place: _Place) -> None:
+        started = await self._starter.start(
+            model, place.spec, place.crashes, place.plan, is_smaller=place.was_out_of_memory
         )
-        try:
-            return await self._launch(order)
-        except WorkerDied as error:
-            self._record_crash(place, error)
-            died = error
-        if died.signal_number in _FAULTS and not died.is_first_decode:
-            # The same bytes would end the next child the same way.
-            raise ModelCorrupt(
-                f"{spec.file} cannot be loaded: {died.message}",
-                "the file is damaged or not a model; fetch it again",
-            ) from died
-        if place.quarantine_reason:
-            raise died
-        # One restart. A fault at the first decode is how AMX kernels end on virtual machines
-        # that lack them, so the restart goes without repacked weights.
-        careful = msgspec.structs.replace(
-            order,
-            use_extra_buffer_types=order.use_extra_buffer_types
-            and died.signal_number not in _FAULTS,
-        )
-        return await self._restart(place, order, careful)
+        place.worker, place.stamp, place.info = started.worker, started.stamp, started.worker.info
+        place.notice = place.notice or started.notice
+        place.last_used_s = time.monotonic()
 
-    async def _restart(self, place: _Place, before: LoadModel, order: LoadModel) -> Worker:
-        try:
-            worker = await self._launch(order)
-        except WorkerDied as error:
-            self._record_crash(place, error)
-            raise
-        if before.use_extra_buffer_types != order.use_extra_buffer_types:
-            self._machine.forbid_extra_buffer_types()
-        return worker
+    async def _make_room(self, model: str, place: _Place, may_unload: bool) -> None:
+        """Set memory aside for a model, unloading idle ones if need be; raises DoesNotFit."""
+        if self._plans is None:
+            return
+        async with self._making_room:
+            if self._leaving:
+                await asyncio.wait(self._leaving)
+            plan = await asyncio.to_thread(self._plans.of, model)
+            if plan is None:
+                return
+            if plan.why:
+                raise DoesNotFit(f"{model} does not fit: it {plan.why}", "use a smaller model")
+            pinned = await asyncio.to_thread(self._plans.pinned)
+            for name in victims(plan, self._loaded(pinned), self._plans.room):
+                victim = self._places[name]
+                # Whoever has its lock by now may be waiting for this very room.
+                is_taken = not may_unload or victim.lock.locked()
+                if is_taken or not await self._unload(victim):
+                    raise DoesNotFit(f"{model} does not fit beside {name}, which is in use")
+            place.plan = plan
+
+    def _loaded(self, pinned: Collection[str]) -> list[Loaded]:
+        return [
+            Loaded(
+                name,
+                place.plan,
+                place.last_used_s,
+                is_busy=place.num_active > 0 or place.lock.locked(),
+                is_pinned=name in pinned,
+            )
+            for name, place in self._places.items()
+            if place.plan and place.has_memory
+        ]
 
     async def _bury(self, place: _Place, worker: Worker, error: WorkerDied) -> None:
         # Every request of a dead worker comes here; the first one clears the place.
-        if place.worker is worker:
-            place.worker = None
-            self._record_crash(place, error)
-            await worker.stop()
-
-    def _record_crash(self, place: _Place, error: TierchatError) -> None:
-        place.crashes.append((time.monotonic(), error.message))
-        _log.warning("%s", error.message)
+        if place.worker is not worker:
+            return
+        plan, place.worker, place.plan = place.plan, None, None
+        if error.is_out_of_memory:
+            # Not a fault of the model: the next worker is given less.
+            place.was_out_of_memory = True
+            can_shrink = plan is not None and smaller(place.spec, plan.setting) is not None
+            what_now = " and is loaded smaller from now on" if can_shrink else ""
+            place.notice = f"{worker.order.name} ran out of memory{what_now}"
+        else:
+            place.crashes.record(error.message)
+        await worker.stop()
 
     def _expire_later(self, model: str, place: _Place, keepalive_s: float) -> None:
         self._forget_timer(place)
@@ -250,23 +286,30 @@ class Pool:
         place.timer = place.expires_s = None
 
     def _unload_soon(self, model: str) -> None:
-        task = asyncio.create_task(self._unload(self._places[model]))
+        task = asyncio.create_task(self.unload(model))
         self._unloads.add(task)
         task.add_done_callback(self._unloads.discard)
 
-    async def _unload(self, place: _Place) -> None:
+    async def _unload(self, place: _Place) -> bool:
         async with place.lock:
             # A prompt may have come while the lock was waited for.
-            if place.worker and not place.num_active:
-                worker, place.worker = place.worker, None
-                await worker.stop()
+            if not place.worker or place.num_active:
+                return False
+            worker, place.worker = place.worker, None
+            end = asyncio.create_task(worker.stop())
+            self._leaving.add(end)
+            end.add_done_callback(self._leaving.discard)
+            await end
+            place.plan = None
+            return True
 
     def _describe(self, name: str, place: _Place) -> WorkerStatus:
         worker = place.worker if place.worker and place.worker.is_alive else None
         expires_in_s = None
         if worker and place.expires_s is not None:
             expires_in_s = max(0.0, place.expires_s - time.monotonic())
-        reason = place.quarantine_reason
+        plan = place.plan if place.has_memory else None
+        reason = place.crashes.quarantine_reason
         state: WorkerState
         if worker:
             state = "busy" if place.num_active else "ready"
@@ -284,6 +327,9 @@ class Pool:
             num_crashes=len(place.crashes),
             expires_in_s=expires_in_s,
             is_gpu_offloaded=bool(worker and place.info and place.info.is_gpu_offloaded),
+            gpu_bytes=place.info.gpu_bytes if worker and place.info else None,
+            planned_ram_bytes=plan.ram_bytes if plan else None,
+            planned_gpu_bytes=sum(plan.gpu_bytes) if plan else None,
             reason=reason,
         )
 

@@ -52,7 +52,8 @@ class GateOrder(Frozen, frozen=True):
 class LoadModel(Frozen, frozen=True, tag="load"):
     """First frame to a worker.
 
-    `context` and `num_threads` 0, `kv_type` None: the worker chooses.
+    `context` and `num_threads` 0, `kv_type` None: the worker chooses. `gpu_shares` divides the
+    offloaded layers between GPUs; one share alone is one GPU alone.
     """
 
     name: str
@@ -62,6 +63,7 @@ class LoadModel(Frozen, frozen=True, tag="load"):
     batch_size: int = 512
     num_threads: int = 0
     gpu_layers: int = -1
+    gpu_shares: tuple[float, ...] = ()
     kv_type: KvType | None = None
     use_extra_buffer_types: bool = True
 

@@ -33,10 +33,18 @@ from tierchat.openai_format import (
     chunk,
     completion,
     error_body,
-    read_change,
+    read_body,
     read_request,
 )
-from tierchat.types import CascadeEvent, DaemonStatus, Done, LogChange, Prompt
+from tierchat.types import (
+    CascadeEvent,
+    DaemonStatus,
+    Done,
+    LogChange,
+    ModelsChange,
+    Prompt,
+    Residence,
+)
 
 _JSON = "application/json"
 
@@ -47,6 +55,14 @@ class Answerer(Protocol):
     def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]: ...
     def cascades(self) -> dict[str, tuple[str, ...]]: ...
     async def change(self, change: LogChange) -> int: ...
+
+
+class Keeper(Protocol):
+    """Who loads and unloads models when asked to, and reads the settings anew."""
+
+    async def load(self, name: str) -> tuple[Residence, ...]: ...
+    async def unload(self, name: str) -> tuple[Residence, ...]: ...
+    async def reload(self) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -66,6 +82,7 @@ class Service:
     def __init__(
         self,
         answerer: Answerer,
+        keeper: Keeper,
         admission: Admission,
         status: Callable[[], DaemonStatus],
         stop: Callable[[], None],
@@ -73,6 +90,7 @@ class Service:
         limits: Limits | None = None,
     ) -> None:
         self._answerer = answerer
+        self._keeper = keeper
         self._admission = admission
         self._status = status
         self._stop = stop
@@ -87,6 +105,9 @@ class Service:
                 Route("/v1/models", self._guarded(self._models)),
                 Route("/healthz", self._guarded(self._health)),
                 Route("/tierchat/status", self._guarded(self._show_status)),
+                Route("/tierchat/load", self._guarded(self._load), methods=["POST"]),
+                Route("/tierchat/unload", self._guarded(self._unload), methods=["POST"]),
+                Route("/tierchat/reload", self._guarded(self._reload), methods=["POST"]),
                 Route("/tierchat/log", self._guarded(self._change_log), methods=["POST"]),
                 Route("/tierchat/shutdown", self._guarded(self._shut_down), methods=["POST"]),
             ],
@@ -162,8 +183,20 @@ class Service:
         return _json(self._status())
 
     async def _change_log(self, request: Request) -> Response:
-        change = read_change(await self._read(request))
+        change = read_body(await self._read(request), LogChange)
         return _json({"changed": await self._answerer.change(change)})
+
+    async def _load(self, request: Request) -> Response:
+        change = read_body(await self._read(request), ModelsChange)
+        return _json(await self._keeper.load(change.name))
+
+    async def _unload(self, request: Request) -> Response:
+        change = read_body(await self._read(request), ModelsChange)
+        return _json(await self._keeper.unload(change.name))
+
+    async def _reload(self, _request: Request) -> Response:
+        await self._keeper.reload()
+        return _json({"status": "reloaded"})
 
     async def _shut_down(self, _request: Request) -> Response:
         self._stop()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import msgspec
 
-from tierchat.config import Catalogue
+from tierchat.catalogue import Catalogue
+from tierchat.sizes import memory_text
 from tierchat.types import DaemonStatus, WorkerStatus
 
-_MIB = 1024 * 1024
 NOT_RUNNING = "the daemon is not running; `tierchat ask` or `tierchat daemon up` starts it"
 
 
@@ -24,7 +24,7 @@ def daemon_lines(status: DaemonStatus | None) -> list[str]:
     state = "stopping" if status.is_stopping else "running"
     return [
         f"{state} (PID {status.pid}), version {status.version}, up {_duration(status.uptime_s)}, "
-        f"{_memory(status.rss_bytes)}",
+        f"{memory_text(status.rss_bytes)}",
         f"{status.num_active} prompts running, {status.num_waiting} waiting",
         f"socket {status.socket}",
     ]
@@ -35,13 +35,13 @@ def worker_lines(status: DaemonStatus | None) -> list[str]:
     if status is None:
         return [NOT_RUNNING]
     rows: list[tuple[str, ...]] = [
-        ("TIER", "MODEL", "STATE", "PID", "MEMORY", "CONTEXT", "UNLOADS IN")
+        ("TIER", "MODEL", "STATE", "PID", "RAM", "GPU", "CONTEXT", "UNLOADS IN")
     ]
     rows += [_worker_row(worker) for worker in status.workers]
     lines = table(rows)
     lines += [f"{w.model}: {w.reason}" for w in status.workers if w.reason]
     loaded = sum(worker.rss_bytes or 0 for worker in status.workers)
-    own = f"daemon {_memory(status.rss_bytes)}, models {_memory(loaded)}"
+    own = f"daemon {memory_text(status.rss_bytes)}, models {memory_text(loaded)}"
     return [*lines, own]
 
 
@@ -73,16 +73,11 @@ def _worker_row(worker: WorkerStatus) -> tuple[str, ...]:
         worker.model,
         worker.state,
         str(worker.pid or "-"),
-        _memory(worker.rss_bytes),
+        memory_text(worker.rss_bytes),
+        memory_text(worker.gpu_bytes or None),
         str(worker.context or "-"),
         expires if is_loaded else "-",
     )
-
-
-def _memory(size: int | None) -> str:
-    if size is None:
-        return "-"
-    return f"{size / _MIB:.0f} MiB" if size < 10 * 1024 * _MIB else f"{size / _MIB / 1024:.1f} GiB"
 
 
 def _duration(seconds: float) -> str:

@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from tierchat.config import CascadeSpec, Catalogue, Settings
+from tierchat.catalogue import CascadeSpec, Catalogue
+from tierchat.config import Settings
 from tierchat.errors import UsageError
 from tierchat.evaluation.history import history_prompts
 from tierchat.evaluation.prompts import GradedPrompt, read_prompts
@@ -89,7 +90,7 @@ def find_cascade(catalogue: Catalogue, name: str) -> CascadeSpec:
     """Look a cascade up; raises UsageError naming those there are."""
     if name not in catalogue.cascades:
         raise UsageError(f"no cascade named {name!r}", f"known: {', '.join(catalogue.cascades)}")
-    return catalogue.cascades[name]
+    return catalogue.effective(name)
 
 
 def find_prompts(source: Source, paths: Paths, num: int, seed: int) -> list[GradedPrompt]:

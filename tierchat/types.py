@@ -59,6 +59,15 @@ class Sampling(Frozen, frozen=True):
     ignore_eos: bool = False
     json_schema: Annotated[str, msgspec.Meta(max_length=100_000)] | None = None
 
+    def filled(self, default: Sampling) -> Sampling:
+        """Keep what is chosen here, and take the default for the rest."""
+        chosen = {
+            field: getattr(default, field)
+            for field in self.__struct_fields__
+            if getattr(self, field) in (None, ())
+        }
+        return msgspec.structs.replace(self, **chosen)
+
 
 _Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-z]{8,32}$")]
 
@@ -199,7 +208,10 @@ class Outcome(Frozen, frozen=True):
 
 
 class ModelInfo(Frozen, frozen=True):
-    """What a worker reports of the model it holds; sizes in bytes, `context` in tokens."""
+    """What a worker reports of the model it holds; sizes in bytes, `context` in tokens.
+
+    `gpu_bytes` is what free GPU memory lost by loading it, as the driver tells.
+    """
 
     name: str
     architecture: str
@@ -214,6 +226,19 @@ class ModelInfo(Frozen, frozen=True):
     template_sha256: str = ""
     is_gpu_offloaded: bool = False
     uses_extra_buffer_types: bool = True
+    gpu_bytes: int = 0
+    tokens_sha256: str = ""
+
+
+class DeviceInfo(Frozen, frozen=True):
+    """One device as llama.cpp lists it; `backend` is such as CUDA, Metal, Vulkan or CPU."""
+
+    name: str
+    description: str
+    kind: Literal["gpu", "cpu"]
+    backend: str
+    total_bytes: int
+    free_bytes: int
 
 
 class Prompt(Frozen, frozen=True):
@@ -287,6 +312,30 @@ class WorkerStatus(Frozen, frozen=True):
     expires_in_s: float | None = None
     is_gpu_offloaded: bool = False
     reason: str = ""
+    gpu_bytes: int | None = None
+    planned_ram_bytes: int | None = None
+    planned_gpu_bytes: int | None = None
+
+
+class Residence(Frozen, frozen=True):
+    """What loading or unloading one model did, measured.
+
+    `ram_bytes` is the resident size of its worker; what GPUs have free is added up over all.
+    """
+
+    model: str
+    has_changed: bool
+    ram_bytes: int = 0
+    gpu_free_before: int = 0
+    gpu_free_after: int = 0
+    seconds: float = 0.0
+    notice: str = ""
+
+
+class ModelsChange(Frozen, frozen=True):
+    """Asks that models be loaded or unloaded: a model, a tier of the default cascade, a cascade."""
+
+    name: Annotated[str, msgspec.Meta(max_length=64)]
 
 
 class DaemonStatus(Frozen, frozen=True):

@@ -18,6 +18,8 @@ from typing import TypeVar
 import msgspec
 
 from tierchat.errors import EngineCrashed, TierchatError, error_from_code
+from tierchat.hardware import num_oom_kills
+from tierchat.memory_words import says_out_of_memory
 from tierchat.protocol import (
     Cancel,
     Delta,
@@ -57,15 +59,22 @@ class Deadlines:
 class WorkerDied(EngineCrashed):
     """The child is gone. `signal_number` names what killed it, if a signal did.
 
-    `is_first_decode` tells that the weights were read and the very first decode was its end.
+    `is_first_decode` tells that the weights were read and the very first decode was its end;
+    `is_out_of_memory` that memory of the machine or of a GPU ran out.
     """
 
     def __init__(
-        self, message: str, *, signal_number: int | None = None, is_first_decode: bool = False
+        self,
+        message: str,
+        *,
+        signal_number: int | None = None,
+        is_first_decode: bool = False,
+        is_out_of_memory: bool = False,
     ) -> None:
         super().__init__(message, "ask again: a new worker is started for the next prompt")
         self.signal_number = signal_number
         self.is_first_decode = is_first_decode
+        self.is_out_of_memory = is_out_of_memory
 
 
 class Worker:
@@ -84,6 +93,7 @@ class Worker:
         self._loading: asyncio.Queue[LoadProgress | Loaded | LoadFailed | None] = asyncio.Queue()
         self._is_warming_up = False
         self._stall = ""
+        self._num_oom_kills = num_oom_kills()
         self._stderr_tail = b""
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -217,11 +227,15 @@ class Worker:
         await asyncio.wait(self._tasks[1:], timeout=_KILL_GRACE_S)
         how = self._stall or _describe_exit(code)
         stage = "" if self.info else " at its first decode" if self._is_warming_up else " loading"
-        last = f": {self._stderr_tail.decode(errors='replace').strip()}"
+        said = self._stderr_tail.decode(errors="replace").strip()
+        # The kernel ends who took the last memory, and counts that.
+        was_killed = code == -signal.SIGKILL and num_oom_kills() > self._num_oom_kills
+        last = f": {said}"
         return WorkerDied(
             f"the worker of {self.order.name} {how}{stage}{last.rstrip(': ')}",
             signal_number=-code if code < 0 else None,
             is_first_decode=self.info is None and self._is_warming_up,
+            is_out_of_memory=was_killed or says_out_of_memory(said),
         )
 
     async def _read(self, reader: asyncio.StreamReader) -> None:

@@ -1,4 +1,4 @@
-"""`tierchat config`: the settings in force, and the cascades."""
+"""`tierchat config`: the settings in force, and the models and cascades."""
 
 from __future__ import annotations
 
@@ -10,18 +10,24 @@ from tierchat.commands.options import Json, our_paths
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
-    app.command()(config)
+    """Register the group and its subcommands."""
+    group = typer.Typer(
+        help="Show the settings and cascades; `check` explains every value.",
+        invoke_without_command=True,
+        rich_markup_mode=None,
+    )
+    group.callback()(_show_by_default)
+    group.command()(check)
+    app.add_typer(group, name="config")
 
 
-def config(json: Json = False) -> None:
-    """Check and print the settings and the cascades.
-
-    Says of each setting where it comes from.
-    """
+def _show_by_default(context: typer.Context, json: Json = False) -> None:
+    if context.invoked_subcommand is not None:
+        return
     import msgspec
 
-    from tierchat.config import load_catalogue, load_settings, setting_sources
+    from tierchat.catalogue import load_catalogue
+    from tierchat.config import load_settings, setting_sources
     from tierchat.output import standard_output
     from tierchat.status_text import catalogue_lines
 
@@ -37,3 +43,16 @@ def config(json: Json = False) -> None:
         output.line(f"{key:<15} {'none' if value is None else value!s:<10} {source}")
     for line in catalogue_lines(catalogue):
         output.line(line)
+
+
+def check(json: Json = False) -> None:
+    """Check all files, and say of every value where it comes from.
+
+    Exit code 2, with file and line, if one is wrong.
+    """
+    from tierchat.config_check import check_json, check_lines
+    from tierchat.output import standard_output
+
+    lines = check_json if json else check_lines
+    for line in lines(our_paths(), os.environ):
+        standard_output().line(line)

@@ -42,7 +42,8 @@ def evaluate(
     """
     import os
 
-    from tierchat.config import load_catalogue, load_settings
+    from tierchat.catalogue import load_catalogue
+    from tierchat.config import load_settings
     from tierchat.eval_run import EvalRequest, run
     from tierchat.output import standard_output
     from tierchat.train_run import Source

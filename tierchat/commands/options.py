@@ -13,6 +13,9 @@ from tierchat.paths import Paths, find_paths
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors on stderr.")]
 
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Do not touch the network.")]
+
 System = Annotated[
     str | None, typer.Option("--system", "-s", metavar="TEXT", help="A system text.")
 ]

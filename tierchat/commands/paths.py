@@ -16,7 +16,7 @@ def paths(json: Json = False) -> None:
     """Print where tierchat keeps its files."""
     import msgspec
 
-    from tierchat.config import shipped_models_file
+    from tierchat.catalogue import shipped_models_file
     from tierchat.output import standard_output
 
     found = our_paths()

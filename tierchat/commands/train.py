@@ -57,7 +57,8 @@ def train(
     """
     import os
 
-    from tierchat.config import load_catalogue, load_settings
+    from tierchat.catalogue import load_catalogue
+    from tierchat.config import load_settings
     from tierchat.output import standard_output
     from tierchat.train_run import Source, TrainRequest, run
 

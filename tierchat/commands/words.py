@@ -28,6 +28,20 @@ def tiers(begun: str) -> list[str]:
     return []
 
 
+def models(begun: str) -> list[str]:
+    """Complete the name of a model."""
+    from tierchat.catalogue import load_catalogue
+
+    with contextlib.suppress(TierchatError):
+        return _matching(begun, load_catalogue(find_paths(os.environ)).models)
+    return []
+
+
+def pullable(begun: str) -> list[str]:
+    """Complete the name of a cascade or a model."""
+    return [*cascades(begun), *models(begun)]
+
+
 def templates(begun: str) -> list[str]:
     """Complete the name of a template."""
     from tierchat import templates
@@ -48,7 +62,7 @@ def conversations(begun: str) -> Iterator[tuple[str, str]]:
 
 
 def _catalogue() -> dict[str, tuple[str, ...]]:
-    from tierchat.config import load_catalogue
+    from tierchat.catalogue import load_catalogue
 
     found = load_catalogue(find_paths(os.environ)).cascades
     return {name: tuple(tier.name for tier in spec.tiers) for name, spec in found.items()}

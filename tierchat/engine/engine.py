@@ -15,20 +15,34 @@ from tierchat.engine.llama import LlamaContext, LlamaModel, Sampler
 from tierchat.engine.sampler import read_signals, token_logprob
 from tierchat.engine.scheduler import Chunk, Scheduler
 from tierchat.engine.sequence import Sequence, Step
-from tierchat.errors import ContextTooLong, EngineCrashed
+from tierchat.errors import ContextTooLong, EngineCrashed, UsageError
+from tierchat.memory_model import BATCH_SIZE, MAX_STATE_BYTES, num_outputs
 from tierchat.types import KvType
+
+# Their graph in llama.cpp ends at the hidden states when those are asked for.
+_STATES_WITHOUT_LOGITS = ("lfm2", "lfm2moe")
 
 
 @dataclass(frozen=True)
 class EngineLimits:
-    """Sizes of an engine. `context` is the most tokens of one sequence, `num_cells` of all."""
+    """Sizes of an engine. `context` is the most tokens of one sequence, `num_cells` of all.
+
+    `max_state_bytes` bounds the saved states of hybrid and recurrent models, in host memory: one
+    state of a published Qwen3.5 has 19 MiB (0.8b) to 150 MiB (27b).
+    """
 
     context: int
     num_cells: int
-    batch_size: int = 512
+    batch_size: int = BATCH_SIZE
     max_sequences: int = 16
     num_threads: int = 1
     kv_type: KvType = "f16"
+    max_state_bytes: int = MAX_STATE_BYTES
+
+    @property
+    def max_outputs(self) -> int:
+        """The most tokens of a batch whose logits can be asked for."""
+        return num_outputs(self.max_sequences)
 
 
 class Engine:
@@ -46,9 +60,11 @@ class Engine:
             max_sequences=limits.max_sequences,
             num_threads=limits.num_threads,
             kv_type=limits.kv_type,
+            max_outputs=limits.max_outputs,
         )
-        self._cache = KvCache(self._context, limits.max_sequences)
-        self._scheduler = Scheduler(self._cache, limits.batch_size)
+        self._cache = KvCache(self._context, limits.max_sequences, limits.max_state_bytes)
+        self._scheduler = Scheduler(self._cache, limits.batch_size, limits.max_outputs)
+        self._architecture = model.metadata("general.architecture")
         self._samplers: dict[int, Sampler] = {}
 
     @property
@@ -56,9 +72,17 @@ class Engine:
         return bool(self._scheduler.running or self._scheduler.waiting)
 
     def add(self, sequence: Sequence) -> None:
-        """Queue a sequence. Raises ContextTooLong when not even one token could be generated."""
+        """Queue a sequence. Raises ContextTooLong when not even one token could be generated.
+
+        Raises UsageError when the model cannot give the hidden states that are asked for.
+        """
         if not sequence.tokens:
             raise ValueError("a sequence needs at least one token")
+        if sequence.num_hidden_states and self._architecture in _STATES_WITHOUT_LOGITS:
+            raise UsageError(
+                f"{self._architecture} models give no hidden states while they answer",
+                "such a tier cannot have a trained gate; set its gate to command or none",
+            )
         if sequence.num_prompt_tokens >= self.limits.context:
             raise ContextTooLong(
                 f"the prompt has {sequence.num_prompt_tokens} tokens, "
@@ -114,7 +138,7 @@ class Engine:
             positions += range(start, end)
             slots += [sequence.slot or 0] * chunk.num_tokens
             outputs += [False] * (chunk.num_tokens - 1) + [chunk.is_last]
-        wants_hidden = any(c.is_last and _wants_hidden_state(c.sequence) for c in chunks)
+        wants_hidden = any(c.is_last and c.sequence.wants_hidden_state for c in chunks)
         return self._context.decode(
             tokens, positions, slots, outputs, wants_hidden_state=wants_hidden
         )
@@ -137,7 +161,7 @@ class Engine:
 
     def _draw_one(self, sequence: Sequence, row: int) -> Step:
         signals = logprob = hidden = None
-        if _wants_hidden_state(sequence):
+        if sequence.wants_hidden_state:
             hidden = self._context.hidden_state(row)
         token = self._context.sample(self._samplers[sequence.id], row)
         # Samplers draw something from any numbers: one look is enough once nobody reads them all.
@@ -164,7 +188,3 @@ class Engine:
             is_broken=is_broken,
             hidden_state=hidden,
         )
-
-
-def _wants_hidden_state(sequence: Sequence) -> bool:
-    return sequence.num_generated < sequence.num_hidden_states

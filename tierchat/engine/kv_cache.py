@@ -8,12 +8,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tierchat.engine.checkpoints import Checkpoints, State
+
+# The next turn repeats a prompt but for its last few tokens: templates open the answer, or the
+# thought before it, in other words than those they later write around an answer given.
+_NUM_UNSTABLE_TOKENS = 16
+# Computing fewer tokens than this again is cheaper than a batch that stops to save a state.
+_MIN_TOKENS_TO_SAVE = 32
+
 
 class Memory(Protocol):
-    """What llama.cpp's memory can do for us."""
+    """What llama.cpp's memory can do for us.
 
+    Without `can_roll_back` a slot goes back only to a state that was saved there; `share` then
+    copies the whole slot, and `restore_state` comes before `forget`.
+    """
+
+    @property
+    def can_roll_back(self) -> bool: ...
     def forget(self, slot: int, start: int) -> bool: ...
     def share(self, source: int, target: int, num_tokens: int) -> None: ...
+    def save_state(self, slot: int) -> State: ...
+    def restore_state(self, slot: int, state: State) -> bool: ...
 
 
 @dataclass
@@ -21,42 +37,55 @@ class _Slot:
     tokens: list[int] = field(default_factory=list)
     is_busy: bool = False
     last_used: int = 0
+    # How many tokens it holds when its state is to be saved, ascending.
+    marks: list[int] = field(default_factory=list)
 
 
 class KvCache:
-    """`max_sequences` slots over one pool of cells; idle slots keep their tokens for reuse."""
+    """`max_sequences` slots over one pool of cells; idle slots keep their tokens for reuse.
 
-    def __init__(self, memory: Memory, max_sequences: int) -> None:
+    `max_state_bytes` bounds the saved states of a memory that cannot roll back.
+    """
+
+    def __init__(self, memory: Memory, max_sequences: int, max_state_bytes: int = 0) -> None:
         self._memory = memory
         self._slots = [_Slot() for _ in range(max_sequences)]
+        self._checkpoints = Checkpoints(max_state_bytes)
         self._clock = 0
 
     @property
     def has_free_slot(self) -> bool:
         return any(not slot.is_busy for slot in self._slots)
 
-    def acquire(self, tokens: list[int]) -> tuple[int, int]:
-        """Take a slot for a prompt; returns it and how many leading tokens it already holds.
+    def acquire(self, tokens: list[int], num_prompt_tokens: int) -> tuple[int, int]:
+        """Take a slot for a sequence; returns it and how many leading tokens it already holds.
 
         At least the last token is always left to compute, since its logits are needed.
         """
-        source, num_common = self._best_prefix(tokens)
-        target = self._slot_to_take(source, num_common)
-        if target != source:
-            self._memory.forget(target, 0)
-            if num_common:
-                self._memory.share(source, target, num_common)
-        elif not self._memory.forget(target, num_common):
-            # Hybrid memories cannot roll back to any position: start again, correctly.
-            self._memory.forget(target, 0)
-            num_common = 0
+        limit = len(tokens) - 1
+        common = [_num_common(slot.tokens, tokens, limit) for slot in self._slots]
+        usable = [self._num_usable(slot, num) for slot, num in enumerate(common)]
+        source = max(range(len(usable)), key=usable.__getitem__)
+        target = self._slot_to_take(source, usable[source])
+        num_held = self._carry_over(source, target, usable[source])
         self._clock += 1
-        self._slots[target] = _Slot(tokens[:num_common], True, self._clock)
-        return target, num_common
+        self._slots[target] = _Slot(tokens[:num_held], True, self._clock)
+        if not self._memory.can_roll_back:
+            self._slots[target].marks = _marks(num_held, max(common), num_prompt_tokens)
+        return target, num_held
+
+    def clip(self, slot: int, num_tokens: int) -> int:
+        """Shorten a chunk of a prompt so that it ends where the state is to be saved."""
+        held = self._slots[slot]
+        return min(num_tokens, held.marks[0] - len(held.tokens)) if held.marks else num_tokens
 
     def extend(self, slot: int, tokens: list[int]) -> None:
         """Record tokens whose cells were just computed."""
-        self._slots[slot].tokens += tokens
+        held = self._slots[slot]
+        held.tokens += tokens
+        if held.marks and held.marks[0] == len(held.tokens):
+            held.marks.pop(0)
+            self._checkpoints.add(slot, len(held.tokens), self._memory.save_state(slot))
 
     def release(self, slot: int) -> None:
         """Give a slot back; its tokens stay for the next prompt that begins like them."""
@@ -67,6 +96,7 @@ class KvCache:
     def drop(self, slot: int) -> None:
         """Give a slot back and free its cells at once."""
         self._memory.forget(slot, 0)
+        self._checkpoints.cut(slot, 0)
         self._slots[slot] = _Slot()
 
     def evict(self) -> bool:
@@ -77,11 +107,34 @@ class KvCache:
         self.drop(min(idle, key=lambda i: self._slots[i].last_used))
         return True
 
-    def _best_prefix(self, tokens: list[int]) -> tuple[int, int]:
-        limit = len(tokens) - 1
-        lengths = [_num_common(slot.tokens, tokens, limit) for slot in self._slots]
-        best = max(range(len(lengths)), key=lengths.__getitem__)
-        return best, lengths[best]
+    def _num_usable(self, slot: int, num_common: int) -> int:
+        """Tell how many of the leading tokens a slot shares with a prompt can be gone on from."""
+        if self._memory.can_roll_back or num_common == len(self._slots[slot].tokens):
+            return num_common
+        return self._checkpoints.longest(slot, num_common)
+
+    def _carry_over(self, source: int, target: int, num_tokens: int) -> int:
+        """Make `target` hold the first tokens of `source`; returns how many it then holds."""
+        num_present = len(self._slots[source].tokens)
+        if target != source:
+            self._memory.forget(target, 0)
+            self._checkpoints.cut(target, 0)
+            if num_tokens:
+                self._memory.share(source, target, num_tokens)
+                self._checkpoints.copy(source, target, num_tokens)
+        if not self._goes_back(target, num_present, num_tokens):
+            # The state of other tokens would make every answer wrong: start again, correctly.
+            self._memory.forget(target, 0)
+            num_tokens = 0
+        self._checkpoints.cut(target, num_tokens)
+        return num_tokens
+
+    def _goes_back(self, slot: int, num_present: int, num_tokens: int) -> bool:
+        if not self._memory.can_roll_back and num_tokens not in (0, num_present):
+            state = self._checkpoints.take(slot, num_tokens)
+            if state is None or not self._memory.restore_state(slot, state):
+                return False
+        return self._memory.forget(slot, num_tokens)
 
     def _slot_to_take(self, source: int, num_common: int) -> int:
         slot = self._slots[source]
@@ -92,6 +145,20 @@ class KvCache:
         idle = [i for i, s in enumerate(self._slots) if not s.is_busy]
         others = [i for i in idle if i != source] or idle
         return min(others, key=lambda i: (bool(self._slots[i].tokens), self._slots[i].last_used))
+
+
+def _marks(num_held: int, num_common: int, num_prompt_tokens: int) -> list[int]:
+    """Choose after how many tokens to save the state of a slot that takes up a prompt.
+
+    Where it leaves what another prompt began with, a third may; and before its unstable end.
+    """
+    end = num_prompt_tokens - _NUM_UNSTABLE_TOKENS
+    marks, last = [], num_held
+    for mark in (min(num_common, end), end):
+        if mark - last >= _MIN_TOKENS_TO_SAVE:
+            marks.append(mark)
+            last = mark
+    return marks
 
 
 def _num_common(held: list[int], wanted: list[int], limit: int) -> int:

@@ -17,7 +17,9 @@ import llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
 
-from tierchat.errors import EngineCrashed, ModelCorrupt, ModelMissing, UsageError
+from tierchat.engine.checkpoints import State
+from tierchat.errors import DoesNotFit, EngineCrashed, ModelCorrupt, ModelMissing, UsageError
+from tierchat.memory_words import says_out_of_memory
 from tierchat.types import KvType, Sampling
 
 Floats = npt.NDArray[np.float32]
@@ -27,8 +29,10 @@ _MAX_TEXT_VALUE = 1 << 20
 _MAX_SEQUENCES = 256
 _KV_TYPES: dict[KvType, int] = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
 NO_KV_SLOT = 1
-
-
+_MEMORY_HINT = 'set a smaller `context`, or `kv_type = "q8_0"`, for this model in models.toml'
+# Only what lies outside the attention cells, which stay where they are.
+_STATE_FLAGS = lib.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY
+_NUM_PROBED_TOKENS = 4
 _SCHEMA_HINT = "use type, properties, required, items, enum, const, minimum and maximum"
 
 
@@ -63,12 +67,14 @@ class LlamaModel:
         log: LlamaLog,
         *,
         gpu_layers: int = -1,
+        gpu_shares: Rows[float] = (),
         use_extra_buffer_types: bool = True,
         on_progress: Callable[[float], None] | None = None,
     ) -> None:
-        """Load `path`; raises ModelMissing or ModelCorrupt (a bad file may also abort us).
+        """Load `path`; raises ModelMissing, DoesNotFit or ModelCorrupt (a bad file may abort us).
 
-        `on_progress` is told the share of the weights read so far, 0..1.
+        `on_progress` is told the share of the weights read so far, 0..1. `gpu_shares` divides the
+        offloaded layers between GPUs.
         """
         if not path.is_file():
             raise ModelMissing(f"no model file at {path}", "check the path in models.toml")
@@ -76,12 +82,18 @@ class LlamaModel:
         params = lib.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
         params.use_extra_bufts = use_extra_buffer_types
+        # Mapped, weights that kernels want in another order would be in memory twice, and a file
+        # that shrinks would end this process.
+        params.load_mode = lib.LLAMA_LOAD_MODE_NONE
+        _divide(params, gpu_shares)
         if on_progress:
             params.progress_callback = lib.llama_progress_callback(
                 lambda share, _data: on_progress(share) is None
             )
         self._model: Any = lib.llama_model_load_from_file(str(path).encode(), params)
         if not self._model:
+            if says_out_of_memory(log.last_errors):
+                raise DoesNotFit(f"no memory for {path.name}: {log.last_errors}", _MEMORY_HINT)
             raise ModelCorrupt(
                 f"{path} does not load: {log.last_errors or 'llama.cpp gave no reason'}",
                 "the file is damaged or incomplete; fetch it again",
@@ -92,6 +104,8 @@ class LlamaModel:
         self.hidden_size: int = lib.llama_model_n_embd(self._model)
         self.head_size: int = self.hidden_size // max(1, lib.llama_model_n_head(self._model))
         self.num_parameters: int = lib.llama_model_n_params(self._model)
+        self.is_hybrid: bool = lib.llama_model_is_hybrid(self._model)
+        self.is_recurrent: bool = lib.llama_model_is_recurrent(self._model)
         self.size_bytes: int = lib.llama_model_size(self._model)
         self.adds_bos: bool = lib.llama_vocab_get_add_bos(self._vocab)
         self.bos_token: int = lib.llama_vocab_bos(self._vocab)
@@ -182,6 +196,7 @@ class LlamaContext:
         max_sequences: int,
         num_threads: int,
         kv_type: KvType = "f16",
+        max_outputs: int = 0,
     ) -> None:
         if not 0 < max_sequences <= _MAX_SEQUENCES:
             raise ValueError(f"max_sequences must be 1..{_MAX_SEQUENCES}, got {max_sequences}")
@@ -189,6 +204,7 @@ class LlamaContext:
         params.n_ctx = num_cells
         params.n_batch = params.n_ubatch = batch_size
         params.n_seq_max = max_sequences
+        params.n_outputs_max = max_outputs
         params.kv_unified = True
         params.type_k = params.type_v = _KV_TYPES[kv_type]
         params.n_threads = params.n_threads_batch = num_threads
@@ -196,13 +212,11 @@ class LlamaContext:
         params.pooling_type = lib.LLAMA_POOLING_TYPE_NONE
         self._context: Any = lib.llama_init_from_model(model.handle, params)
         if not self._context:
-            raise EngineCrashed(
-                f"llama.cpp could not make a context of {num_cells} tokens",
-                "a smaller context needs less memory",
-            )
+            raise DoesNotFit(f"no memory for a context of {num_cells} tokens", _MEMORY_HINT)
         self._memory: Any = lib.llama_get_memory(self._context)
         self._vocabulary_size = model.vocabulary_size
         self._hidden_size = model.hidden_size
+        self._is_recurrent = model.is_recurrent or model.is_hybrid
         self.num_cells: int = lib.llama_n_ctx(self._context)
         self.batch_size = batch_size
         self._allocate_batch(batch_size)
@@ -272,13 +286,42 @@ class LlamaContext:
         """Draw a token from batch row `row`."""
         return int(lib.llama_sampler_sample(sampler.handle, self._context, row))
 
+    @cached_property
+    def can_roll_back(self) -> bool:
+        """Tell whether sequences can forget their end, by trying; first ask with empty memory."""
+        num = min(_NUM_PROBED_TOKENS, self.batch_size)
+        self.decode([0] * num, range(num), [0] * num, [False] * num)
+        was_rolled_back = self.forget(0, 1)
+        self.forget(0, 0)
+        # A recurrent memory may go back a few tokens, where it keeps snapshots, but never to any.
+        return was_rolled_back and not self._is_recurrent
+
     def forget(self, slot: int, start: int) -> bool:
         """Drop the cells of `slot` from position `start` on; False if memory cannot."""
         return bool(lib.llama_memory_seq_rm(self._memory, slot, start, -1))
 
     def share(self, source: int, target: int, num_tokens: int) -> None:
-        """Let `target` see the first `num_tokens` cells of `source`; copies nothing."""
-        lib.llama_memory_seq_cp(self._memory, source, target, 0, num_tokens)
+        """Let `target` see the first `num_tokens` cells of `source`; copies nothing.
+
+        Of a memory that cannot roll back it is all cells and the state after the last of them.
+        """
+        end = num_tokens if self.can_roll_back else -1
+        lib.llama_memory_seq_cp(self._memory, source, target, 0, end)
+
+    def save_state(self, slot: int) -> State:
+        """Copy what the memory of `slot` holds beside its attention cells."""
+        size = lib.llama_state_seq_get_size_ext(self._context, slot, _STATE_FLAGS)
+        state = np.empty(size, np.uint8)
+        data = _pointer(state, ctypes.c_uint8)
+        if lib.llama_state_seq_get_data_ext(self._context, data, size, slot, _STATE_FLAGS) != size:
+            raise EngineCrashed(f"llama.cpp did not save a state of {size} bytes")
+        return state
+
+    def restore_state(self, slot: int, state: State) -> bool:
+        """Put a saved state back; False on failure. Cells after it must be forgotten next."""
+        data, size = _pointer(state, ctypes.c_uint8), state.size
+        done = lib.llama_state_seq_set_data_ext(self._context, data, size, slot, _STATE_FLAGS)
+        return bool(done == size)
 
     def close(self) -> None:
         """Free the KV cache and compute buffers."""
@@ -341,6 +384,25 @@ class Sampler:
         if self.handle:
             lib.llama_sampler_free(self.handle)
             self.handle = None
+
+
+def _divide(params: Any, shares: Rows[float]) -> None:
+    """Tell llama.cpp which GPU takes which share of the layers."""
+    taking = [gpu for gpu, share in enumerate(shares) if share]
+    if len(taking) == 1:
+        # Alone on one GPU, the others are not even opened.
+        params.split_mode, params.main_gpu = lib.LLAMA_SPLIT_MODE_NONE, taking[0]
+    elif taking:
+        params.split_mode = lib.LLAMA_SPLIT_MODE_LAYER
+        padded = (ctypes.c_float * lib.llama_max_devices())(*shares)
+        params.tensor_split = padded
+
+
+def ggml() -> ctypes.CDLL:
+    """Give the loaded library for what the bindings leave out, backends made ready."""
+    lib.llama_backend_init()
+    library: ctypes.CDLL = lib.llama_cpp._lib
+    return library
 
 
 def can_offload() -> bool:

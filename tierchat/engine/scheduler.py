@@ -11,6 +11,9 @@ from dataclasses import dataclass
 from tierchat.engine.kv_cache import KvCache
 from tierchat.engine.sequence import Sequence
 
+# Tokens at a prompt's end that are computed with its hidden state.
+_TAIL = 32
+
 
 @dataclass(frozen=True)
 class Chunk:
@@ -25,11 +28,16 @@ class Chunk:
 
 
 class Scheduler:
-    """First come, first served; a running sequence never waits behind a prompt."""
+    """First come, first served; a running sequence never waits behind a prompt.
 
-    def __init__(self, cache: KvCache, batch_size: int) -> None:
+    A batch that reads hidden states holds at most `max_outputs` tokens: llama.cpp then computes the
+    logits of all of them, and sets memory aside for that.
+    """
+
+    def __init__(self, cache: KvCache, batch_size: int, max_outputs: int) -> None:
         self._cache = cache
         self._batch_size = batch_size
+        self._max_outputs = min(max_outputs, batch_size)
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
 
@@ -43,18 +51,32 @@ class Scheduler:
         """
         while admit and self.waiting and self._cache.has_free_slot:
             sequence = self.waiting.popleft()
-            sequence.slot, num_held = self._cache.acquire(sequence.tokens)
+            sequence.slot, num_held = self._cache.acquire(
+                sequence.tokens, sequence.num_prompt_tokens
+            )
             if sequence.num_generated == 0:
                 sequence.num_cached = num_held
             sequence.num_computed = num_held
             self.running.append(sequence)
-        room = self._batch_size
-        chunks = []
+        return self._fill()
+
+    def _fill(self) -> list[Chunk]:
+        room, num_taken = self._batch_size, 0
+        chunks: list[Chunk] = []
         for sequence in sorted(self.running, key=lambda s: s.num_left > 1):
             num = min(room, sequence.num_left)
+            if num > 1 and sequence.slot is not None:
+                num = self._cache.clip(sequence.slot, num)
+            if num == sequence.num_left and sequence.wants_hidden_state:
+                if num_taken + num > self._max_outputs:
+                    # The end of the prompt is left for a batch of its own.
+                    num = max(0, num - _TAIL)
+                else:
+                    room = min(room, self._max_outputs - num_taken)
             if num == 0:
-                break
+                continue
             chunks.append(Chunk(sequence, num))
+            num_taken += num
             room -= num
         return chunks
 

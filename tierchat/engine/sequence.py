@@ -44,6 +44,11 @@ class Sequence:
         return len(self.tokens) - self.num_prompt_tokens
 
     @property
+    def wants_hidden_state(self) -> bool:
+        """Whether the hidden state is read where the next token is drawn."""
+        return self.num_generated < self.num_hidden_states
+
+    @property
     def num_left(self) -> int:
         """Tokens not yet in the KV cache: many while prefilling, one while decoding."""
         return len(self.tokens) - self.num_computed

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tierchat import gate_files
-from tierchat.config import CascadeSpec, Catalogue
+from tierchat.catalogue import CascadeSpec, Catalogue
 from tierchat.evaluation import metrics, policies
 from tierchat.evaluation.collect import Work, collect
 from tierchat.evaluation.matrix import Matrix
@@ -24,9 +24,10 @@ from tierchat.gate_files import GateHead, GateReport, GateTier, Tradeoff
 from tierchat.model_files import VerifiedFiles
 from tierchat.outcome_store import OutcomeStore
 from tierchat.paths import Paths
-from tierchat.pool import MachineMemory, Pool
+from tierchat.pool import Pool
 from tierchat.row_gate import STAGES
 from tierchat.training.rounds import Budget, Taught, teach
+from tierchat.worker_start import MachineMemory, Starter
 
 _KEEPALIVE_S = 3600.0
 _NUM_RESAMPLES = 200
@@ -37,10 +38,12 @@ async def workers(catalogue: Catalogue, paths: Paths, num_threads: int) -> Async
     """Hold workers of our own, apart from the daemon's, and end them afterwards."""
     pool = Pool(
         catalogue.models,
-        VerifiedFiles(paths.verified_file),
-        MachineMemory(paths.machine_file),
+        Starter(
+            VerifiedFiles(paths.verified_file),
+            MachineMemory(paths.machine_file),
+            num_threads=num_threads,
+        ),
         keepalive_s=_KEEPALIVE_S,
-        num_threads=num_threads,
     )
     try:
         yield pool

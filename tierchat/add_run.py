@@ -1,0 +1,97 @@
+"""`tierchat add` once its options are read: look into the file, load it once, note it.
+
+Does not know typer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tierchat.adding import add_model, hub_model, refuse_taken
+from tierchat.asking_people import confirm
+from tierchat.downloads import Downloader
+from tierchat.errors import TemplateError, UsageError
+from tierchat.gguf_header import read_header
+from tierchat.model_files import VerifiedFiles
+from tierchat.model_text import header_lines
+from tierchat.output import Output
+from tierchat.paths import Paths, make_private
+from tierchat.progress import Bars
+from tierchat.protocol import LoadModel
+from tierchat.sizes import size_text
+from tierchat.worker import Worker
+
+_TRIAL_CONTEXT = 512
+
+
+def add(
+    name: str, place: str, paths: Paths, output: Output, *, is_sure: bool, is_offline: bool
+) -> Iterator[str]:
+    """Yield what the file says of itself; it is known once it has been loaded.
+
+    Raises ModelMissing, ModelCorrupt, TemplateError, DoesNotFit with the reason, UsageError for
+    a name that is taken, and what downloads raise.
+    """
+    entry, path = (
+        _local(name, place, paths)
+        if _is_local(place)
+        else _published(name, place, paths, output, is_sure=is_sure, is_offline=is_offline)
+    )
+    header = read_header(path)
+    yield f"{'file':<16} {path}"
+    yield from header_lines(header)
+    if not header.chat_template:
+        raise TemplateError(
+            f"{path.name} has no chat template",
+            "use an instruction-tuned GGUF; base models cannot hold a conversation",
+        )
+    output.note("loading it once ...")
+    asyncio.run(_try(name, path))
+    add_model(name, entry, paths)
+    yield f'{"loads":<16} yes; it is known as {name} now: tierchat ask -m {name} "2+2"'
+
+
+def _is_local(place: str) -> bool:
+    return Path(place).expanduser().exists() or ":" not in place
+
+
+def _local(name: str, place: str, paths: Paths) -> tuple[dict[str, Any], Path]:
+    path = Path(os.path.abspath(os.path.expanduser(place)))
+    entry = {"file": str(path)}
+    refuse_taken(name, paths, entry)
+    return entry, path
+
+
+def _published(
+    name: str, place: str, paths: Paths, output: Output, *, is_sure: bool, is_offline: bool
+) -> tuple[dict[str, Any], Path]:
+    for directory in (paths.data_dir, paths.state_dir):
+        make_private(directory)
+    with Bars(output) as bars:
+        downloader = Downloader(
+            env=os.environ,
+            verified=VerifiedFiles(paths.verified_file),
+            is_offline=is_offline,
+            on_progress=lambda file, done, total: bars.tell(file.target.name, done, total),
+            on_note=output.note,
+        )
+        found = hub_model(place, downloader, paths, name)
+        refuse_taken(name, paths, found.entry)
+        if not found.file.target.exists():
+            confirm(output, f"Fetch {size_text(found.file.size_bytes or 0)}?", is_sure=is_sure)
+            downloader.check_disk_space([found.file])
+        downloader.fetch(found.file)
+    if not found.file.target.exists():
+        raise UsageError(f"{place} did not arrive")
+    return found.entry, found.file.target
+
+
+async def _try(name: str, path: Path) -> None:
+    order = LoadModel(
+        name=name, path=str(path), context=_TRIAL_CONTEXT, max_sequences=1, gpu_layers=0
+    )
+    await (await Worker.start(order)).stop()

@@ -1,0 +1,139 @@
+"""Making any GGUF known: its header looked at, and an entry written beside the user's own.
+
+Does not know typer or downloads' details. Only `add`, `pull` and `rm` write that file.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tierchat.catalogue import added_models, folder_of, load_catalogue
+from tierchat.downloads import Downloader
+from tierchat.errors import UsageError
+from tierchat.hub_names import HubFile
+from tierchat.paths import Paths, make_private
+
+_NAME = re.compile(r"[^\s/\x00-\x1f:]{1,64}")
+_WRITTEN = ("file", "repo", "revision", "bytes", "sha256")
+_HEAD = "# Written by `tierchat add`, `pull` and `rm`. Your own models.toml wins over it.\n"
+
+
+@dataclass(frozen=True)
+class HubModel:
+    """A file of a repo that the shipped catalogue does not know, as its entry will stand."""
+
+    name: str
+    file: HubFile
+    entry: dict[str, Any]
+
+
+def hub_model(reference: str, downloader: Downloader, paths: Paths, name: str = "") -> HubModel:
+    """Ask the hub about `owner/repo[@revision]:file.gguf`, pinned to the commit it is at now.
+
+    Raises UsageError, NetworkError, ModelMissing.
+    """
+    place, _, file = reference.partition(":")
+    repo, _, revision = place.partition("@")
+    if not file:
+        names = downloader.list_files(repo, revision or "main")
+        raise UsageError(f"{repo} has several files", f"add one: {', '.join(names) or 'no GGUF'}")
+    found = downloader.describe(repo, revision or "main", file)
+    entry = {
+        "repo": repo,
+        "revision": found.commit,
+        "file": file,
+        "bytes": found.size_bytes,
+        **({"sha256": found.sha256} if found.sha256 else {}),
+    }
+    target = paths.models_dir / folder_of(repo, found.commit) / file
+    hub = HubFile(repo, found.commit, file, target, found.size_bytes, found.sha256)
+    return HubModel(name or Path(file).stem.casefold(), hub, entry)
+
+
+def refuse_taken(name: str, paths: Paths, entry: dict[str, Any] | None = None) -> None:
+    """Raise UsageError for what cannot be a name, or is one already.
+
+    One that was added may be added anew where `entry` is of the same file.
+    """
+    if not _NAME.fullmatch(name):
+        raise UsageError(f"{name!r} cannot be a name", "use letters, digits, dots and dashes")
+    known, before = load_catalogue(paths), _entries(paths)["models"].get(name)
+    if before and entry and _place(before) == _place(entry):
+        return
+    hint = f"choose another name: `tierchat add NAME FILE`; `tierchat show {name}` describes it"
+    for kind, names in (("model", known.models), ("cascade", known.cascades)):
+        if name in names:
+            raise UsageError(f"there is a {kind} named {name} already", hint)
+
+
+def add_model(name: str, entry: dict[str, Any], paths: Paths) -> None:
+    """Write the entry of a model, and a cascade of it alone; raises UsageError if it is taken."""
+    refuse_taken(name, paths, entry)
+    known = load_catalogue(paths)
+    added = _entries(paths)
+    added["models"][name] = entry
+    if name not in known.cascades:
+        added["cascades"][name] = {"tiers": [{"name": "S", "model": name}]}
+    _write(paths, added)
+
+
+def forget_model(name: str, paths: Paths) -> bool:
+    """Remove an entry that `add_model` made; False if there is none.
+
+    Raises UsageError while a cascade of the user's own stands on it.
+    """
+    added = _entries(paths)
+    if name not in added["models"]:
+        return False
+    users = [
+        cascade
+        for cascade, spec in load_catalogue(paths).cascades.items()
+        if name in spec.models and cascade not in added["cascades"]
+    ]
+    if users:
+        raise UsageError(f"{name} is a tier of {', '.join(users)}", "change your models.toml first")
+    del added["models"][name]
+    added["cascades"].pop(name, None)
+    _write(paths, added)
+    return True
+
+
+def _entries(paths: Paths) -> dict[str, dict[str, Any]]:
+    plain: dict[str, dict[str, Any]] = msgspec.to_builtins(added_models(paths))
+    return {
+        kind: {name: _set_keys(entry) for name, entry in plain[kind].items()}
+        for kind in ("models", "cascades")
+    }
+
+
+def _place(entry: dict[str, Any]) -> tuple[str, str]:
+    return entry.get("repo", ""), entry["file"]
+
+
+def _set_keys(entry: dict[str, Any]) -> dict[str, Any]:
+    """Leave out what stands at its default."""
+    kept = {key: value for key, value in entry.items() if key in _WRITTEN and value}
+    if "tiers" in entry:
+        kept["tiers"] = [{"name": t["name"], "model": t["model"]} for t in entry["tiers"]]
+    return kept
+
+
+def _write(paths: Paths, entries: dict[str, dict[str, Any]]) -> None:
+    lines = [_HEAD]
+    for name, entry in entries["models"].items():
+        lines.append(f"\n[models.{json.dumps(name)}]\n")
+        lines += [f"{key} = {json.dumps(value)}\n" for key, value in entry.items()]
+    for name, entry in entries["cascades"].items():
+        for tier in entry["tiers"]:
+            lines.append(f"\n[[cascades.{json.dumps(name)}.tiers]]\n")
+            lines += [f"{key} = {json.dumps(value)}\n" for key, value in tier.items()]
+    make_private(paths.data_dir)
+    part = paths.added_models_file.with_suffix(".part")
+    part.write_text("".join(lines), "utf-8")
+    part.replace(paths.added_models_file)

@@ -1,0 +1,267 @@
+"""The models and cascades, read from the shipped models.toml and the user's, and checked.
+
+Does not know settings, downloads or workers; `Catalogue` is a plain value.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+
+import tierchat
+from tierchat.errors import ConfigError
+from tierchat.own_toml import decode_toml, parse_toml, read_own
+from tierchat.paths import Paths
+from tierchat.types import Frozen, GateKind, KvType, Sampling
+
+Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\s/\x00-\x1f]+$")]
+Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{64}$")]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+# What llama.cpp takes: a C int.
+CInt = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+FileName = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
+Repo = Annotated[str, msgspec.Meta(pattern=r"^([\w.-]+/[\w.-]+)?$", max_length=200)]
+_PUBLISHED = ("repo", "revision", "bytes", "sha256")
+Revision = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]*$", max_length=100)]
+
+
+class ModelSpec(Frozen, frozen=True):
+    """One GGUF: a file here, or `file` of a `repo` at `revision`, to be pulled.
+
+    `bytes` and `sha256` are of the published file. `parameters` (and of them `active_parameters`
+    at every token, where experts take turns), `max_context`, `kv_bytes_per_token` (fp16) and,
+    for hybrid memory, `state_bytes_per_sequence` serve plans before the file is here. `context` 0
+    lets the planner choose, as `gpu_layers` -1 and no `kv_type` do. `sampling` is the family's own
+    advice, `think_sampling` that for thinking; `has_think_switch` tells that the template takes
+    `enable_thinking`.
+    """
+
+    file: FileName = ""
+    repo: Repo = ""
+    revision: Revision = ""
+    bytes: Count = 0
+    sha256: Sha256 | None = None
+    license: str = ""
+    description: str = ""
+    parameters: Count = 0
+    active_parameters: Count = 0
+    max_context: CInt = 0
+    kv_bytes_per_token: Count = 0
+    state_bytes_per_sequence: Count = 0
+    has_think_switch: bool = False
+    sampling: Sampling = Sampling()
+    think_sampling: Sampling = Sampling()
+    context: CInt = 0
+    max_sequences: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
+    gpu_layers: Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)] = -1
+    kv_type: KvType | None = None
+
+
+class TierSpec(Frozen, frozen=True):
+    """One rung: a model and how hard it may try.
+
+    `gate` is what decides until `tierchat train` has taught better: `token` for models with an
+    escalate token of their own, `command` asks in words.
+    """
+
+    name: Name
+    model: str
+    gate: GateKind = "command"
+    think: bool | None = None
+    escalate_threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    answer_threshold: Annotated[float, msgspec.Meta(le=0)] | None = None
+    sampling: Sampling = Sampling()
+
+
+class CascadeSpec(Frozen, frozen=True):
+    """Ordered tiers, cheapest first.
+
+    `knows` and `advice` are what a person is told when nobody can answer.
+    """
+
+    tiers: tuple[TierSpec, ...] = ()
+    description: str = ""
+    hold_back: Annotated[int, msgspec.Meta(ge=1, le=256)] = 8
+    knows: str = ""
+    advice: str = ""
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """Name the models, each once, cheapest first."""
+        return tuple(dict.fromkeys(tier.model for tier in self.tiers))
+
+
+class Catalogue(Frozen, frozen=True):
+    """All models and cascades by name; files are absolute paths."""
+
+    models: dict[str, ModelSpec] = msgspec.field(default_factory=dict)
+    cascades: dict[str, CascadeSpec] = msgspec.field(default_factory=dict)
+
+    def effective(self, cascade: str, think: bool | None = None) -> CascadeSpec:
+        """Give a cascade with all that its tiers leave open filled in; `think` overrides theirs."""
+        spec = self.cascades[cascade]
+        tiers = tuple(self._effective(tier, think) for tier in spec.tiers)
+        return msgspec.structs.replace(spec, tiers=tiers)
+
+    def _effective(self, tier: TierSpec, think: bool | None) -> TierSpec:
+        model = self.models[tier.model]
+        think = tier.think if think is None else think
+        if think is None and model.has_think_switch:
+            # The default differs by size within one family, so it is always said.
+            think = False
+        advice = model.think_sampling if think else model.sampling
+        return msgspec.structs.replace(tier, think=think, sampling=tier.sampling.filled(advice))
+
+
+class Origin(Frozen, frozen=True):
+    """Where an entry of the catalogue comes from: for each of its keys, a file."""
+
+    kind: Literal["models", "cascades"]
+    name: str
+    keys: dict[str, str]
+
+
+def load_catalogue(paths: Paths) -> Catalogue:
+    """Read the shipped models.toml and the user's; the user's keys win, entry by entry.
+
+    Raises ConfigError with file, line and the nearest known key.
+    """
+    sources = _sources(paths)
+    data = _merged(sources)
+    for name, entry in data["models"].items():
+        giver = next((s for s in sources if s.holds("models", name, "file")), None)
+        entry["file"] = _place_of(entry, giver, paths)
+    catalogue = msgspec.convert(data, Catalogue)
+    for source in sources:
+        source.check(catalogue)
+    return catalogue
+
+
+def origins(paths: Paths) -> Iterator[Origin]:
+    """Tell for every entry of the catalogue which file each of its keys comes from."""
+    sources = _sources(paths)
+    for kind, entries in _merged(sources).items():
+        for name, entry in entries.items():
+            keys = {
+                key: str(next(s.file for s in sources if s.holds(kind, name, key))) for key in entry
+            }
+            yield msgspec.convert({"kind": kind, "name": name, "keys": keys}, Origin)
+
+
+def added_models(paths: Paths) -> Catalogue:
+    """Read what `add` has written, entries as they stand there."""
+    return _Source.of(paths.added_models_file).catalogue
+
+
+def shipped_models_file() -> Path:
+    """Find models.toml inside the wheel, or beside the package in a source tree."""
+    inside = Path(tierchat.__file__).parent / "models.toml"
+    return inside if inside.exists() else inside.parent.parent / "models.toml"
+
+
+def folder_of(repo: str, revision: str) -> str:
+    """Name the folder for the files of a repo at a revision."""
+    return f"{repo.replace('/', '--')}@{revision[:12] or 'main'}"
+
+
+class _Source:
+    """One models.toml: its text, and what stands in it, checked key by key."""
+
+    def __init__(self, file: Path, text: str) -> None:
+        self.file = file
+        self._text = text
+        # Every key is checked here, where its line is known; entries need not be whole yet.
+        self.catalogue = decode_toml(text, file, Catalogue)
+        self.data: dict[str, Any] = parse_toml(text, file)
+
+    @classmethod
+    def shipped(cls) -> _Source:
+        file = shipped_models_file()
+        try:
+            return cls(file, file.read_text("utf-8"))
+        except OSError as error:
+            raise ConfigError(
+                f"cannot read {file}: {error.strerror}",
+                "it came with tierchat: install that again",
+            ) from error
+
+    @classmethod
+    def of(cls, file: Path) -> _Source:
+        return cls(file, read_own(file) or "")
+
+    def holds(self, kind: str, name: str, key: str) -> bool:
+        return key in self.data.get(kind, {}).get(name, {})
+
+    def check(self, catalogue: Catalogue) -> None:
+        """Check the entries this file begins or changes, as they stand once merged."""
+        for name in self.data.get("models", {}):
+            if not Path(catalogue.models[name].file).name:
+                raise self._error(("models", name), f"model {name} has no `file`", "name its GGUF")
+        for name in self.data.get("cascades", {}):
+            self._check_cascade(name, catalogue.cascades[name], catalogue.models)
+
+    def _check_cascade(self, name: str, spec: CascadeSpec, models: Mapping[str, ModelSpec]) -> None:
+        if not spec.tiers:
+            raise self._error(
+                ("cascades", name),
+                f"cascade {name} has no tiers",
+                f"add [[cascades.{name}.tiers]] with a name and a model",
+            )
+        seen: set[str] = set()
+        for index, tier in enumerate(spec.tiers):
+            place = ("cascades", name, "tiers", index)
+            if tier.model not in models:
+                raise self._error(
+                    (*place, "model"),
+                    f"tier {tier.name} has no model {tier.model!r}",
+                    f"known models: {', '.join(models)}",
+                )
+            if tier.name.casefold() in seen:
+                raise self._error(
+                    (*place, "name"),
+                    f"two tiers of cascade {name} are named {tier.name}",
+                    "large and small letters count as the same",
+                )
+            seen.add(tier.name.casefold())
+
+    def _error(self, place: tuple[str | int, ...], what: str, hint: str) -> ConfigError:
+        from tierchat.toml_places import find_line
+
+        return ConfigError(f"{self.file}, line {find_line(self._text, place)}: {what}", hint)
+
+
+def _sources(paths: Paths) -> tuple[_Source, ...]:
+    """Read all files; the first one that has a key decides it."""
+    own, added = _Source.of(paths.models_file), _Source.of(paths.added_models_file)
+    return own, added, _Source.shipped()
+
+
+def _merged(sources: Sequence[_Source]) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = {"models": {}, "cascades": {}}
+    for source in reversed(sources):
+        for kind, entries in found.items():
+            for name, entry in source.data.get(kind, {}).items():
+                before = entries.get(name, {})
+                if "file" in entry and "repo" not in entry:
+                    # Another file in the place of the published one has nothing of it for sure.
+                    before = {key: v for key, v in before.items() if key not in _PUBLISHED}
+                entries[name] = {**before, **entry}
+    return found
+
+
+def _place_of(entry: Mapping[str, Any], giver: _Source | None, paths: Paths) -> str:
+    """Give the absolute path of a model's file."""
+    file = entry.get("file", "")
+    if not file or giver is None:
+        return "/"
+    if entry.get("repo"):
+        return str(paths.models_dir / folder_of(entry["repo"], entry.get("revision", "")) / file)
+    # Unlike Path.expanduser this leaves the home of a user nobody knows as it stands.
+    file = os.path.expanduser(file)
+    if giver.file == shipped_models_file():
+        return str(Path(tierchat.__file__).parent / file)
+    return str(giver.file.parent / file)

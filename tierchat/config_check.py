@@ -1,0 +1,82 @@
+"""Every effective value of settings, models and cascades, and which file it comes from.
+
+Does not know streams.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tierchat.catalogue import Origin, load_catalogue, origins, shipped_models_file
+from tierchat.config import load_settings, setting_sources
+from tierchat.errors import ConfigError
+from tierchat.paths import Paths
+from tierchat.status_text import table
+
+
+def check_lines(paths: Paths, env: Mapping[str, str]) -> Iterator[str]:
+    """Explain everything, own values first; raises ConfigError naming the place of a mistake."""
+    settings, sources = load_settings(paths, env), setting_sources(paths, env)
+    catalogue = load_catalogue(paths)
+    if settings.cascade not in catalogue.cascades:
+        raise ConfigError(
+            f"cascade = {settings.cascade!r} ({sources['cascade']}): there is none of that name",
+            f"known: {', '.join(catalogue.cascades)}",
+        )
+    for file in (paths.config_file, paths.models_file, paths.added_models_file):
+        yield f"{'read' if file.exists() else 'not there':<10} {file}"
+    yield f"{'read':<10} {shipped_models_file()}"
+    rows: list[tuple[str, ...]] = [("KEY", "VALUE", "FROM")]
+    rows += [(key, _shown(getattr(settings, key)), source) for key, source in sources.items()]
+    values: dict[str, dict[str, Any]] = msgspec.to_builtins(catalogue)
+    for origin in origins(paths):
+        rows += _rows(origin, values[origin.kind][origin.name])
+    yield from table(rows)
+    yield f"{len(catalogue.models)} models and {len(catalogue.cascades)} cascades, all in order"
+
+
+def check_json(paths: Paths, env: Mapping[str, str]) -> Iterator[str]:
+    """The same as one JSON line."""
+    settings, sources = load_settings(paths, env), setting_sources(paths, env)
+    values: dict[str, dict[str, Any]] = msgspec.to_builtins(load_catalogue(paths))
+    found: dict[str, Any] = {
+        "settings": {
+            key: {"value": getattr(settings, key), "from": source}
+            for key, source in sources.items()
+        }
+    }
+    for origin in origins(paths):
+        entry = values[origin.kind][origin.name]
+        found.setdefault(origin.kind, {})[origin.name] = {
+            key: {"value": entry[key], "from": source} for key, source in origin.keys.items()
+        }
+    yield msgspec.json.encode(found).decode()
+
+
+def _rows(origin: Origin, entry: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
+    for key, source in origin.keys.items():
+        name = f"{origin.kind}.{origin.name}.{key}"
+        if key == "tiers":
+            for index, tier in enumerate(entry[key]):
+                told = {k: v for k, v in tier.items() if v not in (None, {}, "")}
+                told.pop("sampling", None)
+                yield (f"{name}[{index}]", _shown(told), _place(source))
+        else:
+            yield (name, _shown(entry[key]), _place(source))
+
+
+def _place(source: str) -> str:
+    return "shipped" if Path(source) == shipped_models_file() else source
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, dict):
+        told = {key: v for key, v in value.items() if v not in (None, [], False)}
+        return ", ".join(f"{key} {_shown(v)}" for key, v in told.items())
+    if isinstance(value, str) and len(value) > 60:
+        return f"{value[:28]}...{value[-28:]}".replace("\n", " ")
+    return "none" if value is None else str(value)

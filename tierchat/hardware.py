@@ -1,0 +1,152 @@
+"""What this machine has: GPUs as llama.cpp sees them, memory, cores.
+
+llama.cpp is asked in a child process, so that a broken driver is a finding and not our end. Does
+not know models.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+
+import msgspec
+
+from tierchat.errors import EngineCrashed
+from tierchat.types import DeviceInfo, Frozen
+
+_TIMEOUT_S = 60
+_COMMAND = (sys.executable, "-m", "tierchat.engine.devices")
+_CGROUP_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
+_CGROUP_USAGE = ("/sys/fs/cgroup/memory.current", "/sys/fs/cgroup/memory/memory.usage_in_bytes")
+_CGROUP_STAT = ("/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat")
+_CGROUP_CPU = Path("/sys/fs/cgroup/cpu.max")
+_SIBLINGS = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
+_NVIDIA = Path("/proc/driver/nvidia/version")
+
+
+class Machine(Frozen, frozen=True):
+    """GPUs, RAM in bytes, and the cores we may use (hyper-threads of one core count once)."""
+
+    gpus: tuple[DeviceInfo, ...] = ()
+    ram_total_bytes: int = 0
+    ram_free_bytes: int = 0
+    num_cores: int = 1
+    backends: tuple[str, ...] = ()
+
+
+def look() -> Machine:
+    """Look at the machine; raises EngineCrashed when llama.cpp cannot even list devices."""
+    devices = list_devices() if has_gpu_library() else ()
+    total, free = ram()
+    return Machine(
+        gpus=tuple(device for device in devices if device.kind == "gpu"),
+        ram_total_bytes=total,
+        ram_free_bytes=free,
+        num_cores=num_cores(),
+        backends=tuple(dict.fromkeys(device.backend for device in devices)) or ("CPU",),
+    )
+
+
+def has_gpu_library() -> bool:
+    """Tell whether llama.cpp was installed with a library for GPUs, without loading it."""
+    found = importlib.util.find_spec("llama_cpp")
+    if found is None or found.origin is None:
+        return False
+    names = {path.name for path in (Path(found.origin).parent / "lib").glob("*ggml-*")}
+    return any(not re.search("ggml-(base|cpu|blas)", name) for name in names)
+
+
+def list_devices() -> tuple[DeviceInfo, ...]:
+    """Ask llama.cpp, in a child, which devices it can use and how much memory they have free."""
+    try:
+        found = subprocess.run(
+            _COMMAND, capture_output=True, timeout=_TIMEOUT_S, check=True, stdin=subprocess.DEVNULL
+        )
+        return msgspec.json.decode(found.stdout, type=tuple[DeviceInfo, ...])
+    except subprocess.TimeoutExpired as error:
+        raise EngineCrashed(
+            f"llama.cpp did not list its devices within {_TIMEOUT_S} s", "is the driver stuck?"
+        ) from error
+    except subprocess.CalledProcessError as error:
+        last = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
+        raise EngineCrashed(
+            f"llama.cpp does not load: {''.join(last) or f'exit code {error.returncode}'}",
+            "reinstall llama-cpp-python; `tierchat doctor` looks closer",
+        ) from error
+    except msgspec.DecodeError as error:
+        raise EngineCrashed("llama.cpp lists its devices in words we do not know") from error
+
+
+def ram() -> tuple[int, int]:
+    """Return the bytes of RAM that there are, and that are free for us; a container's limit counts.
+
+    Memory that only caches files is free.
+    """
+    total, free = _system_ram()
+    limit, usage = _first_number(_CGROUP_LIMITS), _first_number(_CGROUP_USAGE)
+    if limit is not None and limit < total:
+        cached = _inactive_file_bytes()
+        return limit, max(0, min(free, limit - (usage or 0) + cached))
+    return total, free
+
+
+def num_cores() -> int:
+    """Count the cores we may use: affinity and a container's quota count, hyper-threads do not."""
+    if hasattr(os, "sched_getaffinity"):
+        allowed: Iterable[int] = os.sched_getaffinity(0)
+    else:
+        allowed = range(os.cpu_count() or 1)
+    cores = {_read(_SIBLINGS.format(cpu)) or str(cpu) for cpu in allowed}
+    quota = re.fullmatch(r"(\d+) (\d+)\s*", _read(_CGROUP_CPU) or "")
+    most = max(1, round(int(quota[1]) / int(quota[2]))) if quota else len(cores)
+    return max(1, min(len(cores), most))
+
+
+def num_oom_kills() -> int:
+    """Count the processes that Linux has ended because memory ran out, since it was started."""
+    found = re.search(r"^oom_kill (\d+)$", _read("/proc/vmstat") or "", re.MULTILINE)
+    return int(found[1]) if found else 0
+
+
+def nvidia_driver() -> str:
+    """Return the version of the NVIDIA driver, or nothing."""
+    found = re.search(r"Kernel Module\D*?([\d.]+)", _read(_NVIDIA) or "")
+    return found[1] if found else ""
+
+
+def _system_ram() -> tuple[int, int]:
+    lines = re.findall(r"(\w+):\s+(\d+) kB", _read("/proc/meminfo") or "")
+    found = {name: int(number) * 1024 for name, number in lines}
+    if "MemTotal" in found:
+        return found["MemTotal"], found.get("MemAvailable", found.get("MemFree", 0))
+    # macOS tells the total this way; what its file cache would give up is not told at all.
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    return total, int(total * 0.7)
+
+
+def _inactive_file_bytes() -> int:
+    for path in _CGROUP_STAT:
+        found = re.search(r"^(?:total_)?inactive_file (\d+)$", _read(path) or "", re.MULTILINE)
+        if found:
+            return int(found[1])
+    return 0
+
+
+def _first_number(paths: Iterable[str]) -> int | None:
+    for path in paths:
+        text = (_read(path) or "").strip()
+        if text.isdecimal():
+            return int(text)
+    return None
+
+
+def _read(path: str | Path) -> str | None:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return None

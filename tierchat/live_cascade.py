@@ -1,0 +1,108 @@
+"""The real parts put together from the files of one home, and again when the files change.
+
+Does not know HTTP or the daemon's life.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import functools
+import os
+import time
+from collections.abc import Callable
+
+from tierchat import hardware
+from tierchat.cascade import Cascade
+from tierchat.catalogue import Catalogue, load_catalogue
+from tierchat.config import Settings, load_settings, parse_keepalive
+from tierchat.errors import UsageError
+from tierchat.gate_book import GateBook
+from tierchat.hardware import Machine
+from tierchat.model_files import VerifiedFiles
+from tierchat.paths import Paths
+from tierchat.pool import Pool, resident_bytes
+from tierchat.residency import Plans
+from tierchat.types import Residence
+from tierchat.worker_start import MachineMemory, Starter
+
+
+class LiveCascade(Cascade):
+    """The cascades of a home, with the workers behind them. One event loop owns it."""
+
+    def __init__(self, paths: Paths, settings: Settings) -> None:
+        catalogue = load_catalogue(paths)
+        files = VerifiedFiles(paths.verified_file)
+        machine = MachineMemory(paths.machine_file)
+        self._paths = paths
+        # Looked at once, while none of our models is loaded.
+        self._look = functools.cache(hardware.look)
+        self._pool = Pool(
+            catalogue.models,
+            Starter(files, machine, num_threads=settings.num_threads),
+            keepalive_s=parse_keepalive(settings.keepalive),
+            plans=_plans(catalogue, settings, self._look),
+        )
+        super().__init__(catalogue, self._pool, settings.cascade, GateBook(paths.gates_dir, files))
+
+    async def reload(self) -> None:
+        """Read catalogue and settings anew; raises ConfigError and leaves all as it was."""
+        settings, catalogue = load_settings(self._paths, os.environ), load_catalogue(self._paths)
+        # What raises comes first.
+        plans = _plans(catalogue, settings, self._look)
+        self.replace(catalogue, settings.cascade)
+        await self._pool.replace(catalogue.models, plans)
+
+    async def load(self, name: str) -> tuple[Residence, ...]:
+        """Load a model, a tier's or all of a cascade, smallest first, and measure what it took."""
+        return tuple([await self._load(model) for model in self.models_named(name)])
+
+    async def unload(self, name: str) -> tuple[Residence, ...]:
+        """Unload likewise; raises UsageError for one that is answering."""
+        return tuple([await self._unload(model) for model in self.models_named(name)])
+
+    async def _load(self, model: str) -> Residence:
+        was_loaded = self._pool.is_loaded(model)
+        before, began_s = await _gpu_free(), time.monotonic()
+        worker = await self._pool.load(model)
+        seconds = time.monotonic() - began_s
+        self._pool.keep([model], None)
+        return Residence(
+            model=model,
+            has_changed=not was_loaded,
+            ram_bytes=resident_bytes(worker.pid) or 0,
+            gpu_free_before=before,
+            gpu_free_after=await _gpu_free(),
+            seconds=seconds,
+            notice=self._pool.take_notice(model),
+        )
+
+    async def _unload(self, model: str) -> Residence:
+        before, began_s = await _gpu_free(), time.monotonic()
+        ram_bytes = next((w.rss_bytes for w in self._pool.status() if w.model == model), None)
+        has_changed = await self._pool.unload(model)
+        if not has_changed and self._pool.is_loaded(model):
+            raise UsageError(f"{model} is answering a prompt", "try again when it is idle")
+        seconds = time.monotonic() - began_s
+        return Residence(
+            model=model,
+            has_changed=has_changed,
+            ram_bytes=ram_bytes or 0,
+            gpu_free_before=before,
+            gpu_free_after=await _gpu_free(),
+            seconds=seconds,
+        )
+
+
+def _plans(catalogue: Catalogue, settings: Settings, look: Callable[[], Machine]) -> Plans:
+    if settings.cascade not in catalogue.cascades:
+        raise UsageError(
+            f"no cascade named {settings.cascade!r}", f"known: {', '.join(catalogue.cascades)}"
+        )
+    return Plans(catalogue, settings.cascade, look, settings.context)
+
+
+async def _gpu_free() -> int:
+    if not hardware.has_gpu_library():
+        return 0
+    devices = await asyncio.to_thread(hardware.list_devices)
+    return sum(device.free_bytes for device in devices if device.kind == "gpu")

@@ -1,0 +1,291 @@
+"""How much memory a model takes: weights, KV cache, compute buffers, from its header.
+
+Does not know devices or what else is loaded. The formulas were read off llama.cpp's own report of
+its buffers for dense and expert models of 0.6 to 32 B; `bench/memory.py` measures how far off they
+are.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from tierchat.catalogue import ModelSpec
+from tierchat.gguf_header import GgufHeader
+from tierchat.types import KvType
+
+BATCH_SIZE = 512
+# Rows of a batch whose logits may be asked for at once; each costs 4 bytes a token of vocabulary.
+_USUAL_OUTPUTS = 64
+DEFAULT_CONTEXT = 8192
+_CELLS_FOR_MANY = 8192
+# llama.cpp takes 64 half-precision numbers at a time on AVX-512: shorter heads go one by one.
+MIN_HEAD_SIZE_FOR_F16 = 64
+_KV_BYTES: dict[KvType, float] = {"f16": 2.0, "q8_0": 34 / 32}
+_MASK_BYTES = 2
+_FLOAT_BYTES = 4
+_MIB = 1 << 20
+# Saved states of hybrid and recurrent models, in RAM.
+MAX_STATE_BYTES = 1 << 30
+# A worker before it has a model, and what llama.cpp keeps of a word of the vocabulary.
+_PROCESS_BYTES = 52 * _MIB
+_TOKEN_BYTES = 300
+# What a GPU driver takes for a process that uses it.
+GPU_CONTEXT_BYTES = 400 * _MIB
+# Stand-ins where only the catalogue is known.
+_USUAL_LAYERS = 40
+_USUAL_VOCABULARY = 151_936
+_PEAK_AT_A_BILLION = 18_000
+_EMBEDDING_SHARE = 0.06
+
+
+@dataclass(frozen=True)
+class ModelShape:
+    """What memory depends on. Bytes of tensors; `layer_kv_values` are numbers cached per token,
+    `layer_state_bytes` per sequence; `peak_values` are numbers per token in the widest step.
+
+    `is_estimate`: made from the catalogue, before the file is here.
+    """
+
+    input_bytes: int
+    layer_bytes: tuple[int, ...]
+    output_bytes: int
+    layer_kv_values: tuple[int, ...]
+    layer_state_bytes: tuple[int, ...]
+    vocabulary_size: int
+    width: int
+    peak_values: int
+    max_context: int
+    head_size: int = 128
+    is_tied: bool = False
+    is_estimate: bool = False
+
+    @property
+    def num_layers(self) -> int:
+        return len(self.layer_bytes)
+
+    @property
+    def weights_bytes(self) -> int:
+        """All tensors, once."""
+        return self.input_bytes + sum(self.layer_bytes) + self.output_bytes
+
+    @property
+    def kv_values(self) -> int:
+        """Numbers cached per token over all layers."""
+        return sum(self.layer_kv_values)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What can be chosen when a model is loaded. `gpu_layers` counts the output matrix, too."""
+
+    context: int
+    kv_type: KvType
+    gpu_layers: int
+    max_sequences: int
+
+
+@dataclass(frozen=True)
+class Footprint:
+    """Bytes of one model in one kind of memory."""
+
+    weights: int = 0
+    kv: int = 0
+    compute: int = 0
+    overhead: int = 0
+
+    @property
+    def total(self) -> int:
+        return self.weights + self.kv + self.compute + self.overhead
+
+
+def shape_of_header(header: GgufHeader) -> ModelShape:
+    """Read a shape off a GGUF."""
+    num_layers = header.num_layers
+    layer_bytes, input_bytes, output_bytes = [0] * num_layers, 0, 0
+    has_output = False
+    for tensor in header.tensors:
+        layer = _layer_of(tensor.name)
+        if layer is not None and layer < num_layers:
+            layer_bytes[layer] += tensor.size_bytes
+        elif tensor.name.startswith("output"):
+            output_bytes += tensor.size_bytes
+            has_output |= tensor.name == "output.weight"
+        else:
+            input_bytes += tensor.size_bytes
+    width = header.embedding_length
+    return ModelShape(
+        input_bytes=input_bytes,
+        layer_bytes=tuple(layer_bytes),
+        output_bytes=output_bytes,
+        layer_kv_values=_kv_values(header),
+        layer_state_bytes=_state_bytes(header),
+        vocabulary_size=header.vocabulary_size,
+        width=width,
+        peak_values=_peak_values(header),
+        max_context=header.context,
+        head_size=_head_size(header),
+        is_tied=not has_output,
+    )
+
+
+def shape_of_spec(spec: ModelSpec) -> ModelShape:
+    """Estimate a shape from the catalogue alone."""
+    embedding = int(spec.bytes * _EMBEDDING_SHARE)
+    layers = _USUAL_LAYERS
+    billions = max(0.05, spec.parameters / 1e9)
+    return ModelShape(
+        input_bytes=embedding,
+        layer_bytes=_spread(spec.bytes - 2 * embedding, layers),
+        output_bytes=embedding,
+        layer_kv_values=_spread(spec.kv_bytes_per_token // 2, layers),
+        layer_state_bytes=_spread(spec.state_bytes_per_sequence, layers),
+        vocabulary_size=_USUAL_VOCABULARY,
+        width=int(2000 * math.sqrt(billions)),
+        peak_values=int(_PEAK_AT_A_BILLION * math.sqrt(billions)),
+        max_context=spec.max_context,
+        is_estimate=True,
+    )
+
+
+def _spread(amount: int, layers: int) -> tuple[int, ...]:
+    """Give every layer the same, and the last one the rest."""
+    each = amount // layers
+    return (*(each,) * (layers - 1), amount - each * (layers - 1))
+
+
+def num_outputs(max_sequences: int) -> int:
+    """Say for how many tokens of a batch logits can be asked for."""
+    return max(_USUAL_OUTPUTS, max_sequences)
+
+
+def num_cells(context: int, max_sequences: int) -> int:
+    """Say how many tokens the KV cache of a context holds.
+
+    Short contexts get cells for many sequences at once; long ones share and may preempt.
+    """
+    return max(context, min(context * max_sequences, _CELLS_FOR_MANY))
+
+
+def gpu_footprint(shape: ModelShape, setting: Setting) -> Footprint:
+    """Predict the memory on GPUs; nothing where no layer is offloaded."""
+    if not setting.gpu_layers:
+        return Footprint()
+    first, has_output = _offloaded(shape, setting)
+    weights = sum(shape.layer_bytes[first:])
+    if has_output:
+        # A tied output matrix is the input's once more: that one stays in RAM.
+        weights += shape.output_bytes + (shape.input_bytes if shape.is_tied else 0)
+    return Footprint(
+        weights=weights,
+        kv=_kv_bytes(shape, setting, first, shape.num_layers),
+        compute=_compute_bytes(shape, setting),
+        overhead=GPU_CONTEXT_BYTES,
+    )
+
+
+def ram_footprint(shape: ModelShape, setting: Setting) -> Footprint:
+    """Predict the resident size of the worker."""
+    first, has_output = _offloaded(shape, setting)
+    is_on_gpu = setting.gpu_layers > 0
+    weights = shape.input_bytes + sum(shape.layer_bytes[:first])
+    if not has_output:
+        weights += shape.output_bytes
+    logits = num_outputs(setting.max_sequences) * shape.vocabulary_size * _FLOAT_BYTES
+    compute = BATCH_SIZE * shape.width * _FLOAT_BYTES * 2 if is_on_gpu else 0
+    return Footprint(
+        weights=weights,
+        kv=_kv_bytes(shape, setting, 0, first),
+        compute=logits + (compute or _compute_bytes(shape, setting)),
+        overhead=_PROCESS_BYTES + shape.vocabulary_size * _TOKEN_BYTES + _saved_states(shape),
+    )
+
+
+def _saved_states(shape: ModelShape) -> int:
+    """What hybrid models may keep of earlier turns: as much, sooner or later, as the engine lets."""
+    return MAX_STATE_BYTES if any(shape.layer_state_bytes) else 0
+
+
+def _offloaded(shape: ModelShape, setting: Setting) -> tuple[int, bool]:
+    """Return the first offloaded layer, and whether the output matrix is offloaded, too."""
+    has_output = setting.gpu_layers > shape.num_layers
+    num = min(setting.gpu_layers, shape.num_layers)
+    return shape.num_layers - num, has_output
+
+
+def _kv_bytes(shape: ModelShape, setting: Setting, first: int, end: int) -> int:
+    cells = num_cells(setting.context, setting.max_sequences)
+    cached = sum(shape.layer_kv_values[first:end]) * cells * _KV_BYTES[setting.kv_type]
+    return int(cached) + sum(shape.layer_state_bytes[first:end]) * setting.max_sequences
+
+
+def _compute_bytes(shape: ModelShape, setting: Setting) -> int:
+    cells = num_cells(setting.context, setting.max_sequences)
+    mask = cells * BATCH_SIZE * _MASK_BYTES
+    layer = BATCH_SIZE * shape.peak_values * _FLOAT_BYTES + mask
+    logits = num_outputs(setting.max_sequences) * shape.vocabulary_size
+    output = (logits + BATCH_SIZE * shape.width) * _FLOAT_BYTES
+    return max(layer, output)
+
+
+def _layer_of(tensor: str) -> int | None:
+    parts = tensor.split(".", 2)
+    return int(parts[1]) if parts[0] == "blk" and len(parts) > 2 and parts[1].isdecimal() else None
+
+
+def _is_recurrent(header: GgufHeader) -> list[bool]:
+    """Tell for every layer whether it keeps a state instead of a cache."""
+    heads = header.per_layer("attention.head_count_kv")
+    interval = header.integer("full_attention_interval") or (
+        4 if header.architecture.startswith(("qwen35", "qwen3next")) else 0
+    )
+    if interval and _has_state(header):
+        return [(layer + 1) % interval != 0 for layer in range(header.num_layers)]
+    return [not num for num in heads] if heads else [True] * header.num_layers
+
+
+def _has_state(header: GgufHeader) -> bool:
+    return bool(header.integer("ssm.state_size") or header.integer("shortconv.l_cache"))
+
+
+def _kv_values(header: GgufHeader) -> tuple[int, ...]:
+    heads = header.per_layer("attention.head_count_kv") or [0] * header.num_layers
+    keys = _head_size(header)
+    values = header.integer("attention.value_length") or keys
+    recurrent = _is_recurrent(header)
+    return tuple(
+        0 if is_recurrent else num * (keys + values)
+        for num, is_recurrent in zip(heads, recurrent, strict=True)
+    )
+
+
+def _state_bytes(header: GgufHeader) -> tuple[int, ...]:
+    """The recurrent state of a sequence, fp32: convolution and the state proper."""
+    if not _has_state(header):
+        return (0,) * header.num_layers
+    short = header.integer("shortconv.l_cache")
+    if short:
+        size = header.embedding_length * (short - 1)
+    else:
+        inner, state = header.integer("ssm.inner_size") or 0, header.integer("ssm.state_size") or 0
+        groups = header.integer("ssm.group_count") or 0
+        kernel = header.integer("ssm.conv_kernel") or 1
+        size = (kernel - 1) * (inner + 2 * groups * state) + inner * state
+    return tuple(size * _FLOAT_BYTES if found else 0 for found in _is_recurrent(header))
+
+
+def _head_size(header: GgufHeader) -> int:
+    heads = max(header.per_layer("attention.head_count") or [0])
+    usual = header.embedding_length // max(1, heads)
+    return header.integer("attention.key_length") or usual
+
+
+def _peak_values(header: GgufHeader) -> int:
+    width = header.embedding_length
+    heads = max(header.per_layer("attention.head_count") or [0])
+    used = header.integer("expert_used_count") or 0
+    hidden = max(header.per_layer("feed_forward_length") or [0])
+    if used:
+        # Every chosen expert keeps its own rows until they are added up.
+        hidden = used * (header.integer("expert_feed_forward_length") or hidden)
+    return 3 * hidden + 3 * width + heads * _head_size(header) + used * width

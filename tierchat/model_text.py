@@ -1,0 +1,99 @@
+"""Models and cascades of the catalogue as lines of text. Does not know streams."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from tierchat.catalogue import Catalogue, ModelSpec
+from tierchat.gguf_header import GgufHeader
+from tierchat.memory_model import shape_of_header
+from tierchat.sizes import memory_text, size_text
+
+_WIDTH = 16
+
+
+def header_lines(header: GgufHeader) -> Iterator[str]:
+    """Describe what a GGUF says of itself."""
+    shape = shape_of_header(header)
+    template = header.chat_template
+    facts = {
+        "architecture": header.architecture,
+        "name": header.name or "-",
+        "parameters": _count(header.num_parameters),
+        "quantisation": header.quantisation,
+        "weights": size_text(header.size_bytes),
+        "context": f"{header.context:,} tokens",
+        "cache": f"{memory_text(2 * shape.kv_values)} a token (f16)",
+        "layers": f"{header.num_layers}, width {header.embedding_length:,}",
+        "vocabulary": f"{header.vocabulary_size:,} tokens, table {header.tokens_sha256[:12]}",
+        "template": f"{len(template):,} characters" if template else "none: it cannot chat",
+    }
+    state = sum(shape.layer_state_bytes)
+    if state:
+        facts["state"] = f"{memory_text(state)} a conversation (hybrid or recurrent memory)"
+    if header.integer("expert_used_count"):
+        used, experts = header.integer("expert_used_count"), header.integer("expert_count")
+        facts["experts"] = f"{used} of {experts} at a time"
+    if "tierchat.escalate_token_id" in header.metadata:
+        facts["escalate token"] = str(header.metadata["tierchat.escalate_token_id"])
+    for name, value in facts.items():
+        yield _fact(name, value)
+
+
+def spec_lines(name: str, spec: ModelSpec) -> Iterator[str]:
+    """Describe what the catalogue says of a model."""
+    yield _fact("model", name)
+    if spec.description:
+        yield _fact("", spec.description)
+    yield _fact("file", spec.file)
+    if spec.repo:
+        yield _fact("from", f"{spec.repo} at {spec.revision[:12] or 'main'}")
+    if spec.bytes:
+        yield _fact("size", size_text(spec.bytes))
+    if spec.sha256:
+        yield _fact("sha256", spec.sha256)
+    if spec.license:
+        yield _fact("licence", spec.license)
+
+
+def token_tables(tables: dict[str, str]) -> Iterator[str]:
+    """Say which models of a cascade have one and the same token table."""
+    groups: dict[str, list[str]] = {}
+    for model, table in tables.items():
+        groups.setdefault(table, []).append(model)
+    for table, models in groups.items():
+        if len(models) > 1:
+            yield f"one token table ({table[:12]}): {', '.join(models)}"
+    if len(groups) > 1:
+        yield f"{len(groups)} different token tables"
+
+
+def users(model: str, catalogue: Catalogue) -> str:
+    """Name the tiers that stand on a model."""
+    found = [
+        f"{name}:{tier.name}"
+        for name, spec in catalogue.cascades.items()
+        for tier in spec.tiers
+        if tier.model == model
+    ]
+    return ", ".join(found)
+
+
+def file_state(spec: ModelSpec) -> str:
+    """Say in a word whether a model's file is here."""
+    path = Path(spec.file)
+    if path.exists():
+        return "here"
+    part = path.with_name(path.name + ".part")
+    if part.exists() and spec.bytes:
+        return f"{part.stat().st_size / spec.bytes:.0%} here"
+    return "-" if spec.repo else "missing"
+
+
+def _count(number: int) -> str:
+    return f"{number / 1e9:.2f} billion" if number >= 1e9 else f"{number / 1e6:.2f} million"
+
+
+def _fact(name: str, value: str) -> str:
+    return f"{name:<{_WIDTH}} {value}"

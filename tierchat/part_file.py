@@ -1,0 +1,233 @@
+"""A file that is still arriving: its first bytes, its lock, and the room it needs on the disk.
+
+Does not know networks or hubs; bytes are handed in, and checked as a whole at the end.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import hashlib
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+
+from tierchat.errors import DoesNotFit, ModelCorrupt, UnsafePath
+
+_BLOCK_BYTES = 1 << 20
+_POLL_S = 0.2
+# A disk that is filled to the brim breaks other programs, and our own log.
+_MIN_MARGIN_BYTES = 64 << 20
+_MARGIN = 0.01
+_FULL = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
+_PRIVATE = 0o600
+
+
+class PartFile:
+    """`<target>.part`: what has arrived so far, kept across runs until `publish`.
+
+    Written unbuffered, so that a killed process loses nothing it had handed in. Whoever opens
+    one holds `locked(target)`. Errors of the disk are DoesNotFit (full) or UnsafePath (others).
+    """
+
+    def __init__(self, target: Path, total_bytes: int) -> None:
+        self._target = target
+        self._path = part_path(target)
+        self._total_bytes = total_bytes
+        self._digest = hashlib.sha256()
+        self.size_bytes = 0
+        self.num_appended = 0
+        with self._disk_errors():
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW
+            self._fd = os.open(self._path, flags, _PRIVATE)
+
+    def __enter__(self) -> PartFile:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        os.close(self._fd)
+
+    def take_up(self, on_hash: Callable[[int, int], None]) -> None:
+        """Hash what an earlier run left; if that is more than the whole file, drop it."""
+        with self._disk_errors():
+            there_bytes = os.fstat(self._fd).st_size
+            if there_bytes > self._total_bytes:
+                return self.drop()
+            while block := os.read(self._fd, _BLOCK_BYTES):
+                self._digest.update(block)
+                self.size_bytes += len(block)
+                on_hash(self.size_bytes, there_bytes)
+
+    def append(self, block: bytes) -> None:
+        """Write bytes; they survive this process when it returns."""
+        if self.size_bytes + len(block) > self._total_bytes:
+            self._set_aside()
+            raise ModelCorrupt(
+                f"more bytes came for {self._target.name} than the {self._total_bytes:,} published",
+                "try again; if it stays so, the file was replaced on the hub",
+            )
+        self._digest.update(block)
+        rest = memoryview(block)
+        with self._disk_errors():
+            while rest:
+                num_written = os.write(self._fd, rest)
+                self.size_bytes += num_written
+                self.num_appended += num_written
+                rest = rest[num_written:]
+
+    def drop(self) -> None:
+        """Forget what has arrived, to begin again."""
+        with self._disk_errors():
+            os.ftruncate(self._fd, 0)
+            os.lseek(self._fd, 0, os.SEEK_SET)
+        self._digest = hashlib.sha256()
+        self.size_bytes = 0
+
+    def publish(self, sha256: str | None) -> None:
+        """Make it the target, whole and on the disk for good; a wrong one is set aside.
+
+        Raises ModelCorrupt.
+        """
+        found = self._digest.hexdigest()
+        with self._disk_errors():
+            if sha256 and found != sha256.lower():
+                raise ModelCorrupt(
+                    f"{self._target.name} is not the file that was published: its sha256 is "
+                    f"{found}, the catalogue says {sha256.lower()}",
+                    f"pull it again; the wrong bytes are kept in {self._set_aside()} until then",
+                )
+            os.fsync(self._fd)
+            os.replace(self._path, self._target)
+            _sync_directory(self._target.parent)
+            _wrong_path(self._target).unlink(missing_ok=True)
+
+    def _set_aside(self) -> Path:
+        wrong = _wrong_path(self._target)
+        with self._disk_errors():
+            os.replace(self._path, wrong)
+        return wrong
+
+    @contextlib.contextmanager
+    def _disk_errors(self) -> Iterator[None]:
+        with disk_errors(self._target, lambda: self._total_bytes - self.size_bytes):
+            yield
+
+
+@contextlib.contextmanager
+def locked(target: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold `<target>.lock`; `on_wait` is called again and again while another process has it.
+
+    The kernel releases the lock of a process that dies, so what it leaves behind is harmless.
+    """
+    path = target.with_name(target.name + ".lock")
+    while True:
+        with disk_errors(target):
+            fd = _try_lock(path)
+        if fd is not None:
+            break
+        on_wait()
+        time.sleep(_POLL_S)
+    try:
+        yield
+    finally:
+        # Removed while it is still ours: whoever waits on the removed file sees that and
+        # opens a new one.
+        path.unlink(missing_ok=True)
+        os.close(fd)
+
+
+def _try_lock(path: Path) -> int | None:
+    fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, _PRIVATE)
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if os.path.samestat(os.fstat(fd), path.stat()):
+            return fd
+    except (BlockingIOError, FileNotFoundError):
+        pass
+    except BaseException:
+        os.close(fd)
+        raise
+    os.close(fd)
+    return None
+
+
+@contextlib.contextmanager
+def disk_errors(target: Path, needed_bytes: Callable[[], int] = lambda: 0) -> Iterator[None]:
+    """Raise what the disk says as DoesNotFit (full) or UnsafePath (others)."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _FULL:
+            raise DoesNotFit(
+                f"{target.parent} is full or at a limit ({error.strerror}): {target.name} needs "
+                f"{_amount(needed_bytes())} more, {_amount(_free_bytes(target.parent))} are free",
+                "make room and try again: what has arrived is kept",
+            ) from error
+        raise UnsafePath(
+            f"cannot write {target}: {error.strerror or error}", "set TIERCHAT_HOME elsewhere"
+        ) from error
+
+
+def require_space(missing: Mapping[Path, int]) -> None:
+    """Raise DoesNotFit unless the bytes still to come fit with a margin, per file system."""
+    by_device: dict[int, list[Path]] = {}
+    for target, num_bytes in missing.items():
+        if num_bytes > 0:
+            by_device.setdefault(existing(target).stat().st_dev, []).append(target)
+    for targets in by_device.values():
+        place = existing(targets[0])
+        needed_bytes = sum(missing[target] for target in targets)
+        margin_bytes = max(_MIN_MARGIN_BYTES, int(needed_bytes * _MARGIN))
+        free_bytes = _free_bytes(place)
+        if needed_bytes + margin_bytes > free_bytes:
+            raise DoesNotFit(
+                f"{place} has no room: {_amount(needed_bytes)} are still to come, and "
+                f"{_amount(margin_bytes)} should stay free, but {_amount(free_bytes)} are free",
+                "make room, or set TIERCHAT_HOME to a larger disk",
+            )
+
+
+def missing_bytes(target: Path, total_bytes: int) -> int:
+    """Count the bytes of a file that are still to come."""
+    try:
+        return max(0, total_bytes - part_path(target).stat().st_size)
+    except OSError:
+        return total_bytes
+
+
+def part_path(target: Path) -> Path:
+    """Name the file that holds what has arrived."""
+    return target.with_name(target.name + ".part")
+
+
+def _wrong_path(target: Path) -> Path:
+    return target.with_name(target.name + ".wrong")
+
+
+def existing(path: Path) -> Path:
+    return next(parent for parent in path.parents if parent.exists())
+
+
+def _free_bytes(directory: Path) -> int:
+    found = os.statvfs(directory)
+    return found.f_bavail * found.f_frsize
+
+
+def _amount(num_bytes: int) -> str:
+    return f"{num_bytes:,} bytes ({num_bytes / 1e9:.1f} GB)"
+
+
+def _sync_directory(directory: Path) -> None:
+    fd = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)

@@ -1,0 +1,317 @@
+"""Which model gets which context, number format, layers and device, so that the sum fits.
+
+Pure: shapes and free memory in, a plan out. Does not know workers or files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import msgspec
+
+from tierchat.catalogue import ModelSpec
+from tierchat.memory_model import (
+    DEFAULT_CONTEXT,
+    MIN_HEAD_SIZE_FOR_F16,
+    Footprint,
+    ModelShape,
+    Setting,
+    gpu_footprint,
+    ram_footprint,
+)
+from tierchat.types import KvType
+
+_GIB = 1 << 30
+# Others use the machine, too: what stays free of each device, at most a tenth of it.
+HEADROOM_BYTES = _GIB
+# Tried in this order; all models of a cascade get the same, as far as they go.
+_CHOICES: tuple[tuple[int, KvType], ...] = (
+    (32_768, "f16"),
+    (16_384, "f16"),
+    (8192, "f16"),
+    (8192, "q8_0"),
+    (4096, "q8_0"),
+)
+_NUM_SHORT_CHOICES = 3
+_LEAST_CONTEXT = 1024
+_MIN_CORES_TO_SHARE = 8
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One model of a cascade: its shape, and what the catalogue fixes."""
+
+    model: str
+    shape: ModelShape
+    spec: ModelSpec
+
+
+@dataclass(frozen=True)
+class Room:
+    """Bytes free on each GPU and in RAM with none of our models loaded, headroom taken off."""
+
+    gpus: tuple[int, ...]
+    ram: int
+    num_cores: int = 1
+
+
+@dataclass(frozen=True)
+class ModelPlan:
+    """How one model is to be loaded. `gpu_bytes` per GPU; `shares` of layers per GPU."""
+
+    model: str
+    setting: Setting
+    gpu_bytes: tuple[int, ...]
+    ram_bytes: int
+    gpu: Footprint
+    ram: Footprint
+    shares: tuple[float, ...] = ()
+    num_threads: int = 0
+    is_resident: bool = True
+    is_estimate: bool = False
+    why: str = ""
+
+    @property
+    def fits(self) -> bool:
+        return not self.why
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The plans of all models, cheapest first, and the room they were made for."""
+
+    models: tuple[ModelPlan, ...]
+    room: Room
+
+    @property
+    def fits(self) -> bool:
+        """Whether every model can be loaded, if not all at once."""
+        return all(plan.fits for plan in self.models)
+
+    @property
+    def is_resident(self) -> bool:
+        """Whether all models can stay loaded together."""
+        return all(plan.is_resident for plan in self.models)
+
+    def of(self, model: str) -> ModelPlan | None:
+        """Return the plan of a model."""
+        return next((plan for plan in self.models if plan.model == model), None)
+
+
+def room_of(gpus: Sequence[tuple[int, int]], ram: tuple[int, int], num_cores: int = 1) -> Room:
+    """Take the headroom off (total, free) bytes of each GPU and of RAM."""
+    return Room(tuple(_less(*gpu) for gpu in gpus), _less(*ram), num_cores)
+
+
+def plan(wanted: Sequence[Wanted], room: Room, context: int = 0) -> Plan:
+    """Plan for models, cheapest first; `context` 0 takes the longest that fits: up to 32,768
+    tokens on GPUs, 8,192 in RAM.
+
+    1. All whole on GPUs (or in RAM, where there is none) with the longest context that fits.
+    2. With GPUs: short contexts, and as many layers of the largest models in RAM as must be.
+    3. Not all at once: the smaller ones stay, the larger take turns in what is left.
+    4. What does not fit alone says why.
+    """
+    choices = _choices(context, has_gpu=bool(room.gpus))
+    for choice in choices:
+        found = _together(wanted, room, choice)
+        if found:
+            return Plan(_with_threads(found, room), room)
+    if room.gpus:
+        for choice in choices[-_NUM_SHORT_CHOICES:]:
+            found = _partly_offloaded(wanted, room, choice)
+            if found:
+                return Plan(_with_threads(found, room), room)
+    return Plan(_with_threads(_in_turns(wanted, room, choices), room), room)
+
+
+def smaller(spec: ModelSpec, setting: Setting) -> Setting | None:
+    """Give the one smaller setting to try after running out of memory; None if all is fixed."""
+    context = setting.context
+    if not spec.context:
+        # A short one is not made longer.
+        context = min(context, max(_LEAST_CONTEXT, context // 2))
+    kv_type: KvType = spec.kv_type or "q8_0"
+    found = replace(setting, context=context, kv_type=kv_type)
+    return None if found == setting else found
+
+
+def threads_of(models: Sequence[str], num_cores: int) -> dict[str, int]:
+    """Share cores between workers: on many, the first model and any other can run side by side."""
+    if num_cores < _MIN_CORES_TO_SHARE or len(models) < 2:
+        return dict.fromkeys(models, num_cores)
+    first = num_cores // 4
+    return {m: first if m == models[0] else num_cores - first for m in models}
+
+
+def _less(total: int, free: int) -> int:
+    return max(0, min(free, total) - min(HEADROOM_BYTES, total // 10))
+
+
+def _with_threads(plans: Sequence[ModelPlan], room: Room) -> tuple[ModelPlan, ...]:
+    threads = threads_of([each.model for each in plans], room.num_cores)
+    return tuple(replace(each, num_threads=threads[each.model]) for each in plans)
+
+
+def _choices(context: int, *, has_gpu: bool) -> tuple[tuple[int, KvType], ...]:
+    if not context:
+        # GPU memory is there to be used; RAM is what everything else on the machine lives in.
+        return _CHOICES if has_gpu else tuple(c for c in _CHOICES if c[0] <= DEFAULT_CONTEXT)
+    shorter = [choice for choice in _CHOICES if choice[0] < context]
+    return ((context, "f16"), (context, "q8_0"), *shorter)
+
+
+def _setting(wanted: Wanted, choice: tuple[int, KvType], gpu_layers: int) -> Setting:
+    context, kv_type = choice
+    spec = wanted.spec
+    most = wanted.shape.max_context or context
+    if not gpu_layers and wanted.shape.head_size < MIN_HEAD_SIZE_FOR_F16:
+        kv_type = "q8_0"
+    return Setting(
+        context=spec.context or min(context, most),
+        kv_type=spec.kv_type or kv_type,
+        gpu_layers=gpu_layers,
+        max_sequences=spec.max_sequences,
+    )
+
+
+def _together(
+    wanted: Sequence[Wanted], room: Room, choice: tuple[int, KvType]
+) -> list[ModelPlan] | None:
+    """Place every model whole, the largest first, each on the GPU with the most room."""
+    gpus, ram = list(room.gpus), room.ram
+    plans: dict[str, ModelPlan] = {}
+    for each in sorted(wanted, key=lambda w: -w.shape.weights_bytes):
+        most = _all_layers(each) if room.gpus else 0
+        layers = most if each.spec.gpu_layers < 0 else min(most, each.spec.gpu_layers)
+        found = _place(each, _setting(each, choice, layers), gpus)
+        if found is None or found.ram_bytes > ram:
+            return None
+        gpus = [free - used for free, used in zip(gpus, found.gpu_bytes, strict=True)]
+        ram -= found.ram_bytes
+        plans[each.model] = found
+    return [plans[each.model] for each in wanted]
+
+
+def _all_layers(wanted: Wanted) -> int:
+    return wanted.shape.num_layers + 1
+
+
+def _place(wanted: Wanted, setting: Setting, gpus: Sequence[int]) -> ModelPlan | None:
+    """Find a GPU for a model, or split it by layers over all of them; None if neither fits."""
+    need = gpu_footprint(wanted.shape, setting)
+    ram = ram_footprint(wanted.shape, setting)
+    made = ModelPlan(
+        model=wanted.model,
+        setting=setting,
+        gpu_bytes=(0,) * len(gpus),
+        ram_bytes=ram.total,
+        gpu=need,
+        ram=ram,
+        is_estimate=wanted.shape.is_estimate,
+    )
+    if not need.total:
+        return made
+    best = max(range(len(gpus)), key=gpus.__getitem__)
+    if need.total <= gpus[best]:
+        used = tuple(need.total if gpu == best else 0 for gpu in range(len(gpus)))
+        shares = tuple(float(gpu == best) for gpu in range(len(gpus)))
+        return replace(made, gpu_bytes=used, shares=shares if len(gpus) > 1 else ())
+    return _split(made, need, gpus) if len(gpus) > 1 else None
+
+
+def _split(made: ModelPlan, need: Footprint, gpus: Sequence[int]) -> ModelPlan | None:
+    # Every GPU that takes part has its own compute buffers and driver context.
+    each = need.compute + need.overhead
+    rooms = [max(0, free - each) for free in gpus]
+    if need.weights + need.kv > sum(rooms):
+        return None
+    shares = tuple(room / sum(rooms) for room in rooms)
+    used = tuple(int((need.weights + need.kv) * share) + each if share else 0 for share in shares)
+    return replace(made, gpu_bytes=used, shares=shares)
+
+
+def _partly_offloaded(
+    wanted: Sequence[Wanted], room: Room, choice: tuple[int, KvType]
+) -> list[ModelPlan] | None:
+    """Take layers off the GPU, from the largest model on, until the sum fits."""
+    layers = {each.model: _all_layers(each) for each in wanted}
+    for each in sorted(wanted, key=lambda w: -w.shape.weights_bytes):
+        if each.spec.gpu_layers >= 0:
+            continue
+        low, high = 0, layers[each.model]
+        # The most layers of this model with which all others, as they stand now, still fit.
+        while low < high:
+            middle = (low + high + 1) // 2
+            tried = {**layers, each.model: middle}
+            if _together(_fixed(wanted, tried), room, choice):
+                low = middle
+            else:
+                high = middle - 1
+        layers[each.model] = low
+        found = _together(_fixed(wanted, layers), room, choice)
+        if found:
+            return found
+    return None
+
+
+def _fixed(wanted: Sequence[Wanted], layers: dict[str, int]) -> list[Wanted]:
+    return [
+        replace(w, spec=msgspec.structs.replace(w.spec, gpu_layers=layers[w.model])) for w in wanted
+    ]
+
+
+def _in_turns(
+    wanted: Sequence[Wanted], room: Room, choices: Sequence[tuple[int, KvType]]
+) -> list[ModelPlan]:
+    """Keep as many of the smaller ones as leave room for each of the larger to take its turn."""
+    alone = [_alone(each, room, choices) or _refused(each, room, choices[-1]) for each in wanted]
+    for num_kept in range(len(wanted) - 1, 0, -1):
+        for choice in choices:
+            kept = _together(wanted[:num_kept], room, choice)
+            if not kept:
+                continue
+            left = _without(room, kept)
+            # What fits nowhere takes no turn, and costs the others nothing.
+            others = [
+                _alone(each, left, choices) if by_itself.fits else by_itself
+                for each, by_itself in zip(wanted[num_kept:], alone[num_kept:], strict=True)
+            ]
+            found = [replace(each, is_resident=False) for each in others if each]
+            if len(found) == len(others):
+                return [*kept, *found]
+    return [replace(each, is_resident=False) for each in alone]
+
+
+def _without(room: Room, used: Sequence[ModelPlan]) -> Room:
+    gpus = tuple(
+        free - sum(each.gpu_bytes[gpu] for each in used) for gpu, free in enumerate(room.gpus)
+    )
+    return replace(room, gpus=gpus, ram=room.ram - sum(each.ram_bytes for each in used))
+
+
+def _alone(wanted: Wanted, room: Room, choices: Sequence[tuple[int, KvType]]) -> ModelPlan | None:
+    for choice in choices:
+        found = _together([wanted], room, choice)
+        if found:
+            return found[0]
+    found = _partly_offloaded([wanted], room, choices[-1]) if room.gpus else None
+    return found[0] if found else None
+
+
+def _refused(wanted: Wanted, room: Room, choice: tuple[int, KvType]) -> ModelPlan:
+    setting = _setting(wanted, choice, 0)
+    need = ram_footprint(wanted.shape, setting)
+    available = room.ram + sum(room.gpus)
+    return ModelPlan(
+        model=wanted.model,
+        setting=setting,
+        gpu_bytes=(0,) * len(room.gpus),
+        ram_bytes=need.total,
+        gpu=Footprint(),
+        ram=need,
+        is_resident=False,
+        is_estimate=wanted.shape.is_estimate,
+        why=f"needs {need.total / _GIB:.1f} GiB, there are {available / _GIB:.1f} GiB",
+    )

@@ -1,0 +1,137 @@
+"""Which models may be loaded together: plans for cascades, and who makes room for whom.
+
+Does not know workers; the pool asks before it loads.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tierchat.catalogue import CascadeSpec, Catalogue
+from tierchat.errors import DoesNotFit, TierchatError
+from tierchat.file_stamp import FileStamp
+from tierchat.gguf_header import read_header
+from tierchat.hardware import Machine
+from tierchat.memory_model import ModelShape, shape_of_header, shape_of_spec
+from tierchat.planner import ModelPlan, Plan, Room, Wanted, plan, room_of
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """A model in memory, or being loaded. `is_pinned` keeps it there, as being busy does."""
+
+    model: str
+    plan: ModelPlan
+    last_used_s: float
+    is_busy: bool
+    is_pinned: bool
+
+
+class Plans:
+    """Plans each model with the cascade it belongs to, the default one first.
+
+    `look` describes the machine with none of our models loaded. Used from worker threads, one
+    call at a time.
+    """
+
+    def __init__(
+        self, catalogue: Catalogue, default: str, look: Callable[[], Machine], context: int = 0
+    ) -> None:
+        self._catalogue = catalogue
+        self._default = default
+        self._look = look
+        self._context = context
+        self._room: Room | None = None
+        self._shapes: dict[str, tuple[FileStamp | None, ModelShape]] = {}
+
+    def of(self, model: str) -> ModelPlan | None:
+        """Plan one model as part of its cascade; None if it belongs to none."""
+        name = self._cascade_of(model)
+        return None if name is None else self.of_cascade(name).of(model)
+
+    def of_cascade(self, name: str) -> Plan:
+        """Plan all models of a cascade."""
+        spec = self._catalogue.cascades[name]
+        wanted = [Wanted(m, self._shape(m), self._catalogue.models[m]) for m in spec.models]
+        return plan(wanted, self.room, self._context)
+
+    @property
+    def room(self) -> Room:
+        """What is free for models; looked at once."""
+        if self._room is None:
+            self._room = room_of_machine(self._look())
+        return self._room
+
+    def pinned(self) -> frozenset[str]:
+        """Name the models that are never unloaded to make room: the default's smallest, unless
+        it takes turns with the others.
+        """
+        plans = self.of_cascade(self._default).models[:1]
+        return frozenset(each.model for each in plans if each.is_resident)
+
+    def _cascade_of(self, model: str) -> str | None:
+        cascades: Mapping[str, CascadeSpec] = self._catalogue.cascades
+        names = [self._default, *cascades]
+        return next((name for name in names if model in cascades[name].models), None)
+
+    def _shape(self, model: str) -> ModelShape:
+        spec = self._catalogue.models[model]
+        path = Path(spec.file)
+        stamp = FileStamp.of(path)
+        known = self._shapes.get(model)
+        if known and known[0] == stamp:
+            return known[1]
+        try:
+            shape = shape_of_header(read_header(path))
+        except TierchatError:
+            # Not pulled yet, or damaged: loading it will say so.
+            shape = shape_of_spec(spec)
+        self._shapes[model] = (stamp, shape)
+        return shape
+
+
+def room_of_machine(machine: Machine) -> Room:
+    """Say what models may take of a machine as it is now."""
+    return room_of(
+        [(gpu.total_bytes, gpu.free_bytes) for gpu in machine.gpus],
+        (machine.ram_total_bytes, machine.ram_free_bytes),
+        machine.num_cores,
+    )
+
+
+def victims(wanted: ModelPlan, loaded: Iterable[Loaded], room: Room) -> list[str]:
+    """Choose who is unloaded so that `wanted` fits: idle ones, the longest unused first.
+
+    Raises DoesNotFit when what must stay leaves too little.
+    """
+    stays = list(loaded)
+    gone: list[str] = []
+    idle = sorted(
+        (one for one in stays if not one.is_busy and not one.is_pinned),
+        key=lambda one: one.last_used_s,
+    )
+    while not _fits(wanted, stays, room):
+        if not idle:
+            busy = ", ".join(one.model for one in stays)
+            raise DoesNotFit(
+                f"{wanted.model} does not fit beside {busy or 'what else is on this machine'}",
+                "unload a model (`tierchat unload`), or wait until it is idle",
+            )
+        first = idle.pop(0)
+        stays.remove(first)
+        gone.append(first.model)
+    return gone
+
+
+def _fits(wanted: ModelPlan, stays: Sequence[Loaded], room: Room) -> bool:
+    all_plans = [wanted, *(one.plan for one in stays)]
+    if sum(each.ram_bytes for each in all_plans) > room.ram:
+        return False
+    return all(
+        sum(each.gpu_bytes[gpu] for each in all_plans) <= free for gpu, free in enumerate(room.gpus)
+    )

@@ -1,0 +1,24 @@
+"""Bytes as people read them: powers of 1024 for memory, of 1000 for disks and downloads."""
+
+from __future__ import annotations
+
+_DISK = ("bytes", "kB", "MB", "GB", "TB")
+_MEMORY = ("bytes", "KiB", "MiB", "GiB", "TiB")
+
+
+def size_text(num_bytes: float) -> str:
+    """Write an amount on a disk, as hubs and disks count: 639 MB."""
+    return _written(num_bytes, 1000, _DISK)
+
+
+def memory_text(num_bytes: float | None) -> str:
+    """Write an amount of memory: 610 MiB; a dash for what nobody knows."""
+    return "-" if num_bytes is None else _written(num_bytes, 1024, _MEMORY)
+
+
+def _written(num_bytes: float, base: int, units: tuple[str, ...]) -> str:
+    amount, unit = float(num_bytes), 0
+    while abs(amount) >= base and unit < len(units) - 1:
+        amount, unit = amount / base, unit + 1
+    digits = 1 if unit and amount < 10 else 0
+    return f"{amount:.{digits}f} {units[unit]}"

@@ -1,0 +1,214 @@
+"""Starts a worker for a model: file checks, one careful restart, one smaller try.
+
+Does not know which models stay loaded, or what prompts are.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import msgspec
+
+from tierchat.catalogue import ModelSpec
+from tierchat.errors import DoesNotFit, EngineCrashed, ModelCorrupt
+from tierchat.file_stamp import FileStamp
+from tierchat.gguf_header import CheckedHeaders
+from tierchat.model_files import VerifiedFiles, write_quietly
+from tierchat.planner import ModelPlan, smaller
+from tierchat.protocol import LoadModel
+from tierchat.worker import Worker, WorkerDied
+
+_MAX_CRASHES = 3
+_CRASH_WINDOW_S = 300.0
+_FAULTS = {signal.SIGILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE}
+_log = logging.getLogger(__name__)
+Launch = Callable[[LoadModel], Awaitable[Worker]]
+
+
+@dataclass
+class Crashes:
+    """The last crashes of one model's workers."""
+
+    _recent: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=_MAX_CRASHES))
+
+    def __len__(self) -> int:
+        return len(self._recent)
+
+    def record(self, message: str) -> None:
+        """Remember a crash, and log it."""
+        self._recent.append((time.monotonic(), message))
+        _log.warning("%s", message)
+
+    @property
+    def quarantine_reason(self) -> str:
+        """Why the model may not be started, or nothing."""
+        if len(self._recent) < _MAX_CRASHES:
+            return ""
+        if time.monotonic() - self._recent[0][0] > _CRASH_WINDOW_S:
+            return ""
+        return f"{_MAX_CRASHES} crashes within 5 minutes; the last: {self._recent[-1][1]}"
+
+
+class MachineMemory:
+    """What this machine taught us, in a small JSON file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @property
+    def uses_extra_buffer_types(self) -> bool:
+        """False once a worker has died of llama.cpp's repacked-weights kernels here."""
+        try:
+            known = msgspec.json.decode(self._path.read_bytes(), type=dict[str, bool])
+        except (OSError, ValueError):
+            return True
+        return known.get("uses_extra_buffer_types", True)
+
+    def forbid_extra_buffer_types(self) -> None:
+        """Remember the choice for every later start."""
+        write_quietly(self._path, msgspec.json.encode({"uses_extra_buffer_types": False}))
+
+
+@dataclass(frozen=True)
+class Started:
+    """A live worker, how its file looked, and what a person should know of how it was loaded."""
+
+    worker: Worker
+    stamp: FileStamp | None
+    notice: str = ""
+
+
+class Starter:
+    """Turns a model into a live worker."""
+
+    def __init__(
+        self,
+        files: VerifiedFiles,
+        machine: MachineMemory,
+        *,
+        num_threads: int = 0,
+        launch: Launch = Worker.start,
+    ) -> None:
+        self._files = files
+        self._headers = CheckedHeaders()
+        self._machine = machine
+        self._num_threads = num_threads
+        self._launch = launch
+
+    async def start(
+        self,
+        model: str,
+        spec: ModelSpec,
+        crashes: Crashes,
+        plan: ModelPlan | None = None,
+        *,
+        is_smaller: bool = False,
+    ) -> Started:
+        """Start a worker as planned; out of memory is met by one try with a smaller setting.
+
+        `is_smaller` begins with that one. Raises ModelMissing, ModelCorrupt, DoesNotFit,
+        EngineCrashed, ...
+        """
+        path = Path(spec.file)
+        # Before the checks, so that what is written meanwhile is noticed later.
+        stamp = FileStamp.of(path)
+        await asyncio.to_thread(self._files.check, path, spec.sha256)
+        await asyncio.to_thread(self._headers.check, path)
+        order = self._order(model, spec, plan)
+        less = _smaller_order(order, spec, plan)
+        if is_smaller and less:
+            return Started(await self._start(order=less, spec=spec, crashes=crashes), stamp)
+        try:
+            return Started(await self._start(order, spec, crashes), stamp)
+        except DoesNotFit as error:
+            if less is None:
+                raise
+            _log.warning("%s", error.message)
+        worker = await self._start(less, spec, crashes)
+        notice = (
+            f"{model} ran out of memory and was loaded smaller: "
+            f"context {less.context}, {less.kv_type} cache"
+        )
+        return Started(worker, stamp, notice)
+
+    def _order(self, model: str, spec: ModelSpec, plan: ModelPlan | None) -> LoadModel:
+        order = LoadModel(
+            name=model,
+            path=spec.file,
+            context=spec.context,
+            max_sequences=spec.max_sequences,
+            gpu_layers=spec.gpu_layers,
+            kv_type=spec.kv_type,
+            num_threads=self._num_threads,
+            use_extra_buffer_types=self._machine.uses_extra_buffer_types,
+        )
+        if plan is None:
+            return order
+        return msgspec.structs.replace(
+            order,
+            context=plan.setting.context,
+            gpu_layers=plan.setting.gpu_layers,
+            kv_type=plan.setting.kv_type,
+            gpu_shares=plan.shares,
+            num_threads=self._num_threads or plan.num_threads,
+        )
+
+    async def _start(self, order: LoadModel, spec: ModelSpec, crashes: Crashes) -> Worker:
+        try:
+            return await self._launch(order)
+        except WorkerDied as error:
+            if error.is_out_of_memory:
+                raise DoesNotFit(error.message, "unload another model, or use a smaller one") from (
+                    error
+                )
+            crashes.record(error.message)
+            died = error
+        if died.signal_number in _FAULTS and not died.is_first_decode:
+            # The same bytes would end the next child the same way.
+            raise ModelCorrupt(
+                f"{spec.file} cannot be loaded: {died.message}",
+                "the file is damaged or not a model; fetch it again",
+            ) from died
+        if crashes.quarantine_reason:
+            raise died
+        # One restart. A fault at the first decode is how AMX kernels end on virtual machines
+        # that lack them, so the restart goes without repacked weights.
+        careful = msgspec.structs.replace(
+            order,
+            use_extra_buffer_types=order.use_extra_buffer_types
+            and died.signal_number not in _FAULTS,
+        )
+        return await self._restart(order, careful, crashes)
+
+    async def _restart(self, before: LoadModel, order: LoadModel, crashes: Crashes) -> Worker:
+        try:
+            worker = await self._launch(order)
+        except WorkerDied as error:
+            crashes.record(error.message)
+            raise
+        if before.use_extra_buffer_types != order.use_extra_buffer_types:
+            self._machine.forbid_extra_buffer_types()
+        return worker
+
+
+def refuse_quarantined(model: str, spec: ModelSpec, crashes: Crashes) -> None:
+    """Raise EngineCrashed for a model whose workers have crashed too often."""
+    if crashes.quarantine_reason:
+        raise EngineCrashed(
+            f"{model} is not started any more: {crashes.quarantine_reason}",
+            f"check {spec.file}, then `tierchat daemon down`",
+        )
+
+
+def _smaller_order(order: LoadModel, spec: ModelSpec, plan: ModelPlan | None) -> LoadModel | None:
+    setting = smaller(spec, plan.setting) if plan else None
+    if setting is None:
+        return None
+    return msgspec.structs.replace(order, context=setting.context, kv_type=setting.kv_type)
