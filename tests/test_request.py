@@ -20,7 +20,11 @@ class Script:
     """Feeds one request token by token, as an engine would."""
 
     def __init__(
-        self, hold: Hold = "first", stop: tuple[str, ...] = (), max_tokens: int = 200
+        self,
+        hold: Hold = "first",
+        stop: tuple[str, ...] = (),
+        max_tokens: int = 200,
+        prompt: tuple[int, ...] = (1, 2, 3, 4),
     ) -> None:
         order = Generate(
             id=1,
@@ -28,7 +32,7 @@ class Script:
             sampling=Sampling(stop=stop),
             gate=GateOrder(kind="token", may_escalate=True, hold=hold, hold_back=3),
         )
-        self.sequence = Sequence(1, [1, 2, 3, 4], order.sampling)
+        self.sequence = Sequence(1, list(prompt), order.sampling)
         gate = TokenGate(order.gate, 0.5, -1.0)
         self.request = Request(
             order,
@@ -116,6 +120,17 @@ def test_thoughts_flow_apart_from_the_answer() -> None:
     script.draw(END)
     thought = "".join(e.thought for e in script.events if isinstance(e, Delta))
     assert (thought, script.answer) == ("hm, 2+2", "4")
+
+
+def test_a_thought_that_the_prompt_has_opened_is_no_answer() -> None:
+    script = Script(prompt=(1, THINK, 5, THINK_END, 2, THINK))
+    script.write("hm")
+    script.draw(THINK_END)
+    script.write("four")
+    assert script.answer == "four"
+    closed = Script(prompt=(1, THINK, THINK_END))
+    closed.write("four")
+    assert closed.answer == "four"
 
 
 def test_stop_strings_length_and_repetition_end_it() -> None:

@@ -118,6 +118,9 @@ class HeldModel:
         messages = with_command(order.messages) if is_commanded else order.messages
         # A thought is no JSON: what has a schema is answered at once.
         think = False if order.sampling.json_schema is not None else order.think
+        if think is None and self.template.has_think_switch:
+            # What it does untold differs by size within one family.
+            think = False
         tokens = self.template.tokens(messages, self.model, think=think)
         if self.model.adds_bos and tokens[:1] != [self.model.bos_token]:
             tokens.insert(0, self.model.bos_token)

@@ -202,7 +202,7 @@ def ram_footprint(shape: ModelShape, setting: Setting) -> Footprint:
 
 
 def _saved_states(shape: ModelShape) -> int:
-    """What hybrid models may keep of earlier turns: as much, sooner or later, as the engine lets."""
+    """What hybrid models keep of earlier turns: sooner or later as much as the engine lets them."""
     return MAX_STATE_BYTES if any(shape.layer_state_bytes) else 0
 
 

@@ -230,19 +230,30 @@ class Pool:
         async with self._making_room:
             if self._leaving:
                 await asyncio.wait(self._leaving)
-            plan = await asyncio.to_thread(self._plans.of, model)
-            if plan is None:
-                return
-            if plan.why:
-                raise DoesNotFit(f"{model} does not fit: it {plan.why}", "use a smaller model")
-            pinned = await asyncio.to_thread(self._plans.pinned)
-            for name in victims(plan, self._loaded(pinned), self._plans.room):
-                victim = self._places[name]
-                # Whoever has its lock by now may be waiting for this very room.
-                is_taken = not may_unload or victim.lock.locked()
-                if is_taken or not await self._unload(victim):
-                    raise DoesNotFit(f"{model} does not fit beside {name}, which is in use")
-            place.plan = plan
+            if not self._loaded(()):
+                self._plans.look_again(())
+            try:
+                place.plan = await self._room_for(model, may_unload)
+            except DoesNotFit:
+                # Others may have given memory back since it was looked at.
+                self._plans.look_again([one.plan for one in self._loaded(())])
+                place.plan = await self._room_for(model, may_unload)
+
+    async def _room_for(self, model: str, may_unload: bool) -> ModelPlan | None:
+        assert self._plans is not None
+        plan = await asyncio.to_thread(self._plans.of, model)
+        if plan is None:
+            return None
+        if plan.why:
+            raise DoesNotFit(f"{model} does not fit: it {plan.why}", "use a smaller model")
+        pinned = await asyncio.to_thread(self._plans.pinned)
+        for name in victims(plan, self._loaded(pinned), self._plans.room):
+            victim = self._places[name]
+            # Whoever has its lock by now may be waiting for this very room.
+            is_taken = not may_unload or victim.lock.locked()
+            if is_taken or not await self._unload(victim):
+                raise DoesNotFit(f"{model} does not fit beside {name}, which is in use")
+        return plan
 
     def _loaded(self, pinned: Collection[str]) -> list[Loaded]:
         return [

@@ -51,7 +51,11 @@ class PullRequest:
 
 def pull(request: PullRequest, paths: Paths, output: Output) -> None:
     """Fetch what is missing, smallest first; raises what downloads raise, and DoesNotFit."""
-    Puller(request, paths, output).run()
+    try:
+        Puller(request, paths, output).run()
+    except KeyboardInterrupt:
+        output.note("stopped; the same command goes on from here")
+        raise
 
 
 class Puller:
@@ -61,6 +65,7 @@ class Puller:
         self._request, self._paths, self._output = request, paths, output
         self._verified = VerifiedFiles(paths.verified_file)
         self._report: list[dict[str, object]] = []
+        self._bars = Bars(output)
 
     def run(self) -> None:
         names = self._request.names or (self._proposed(),)
@@ -170,6 +175,7 @@ class Puller:
             fetched = Fetched("adopted", 0, 0.0)
         else:
             fetched = downloader.fetch(file)
+        self._bars.close()
         self._report.append(
             {
                 "model": name,
@@ -186,7 +192,7 @@ class Puller:
         if not self._request.only_plan:
             make_private(self._paths.data_dir)
             make_private(self._paths.state_dir)
-        with Bars(self._output) as bars:
+        with self._bars as bars:
             yield Downloader(
                 env=os.environ,
                 verified=self._verified,

@@ -33,7 +33,8 @@ class Pieces(Protocol):
 class Request:
     """Turns the steps of one sequence into events. Owned by the engine thread.
 
-    `think_tokens` are the ids that open and close a thought, if the model has them.
+    `think_tokens` are the ids that open and close a thought, if the model has them; some templates
+    open it at the end of the prompt.
     """
 
     def __init__(
@@ -52,7 +53,7 @@ class Request:
         self._model = model
         self._max_tokens = max_tokens
         self._think_tokens = think_tokens
-        self._is_thinking = False
+        self._is_thinking = _is_open(think_tokens, sequence.tokens)
         self._is_released = False
         self._held = ""
         self._num_held = 0
@@ -229,3 +230,9 @@ class Request:
 
     def _is_full(self) -> bool:
         return self.sequence.num_generated >= self._max_tokens
+
+
+def _is_open(think_tokens: tuple[int, int] | None, prompt: list[int]) -> bool:
+    """Tell whether a prompt ends inside a thought; only template text makes such tokens."""
+    marks = [token for token in prompt if think_tokens and token in think_tokens]
+    return bool(think_tokens and marks and marks[-1] == think_tokens[0])

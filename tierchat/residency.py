@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tierchat.catalogue import CascadeSpec, Catalogue
@@ -47,6 +47,7 @@ class Plans:
         self._look = look
         self._context = context
         self._room: Room | None = None
+        self._taken: Sequence[ModelPlan] = ()
         self._shapes: dict[str, tuple[FileStamp | None, ModelShape]] = {}
 
     def of(self, model: str) -> ModelPlan | None:
@@ -62,10 +63,14 @@ class Plans:
 
     @property
     def room(self) -> Room:
-        """What is free for models; looked at once."""
+        """What models may take, those included that are loaded; looked at when first asked for."""
         if self._room is None:
-            self._room = room_of_machine(self._look())
+            self._room = _with(room_of_machine(self._look()), self._taken)
         return self._room
+
+    def look_again(self, loaded: Sequence[ModelPlan]) -> None:
+        """Look at the machine anew when next asked; what `loaded` models take of it is ours."""
+        self._room, self._taken = None, loaded
 
     def pinned(self) -> frozenset[str]:
         """Name the models that are never unloaded to make room: the default's smallest, unless
@@ -102,6 +107,13 @@ def room_of_machine(machine: Machine) -> Room:
         (machine.ram_total_bytes, machine.ram_free_bytes),
         machine.num_cores,
     )
+
+
+def _with(room: Room, taken: Sequence[ModelPlan]) -> Room:
+    gpus = tuple(
+        free + sum(plan.gpu_bytes[gpu] for plan in taken) for gpu, free in enumerate(room.gpus)
+    )
+    return replace(room, gpus=gpus, ram=room.ram + sum(plan.ram_bytes for plan in taken))
 
 
 def victims(wanted: ModelPlan, loaded: Iterable[Loaded], room: Room) -> list[str]:

@@ -227,7 +227,6 @@ class ModelInfo(Frozen, frozen=True):
     is_gpu_offloaded: bool = False
     uses_extra_buffer_types: bool = True
     gpu_bytes: int = 0
-    tokens_sha256: str = ""
 
 
 class DeviceInfo(Frozen, frozen=True):

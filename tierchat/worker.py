@@ -109,26 +109,28 @@ class Worker:
         Raises what the child reported (ModelMissing, ModelCorrupt, ...) or WorkerDied.
         """
         ours, theirs = socket.socketpair()
-        with theirs:
-            process = await asyncio.create_subprocess_exec(
-                *command,
-                str(theirs.fileno()),
-                str(os.getpid()),
-                pass_fds=[theirs.fileno()],
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.DEVNULL,
-                stderr=asyncio.subprocess.PIPE,
-                # An abort in ggml would otherwise attach a debugger to itself.
-                env={**os.environ, "GGML_NO_BACKTRACE": "1"},
-            )
-        worker = cls(order, process, deadlines or Deadlines())
-        reader, worker._writer = await asyncio.open_connection(sock=ours)
-        worker._tasks = [
-            asyncio.create_task(worker._read(reader)),
-            asyncio.create_task(worker._read_stderr()),
-        ]
+        # Whoever waits may leave at any moment, and nothing of it may be left then.
         async with contextlib.AsyncExitStack() as undo:
+            undo.callback(ours.close)
+            with theirs:
+                process = await asyncio.create_subprocess_exec(
+                    *command,
+                    str(theirs.fileno()),
+                    str(os.getpid()),
+                    pass_fds=[theirs.fileno()],
+                    stdin=asyncio.subprocess.DEVNULL,
+                    stdout=asyncio.subprocess.DEVNULL,
+                    stderr=asyncio.subprocess.PIPE,
+                    # An abort in ggml would otherwise attach a debugger to itself.
+                    env={**os.environ, "GGML_NO_BACKTRACE": "1"},
+                )
+            worker = cls(order, process, deadlines or Deadlines())
             undo.push_async_callback(worker.stop)
+            reader, worker._writer = await asyncio.open_connection(sock=ours)
+            worker._tasks = [
+                asyncio.create_task(worker._read(reader)),
+                asyncio.create_task(worker._read_stderr()),
+            ]
             await worker._load()
             undo.pop_all()
         return worker

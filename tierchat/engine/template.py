@@ -51,6 +51,7 @@ class ChatTemplate:
         environment = _Sandbox(trim_blocks=True, lstrip_blocks=True)
         environment.globals["raise_exception"] = _raise_exception
         self._deadline_s = deadline_s
+        self.has_think_switch = "enable_thinking" in source
         try:
             with _deadline(deadline_s), _memory_limit():
                 self._template = environment.from_string(source)
