@@ -6,11 +6,19 @@ import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
 
+import msgspec
 import pytest
 
 from tierchat.cascade import Cascade
 from tierchat.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
-from tierchat.errors import ContextTooLong, EngineCrashed, ModelMissing, Timeout, UsageError
+from tierchat.errors import (
+    ContextTooLong,
+    DoesNotFit,
+    EngineCrashed,
+    ModelMissing,
+    Timeout,
+    UsageError,
+)
 from tierchat.protocol import Delta, Escalated, Failed, Finished, Generate, Progress, RequestEvent
 from tierchat.types import (
     AnswerDelta,
@@ -55,6 +63,9 @@ class Scripted:
     kept: list[float | None] = field(default_factory=list)
     num_closed_early: int = 0
     absent: tuple[str, ...] = ()
+    notices: dict[str, str] = field(default_factory=dict)
+    ahead: list[str] = field(default_factory=list)
+    unloaded: tuple[str, ...] = ()
 
     async def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]:
         self.orders.append((model, order))
@@ -72,7 +83,7 @@ class Scripted:
             self.num_closed_early += not is_over
 
     def is_loaded(self, model: str) -> bool:
-        return True
+        return model not in self.unloaded
 
     def info(self, model: str) -> ModelInfo | None:
         return None
@@ -81,13 +92,13 @@ class Scripted:
         return model not in self.absent
 
     def take_notice(self, model: str) -> str:
-        return ""
+        return self.notices.pop(model, "")
 
     async def load(self, model: str) -> object:
         return None
 
     async def load_ahead(self, model: str) -> None:
-        return
+        self.ahead.append(model)
 
     def keep(self, models: Iterable[str], keepalive_s: float | None) -> None:
         self.kept.append(keepalive_s)
@@ -114,8 +125,10 @@ CATALOGUE = Catalogue(
 )
 
 
-def run(models: Scripted, **options: object) -> list[CascadeEvent]:
-    cascade = Cascade(CATALOGUE, models, "three")
+def run(
+    models: Scripted, catalogue: Catalogue = CATALOGUE, **options: object
+) -> list[CascadeEvent]:
+    cascade = Cascade(catalogue, models, "three")
     message = Message(role="user", content="q")
     prompt = Prompt(messages=(message,), options=TierOptions(**options))  # type: ignore[arg-type]
 
@@ -255,3 +268,101 @@ def test_what_a_tier_prefers_fills_what_the_caller_left_open() -> None:
     run(models, keepalive_s=0.0, hold="answer")
     ((_, order),) = models.orders
     assert order.gate.hold == "answer" and models.kept == [0.0]
+
+
+def notices(events: list[CascadeEvent]) -> list[str]:
+    return [event.text for event in events if isinstance(event, Notice)]
+
+
+def test_when_no_model_is_here_the_command_that_fetches_them_is_named() -> None:
+    models = Scripted({}, absent=("xs", "s", "m"))
+    with pytest.raises(ModelMissing, match="no model file at xs, s, m") as caught:
+        run(models)
+    assert "models.toml" in caught.value.hint and caught.value.exit_code == 3
+    hub = {name: ModelSpec(file=name, repo="someone/something") for name in ("xs", "s", "m")}
+    with pytest.raises(ModelMissing, match="not on this machine yet: xs, s, m") as caught:
+        run(models, msgspec.structs.replace(CATALOGUE, models=hub))
+    assert caught.value.hint == "run: tierchat pull three"
+    assert not models.orders
+
+
+def test_a_pinned_tier_whose_model_is_not_here_is_named_alone() -> None:
+    with pytest.raises(ModelMissing, match=r"no model file at s$"):
+        run(Scripted({}, absent=("s",)), tier="s")
+
+
+def test_tiers_that_are_not_here_are_passed_over_without_a_word() -> None:
+    models = Scripted({"s": [up()], "m": [answer("x")]}, absent=("xs",))
+    events = run(models)
+    assert outcome(events).tier == "M" and not outcome(events).is_below_asked
+    assert notices(events) == []
+    models = Scripted({"xs": [up()], "m": [answer("x")]}, absent=("s",))
+    assert [visit.tier for visit in outcome(run(models)).path] == ["XS", "M"]
+
+
+def test_a_tier_that_would_ask_one_that_is_not_here_answers_itself_and_says_so() -> None:
+    models = Scripted({"xs": [up()], "s": [up(), answer("x")]}, absent=("m",))
+    events = run(models)
+    found = outcome(events)
+    assert found.answer == "x" and found.tier == "S" and found.is_below_asked
+    (said,) = notices(events)
+    assert said == "S would ask a better one, but M is not here yet; S answers"
+    assert said in found.notices
+    assert [order.gate.may_escalate for _, order in models.orders] == [True, True, False]
+
+
+def test_an_asked_tier_that_is_not_here_is_stood_in_for_aloud() -> None:
+    models = Scripted({"xs": [answer("x")]}, absent=("s", "m"))
+    events = run(models, min_tier="S")
+    assert outcome(events).tier == "XS" and outcome(events).is_below_asked
+    assert notices(events) == ["answering with XS: S and M are not here yet"]
+    assert "answered by XS, below the asked S" in outcome(events).notices
+
+
+def test_when_the_top_tier_does_not_fit_the_tier_below_answers_with_a_notice() -> None:
+    full: list[Step] = [DoesNotFit("m does not fit: it needs 9.0 GiB")]
+    models = Scripted({"xs": [up()], "s": [up(), answer("x")], "m": [full]})
+    events = run(models)
+    found = outcome(events)
+    assert found.answer == "x" and found.tier == "S" and found.is_below_asked
+    assert notices(events) == ["M failed (m does not fit: it needs 9.0 GiB); going on with S"]
+    assert found.notices == tuple(notices(events))
+    reasons = [visit.reason for visit in found.path]
+    assert reasons == ["escalate token", "escalate token", "does_not_fit", "stop"]
+    assert not models.orders[-1][1].gate.may_escalate
+
+
+def test_when_only_the_smallest_fits_it_answers() -> None:
+    full: list[Step] = [DoesNotFit("no room")]
+    models = Scripted({"xs": [answer("x")], "s": [full], "m": [full]})
+    events = run(models, min_tier="M")
+    assert outcome(events).tier == "XS" and outcome(events).is_below_asked
+    assert [said.split(";")[1] for said in notices(events)] == [
+        " going on with S",
+        " going on with XS",
+    ]
+
+
+def test_when_nothing_fits_that_is_the_error() -> None:
+    full: list[Step] = [DoesNotFit("no room", "buy some")]
+    with pytest.raises(DoesNotFit, match="no room") as caught:
+        run(Scripted({"xs": [full], "s": [full], "m": [full]}))
+    assert caught.value.hint == "buy some" and caught.value.exit_code == 4
+    with pytest.raises(DoesNotFit):
+        run(Scripted({"s": [full]}), tier="S")
+
+
+def test_what_the_pool_has_to_say_of_a_load_is_said_once() -> None:
+    models = Scripted({"xs": [up()], "s": [answer("x")]}, notices={"s": "loaded smaller"})
+    events = run(models)
+    assert notices(events) == ["loaded smaller"]
+    assert outcome(events).notices == ("loaded smaller",)
+
+
+def test_the_next_tier_is_loaded_ahead_while_the_first_one_reads() -> None:
+    models = Scripted({"xs": [[0.01, *up()]], "m": [answer("x")]}, absent=("s",), unloaded=("m",))
+    events = run(models)
+    assert models.ahead == ["m"] and outcome(events).tier == "M"
+    models = Scripted({"s": [[0.01, *answer("x")]]}, unloaded=("m",))
+    run(models, tier="S")
+    assert models.ahead == []

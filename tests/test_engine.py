@@ -108,6 +108,36 @@ def test_the_hidden_state_comes_on_request_at_the_last_prompt_position(
     engine.finish(later.sequence)
 
 
+def test_a_long_prompt_gives_its_hidden_state_in_a_batch_of_few_outputs(
+    pocket_s: LlamaModel,
+) -> None:
+    tokens = prompt(pocket_s, "What is 12+7? " * 30)
+    assert len(tokens) > 200
+    found = []
+    for batch_size in (512, 48):
+        limits = EngineLimits(
+            context=512, num_cells=1024, max_sequences=4, batch_size=batch_size, kv_type="f16"
+        )
+        engine = Engine(pocket_s, limits)
+        # Two of them, and one that is already answering and wants its hidden states, too.
+        asked = [Sequence(n, list(tokens), Sampling(), num_hidden_states=1) for n in range(2)]
+        engine.add(Sequence(9, prompt(pocket_s, "2+2"), Sampling(), num_hidden_states=4))
+        for sequence in asked:
+            engine.add(sequence)
+        first: dict[int, list[float]] = {}
+        num_steps = 0
+        while len(first) < 3:
+            num_steps += 1
+            for step in engine.step():
+                if step.hidden_state is not None:
+                    first.setdefault(step.sequence.id, step.hidden_state.tolist())
+        found.append(first)
+        assert num_steps < 40
+        engine.close()
+    for one in (0, 1, 9):
+        assert found[0][one] == pytest.approx(found[1][one], abs=0.05)
+
+
 def test_when_cells_run_out_the_youngest_waits_and_nothing_changes(pocket_s: LlamaModel) -> None:
     roomy = Engine(pocket_s, EngineLimits(context=200, num_cells=2048, max_sequences=8))
     tight = Engine(pocket_s, EngineLimits(context=200, num_cells=256, max_sequences=8))

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tierchat.adding import add_model, hub_model, refuse_taken
+from tierchat.adding import add_model, hub_model, refuse_taken, tell_daemon
 from tierchat.asking_people import confirm
 from tierchat.downloads import Downloader
 from tierchat.errors import TemplateError, UsageError
@@ -52,6 +52,7 @@ def add(
     output.note("loading it once ...")
     asyncio.run(_try(name, path))
     add_model(name, entry, paths)
+    tell_daemon(paths, output.note)
     yield f'{"loads":<16} yes; it is known as {name} now: tierchat ask -m {name} "2+2"'
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from typing import Any
 import msgspec
 
 from tierchat.catalogue import added_models, folder_of, load_catalogue
+from tierchat.client import Client
 from tierchat.downloads import Downloader
-from tierchat.errors import UsageError
+from tierchat.errors import TierchatError, UsageError
 from tierchat.hub_names import HubFile
 from tierchat.paths import Paths, make_private
 
@@ -81,6 +83,14 @@ def add_model(name: str, entry: dict[str, Any], paths: Paths) -> None:
     if name not in known.cascades:
         added["cascades"][name] = {"tiers": [{"name": "S", "model": name}]}
     _write(paths, added)
+
+
+def tell_daemon(paths: Paths, on_note: Callable[[str], None]) -> None:
+    """Have a running daemon read what is known now."""
+    try:
+        Client(paths, starts_daemon=False).reload_if_running()
+    except TierchatError as error:
+        on_note(f"the daemon goes on with what it had: {error.message}")
 
 
 def forget_model(name: str, paths: Paths) -> bool:

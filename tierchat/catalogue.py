@@ -101,6 +101,14 @@ class Catalogue(Frozen, frozen=True):
     models: dict[str, ModelSpec] = msgspec.field(default_factory=dict)
     cascades: dict[str, CascadeSpec] = msgspec.field(default_factory=dict)
 
+    def check_default(self, cascade: str, source: str) -> None:
+        """Raise ConfigError unless the cascade that `source` chose is there."""
+        if cascade not in self.cascades:
+            raise ConfigError(
+                f"cascade = {cascade!r} ({source}): there is none of that name",
+                f"known: {', '.join(self.cascades)}; `tierchat pull NAME` chooses one",
+            )
+
     def effective(self, cascade: str, think: bool | None = None) -> CascadeSpec:
         """Give a cascade with all that its tiers leave open filled in; `think` overrides theirs."""
         spec = self.cascades[cascade]

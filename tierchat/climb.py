@@ -71,6 +71,8 @@ class Climb:
 
     def after_verdict(self, target: str | None) -> str | None:
         """Go up after a gate's verdict, to `target` if it is higher; None when none is left."""
+        if not self._may_go_up:
+            return None
         self._declined.add(self.current)
         wanted = self._names.index(target) if target in self._names else self.current + 1
         return self._go(max(wanted, self.current + 1)) or self._settle()
@@ -78,6 +80,8 @@ class Climb:
     def after_unusable(self) -> str | None:
         """Go on from a tier whose model is missing or does not fit: up, else to the best below."""
         self._unusable.add(self.current)
+        if self._is_settled:
+            return self._settle()
         if not self._may_go_up:
             return None
         return self._go(self.current + 1) or self._settle()
@@ -102,7 +106,7 @@ class Climb:
             if index not in self._declined | self._unusable and not self._num_tries[index]
         ]
         # A pinned tier is never replaced; a tier that declined would only invent something.
-        if not usable or not self._may_go_up:
+        if not usable or not (self._may_go_up or self._is_settled):
             return None
         self.current = usable[-1]
         return self.name
@@ -125,7 +129,7 @@ class Climb:
             for index in range(self._top + 1)
             if index not in self._unusable and not self._num_tries[index]
         ]
-        if self._is_settled or not usable or max(self._unusable, default=-1) < usable[-1]:
+        if not usable or max(self._unusable, default=-1) < usable[-1]:
             return None
         self.current = usable[-1]
         self._is_settled, self._may_go_up = True, False

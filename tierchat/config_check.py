@@ -13,7 +13,6 @@ import msgspec
 
 from tierchat.catalogue import Origin, load_catalogue, origins, shipped_models_file
 from tierchat.config import load_settings, setting_sources
-from tierchat.errors import ConfigError
 from tierchat.paths import Paths
 from tierchat.status_text import table
 
@@ -22,11 +21,7 @@ def check_lines(paths: Paths, env: Mapping[str, str]) -> Iterator[str]:
     """Explain everything, own values first; raises ConfigError naming the place of a mistake."""
     settings, sources = load_settings(paths, env), setting_sources(paths, env)
     catalogue = load_catalogue(paths)
-    if settings.cascade not in catalogue.cascades:
-        raise ConfigError(
-            f"cascade = {settings.cascade!r} ({sources['cascade']}): there is none of that name",
-            f"known: {', '.join(catalogue.cascades)}",
-        )
+    catalogue.check_default(settings.cascade, sources["cascade"])
     for file in (paths.config_file, paths.models_file, paths.added_models_file):
         yield f"{'read' if file.exists() else 'not there':<10} {file}"
     yield f"{'read':<10} {shipped_models_file()}"

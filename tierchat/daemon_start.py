@@ -13,7 +13,7 @@ import sys
 import time
 
 from tierchat.catalogue import load_catalogue
-from tierchat.config import load_settings
+from tierchat.config import load_settings, setting_sources
 from tierchat.errors import DaemonUnreachable
 from tierchat.paths import Paths, make_private
 
@@ -76,8 +76,9 @@ class _Starter:
                 child = self._spawn()
             elif code is not None:
                 # A mistake in a file is told better by who reads it first-hand.
-                load_settings(self._paths, os.environ)
-                load_catalogue(self._paths)
+                settings = load_settings(self._paths, os.environ)
+                sources = setting_sources(self._paths, os.environ)
+                load_catalogue(self._paths).check_default(settings.cascade, sources["cascade"])
                 raise DaemonUnreachable(
                     f"the daemon did not start: {self._last_log_lines()}", self._look_at_log()
                 )

@@ -6,10 +6,8 @@ Does not know HTTP or the daemon's life.
 from __future__ import annotations
 
 import asyncio
-import functools
 import os
 import time
-from collections.abc import Callable
 
 from tierchat import hardware
 from tierchat.cascade import Cascade
@@ -17,7 +15,6 @@ from tierchat.catalogue import Catalogue, load_catalogue
 from tierchat.config import Settings, load_settings, parse_keepalive
 from tierchat.errors import UsageError
 from tierchat.gate_book import GateBook
-from tierchat.hardware import Machine
 from tierchat.model_files import VerifiedFiles
 from tierchat.paths import Paths
 from tierchat.pool import Pool, resident_bytes
@@ -34,13 +31,11 @@ class LiveCascade(Cascade):
         files = VerifiedFiles(paths.verified_file)
         machine = MachineMemory(paths.machine_file)
         self._paths = paths
-        # Looked at once, while none of our models is loaded.
-        self._look = functools.cache(hardware.look)
         self._pool = Pool(
             catalogue.models,
             Starter(files, machine, num_threads=settings.num_threads),
             keepalive_s=parse_keepalive(settings.keepalive),
-            plans=_plans(catalogue, settings, self._look),
+            plans=_plans(catalogue, settings),
         )
         super().__init__(catalogue, self._pool, settings.cascade, GateBook(paths.gates_dir, files))
 
@@ -48,7 +43,7 @@ class LiveCascade(Cascade):
         """Read catalogue and settings anew; raises ConfigError and leaves all as it was."""
         settings, catalogue = load_settings(self._paths, os.environ), load_catalogue(self._paths)
         # What raises comes first.
-        plans = _plans(catalogue, settings, self._look)
+        plans = _plans(catalogue, settings)
         self.replace(catalogue, settings.cascade)
         await self._pool.replace(catalogue.models, plans)
 
@@ -93,12 +88,12 @@ class LiveCascade(Cascade):
         )
 
 
-def _plans(catalogue: Catalogue, settings: Settings, look: Callable[[], Machine]) -> Plans:
+def _plans(catalogue: Catalogue, settings: Settings) -> Plans:
     if settings.cascade not in catalogue.cascades:
         raise UsageError(
             f"no cascade named {settings.cascade!r}", f"known: {', '.join(catalogue.cascades)}"
         )
-    return Plans(catalogue, settings.cascade, look, settings.context)
+    return Plans(catalogue, settings.cascade, hardware.look, settings.context)
 
 
 async def _gpu_free() -> int:

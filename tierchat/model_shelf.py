@@ -20,7 +20,7 @@ from tierchat.errors import ModelMissing, TierchatError, UsageError
 from tierchat.gguf_header import GgufHeader, read_header
 from tierchat.model_files import hash_file
 from tierchat.model_text import file_state, header_lines, spec_lines, token_tables, users
-from tierchat.part_file import part_path
+from tierchat.part_file import part_path, wrong_path
 from tierchat.paths import Paths
 from tierchat.sizes import size_text
 from tierchat.status_text import table
@@ -60,7 +60,7 @@ class ModelShelf:
                 "bytes": _size_bytes(spec),
                 "file": spec.file,
                 "repo": spec.repo or None,
-                "tiers": users(name, self._catalogue).split(", "),
+                "tiers": list(filter(None, users(name, self._catalogue).split(", "))),
             }
             for name, spec in self._catalogue.models.items()
         ]
@@ -81,8 +81,14 @@ class ModelShelf:
             thinks = {None: "-", True: "yes", False: "no"}[tier.think]
             rows.append((tier.name, tier.model, state, tier.gate, thinks))
         yield from table(rows)
-        headers = {model: self._header(model) for model in spec.models}
-        tables = {model: found.tokens_sha256 for model, found in headers.items() if found}
+        tables: dict[str, str] = {}
+        for model in spec.models:
+            try:
+                header = self._header(model)
+            except TierchatError as error:
+                yield f"{model}: {error.message}"
+            else:
+                tables |= {model: header.tokens_sha256} if header else {}
         yield from token_tables(tables)
 
     def show_json(self, name: str) -> str:
@@ -106,7 +112,7 @@ class ModelShelf:
             yield Verified(name, self._problem(self._spec(name), name, on_hash))
 
     def files_to_remove(self, name: str) -> list[Path]:
-        """Name what `remove` would delete: files we fetched, partial ones too.
+        """Name what `remove` would delete: files we fetched, partial and wrong ones too.
 
         Raises UsageError for models that came with tierchat.
         """
@@ -119,7 +125,8 @@ class ModelShelf:
             )
         if not path.is_relative_to(self._paths.models_dir):
             return []
-        return [found for found in (path, part_path(path)) if found.is_symlink() or found.exists()]
+        places = (path, part_path(path), wrong_path(path))
+        return [found for found in places if found.is_symlink() or found.exists()]
 
     def remove(self, name: str) -> int:
         """Delete a model's files and what `add` noted of it; returns the bytes freed.
@@ -136,8 +143,9 @@ class ModelShelf:
             self._unload(name)
         freed = 0
         for path in files:
-            if path.stat().st_nlink == 1 and not path.is_symlink():
-                freed += path.stat().st_size
+            # Of a link itself: what it points to may be gone.
+            if path.lstat().st_nlink == 1 and not path.is_symlink():
+                freed += path.lstat().st_size
             path.unlink()
             with contextlib.suppress(OSError):
                 path.parent.rmdir()
@@ -176,8 +184,12 @@ class ModelShelf:
             yield from header_lines(header)
 
     def _facts(self, name: str) -> dict[str, Any]:
-        header = self._header(name)
-        found: dict[str, Any] = {**_plain(self._spec(name)), "is_here": header is not None}
+        found: dict[str, Any] = _plain(self._spec(name))
+        try:
+            header = self._header(name)
+        except TierchatError as error:
+            return {**found, "is_here": True, "problem": error.message}
+        found["is_here"] = header is not None
         if header:
             found["header"] = {
                 "architecture": header.architecture,

@@ -107,10 +107,10 @@ class PartFile:
             os.fsync(self._fd)
             os.replace(self._path, self._target)
             _sync_directory(self._target.parent)
-            _wrong_path(self._target).unlink(missing_ok=True)
+            wrong_path(self._target).unlink(missing_ok=True)
 
     def _set_aside(self) -> Path:
-        wrong = _wrong_path(self._target)
+        wrong = wrong_path(self._target)
         with self._disk_errors():
             os.replace(self._path, wrong)
         return wrong
@@ -208,7 +208,8 @@ def part_path(target: Path) -> Path:
     return target.with_name(target.name + ".part")
 
 
-def _wrong_path(target: Path) -> Path:
+def wrong_path(target: Path) -> Path:
+    """Name the file that keeps what arrived and was not what was published."""
     return target.with_name(target.name + ".wrong")
 
 

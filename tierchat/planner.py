@@ -36,6 +36,8 @@ _CHOICES: tuple[tuple[int, KvType], ...] = (
 _NUM_SHORT_CHOICES = 3
 _LEAST_CONTEXT = 1024
 _MIN_CORES_TO_SHARE = 8
+# Below this a token is computed faster than threads can meet at a barrier.
+_MIN_BYTES_FOR_THREADS = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,14 @@ def _less(total: int, free: int) -> int:
 
 def _with_threads(plans: Sequence[ModelPlan], room: Room) -> tuple[ModelPlan, ...]:
     threads = threads_of([each.model for each in plans], room.num_cores)
-    return tuple(replace(each, num_threads=threads[each.model]) for each in plans)
+    return tuple(
+        replace(each, num_threads=threads[each.model] if _is_worth_threads(each) else 1)
+        for each in plans
+    )
+
+
+def _is_worth_threads(plan: ModelPlan) -> bool:
+    return plan.gpu.weights + plan.ram.weights >= _MIN_BYTES_FOR_THREADS
 
 
 def _choices(context: int, *, has_gpu: bool) -> tuple[tuple[int, KvType], ...]:
@@ -183,8 +192,7 @@ def _together(
     gpus, ram = list(room.gpus), room.ram
     plans: dict[str, ModelPlan] = {}
     for each in sorted(wanted, key=lambda w: -w.shape.weights_bytes):
-        most = _all_layers(each) if room.gpus else 0
-        layers = most if each.spec.gpu_layers < 0 else min(most, each.spec.gpu_layers)
+        layers = _wanted_layers(each) if room.gpus else 0
         found = _place(each, _setting(each, choice, layers), gpus)
         if found is None or found.ram_bytes > ram:
             return None
@@ -194,8 +202,9 @@ def _together(
     return [plans[each.model] for each in wanted]
 
 
-def _all_layers(wanted: Wanted) -> int:
-    return wanted.shape.num_layers + 1
+def _wanted_layers(wanted: Wanted) -> int:
+    most, fixed = wanted.shape.num_layers + 1, wanted.spec.gpu_layers
+    return most if fixed < 0 else min(most, fixed)
 
 
 def _place(wanted: Wanted, setting: Setting, gpus: Sequence[int]) -> ModelPlan | None:
@@ -236,7 +245,7 @@ def _partly_offloaded(
     wanted: Sequence[Wanted], room: Room, choice: tuple[int, KvType]
 ) -> list[ModelPlan] | None:
     """Take layers off the GPU, from the largest model on, until the sum fits."""
-    layers = {each.model: _all_layers(each) for each in wanted}
+    layers = {each.model: _wanted_layers(each) for each in wanted}
     for each in sorted(wanted, key=lambda w: -w.shape.weights_bytes):
         if each.spec.gpu_layers >= 0:
             continue

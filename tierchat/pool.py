@@ -230,8 +230,9 @@ class Pool:
         async with self._making_room:
             if self._leaving:
                 await asyncio.wait(self._leaving)
-            if not self._loaded(()):
-                self._plans.look_again(())
+            there = [one.plan for one in self._loaded(())]
+            if not there or not self._plans.has_looked:
+                self._plans.look_again(there)
             try:
                 place.plan = await self._room_for(model, may_unload)
             except DoesNotFit:
@@ -273,7 +274,7 @@ class Pool:
         if place.worker is not worker:
             return
         plan, place.worker, place.plan = place.plan, None, None
-        if error.is_out_of_memory:
+        if error.is_out_of_memory and not place.was_out_of_memory:
             # Not a fault of the model: the next worker is given less.
             place.was_out_of_memory = True
             can_shrink = plan is not None and smaller(place.spec, plan.setting) is not None

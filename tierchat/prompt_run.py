@@ -268,7 +268,7 @@ class Run:
         if not self._absent:
             return "no better one can be loaded"
         names = " and ".join(self._absent)
-        return f"{names} {'is' if len(self._absent) == 1 else 'are'} not pulled yet"
+        return f"{names} {'is' if len(self._absent) == 1 else 'are'} not here yet"
 
     def _done(self, reason: FinishReason) -> list[CascadeEvent]:
         outcome = self._ledger.close(

@@ -14,13 +14,12 @@ from pathlib import Path
 
 import msgspec
 
-from tierchat.adding import add_model, hub_model, refuse_taken
+from tierchat.adding import add_model, hub_model, refuse_taken, tell_daemon
 from tierchat.asking_people import confirm
 from tierchat.catalogue import Catalogue, load_catalogue
-from tierchat.client import Client
 from tierchat.config import load_settings
 from tierchat.downloads import Downloader, Fetched
-from tierchat.errors import DoesNotFit, TierchatError, UsageError
+from tierchat.errors import DoesNotFit, UsageError
 from tierchat.hardware import look
 from tierchat.hub_names import HubFile
 from tierchat.model_files import VerifiedFiles, write_quietly
@@ -166,8 +165,8 @@ class Puller:
             downloader.check_disk_space([found.file])
             self._fetch(found.name, found.file, downloader)
         add_model(found.name, found.entry, self._paths)
+        tell_daemon(self._paths, self._output.note)
         self._output.note(f"`tierchat ask -m {found.name}` asks it", "plain")
-        self._tell_daemon()
 
     def _fetch(self, name: str, file: HubFile, downloader: Downloader) -> None:
         if self._request.source:
@@ -208,7 +207,7 @@ class Puller:
         """Make the cascade the default one as soon as its first model is here."""
         write_quietly(self._paths.cascade_file, f"{cascade}\n".encode())
         settings = load_settings(self._paths, os.environ)
-        self._tell_daemon()
+        tell_daemon(self._paths, self._output.note)
         here = [
             tier.name
             for tier in catalogue.cascades[cascade].tiers
@@ -219,12 +218,6 @@ class Puller:
                 f"your settings say cascade = {settings.cascade}; `-m {cascade}` asks this one"
             )
         self._output.note(f'{", ".join(here)} can answer: tierchat ask "2+2"', "plain")
-
-    def _tell_daemon(self) -> None:
-        try:
-            Client(self._paths, starts_daemon=False).reload_if_running()
-        except TierchatError as error:
-            self._output.note(f"the daemon goes on with what it had: {error.message}")
 
     def _ask(self, question: str) -> None:
         is_sure = self._request.is_sure or self._request.source is not None

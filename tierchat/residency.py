@@ -35,8 +35,8 @@ class Loaded:
 class Plans:
     """Plans each model with the cascade it belongs to, the default one first.
 
-    `look` describes the machine with none of our models loaded. Used from worker threads, one
-    call at a time.
+    `look` describes the machine as it is; `look_again` is told what of it is ours. Used from
+    worker threads, one call at a time.
     """
 
     def __init__(
@@ -67,6 +67,10 @@ class Plans:
         if self._room is None:
             self._room = _with(room_of_machine(self._look()), self._taken)
         return self._room
+
+    @property
+    def has_looked(self) -> bool:
+        return self._room is not None
 
     def look_again(self, loaded: Sequence[ModelPlan]) -> None:
         """Look at the machine anew when next asked; what `loaded` models take of it is ours."""

@@ -26,19 +26,28 @@ def load_lines(name: str | None, paths: Paths, *, is_json: bool) -> Iterator[str
 
 
 def unload_lines(name: str | None, paths: Paths, *, is_json: bool) -> Iterator[str]:
-    """Unload models, all that are loaded unless named, and tell what that gave back."""
+    """Unload models, all that are loaded unless named, and tell what that gave back.
+
+    Raises UsageError for one that is answering, once the others are gone.
+    """
     client = Client(paths, starts_daemon=False)
     status = client.status()
     loaded = [worker.model for worker in status.workers if worker.pid] if status else []
     found: list[Residence] = []
+    refused: UsageError | None = None
     for each in [name] if name and status else loaded:
-        found += client.unload(each)
-    if is_json:
+        try:
+            found += client.unload(each)
+        except UsageError as error:
+            refused = error
+    if is_json and (found or not refused):
         yield _json(tuple(found))
-    elif not found:
+    elif not found and not refused:
         yield "nothing is loaded"
     else:
         yield from map(_unloaded_line, found)
+    if refused:
+        raise refused
 
 
 def plan_lines(name: str | None, paths: Paths, *, is_json: bool) -> Iterator[str]:

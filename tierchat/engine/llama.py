@@ -29,6 +29,7 @@ _MAX_TEXT_VALUE = 1 << 20
 _MAX_SEQUENCES = 256
 _KV_TYPES: dict[KvType, int] = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
 NO_KV_SLOT = 1
+_DECODE_FAILURES = {-2: "llama_decode ran out of memory"}
 _MEMORY_HINT = 'set a smaller `context`, or `kv_type = "q8_0"`, for this model in models.toml'
 # Only what lies outside the attention cells, which stay where they are.
 _STATE_FLAGS = lib.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY
@@ -265,7 +266,7 @@ class LlamaContext:
         if wants_hidden_state:
             lib.llama_set_embeddings(self._context, False)
         if status not in (0, NO_KV_SLOT):
-            raise EngineCrashed(f"llama_decode failed with status {status}")
+            raise EngineCrashed(_DECODE_FAILURES.get(status) or f"llama_decode failed: {status}")
         return bool(status == 0)
 
     def logits(self, row: int) -> Floats:

@@ -1,0 +1,53 @@
+"""`tierchat config check`: every value, and where it comes from."""
+
+from __future__ import annotations
+
+import json
+
+from conftest import Home
+
+
+def test_every_value_is_told_with_the_file_it_comes_from(home: Home) -> None:
+    (home.directory / "config").mkdir()
+    (home.directory / "config" / "config.toml").write_text('keepalive = "5m"\n')
+    models = home.directory / "config" / "models.toml"
+    models.write_text("[models.qwen3-8b]\ncontext = 4096\n")
+    found = home.run("config", "check", env={"TIERCHAT_THEME": "plain"})
+    assert found.returncode == 0, found.stderr
+    lines = {line.split()[0]: line for line in found.stdout.decode().splitlines()}
+    assert lines["keepalive"].endswith("config.toml") and "5m" in lines["keepalive"]
+    assert lines["theme"].endswith("TIERCHAT_THEME")
+    assert lines["max_active"].endswith("default")
+    assert lines["models.qwen3-8b.context"].endswith(str(models))
+    assert lines["models.qwen3-8b.sha256"].endswith("shipped")
+    assert "think True" in lines["cascades.8gb.tiers[2]"]
+
+
+def test_as_json_it_is_one_line(home: Home) -> None:
+    found = home.run("config", "check", "--json")
+    [line] = found.stdout.splitlines()
+    told = json.loads(line)
+    assert told["settings"]["cascade"] == {"value": "pocket", "from": "default"}
+    assert told["models"]["qwen3-8b"]["bytes"]["value"] == 5_027_783_488
+
+
+def test_a_cascade_that_does_not_exist_is_told_with_who_asked_for_it(home: Home) -> None:
+    found = home.run("config", "check", env={"TIERCHAT_CASCADE": "8gbb"})
+    assert found.returncode == 2
+    assert b"TIERCHAT_CASCADE" in found.stderr and b"8gb" in found.stderr
+
+
+def test_a_mistake_is_told_with_its_line(home: Home) -> None:
+    (home.directory / "config").mkdir()
+    (home.directory / "config" / "models.toml").write_text("[models.qwen3-8b]\ncontxt = 1\n")
+    found = home.run("config", "check")
+    assert found.returncode == 2
+    assert b"line 2" in found.stderr and b"did you mean `context`?" in found.stderr
+
+
+def test_a_chosen_cascade_that_is_gone_is_told_by_whoever_starts_the_daemon(home: Home) -> None:
+    (home.directory / "data").mkdir(mode=0o700)
+    (home.directory / "data" / "cascade").write_text("gone\n")
+    found = home.run("daemon", "up")
+    assert found.returncode == 2
+    assert b"'gone'" in found.stderr and b"tierchat pull" in found.stderr
