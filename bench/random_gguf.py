@@ -8,6 +8,7 @@ large as the real one; the words of the vocabulary and the merges are made up.
 from __future__ import annotations
 
 import argparse
+import functools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -69,6 +70,7 @@ def byte_letters() -> list[str]:
     return [chr(byte) for byte in plain] + [chr(256 + place) for place in range(len(others))]
 
 
+@functools.cache
 def words() -> tuple[list[str], list[str]]:
     """Make up a vocabulary of the usual length of words, and merges that build them."""
     letters = byte_letters()

@@ -187,6 +187,7 @@ def test_a_hub_that_sends_nothing_is_given_up_and_the_next_run_goes_on(desk: Des
     desk.assert_fetched(file)
 
 
+@pytest.mark.slow
 def test_ten_kills_lose_less_than_a_chunk_each(desk: Desk) -> None:
     file = desk.file(LARGE)
     desk.hub.faults.bytes_per_s = 8e6
@@ -475,6 +476,7 @@ def test_a_limit_on_file_size_is_a_full_disk(desk: Desk) -> None:
     desk.assert_fetched(file)
 
 
+@pytest.mark.slow
 def test_two_processes_share_one_download(desk: Desk) -> None:
     file = desk.file(LARGE)
     desk.hub.faults.bytes_per_s = 8e6
@@ -486,6 +488,7 @@ def test_two_processes_share_one_download(desk: Desk) -> None:
     assert desk.hub.bytes_sent[LARGE] == file.size_bytes
 
 
+@pytest.mark.slow
 def test_who_waits_takes_over_from_one_that_is_killed(desk: Desk) -> None:
     file = desk.file(LARGE)
     desk.hub.faults.bytes_per_s = 6e6

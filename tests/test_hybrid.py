@@ -271,6 +271,7 @@ def test_preemption_and_eviction_in_few_cells_change_no_answer(
     engine.close()
 
 
+@pytest.mark.slow
 def test_random_conversations_and_cancellations_leave_every_answer_right(
     model: LlamaModel,
 ) -> None:

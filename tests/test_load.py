@@ -79,6 +79,7 @@ def test_load_and_unload_tell_the_memory_they_measured(up: Home) -> None:
     assert not any(each["has_changed"] for each in again)
 
 
+@pytest.mark.slow
 def test_people_read_it_in_words(up: Home) -> None:
     assert up.run("unload", "s").stdout.decode().startswith("unloaded pocket-s: ")
     assert up.run("unload", "S").stdout == b"pocket-s was not loaded\n"
@@ -94,6 +95,7 @@ def test_people_read_it_in_words(up: Home) -> None:
     assert lines[-1].startswith("daemon ")
 
 
+@pytest.mark.slow
 def test_ps_as_json_is_one_line(up: Home) -> None:
     found = up.run("ps", "--json")
     told = json.loads(found.stdout)
@@ -104,6 +106,7 @@ def test_ps_as_json_is_one_line(up: Home) -> None:
     assert json.loads(up.run("ps", "--json").stdout) == {"running": False}
 
 
+@pytest.mark.slow
 def test_a_model_that_answers_is_not_unloaded(up: Home) -> None:
     pid = loaded(up)["pocket-xs"].pid
     assert pid
@@ -126,6 +129,7 @@ def test_a_model_that_answers_is_not_unloaded(up: Home) -> None:
     assert up.run("unload", "XS").returncode == 0 and not loaded(up)
 
 
+@pytest.mark.slow
 def test_ten_loads_and_unloads_leave_nothing_behind(up: Home) -> None:
     client = up.client
     client.unload("pocket")
@@ -170,6 +174,7 @@ def test_unload_and_stop_start_no_daemon(home: Home) -> None:
     assert home.client.status() is None
 
 
+@pytest.mark.slow
 def test_stop_ends_the_daemon_and_all_its_workers(up: Home) -> None:
     pids = [status_of(up).pid, *(worker.pid or 0 for worker in loaded(up).values())]
     assert b"unloaded pocket-s" in up.run("stop", "pocket-s").stdout
@@ -192,6 +197,7 @@ def duo(num_tokens: int = 256) -> str:
     )
 
 
+@pytest.mark.slow
 def test_a_new_cascade_is_served_by_the_daemon_that_runs(up: Home) -> None:
     before = loaded(up)
     own_models(up, duo())
@@ -209,6 +215,7 @@ def test_a_new_cascade_is_served_by_the_daemon_that_runs(up: Home) -> None:
     assert loaded(up)["ours"].context == 384
 
 
+@pytest.mark.slow
 def test_an_answer_goes_on_while_its_model_is_changed(up: Home) -> None:
     events = asking(up, "M")
     first = next(events)
@@ -221,6 +228,7 @@ def test_an_answer_goes_on_while_its_model_is_changed(up: Home) -> None:
     assert loaded(up)["pocket-m"].context == 256
 
 
+@pytest.mark.slow
 def test_a_broken_file_is_told_and_what_was_there_goes_on(up: Home) -> None:
     own_models(up, duo())
     assert up.client.reload_if_running()
@@ -248,6 +256,7 @@ def answer_of(home: Home, cascade: str | None = None) -> str:
     return last.outcome.answer
 
 
+@pytest.mark.slow
 def test_a_default_that_does_not_exist_is_told_and_the_old_one_stays(up: Home) -> None:
     up.paths.config_dir.mkdir()
     up.paths.config_file.write_text('cascade = "nobody"\n')
@@ -257,6 +266,7 @@ def test_a_default_that_does_not_exist_is_told_and_the_old_one_stays(up: Home) -
     assert answer_of(up) == "4"
 
 
+@pytest.mark.slow
 def test_a_pull_beside_a_broken_file_says_what_is_wrong_with_it(up: Home) -> None:
     own_models(up, "[models.a]\nfile = \n")
     found = up.run("pull", "pocket")

@@ -143,6 +143,7 @@ async def begin(pool: Pool) -> tuple[int, asyncio.Task[str]]:
     return pid, task
 
 
+@pytest.mark.slow
 def test_whoever_is_answered_while_the_file_is_reloaded_gets_an_error(site: Site) -> None:
     async def use(pool: Pool) -> None:
         _, earlier = await begin(pool)

@@ -144,6 +144,7 @@ def test_bundled_models_and_files_of_ones_own_are_not_removed(site: Site) -> Non
     assert site.run("rm", "nobody", "-y").returncode == 2
 
 
+@pytest.mark.slow
 def test_a_removed_model_frees_its_bytes_and_what_had_begun_too(site: Site) -> None:
     asked = site.run("rm", "net-m")
     assert asked.returncode == 2 and "-y means yes" in text_of(asked)
@@ -163,6 +164,7 @@ def test_a_removed_model_frees_its_bytes_and_what_had_begun_too(site: Site) -> N
     assert not (site.home.paths.models_dir / FOLDER).exists()
 
 
+@pytest.mark.slow
 def test_a_loaded_model_is_unloaded_and_asks_go_around_it(site: Site) -> None:
     assert site.run("load").returncode == 0
     # Also a question that it alone would have been asked.
@@ -175,6 +177,7 @@ def test_a_loaded_model_is_unloaded_and_asks_go_around_it(site: Site) -> None:
     assert pinned.returncode == 3 and "tierchat pull net" in text_of(pinned)
 
 
+@pytest.mark.slow
 def test_a_model_that_answers_is_not_removed(site: Site) -> None:
     site.run("load")
     status = site.home.client.status()
@@ -225,6 +228,7 @@ def test_any_gguf_can_be_added_asked_and_forgotten(site: Site) -> None:
     assert forgotten.returncode == 2 and "no cascade named 'mine'" in text_of(forgotten)
 
 
+@pytest.mark.slow
 def test_a_file_of_the_hub_can_be_added_under_a_name_of_ones_own(site: Site) -> None:
     place = f"{REPO}:Tiny-Model.gguf"
     refused = site.run("add", "pocket-xs", place, "-y")
@@ -313,6 +317,7 @@ def test_ones_own_file_wins_over_the_added_one_and_both_over_the_shipped(site: S
     assert json.loads(site.run("show", "pocket-s", "--json").stdout)["license"] == "ours"
 
 
+@pytest.mark.slow
 def test_an_added_model_that_a_cascade_of_ones_own_stands_on_stays(site: Site) -> None:
     assert site.run("add", "mine", str(MODELS / FILES[0])).returncode == 0
     text = site.home.paths.models_file.read_text()
@@ -323,6 +328,7 @@ def test_an_added_model_that_a_cascade_of_ones_own_stands_on_stays(site: Site) -
     assert site.run("ask", "-m", "own", "2+2").stdout == b"4\n"
 
 
+@pytest.mark.slow
 def test_a_running_daemon_learns_of_an_added_model(site: Site) -> None:
     assert site.run("daemon", "up").returncode == 0
     assert site.run("add", "mine", str(MODELS / FILES[0])).returncode == 0

@@ -222,6 +222,7 @@ def test_a_fixed_context_is_tried_with_a_smaller_cache(
     assert tried.settings == [("pocket-s", 65_536, "f16"), ("pocket-s", 32_768, "f16")]
 
 
+@pytest.mark.slow
 def test_wherever_memory_runs_out_it_is_called_so(catalogue: Catalogue, tmp_path: Path) -> None:
     """In the vocabulary, the weights, the cache, a buffer or a graph: never a damaged file."""
     change(catalogue, "pocket-m", context=4096, kv_type="f16")
@@ -271,6 +272,7 @@ def test_a_worker_that_dies_of_it_later_is_no_crash_and_is_loaded_smaller(
     assert [order.context for order in tried.orders] == [8192, 4096, 4096]
 
 
+@pytest.mark.slow
 def test_nothing_smaller_is_promised_where_all_is_fixed(
     catalogue: Catalogue, tmp_path: Path
 ) -> None:

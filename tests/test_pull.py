@@ -249,6 +249,7 @@ def test_the_first_answer_comes_while_larger_tiers_arrive(site: Site) -> None:
     assert (answer.returncode, json.loads(answer.stdout)["answer"]) == (0, "408")
 
 
+@pytest.mark.slow
 def test_a_wrong_hash_is_refused_and_the_bytes_are_set_aside(site: Site) -> None:
     site.hub.faults.wrong_bytes = True
     found = site.pull("net", "-y")
@@ -260,6 +261,7 @@ def test_a_wrong_hash_is_refused_and_the_bytes_are_set_aside(site: Site) -> None
     site.assert_pulled()
 
 
+@pytest.mark.slow
 def test_a_body_that_breaks_off_is_taken_up_again(site: Site) -> None:
     site.hub.faults.cuts = [500_000]
     found = site.pull("net-xs", "-y")
@@ -320,6 +322,7 @@ def test_room_on_the_disk_is_counted_before_the_first_byte(site: Site) -> None:
         assert not site.hub.seen and not site.home.paths.models_dir.exists()
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_is_told_and_the_next_pull_goes_on(site: Site) -> None:
     with small_disk(site.home.paths.data_dir, "100m"):
         site.hub.faults.bytes_per_s = 8e6
@@ -343,6 +346,7 @@ def fill(filler: Path) -> None:
             file.write(bytes(1 << 16))
 
 
+@pytest.mark.slow
 def test_two_pulls_at_once_fetch_each_file_once(site: Site) -> None:
     site.hub.faults.bytes_per_s = 1e7
     pulls = [site.start("net", "-y", "--json") for _ in range(2)]
@@ -380,6 +384,7 @@ def test_without_anybody_to_answer_nothing_is_fetched(site: Site) -> None:
     assert not site.hub.bytes_sent and not site.home.paths.models_dir.exists()
 
 
+@pytest.mark.slow
 def test_a_person_is_asked_once_and_may_say_no(site: Site) -> None:
     for word, code in (("n", 2), ("\x03", 130), ("y", 0)):
         child = pexpect.spawn(
@@ -438,6 +443,7 @@ def test_a_plan_fetches_nothing_and_changes_nothing(
     assert site.tree() == before and not site.hub.bytes_sent
 
 
+@pytest.mark.slow
 def test_json_is_one_line_and_all_else_goes_to_stderr(site: Site) -> None:
     found = site.pull("net", "-y", "--json")
     assert len(found.stdout.splitlines()) == 1
@@ -481,6 +487,7 @@ def test_the_hugging_face_cache_is_used(site: Site) -> None:
     site.assert_pulled()
 
 
+@pytest.mark.slow
 def test_any_file_of_the_hub_can_be_pulled_and_asked(site: Site) -> None:
     found = site.pull(f"{REPO}:Tiny-Model.gguf", "-y")
     assert found.returncode == 0 and "`tierchat ask -m tiny-model` asks it" in text_of(found)
@@ -540,6 +547,7 @@ def test_settings_that_name_another_cascade_are_told(tierchat_here: Run) -> None
     assert found.code == 0 and "your settings say cascade = pocket" in found.err
 
 
+@pytest.mark.slow
 def test_a_daemon_that_runs_learns_of_the_new_default(site: Site) -> None:
     assert site.run("daemon", "up").returncode == 0
     assert site.pull("net", "-y").returncode == 0

@@ -268,6 +268,7 @@ def test_what_was_planned_is_set_aside_and_is_what_it_is_loaded_with(
     run(catalogue(models_dir, "xs", "m"), GIB, tmp_path, use)
 
 
+@pytest.mark.slow
 def test_a_busy_model_and_the_smallest_are_never_in_the_way(
     models_dir: Path, tmp_path: Path
 ) -> None:
@@ -287,6 +288,7 @@ def test_a_busy_model_and_the_smallest_are_never_in_the_way(
     run(catalogue(models_dir, "xs", "s", "m"), room_for(models_dir, "xs", "m"), tmp_path, use)
 
 
+@pytest.mark.slow
 def test_where_not_even_the_smallest_can_stay_they_take_turns(
     models_dir: Path, tmp_path: Path
 ) -> None:
@@ -422,6 +424,7 @@ def test_prompts_for_models_that_exclude_each_other_never_lock_up(
     run(catalogue(models_dir, "xs", "s", "m"), room_for(models_dir, "m"), tmp_path, use)
 
 
+@pytest.mark.slow
 def test_a_room_is_not_waited_for_with_a_lock_somebody_needs(
     models_dir: Path, tmp_path: Path
 ) -> None:

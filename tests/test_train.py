@@ -41,6 +41,7 @@ def cells(home: Home) -> int:
         store.close()
 
 
+@pytest.mark.slow
 def test_a_gate_is_taught_used_measured_and_removed(home: Home, prompts: Path) -> None:
     taught = home.run("train", "--prompts", str(prompts), "--minutes", "0")
     assert taught.returncode == 0, taught.stderr
