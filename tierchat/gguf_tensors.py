@@ -66,6 +66,12 @@ def _read_tensor(reader: HeaderReader, index: int) -> Tensor:
     kind = TENSOR_TYPES.get(code)
     if kind is None:
         raise ModelCorrupt(f"{what} has the unknown or abandoned number format {code}", FETCH_AGAIN)
+    if len(shape) == 1 and kind.block_length > 1:
+        # Norms and biases: they are added and multiplied as they lie, which aborts on blocks.
+        raise ModelCorrupt(
+            f"{what} is a single row in the block format {kind.name}; such are never packed",
+            FETCH_AGAIN,
+        )
     num_elements = _num_elements(what, shape, kind)
     return Tensor(
         name=name,
