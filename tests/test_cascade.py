@@ -94,6 +94,9 @@ class Scripted:
     def take_notice(self, model: str) -> str:
         return self.notices.pop(model, "")
 
+    def plan_with(self, cascade: str, models: Iterable[str]) -> None:
+        return
+
     async def load(self, model: str) -> object:
         return None
 

@@ -110,6 +110,7 @@ def test_ctrl_c_at_the_prompt_and_while_a_daemon_starts_is_harmless(home: Home) 
     assert talk.leave() == 0
 
 
+@pytest.mark.slow
 def test_a_log_locked_by_somebody_is_waited_for_then_told(home: Home) -> None:
     assert home.run("ask", "2+2").returncode == 0
     other = sqlite3.connect(home.paths.log_file)

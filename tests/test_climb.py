@@ -204,3 +204,9 @@ def test_one_that_crashed_is_not_settled_on() -> None:
     assert way.after_verdict(None) == "S"
     assert way.after_failure() == "M"
     assert way.after_unusable() == "XS" and way.is_settled
+
+
+def test_what_is_missing_above_the_asked_bound_changes_nothing() -> None:
+    way = Climb(("XS", "S", "M"), TierOptions(max_tier="S"), absent=["M"])
+    assert way.after_verdict(None) == "S"
+    assert way.after_verdict(None) is None

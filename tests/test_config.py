@@ -88,7 +88,7 @@ def test_every_published_model_is_pinned_and_its_cascades_stand(paths: Paths) ->
 
 
 def test_a_model_without_a_file_is_told(paths: Paths) -> None:
-    assert "line 2" in broken(paths, "\n[models.a]\ncontext = 5\n").message
+    assert "line 2" in broken(paths, "\n[models.a]\ncontext = 512\n").message
 
 
 def test_an_unknown_key_is_told_with_file_line_and_nearest_key(paths: Paths) -> None:

@@ -219,6 +219,7 @@ def test_a_stale_pid_of_a_stranger_is_never_signalled(home: Home) -> None:
         stranger.kill()
 
 
+@pytest.mark.slow
 def test_a_daemon_that_hangs_is_ended_by_down(home: Home) -> None:
     daemon = home.start_scripted()
     daemon.send_signal(signal.SIGSTOP)

@@ -157,7 +157,7 @@ def test_small_models_get_one_thread_each(home: Home) -> None:
     ("words", "code", "said"),
     [
         (("load", "nobody"), 2, "no model, cascade or tier named 'nobody'"),
-        (("load", "qwen3-0.6b-q8"), 3, "cannot read the model file"),
+        (("load", "qwen3-0.6b-q8"), 3, "is not on this machine yet"),
         (("load", "nobody", "--plan"), 2, "no cascade named 'nobody'"),
         (("unload", "nobody"), 2, "no model, cascade or tier named 'nobody'"),
     ],
@@ -201,7 +201,6 @@ def duo(num_tokens: int = 256) -> str:
 def test_a_new_cascade_is_served_by_the_daemon_that_runs(up: Home) -> None:
     before = loaded(up)
     own_models(up, duo())
-    assert up.run("ask", "-m", "duo", "2+2").returncode == 2
     assert up.client.reload_if_running()
     answer = json.loads(up.run("ask", "-m", "duo", "--json", "What is 17*24?").stdout)
     assert (answer["answer"], answer["tier"], answer["model"]) == ("408", "B", "ours")
@@ -272,3 +271,33 @@ def test_a_pull_beside_a_broken_file_says_what_is_wrong_with_it(up: Home) -> Non
     found = up.run("pull", "pocket")
     assert found.returncode == 2 and "line 2" in text_of(found)
     assert len(loaded(up)) == 3
+
+
+@pytest.mark.slow
+def test_a_cascade_the_daemon_has_not_read_yet_is_found_when_it_is_asked_for(up: Home) -> None:
+    own_models(up, duo())
+    assert up.run("ask", "-m", "duo", "2+2").stdout == b"4\n"
+
+
+@pytest.mark.slow
+def test_another_context_reaches_a_running_daemon(up: Home) -> None:
+    up.paths.config_dir.mkdir(exist_ok=True)
+    up.paths.config_file.write_text("context = 256\n")
+    assert up.client.reload_if_running()
+    assert up.run("load", "S").returncode == 0
+    assert loaded(up)["pocket-s"].context == 256
+
+
+def test_a_context_that_holds_no_turn_is_refused_with_its_place(home: Home) -> None:
+    found = home.run("load", "--plan", env={"TIERCHAT_CONTEXT": "1"})
+    assert found.returncode == 2 and b"TIERCHAT_CONTEXT" in found.stderr
+    own_models(home, "[models.pocket-m]\ncontext = 1\n")
+    found = home.run("load", "--plan")
+    assert found.returncode == 2 and b"line 2" in found.stderr
+
+
+@pytest.mark.slow
+def test_compute_is_counted_for_models_nobody_sized(up: Home) -> None:
+    own_models(up, duo())
+    answer = json.loads(up.run("ask", "-m", "duo", "--json", "2+2").stdout)
+    assert answer["tier"] == "A" and 0 < answer["relative_compute"] < 1

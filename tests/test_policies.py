@@ -115,6 +115,7 @@ def test_costs_ahead_leave_out_what_is_paid() -> None:
     assert at_end[0] == 0 and at_prompt[0] > 0 and at_end[1] == at_prompt[1]
 
 
+@pytest.mark.slow
 def test_every_control_is_measured_beside_ours(fitted) -> None:  # type: ignore[no-untyped-def]
     fit, estimates = fitted
     ours = policies.frontier(JUDGED, estimates, fit.gates.costs)

@@ -562,3 +562,22 @@ def test_what_fits_best_is_proposed_where_nothing_is_named(site: Site, tierchat_
     assert found.code == 0 and "the largest cascade of the default family that fits" in found.err
     assert found.out.startswith(f"cascade {found.err.split()[-1]}:")
     assert not site.hub.seen
+
+
+@pytest.mark.slow
+def test_a_file_that_two_names_stand_on_is_kept_for_the_other(site: Site) -> None:
+    assert site.pull("net", "-y").returncode == 0
+    path = site.file(FILES[1])
+    assert site.run("add", "-y", "twin", f"{REPO}:{FILES[1]}").returncode == 0
+    assert site.run("rm", "twin", "-y").returncode == 0
+    assert path.exists()
+
+
+@pytest.mark.slow
+def test_a_damaged_file_is_pulled_again_with_its_cascade(site: Site) -> None:
+    assert site.pull("net", "-y").returncode == 0
+    site.file(FILES[2]).write_bytes(b"garbage")
+    listed = site.run("ls").stdout.decode()
+    assert any("net-m" in line and "damaged" in line for line in listed.splitlines())
+    assert site.pull("net", "-y").returncode == 0
+    assert site.file(FILES[2]).stat().st_size == (MODELS / FILES[2]).stat().st_size

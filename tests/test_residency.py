@@ -181,6 +181,11 @@ def test_the_smallest_is_pinned_unless_it_takes_turns(models_dir: Path) -> None:
     assert Plans(found, "home", lambda: machine(room_for(models_dir, "m"))).pinned() == frozenset()
 
 
+def taken(worker: WorkerStatus) -> int:
+    """What the machine misses: what a worker really takes, or is about to."""
+    return min(worker.rss_bytes or 1 << 60, worker.planned_ram_bytes or 0)
+
+
 def run(
     found: Catalogue,
     room: int,
@@ -198,7 +203,7 @@ def run(
         plans = Plans(
             found,
             "home",
-            lambda: machine(room - sum(each.planned_ram_bytes or 0 for each in pool.status())),
+            lambda: machine(room - sum(taken(each) for each in pool.status())),
         )
         pool = Pool(found.models, starter, keepalive_s=keepalive_s, plans=plans)
         try:
@@ -483,7 +488,7 @@ def test_reading_the_settings_again_does_not_count_loaded_models_twice(
     models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TIERCHAT_HOME", str(tmp_path))
-    whole, left = room_for(models_dir, "s", "m"), room_for(models_dir, "m")
+    whole, left = room_for(models_dir, "s", "m"), room_for(models_dir, "m") + 24 * MIB
     looks: list[Machine] = []
 
     def look() -> Machine:
@@ -511,7 +516,7 @@ def test_reading_the_settings_again_does_not_count_loaded_models_twice(
 def test_memory_that_others_give_back_is_found_before_a_model_is_refused(
     models_dir: Path, tmp_path: Path
 ) -> None:
-    frees = [room_for(models_dir, "xs"), room_for(models_dir, "m")]
+    frees = [room_for(models_dir, "xs"), room_for(models_dir, "m") + 24 * MIB]
     found = catalogue(models_dir, "xs", "m")
 
     async def main() -> None:

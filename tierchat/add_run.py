@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,16 @@ from typing import Any
 from tierchat.adding import add_model, hub_model, refuse_taken, tell_daemon
 from tierchat.asking_people import confirm
 from tierchat.downloads import Downloader
-from tierchat.errors import TemplateError, UsageError
+from tierchat.errors import ModelCorrupt, TemplateError, UsageError, error_from_code
 from tierchat.gguf_header import read_header
 from tierchat.model_files import VerifiedFiles
 from tierchat.model_text import header_lines
 from tierchat.output import Output
 from tierchat.paths import Paths, make_private
 from tierchat.progress import Bars
-from tierchat.protocol import LoadModel
+from tierchat.protocol import Failed, Finished, Generate, LoadModel
 from tierchat.sizes import size_text
+from tierchat.types import Message, Sampling
 from tierchat.worker import Worker
 
 _TRIAL_CONTEXT = 512
@@ -57,7 +59,10 @@ def add(
 
 
 def _is_local(place: str) -> bool:
-    return Path(place).expanduser().exists() or ":" not in place
+    if Path(place).expanduser().exists():
+        return True
+    is_repo = re.fullmatch(r"[\w.-]+/[\w.-]+", place) and not place.endswith(".gguf")
+    return ":" not in place and not is_repo
 
 
 def _local(name: str, place: str, paths: Paths) -> tuple[dict[str, Any], Path]:
@@ -92,7 +97,21 @@ def _published(
 
 
 async def _try(name: str, path: Path) -> None:
+    """Load the model and let it say one token; raises what keeps it from that."""
     order = LoadModel(
         name=name, path=str(path), context=_TRIAL_CONTEXT, max_sequences=1, gpu_layers=0
     )
-    await (await Worker.start(order)).stop()
+    worker = await Worker.start(order)
+    question = Generate(
+        id=0,
+        messages=(Message(role="user", content="2+2"),),
+        sampling=Sampling(temperature=0, max_tokens=1),
+    )
+    try:
+        async for event in worker.generate(question):
+            if isinstance(event, Failed):
+                raise error_from_code(event.code, event.message, event.hint)
+            if isinstance(event, Finished) and event.reason == "garbage":
+                raise ModelCorrupt(f"{path.name} computes numbers that are not finite")
+    finally:
+        await worker.stop()

@@ -21,7 +21,7 @@ from tierchat.errors import TierchatError, UsageError
 from tierchat.hub_names import HubFile
 from tierchat.paths import Paths, make_private
 
-_NAME = re.compile(r"[^\s/\x00-\x1f:]{1,64}")
+_NAME = re.compile(r"[^\W_][\w.+-]{0,63}")
 _WRITTEN = ("file", "repo", "revision", "bytes", "sha256")
 _HEAD = "# Written by `tierchat add`, `pull` and `rm`. Your own models.toml wins over it.\n"
 
@@ -65,9 +65,14 @@ def refuse_taken(name: str, paths: Paths, entry: dict[str, Any] | None = None) -
     """
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r} cannot be a name", "use letters, digits, dots and dashes")
+    if entry and any("\ud800" <= letter <= "\udfff" for letter in str(entry.get("file", ""))):
+        raise UsageError("the name of the file is not UTF-8", "rename it")
     known, before = load_catalogue(paths), _entries(paths)["models"].get(name)
     if before and entry and _place(before) == _place(entry):
         return
+    tiers = {tier.name.casefold() for spec in known.cascades.values() for tier in spec.tiers}
+    if name.casefold() in tiers and not before:
+        raise UsageError(f"{name} is what tiers are called", "choose another name")
     hint = f"choose another name: `tierchat add NAME FILE`; `tierchat show {name}` describes it"
     for kind, names in (("model", known.models), ("cascade", known.cascades)):
         if name in names:

@@ -6,12 +6,13 @@ Does not know HTTP, terminals, how workers are kept or how a prompt goes from ti
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Iterable
 from contextlib import aclosing
+from pathlib import Path
 
 import msgspec
 
-from tierchat.catalogue import CascadeSpec, Catalogue
+from tierchat.catalogue import CascadeSpec, Catalogue, ModelSpec
 from tierchat.deadline import until
 from tierchat.errors import (
     ModelMissing,
@@ -20,6 +21,7 @@ from tierchat.errors import (
 )
 from tierchat.foresight import Foresight
 from tierchat.gate_book import FoundGate, GateBook
+from tierchat.gguf_header import read_header
 from tierchat.prompt_run import Models, Run
 from tierchat.types import (
     CascadeEvent,
@@ -44,6 +46,7 @@ class Cascade:
         self._default = default
         self._gates = gates
         self._foresight = Foresight(models)
+        self._sizes: dict[str, int] = {}
 
     def cascades(self) -> dict[str, tuple[str, ...]]:
         """Name every cascade and its tiers, cheapest first."""
@@ -55,6 +58,9 @@ class Cascade:
     def replace(self, catalogue: Catalogue, default: str) -> None:
         """Answer new prompts with other cascades; those under way go on as they began."""
         self._catalogue, self._default = catalogue, default
+
+    async def look_for_news(self) -> None:
+        """Read the files anew, where there are any: somebody asks for what is not known."""
 
     def models_named(self, name: str) -> tuple[str, ...]:
         """Find the models meant by the name of a model, a cascade or a tier of the default one.
@@ -93,7 +99,7 @@ class Cascade:
         """Load the default cascade, cheapest first; what fails is met again by a prompt."""
         for model in self._catalogue.cascades[self._default].models:
             try:
-                await self._models.load(model)
+                await self._models.load_ahead(model)
             except TierchatError:
                 continue
         self._models.keep(self._catalogue.cascades[self._default].models, None)
@@ -105,6 +111,8 @@ class Cascade:
         """
         name = prompt.options.cascade or self._default
         if name not in self._catalogue.cascades:
+            await self.look_for_news()
+        if name not in self._catalogue.cascades:
             raise UsageError(
                 f"no cascade named {name!r}", f"known: {', '.join(self._catalogue.cascades)}"
             )
@@ -114,11 +122,13 @@ class Cascade:
         if notice:
             yield Notice(text=notice)
         self._refuse_absent(name, spec, prompt)
+        sizes = await asyncio.to_thread(self._sizes_of, spec.models)
+        self._models.plan_with(name, spec.models)
         run = Run(
             prompt,
             spec,
             self._models,
-            lambda tier: self._size(models[tier]),
+            lambda tier: sizes[models[tier]],
             self._foresight,
             gate,
         )
@@ -158,14 +168,25 @@ class Cascade:
         if not any(self._models.is_present(tier.model) for tier in asked):
             specs = {tier.model: self._catalogue.models[tier.model] for tier in asked}
             if any(model.repo for model in specs.values()):
+                what = name if len(specs) > 1 or not pinned else next(iter(specs))
                 raise ModelMissing(
-                    f"not on this machine yet: {', '.join(specs)}", f"run: tierchat pull {name}"
+                    f"not on this machine yet: {', '.join(specs)}", f"run: tierchat pull {what}"
                 )
             files = ", ".join(model.file for model in specs.values())
             raise ModelMissing(f"no model file at {files}", "check `file` in models.toml")
 
-    def _size(self, model: str) -> float:
-        spec, info = self._catalogue.models[model], self._models.info(model)
-        # Of a mixture of experts only those that are chosen compute.
-        known = spec.active_parameters or (info.parameters if info else spec.parameters)
-        return float(known or 1)
+    def _sizes_of(self, models: Iterable[str]) -> dict[str, float]:
+        """Find the parameters that compute in each model, as the ledger counts them."""
+        return {model: float(self._size(self._catalogue.models[model])) for model in models}
+
+    def _size(self, spec: ModelSpec) -> int:
+        known = spec.active_parameters or spec.parameters or self._sizes.get(spec.file)
+        if known:
+            return known
+        try:
+            found = read_header(Path(spec.file)).num_active_parameters
+        except TierchatError:
+            # Not here: by its bytes at five bits a number, or nobody knows.
+            return int(spec.bytes / 0.63) or 1
+        self._sizes[spec.file] = found
+        return found

@@ -21,6 +21,7 @@ from tierchat.types import Frozen, GateKind, KvType, Sampling
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\s/\x00-\x1f]+$")]
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{64}$")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+MIN_CONTEXT = 64
 # What llama.cpp takes: a C int.
 CInt = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
@@ -207,6 +208,13 @@ class _Source:
     def check(self, catalogue: Catalogue) -> None:
         """Check the entries this file begins or changes, as they stand once merged."""
         for name in self.data.get("models", {}):
+            context = catalogue.models[name].context
+            if 0 < context < MIN_CONTEXT:
+                raise self._error(
+                    ("models", name, "context"),
+                    f"models.{name}.context is {context}: a turn does not fit in that",
+                    f"the least is {MIN_CONTEXT}; 0 lets the planner choose",
+                )
             if not Path(catalogue.models[name].file).name:
                 raise self._error(("models", name), f"model {name} has no `file`", "name its GGUF")
         for name in self.data.get("cascades", {}):

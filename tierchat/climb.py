@@ -129,7 +129,8 @@ class Climb:
             for index in range(self._top + 1)
             if index not in self._unusable and not self._num_tries[index]
         ]
-        if not usable or max(self._unusable, default=-1) < usable[-1]:
+        missing = [index for index in self._unusable if index <= self._top]
+        if not usable or max(missing, default=-1) < usable[-1]:
             return None
         self.current = usable[-1]
         self._is_settled, self._may_go_up = True, False

@@ -15,7 +15,7 @@ from pathlib import Path
 from tierchat import __version__
 from tierchat.catalogue import Catalogue, load_catalogue
 from tierchat.client import Client
-from tierchat.config import load_settings
+from tierchat.config import load_settings, setting_sources
 from tierchat.errors import TierchatError
 from tierchat.gpu_drivers import gpu_drivers, install_line
 from tierchat.hardware import list_devices, num_cores, ram
@@ -104,18 +104,23 @@ def _directories(paths: Paths) -> Iterator[Finding]:
 
 
 def _catalogue(paths: Paths) -> Iterator[Finding]:
-    load_settings(paths, os.environ)
-    catalogue = load_catalogue(paths)
-    absent = [s for s in catalogue.models.values() if s.repo and not Path(s.file).exists()]
+    settings, catalogue = load_settings(paths, os.environ), load_catalogue(paths)
+    catalogue.check_default(settings.cascade, setting_sources(paths, os.environ)["cascade"])
+    absent = [s for s in catalogue.models.values() if s.repo and not Path(s.file).is_file()]
     detail = f"{len(catalogue.models)} models, {len(absent)} of them to be pulled when wanted"
     yield Finding("models.toml", True, detail)
+    models = catalogue.cascades[settings.cascade].models
+    missing = [name for name in models if not Path(catalogue.models[name].file).is_file()]
+    state = f"{settings.cascade}: {', '.join(missing)} not here" if missing else settings.cascade
+    advice = f"tierchat pull {settings.cascade}" if missing else ""
+    yield Finding("cascade", not missing, state, advice)
     yield from _models(catalogue, paths)
 
 
 def _models(catalogue: Catalogue, paths: Paths) -> Iterator[Finding]:
     files = VerifiedFiles(paths.verified_file)
     for name, spec in catalogue.models.items():
-        if spec.repo and not Path(spec.file).exists():
+        if spec.repo and not Path(spec.file).is_file():
             continue
         try:
             files.check(Path(spec.file), spec.sha256)

@@ -66,6 +66,20 @@ class GgufHeader:
         return sum(tensor.num_elements for tensor in self.tensors)
 
     @property
+    def num_active_parameters(self) -> int:
+        """Parameters that compute for a token: of experts only those that are chosen."""
+        used, experts = self.integer("expert_used_count"), self.integer("expert_count")
+        if not used or not experts:
+            return self.num_parameters
+        total = sum(
+            tensor.num_elements * used // experts
+            if "_exps." in tensor.name
+            else tensor.num_elements
+            for tensor in self.tensors
+        )
+        return int(total)
+
+    @property
     def size_bytes(self) -> int:
         """Sum up the bytes of all tensors, without padding."""
         return sum(tensor.size_bytes for tensor in self.tensors)

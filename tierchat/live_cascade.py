@@ -6,6 +6,7 @@ Does not know HTTP or the daemon's life.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import time
 
@@ -13,7 +14,7 @@ from tierchat import hardware
 from tierchat.cascade import Cascade
 from tierchat.catalogue import Catalogue, load_catalogue
 from tierchat.config import Settings, load_settings, parse_keepalive
-from tierchat.errors import UsageError
+from tierchat.errors import TierchatError, UsageError
 from tierchat.gate_book import GateBook
 from tierchat.model_files import VerifiedFiles
 from tierchat.paths import Paths
@@ -31,6 +32,7 @@ class LiveCascade(Cascade):
         files = VerifiedFiles(paths.verified_file)
         machine = MachineMemory(paths.machine_file)
         self._paths = paths
+        self._context = settings.context
         self._pool = Pool(
             catalogue.models,
             Starter(files, machine, num_threads=settings.num_threads),
@@ -44,16 +46,32 @@ class LiveCascade(Cascade):
         settings, catalogue = load_settings(self._paths, os.environ), load_catalogue(self._paths)
         # What raises comes first.
         plans = _plans(catalogue, settings)
+        has_new_context = settings.context != self._context
+        self._context = settings.context
         self.replace(catalogue, settings.cascade)
-        await self._pool.replace(catalogue.models, plans)
+        await self._pool.replace(catalogue.models, plans, begins_anew=has_new_context)
+
+    async def look_for_news(self) -> None:
+        with contextlib.suppress(TierchatError):
+            await self.reload()
 
     async def load(self, name: str) -> tuple[Residence, ...]:
         """Load a model, a tier's or all of a cascade, smallest first, and measure what it took."""
-        return tuple([await self._load(model) for model in self.models_named(name)])
+        return tuple([await self._load(model) for model in await self._named(name)])
 
     async def unload(self, name: str) -> tuple[Residence, ...]:
         """Unload likewise; raises UsageError for one that is answering."""
-        return tuple([await self._unload(model) for model in self.models_named(name)])
+        return tuple([await self._unload(model) for model in await self._named(name)])
+
+    async def _named(self, name: str) -> tuple[str, ...]:
+        try:
+            found = self.models_named(name)
+        except UsageError:
+            await self.look_for_news()
+            found = self.models_named(name)
+        if name in self.cascades():
+            self._pool.plan_with(name, found)
+        return found
 
     async def _load(self, model: str) -> Residence:
         was_loaded = self._pool.is_loaded(model)

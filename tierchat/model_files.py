@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,7 +53,7 @@ class VerifiedFiles:
             raise ModelCorrupt(
                 f"{path} is not the file that was published: its sha256 is {found[:12]}..., "
                 f"models.toml says {sha256[:12]}...",
-                "fetch the file again (for a bundled model: reinstall tierchat)",
+                "fetch it again with `tierchat pull` (a bundled model: reinstall tierchat)",
             )
         self._save({**known, str(path): identity})
 
@@ -110,7 +111,8 @@ def _identity(stat: os.stat_result, sha256: str) -> str:
 
 def write_quietly(path: Path, data: bytes) -> None:
     """Replace a small memory file; a home that cannot be written costs only the memory."""
-    part = path.with_name(path.name + ".part")
+    # Its own name for each writer: two must not mix.
+    part = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.part")
     try:
         part.write_bytes(data)
         part.replace(path)

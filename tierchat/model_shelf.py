@@ -56,7 +56,7 @@ class ModelShelf:
             {
                 "model": name,
                 "state": file_state(spec),
-                "is_here": Path(spec.file).exists(),
+                "is_here": Path(spec.file).is_file(),
                 "bytes": _size_bytes(spec),
                 "file": spec.file,
                 "repo": spec.repo or None,
@@ -106,7 +106,7 @@ class ModelShelf:
     ) -> Iterator[Verified]:
         """Hash files again, whatever is remembered; all that are here unless named."""
         chosen = names or tuple(
-            name for name, spec in self._catalogue.models.items() if Path(spec.file).exists()
+            name for name, spec in self._catalogue.models.items() if Path(spec.file).is_file()
         )
         for name in chosen:
             yield Verified(name, self._problem(self._spec(name), name, on_hash))
@@ -114,7 +114,7 @@ class ModelShelf:
     def files_to_remove(self, name: str) -> list[Path]:
         """Name what `remove` would delete: files we fetched, partial and wrong ones too.
 
-        Raises UsageError for models that came with tierchat.
+        Raises UsageError for models that came with tierchat, ModelMissing for absent ones.
         """
         spec = self._spec(name)
         path = Path(spec.file)
@@ -123,10 +123,15 @@ class ModelShelf:
                 f"{name} is not a model that was pulled or added",
                 "bundled ones stay; your own stand in your models.toml",
             )
-        if not path.is_relative_to(self._paths.models_dir):
+        others = [n for n, other in self._catalogue.models.items() if other.file == spec.file]
+        if not path.is_relative_to(self._paths.models_dir) or len(others) > 1:
+            # Not ours to delete, or somebody else's, too.
             return []
         places = (path, part_path(path), wrong_path(path))
-        return [found for found in places if found.is_symlink() or found.exists()]
+        found = [place for place in places if place.is_symlink() or place.exists()]
+        if not found and not self._is_added(name):
+            raise ModelMissing(f"{name} is not on this machine", "`tierchat ls` shows what is")
+        return found
 
     def remove(self, name: str) -> int:
         """Delete a model's files and what `add` noted of it; returns the bytes freed.
@@ -136,11 +141,10 @@ class ModelShelf:
         files = self.files_to_remove(name)
         is_added = self._is_added(name)
         if not files and not is_added:
-            raise ModelMissing(f"{name} is not on this machine", "`tierchat ls` shows what is")
+            raise UsageError(f"another model stands on the file of {name}", "remove that first")
+        self._unload(name)
         if is_added:
             forget_model(name, self._paths)
-        else:
-            self._unload(name)
         freed = 0
         for path in files:
             # Of a link itself: what it points to may be gone.
@@ -171,7 +175,7 @@ class ModelShelf:
 
     def _header(self, name: str) -> GgufHeader | None:
         path = Path(self._spec(name).file)
-        return read_header(path) if path.exists() else None
+        return read_header(path) if path.is_file() else None
 
     def _model_lines(self, name: str) -> Iterator[str]:
         yield from spec_lines(name, self._spec(name))
@@ -205,7 +209,7 @@ class ModelShelf:
 
     def _problem(self, spec: ModelSpec, name: str, on_hash: Callable[[str, int, int], None]) -> str:
         path = Path(spec.file)
-        if not path.exists():
+        if not path.is_file():
             return "not on this machine"
         try:
             read_header(path)
@@ -219,7 +223,7 @@ class ModelShelf:
 
 def _size_bytes(spec: ModelSpec) -> int:
     path = Path(spec.file)
-    return path.stat().st_size if path.exists() else spec.bytes
+    return path.stat().st_size if path.is_file() else spec.bytes
 
 
 def _plain(value: Any) -> dict[str, Any]:

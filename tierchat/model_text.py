@@ -9,6 +9,7 @@ from tierchat.catalogue import Catalogue, ModelSpec
 from tierchat.gguf_header import GgufHeader
 from tierchat.memory_model import shape_of_header
 from tierchat.sizes import memory_text, size_text
+from tierchat.terminal_text import harmless
 
 _WIDTH = 16
 
@@ -19,7 +20,7 @@ def header_lines(header: GgufHeader) -> Iterator[str]:
     template = header.chat_template
     facts = {
         "architecture": header.architecture,
-        "name": header.name or "-",
+        "name": " ".join(harmless(header.name or "-").split()),
         "parameters": _count(header.num_parameters),
         "quantisation": header.quantisation,
         "weights": size_text(header.size_bytes),
@@ -83,8 +84,9 @@ def users(model: str, catalogue: Catalogue) -> str:
 def file_state(spec: ModelSpec) -> str:
     """Say in a word whether a model's file is here."""
     path = Path(spec.file)
-    if path.exists():
-        return "here"
+    if path.is_file():
+        is_whole = spec.bytes in (0, path.stat().st_size)
+        return "here" if is_whole else "damaged"
     part = path.with_name(path.name + ".part")
     if part.exists() and spec.bytes:
         return f"{part.stat().st_size / spec.bytes:.0%} here"

@@ -9,11 +9,11 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tierchat.catalogue import ModelSpec
-from tierchat.errors import DoesNotFit, EngineCrashed, UsageError
+from tierchat.errors import DoesNotFit, EngineCrashed, ModelMissing
 from tierchat.file_stamp import FileStamp
 from tierchat.planner import ModelPlan, smaller
 from tierchat.protocol import Generate, RequestEvent
@@ -85,16 +85,18 @@ class Pool:
 
     def is_loaded(self, model: str) -> bool:
         """Tell whether a prompt for this model starts at once."""
-        worker = self._place(model).worker
-        return worker is not None and worker.is_alive
+        place = self._places.get(model)
+        return place is not None and place.worker is not None and place.worker.is_alive
 
     def is_present(self, model: str) -> bool:
         """Tell whether the model's file is on this machine, or still in memory."""
-        return self.is_loaded(model) or Path(self._place(model).spec.file).exists()
+        place = self._places.get(model)
+        return self.is_loaded(model) or (place is not None and Path(place.spec.file).is_file())
 
     def info(self, model: str) -> ModelInfo | None:
         """Return what the model's worker last reported, or None if it was never loaded."""
-        return self._place(model).info
+        place = self._places.get(model)
+        return place.info if place else None
 
     async def load_ahead(self, model: str) -> None:
         """Load a model unless another would have to go for it."""
@@ -134,9 +136,16 @@ class Pool:
         self._forget_timer(place)
         return await self._unload(place)
 
+    def plan_with(self, cascade: str, models: Iterable[str]) -> None:
+        """Plan these models as part of that cascade from now on."""
+        if self._plans:
+            self._plans.plan_with(cascade, models)
+
     def take_notice(self, model: str) -> str:
         """Return once what a person should know of how the model was loaded."""
-        place = self._place(model)
+        place = self._places.get(model)
+        if place is None:
+            return ""
         notice, place.notice = place.notice, ""
         return notice
 
@@ -174,22 +183,30 @@ class Pool:
         """
         chosen_s = self._keepalive_s if keepalive_s is None else keepalive_s
         for model in models:
-            place = self._place(model)
-            if place.worker and not place.num_active:
+            place = self._places.get(model)
+            if place and place.worker and not place.num_active:
                 self._expire_later(model, place, chosen_s)
 
     def status(self) -> tuple[WorkerStatus, ...]:
         """Describe every model; `tiers` is left to who knows cascades."""
         return tuple(self._describe(name, place) for name, place in self._places.items())
 
-    async def replace(self, models: Mapping[str, ModelSpec], plans: Plans | None) -> None:
+    async def replace(
+        self,
+        models: Mapping[str, ModelSpec],
+        plans: Plans | None,
+        *,
+        begins_anew: bool = False,
+    ) -> None:
         """Serve other models from now on; workers of those that are the same stay.
+
+        `begins_anew` lets none stay: all are to be loaded otherwise from now on.
 
         One whose entry has changed or gone is unloaded, after the answers it is busy with.
         """
         self._plans = plans
         for name, place in list(self._places.items()):
-            if models.get(name) != place.spec:
+            if begins_anew or models.get(name) != place.spec:
                 self._retired.append(self._places.pop(name))
         for name, spec in models.items():
             self._places.setdefault(name, _Place(spec))
@@ -212,7 +229,9 @@ class Pool:
 
     def _place(self, model: str) -> _Place:
         if model not in self._places:
-            raise UsageError(f"no model named {model!r}; known: {', '.join(self._places)}")
+            raise ModelMissing(
+                f"there is no model named {model!r} any more", "`tierchat ls` lists all"
+            )
         return self._places[model]
 
     async def _start(self, model: str, place: _Place) -> None:
@@ -230,15 +249,25 @@ class Pool:
         async with self._making_room:
             if self._leaving:
                 await asyncio.wait(self._leaving)
-            there = [one.plan for one in self._loaded(())]
+            there = self._measured()
             if not there or not self._plans.has_looked:
                 self._plans.look_again(there)
             try:
                 place.plan = await self._room_for(model, may_unload)
             except DoesNotFit:
                 # Others may have given memory back since it was looked at.
-                self._plans.look_again([one.plan for one in self._loaded(())])
+                self._plans.look_again(self._measured())
                 place.plan = await self._room_for(model, may_unload)
+
+    def _measured(self) -> list[ModelPlan]:
+        """Give the plans of what is loaded, with the RAM it really takes."""
+        found = []
+        for place in [*self._places.values(), *self._retired]:
+            if place.plan:
+                used = resident_bytes(place.worker.pid) if place.worker else None
+                ram = place.plan.ram_bytes if used is None else min(used, place.plan.ram_bytes)
+                found.append(replace(place.plan, ram_bytes=ram))
+        return found
 
     async def _room_for(self, model: str, may_unload: bool) -> ModelPlan | None:
         assert self._plans is not None

@@ -58,7 +58,8 @@ from tierchat.types import (
 
 # What counts as a reason to try another tier rather than to give up.
 _TIER_FAILED = (EngineCrashed, ModelMissing, ModelCorrupt, TemplateError, DoesNotFit)
-_UNUSABLE = (ModelMissing.code, DoesNotFit.code)
+# The same bytes and the same memory would fail again.
+_UNUSABLE = (ModelMissing.code, DoesNotFit.code, ModelCorrupt.code, TemplateError.code)
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "interrupted": "interrupted"}
 _WHY_SHORT = {
     "length": "{tier} stopped after {usage.generated_tokens} tokens: its limit or its context",
@@ -74,6 +75,7 @@ class Models(Protocol):
     def is_loaded(self, model: str) -> bool: ...
     def is_present(self, model: str) -> bool: ...
     def take_notice(self, model: str) -> str: ...
+    def plan_with(self, cascade: str, models: Iterable[str]) -> None: ...
     def info(self, model: str) -> ModelInfo | None: ...
     async def load(self, model: str) -> object: ...
     async def load_ahead(self, model: str) -> None: ...
@@ -245,7 +247,9 @@ class Run:
         if target is None:
             raise ContextTooLong(
                 f"{tier.name}: {end.message}",
-                "shorten the prompt; no tier with a longer context may be asked",
+                f"shorten the prompt; {self._missing()}"
+                if self._absent
+                else "shorten the prompt; no tier with a longer context may be asked",
                 end.usage.prompt_tokens,
             )
         return [Hop(visit=visit, target=target)]
@@ -256,7 +260,8 @@ class Run:
         target = self._climb.after_unusable() if is_unusable else self._climb.after_failure()
         if target is None:
             raise error_from_code(end.code, end.message, end.hint)
-        notice = self._say(f"{tier.name} failed ({end.message}); going on with {target}")
+        next_try = "trying it once more" if target == tier.name else f"going on with {target}"
+        notice = self._say(f"{tier.name} failed ({end.message}); {next_try}")
         return [notice, Hop(visit=visit, target=target)]
 
     def _say(self, text: str) -> Notice:
@@ -265,10 +270,11 @@ class Run:
 
     def _missing(self) -> str:
         """Say which tiers are not here, or nothing fits."""
-        if not self._absent:
+        names = list(self._tiers)
+        above = [n for n in names[names.index(self._climb.name) + 1 :] if n in self._absent]
+        if not above:
             return "no better one can be loaded"
-        names = " and ".join(self._absent)
-        return f"{names} {'is' if len(self._absent) == 1 else 'are'} not here yet"
+        return f"{' and '.join(above)} {'is' if len(above) == 1 else 'are'} not here yet"
 
     def _done(self, reason: FinishReason) -> list[CascadeEvent]:
         outcome = self._ledger.close(

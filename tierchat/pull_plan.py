@@ -50,12 +50,15 @@ class PullPlan:
     machine: Machine
 
     @property
+    def published(self) -> list[str]:
+        """Name the models that can be fetched, smallest first."""
+        found = [model for model in self.spec.models if self.models[model].repo]
+        return sorted(found, key=lambda model: self.models[model].bytes)
+
+    @property
     def missing(self) -> list[str]:
-        """Name the models that are not here and can be fetched, smallest first."""
-        absent = [m for m in self.spec.models if not Path(self.models[m].file).exists()]
-        return sorted(
-            (m for m in absent if self.models[m].repo), key=lambda m: self.models[m].bytes
-        )
+        """Name those of them that are not here, or not whole."""
+        return [model for model in self.published if not is_whole(self.models[model])]
 
     def bytes_to_fetch(self, paths: Paths) -> int:
         """Count what is to come, less what an earlier pull has left."""
@@ -72,7 +75,7 @@ class PullPlan:
             rows.append(self._row(tier.name, model, tier.model in seen))
             seen.add(tier.model)
         thinking = [tier.name for tier in self.spec.tiers if tier.think]
-        lines = [f"cascade {self.name}: {self.spec.description}", *table(rows)]
+        lines = [f"cascade {self.name}: {self.spec.description}".rstrip(": "), *table(rows)]
         if thinking:
             lines.append(f"{', '.join(thinking)} thinks first, on the same loaded model")
         return [*lines, *self._memory_lines()]
@@ -81,12 +84,12 @@ class PullPlan:
         if is_again:
             return (tier, plan.model, "the same", "", "", "", "", "")
         spec, about = self.models[plan.model], "≈ " if plan.is_estimate else ""
-        is_here = Path(spec.file).exists()
+        is_here = is_whole(spec)
         total = sum(plan.gpu_bytes) + (0 if sum(plan.gpu_bytes) else plan.ram_bytes)
         return (
             tier,
             plan.model,
-            size_text(spec.bytes or (Path(spec.file).stat().st_size if is_here else 0)),
+            size_text(_size_bytes(spec)) if _size_bytes(spec) else "?",
             about + memory_text(total),
             f"{plan.setting.context:,}",
             plan.setting.kv_type,
@@ -115,6 +118,12 @@ class PullPlan:
         else:
             lines.append("all stay loaded together")
         return lines
+
+
+def is_whole(spec: ModelSpec) -> bool:
+    """Tell whether a model's file is here and as long as the published one."""
+    path = Path(spec.file)
+    return path.is_file() and spec.bytes in (0, path.stat().st_size)
 
 
 def plan_pull(name: str, catalogue: Catalogue, machine: Machine, context: int = 0) -> PullPlan:
@@ -189,12 +198,14 @@ def room_text(machine: Machine) -> str:
 
 
 def _is_roomy(plan: Plan, machine: Machine) -> bool:
-    contexts = [
-        each.setting.context >= min(_LEAST_CONTEXT, each.setting.context or 0)
-        for each in plan.models
-    ]
+    is_long = all(each.setting.context >= _LEAST_CONTEXT for each in plan.models)
     whole = all(sum(each.gpu_bytes) and not each.ram.kv for each in plan.models)
-    return all(contexts) and (whole or not machine.gpus)
+    return is_long and (whole or not machine.gpus)
+
+
+def _size_bytes(spec: ModelSpec) -> int:
+    path = Path(spec.file)
+    return spec.bytes or (path.stat().st_size if path.is_file() else 0)
 
 
 def _bandwidth(machine: Machine) -> float:

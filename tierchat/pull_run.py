@@ -16,10 +16,10 @@ import msgspec
 
 from tierchat.adding import add_model, hub_model, refuse_taken, tell_daemon
 from tierchat.asking_people import confirm
-from tierchat.catalogue import Catalogue, load_catalogue
+from tierchat.catalogue import CascadeSpec, Catalogue, ModelSpec, load_catalogue
 from tierchat.config import load_settings
 from tierchat.downloads import Downloader, Fetched
-from tierchat.errors import DoesNotFit, UsageError
+from tierchat.errors import DoesNotFit, ModelMissing, UsageError
 from tierchat.hardware import look
 from tierchat.hub_names import HubFile
 from tierchat.model_files import VerifiedFiles, write_quietly
@@ -27,7 +27,15 @@ from tierchat.output import Output
 from tierchat.part_file import existing, missing_bytes
 from tierchat.paths import Paths, make_private
 from tierchat.progress import Bars
-from tierchat.pull_plan import PullPlan, hub_file, plan_facts, plan_pull, propose, room_text
+from tierchat.pull_plan import (
+    PullPlan,
+    hub_file,
+    is_whole,
+    plan_facts,
+    plan_pull,
+    propose,
+    room_text,
+)
 from tierchat.sizes import size_text
 
 
@@ -70,7 +78,7 @@ class Puller:
         names = self._request.names or (self._proposed(),)
         for name in names:
             catalogue = load_catalogue(self._paths)
-            if ":" in name and "/" in name:
+            if "/" in name:
                 self._pull_from_hub(name)
             elif name in catalogue.models:
                 self._pull_model(name, catalogue)
@@ -87,6 +95,7 @@ class Puller:
         return name
 
     def _pull_cascade(self, name: str, catalogue: Catalogue) -> None:
+        catalogue = self._with_sizes(catalogue, name)
         plan = plan_pull(name, catalogue, look(), self._request.context)
         to_fetch = plan.bytes_to_fetch(self._paths)
         if self._request.only_plan and not self._request.is_json:
@@ -109,11 +118,37 @@ class Puller:
                     f"{name} does not fit this machine", "pull a smaller one; `tierchat ls` has all"
                 )
             self._ask(f"Fetch {size_text(to_fetch)}?")
-        self._pull_models(plan.missing, catalogue, cascade=name)
+        self._pull_models(plan.published, catalogue, cascade=name)
+
+    def _with_sizes(self, catalogue: Catalogue, cascade: str) -> Catalogue:
+        """Ask the hub how long the files are of which nobody has said it.
+
+        Raises ModelMissing for a file of the user's own that is not there.
+        """
+        spec = catalogue.cascades.get(cascade, CascadeSpec())
+        models = dict(catalogue.models)
+        for name in spec.models:
+            model = models[name]
+            if not model.repo and not Path(model.file).is_file():
+                raise ModelMissing(
+                    f"{cascade} needs {name}, a file of your own that is not there: {model.file}",
+                    "check `file` in models.toml",
+                )
+            if model.repo and not model.bytes and not Path(model.file).is_file():
+                models[name] = self._with_size(model)
+        return msgspec.structs.replace(catalogue, models=models)
+
+    def _with_size(self, model: ModelSpec) -> ModelSpec:
+        file = hub_file(model, self._paths)
+        with self._downloading() as downloader:
+            found = downloader.describe(file.repo, file.revision, file.file)
+        return msgspec.structs.replace(
+            model, bytes=found.size_bytes or 0, sha256=model.sha256 or found.sha256
+        )
 
     def _pull_model(self, name: str, catalogue: Catalogue) -> None:
         spec = catalogue.models[name]
-        is_absent = bool(spec.repo) and not Path(spec.file).exists()
+        is_absent = bool(spec.repo) and not is_whole(spec)
         if self._may_fetch(name, hub_file(spec, self._paths) if is_absent else None):
             self._pull_models([name], catalogue)
 
@@ -138,21 +173,20 @@ class Puller:
     ) -> None:
         published = [name for name in models if catalogue.models[name].repo]
         for name in set(models) - set(published):
-            if not Path(catalogue.models[name].file).exists():
+            if not Path(catalogue.models[name].file).is_file():
                 raise UsageError(
                     f"{name} is a file of your own, and not there: {catalogue.models[name].file}"
                 )
         files = {name: hub_file(catalogue.models[name], self._paths) for name in published}
-        has_begun = False
         with self._downloading() as downloader:
             if self._request.source is None and not self._request.is_offline:
                 downloader.check_disk_space(files.values())
-            for name, file in files.items():
+            for place, (name, file) in enumerate(files.items()):
                 self._fetch(name, file, downloader)
-                if cascade and not has_begun:
-                    has_begun = True
+                others = list(files)[place + 1 :]
+                if cascade and not place and not all(is_whole(catalogue.models[o]) for o in others):
                     self._announce(cascade, catalogue)
-        if cascade and len(files) != 1:
+        if cascade:
             self._announce(cascade, catalogue)
 
     def _pull_from_hub(self, name: str) -> None:
@@ -211,7 +245,7 @@ class Puller:
         here = [
             tier.name
             for tier in catalogue.cascades[cascade].tiers
-            if Path(catalogue.models[tier.model].file).exists()
+            if is_whole(catalogue.models[tier.model])
         ]
         if settings.cascade != cascade:
             self._output.note(

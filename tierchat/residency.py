@@ -33,7 +33,7 @@ class Loaded:
 
 
 class Plans:
-    """Plans each model with the cascade it belongs to, the default one first.
+    """Plans each model with the cascade it was last asked in, else the default, else its first.
 
     `look` describes the machine as it is; `look_again` is told what of it is ours. Used from
     worker threads, one call at a time.
@@ -48,6 +48,7 @@ class Plans:
         self._context = context
         self._room: Room | None = None
         self._taken: Sequence[ModelPlan] = ()
+        self._asked: dict[str, str] = {}
         self._shapes: dict[str, tuple[FileStamp | None, ModelShape]] = {}
 
     def of(self, model: str) -> ModelPlan | None:
@@ -73,7 +74,10 @@ class Plans:
         return self._room is not None
 
     def look_again(self, loaded: Sequence[ModelPlan]) -> None:
-        """Look at the machine anew when next asked; what `loaded` models take of it is ours."""
+        """Look at the machine anew when next asked; what `loaded` models take of it is ours.
+
+        Their plans give what was measured: what they have not touched yet is still free.
+        """
         self._room, self._taken = None, loaded
 
     def pinned(self) -> frozenset[str]:
@@ -83,9 +87,14 @@ class Plans:
         plans = self.of_cascade(self._default).models[:1]
         return frozenset(each.model for each in plans if each.is_resident)
 
+    def plan_with(self, cascade: str, models: Iterable[str]) -> None:
+        """Plan these models as part of that cascade from now on: it is the one that is asked."""
+        self._asked |= dict.fromkeys(models, cascade)
+
     def _cascade_of(self, model: str) -> str | None:
         cascades: Mapping[str, CascadeSpec] = self._catalogue.cascades
-        names = [self._default, *cascades]
+        asked = self._asked.get(model, self._default)
+        names = [*([asked] if asked in cascades else []), self._default, *cascades]
         return next((name for name in names if model in cascades[name].models), None)
 
     def _shape(self, model: str) -> ModelShape:

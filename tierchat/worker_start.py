@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from tierchat.catalogue import ModelSpec
-from tierchat.errors import DoesNotFit, EngineCrashed, ModelCorrupt
+from tierchat.errors import DoesNotFit, EngineCrashed, ModelCorrupt, ModelMissing
 from tierchat.file_stamp import FileStamp
 from tierchat.gguf_header import CheckedHeaders
 from tierchat.model_files import VerifiedFiles, write_quietly
@@ -117,6 +117,8 @@ class Starter:
         EngineCrashed, ...
         """
         path = Path(spec.file)
+        if spec.repo and not path.is_file():
+            raise ModelMissing(f"{model} is not on this machine yet", f"run: tierchat pull {model}")
         # Before the checks, so that what is written meanwhile is noticed later.
         stamp = FileStamp.of(path)
         await asyncio.to_thread(self._files.check, path, spec.sha256)
