@@ -60,13 +60,13 @@ CASES = (
 )
 
 
-def file_of(cache: Path, case: Case) -> Path:
-    """Find or write the GGUF of a case."""
-    path = cache / f"{case.shape}-{case.kind}.gguf"
+def file_of(cache: Path, shape: str, kind: str) -> Path:
+    """Find or write the GGUF of a shape."""
+    path = cache / f"{shape}-{kind}.gguf"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
         part = path.with_suffix(".part")
-        random_gguf.write(part, case.shape, case.kind)
+        random_gguf.write(part, shape, kind)
         part.replace(path)
     return path
 
@@ -115,7 +115,7 @@ def compare(cache: Path) -> float:
     worst = 0.0
     has_gpu = free_gpu_bytes() > 0
     for case in CASES:
-        path = file_of(cache, case)
+        path = file_of(cache, case.shape, case.kind)
         shape = shape_of_header(read_header(path))
         layers = shape.num_layers + 1 if has_gpu else 0
         setting = Setting(case.context, case.kv_type, layers, case.max_sequences)

@@ -26,11 +26,11 @@ from collections.abc import AsyncGenerator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-import random_gguf
+from memory import file_of, free_gpu_bytes
 
 from tierchat.cascade import Cascade
 from tierchat.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec, load_catalogue
-from tierchat.hardware import has_gpu_library, list_devices, look
+from tierchat.hardware import has_gpu_library, look
 from tierchat.model_files import VerifiedFiles
 from tierchat.paths import find_paths
 from tierchat.pool import Pool, resident_bytes
@@ -64,17 +64,6 @@ def shapes_of(args: argparse.Namespace) -> list[tuple[str, str]]:
     return [SHAPES[model] for model in cascades[args.cascade].models]
 
 
-def file_of(cache: Path, shape: str, kind: str) -> Path:
-    """Find or write a GGUF."""
-    path = cache / f"{shape}-{kind}.gguf"
-    if not path.exists():
-        cache.mkdir(parents=True, exist_ok=True)
-        part = path.with_suffix(".part")
-        random_gguf.write(part, shape, kind)
-        part.replace(path)
-    return path
-
-
 def catalogue_of(files: list[Path]) -> Catalogue:
     """Make a cascade whose every tier but the last sends all prompts up."""
     models = {path.stem: ModelSpec(file=str(path), max_sequences=4) for path in files}
@@ -84,13 +73,6 @@ def catalogue_of(files: list[Path]) -> Catalogue:
     ]
     tiers[-1] = TierSpec(name=tiers[-1].name, model=files[-1].stem, gate="none")
     return Catalogue(models=models, cascades={"bench": CascadeSpec(tiers=tuple(tiers))})
-
-
-def free_gpu_bytes() -> int:
-    """Add up free GPU memory as a fresh process sees it."""
-    if not has_gpu_library():
-        return 0
-    return sum(device.free_bytes for device in list_devices() if device.kind == "gpu")
 
 
 def off(predicted: int, measured: int) -> str:
