@@ -57,6 +57,10 @@ class Script:
     def cascades(self) -> dict[str, tuple[str, ...]]:
         return {"script": ("XS",)}
 
+    @property
+    def default(self) -> str:
+        return "pocket"
+
     def titler(self, _cascade: str) -> str | None:
         return None
 

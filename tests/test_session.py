@@ -12,9 +12,9 @@ from tierchat.errors import UsageError
 from tierchat.ledger import Ledger
 from tierchat.log_reader import LogReader
 from tierchat.log_store import LogStore
-from tierchat.repl import slash
+from tierchat.repl import reports, slash
 from tierchat.repl.session import SUMMARISE, ChatSession, Turn
-from tierchat.types import Message, Outcome, Prompt, Usage
+from tierchat.types import DaemonStatus, Message, Outcome, Prompt, Usage, WorkerStatus
 
 
 def outcome(tier: str = "S") -> Outcome:
@@ -151,3 +151,22 @@ def test_every_command_is_done_by_somebody_and_listed() -> None:
     wanted = """help ? exit bye quit clear new model system set show save load list undo retry edit
         continue copy file think stats context compact export tier up why good bad"""
     assert {f"/{name}" for name in wanted.split()} == set(slash.NAMES)
+
+
+def worker(*tiers: str, context: int = 512) -> WorkerStatus:
+    return WorkerStatus(model=tiers[0], tiers=tiers, state="ready", pid=1, context=context)
+
+
+def test_the_line_below_the_prompt_shows_the_tiers_of_its_own_cascade() -> None:
+    status = DaemonStatus(
+        pid=1,
+        version="1",
+        uptime_s=1,
+        socket="",
+        cascades={},
+        workers=(worker("XS", "net:S"), worker("other:XS", context=99)),
+        default_cascade="home",
+    )
+    for cascade, shown in (("home", "XS (S)"), ("net", "(XS) S"), ("third", "(XS) (S)")):
+        session = ChatSession(cascade=cascade, tiers=("XS", "S"))
+        assert reports.status_line(session, status) == shown

@@ -159,7 +159,12 @@ class Cascade:
         }
         usual = found.pop(self._default)
         others = (f"{name}:{tier}" for name, tiers in found.items() for tier in tiers)
-        return tuple(usual) or tuple(others)
+        return (*usual, *others)
+
+    @property
+    def default(self) -> str:
+        """The cascade that is asked where none is named."""
+        return self._default
 
     def _refuse_absent(self, name: str, spec: CascadeSpec, prompt: Prompt) -> None:
         """Raise ModelMissing when no model that may answer is on this machine."""

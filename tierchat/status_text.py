@@ -69,7 +69,7 @@ def _worker_row(worker: WorkerStatus) -> tuple[str, ...]:
     if worker.num_active:
         expires = "in use"
     return (
-        ",".join(worker.tiers) or "-",
+        ",".join([tier for tier in worker.tiers if ":" not in tier] or worker.tiers) or "-",
         worker.model,
         worker.state,
         str(worker.pid or "-"),

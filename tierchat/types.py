@@ -296,6 +296,8 @@ WorkerState = Literal["stopped", "loading", "ready", "busy", "quarantined"]
 class WorkerStatus(Frozen, frozen=True):
     """One model as `ps` shows it. `expires_in_s` None means that it stays for ever.
 
+    `tiers` of the default cascade stand alone, those of others behind their cascade and a colon.
+
     `rss_bytes` is resident memory of the child process; `reason` tells why it is quarantined.
     """
 
@@ -350,3 +352,4 @@ class DaemonStatus(Frozen, frozen=True):
     num_active: int = 0
     num_waiting: int = 0
     is_stopping: bool = False
+    default_cascade: str = ""

@@ -8,17 +8,18 @@ from __future__ import annotations
 from tierchat.errors import UsageError
 from tierchat.repl.session import ChatSession
 from tierchat.tier_line import seconds
-from tierchat.types import DaemonStatus
+from tierchat.types import DaemonStatus, WorkerStatus
 
 _ANY = 1 << 30
 
 
 def status_line(session: ChatSession, status: DaemonStatus | None) -> str:
     """Say in one line what is loaded, how full it is, and what was saved."""
-    loaded = {tier for w in status.workers if w.pid for tier in w.tiers} if status else set()
+    workers = [worker for worker in status.workers if worker.pid] if status else []
+    loaded = {t for w in workers if status for t in _tiers(status, w, session.cascade)}
     tiers = " ".join(t if t in loaded else f"({t})" for t in session.tiers)
     parts = [f"{session.options.tier} only" if session.options.tier else tiers]
-    sizes = _sizes(status)
+    sizes = _sizes(status, session.cascade)
     if session.used:
         tier = max(session.used, key=lambda name: session.used[name] / sizes.get(name, _ANY))
         of = f"/{sizes[tier]}" if tier in sizes else ""
@@ -32,7 +33,7 @@ def status_line(session: ChatSession, status: DaemonStatus | None) -> str:
 
 def contexts(session: ChatSession, status: DaemonStatus | None) -> list[str]:
     """Say how full each tier's context is."""
-    sizes = _sizes(status)
+    sizes = _sizes(status, session.cascade)
     return [
         f"{tier}: {session.used.get(tier, 0)}{f' of {sizes[tier]}' if tier in sizes else ''} tokens"
         for tier in session.tiers
@@ -58,6 +59,20 @@ def spent(session: ChatSession) -> list[str]:
     return lines
 
 
-def _sizes(status: DaemonStatus | None) -> dict[str, int]:
-    workers = status.workers if status else ()
-    return {tier: worker.context for worker in workers for tier in worker.tiers if worker.context}
+def _sizes(status: DaemonStatus | None, cascade: str) -> dict[str, int]:
+    if status is None:
+        return {}
+    return {
+        tier: worker.context
+        for worker in status.workers
+        for tier in _tiers(status, worker, cascade)
+        if worker.context
+    }
+
+
+def _tiers(status: DaemonStatus, worker: WorkerStatus, cascade: str) -> list[str]:
+    """Name the tiers of a worker as one cascade does."""
+    if cascade == status.default_cascade:
+        return [tier for tier in worker.tiers if ":" not in tier]
+    own = f"{cascade}:"
+    return [tier.removeprefix(own) for tier in worker.tiers if tier.startswith(own)]
