@@ -6,7 +6,7 @@ Does not know HTTP, terminals, how workers are kept or how a prompt goes from ti
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Iterable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 
@@ -37,10 +37,7 @@ class Cascade:
     def __init__(
         self, catalogue: Catalogue, models: Models, default: str, gates: GateBook | None = None
     ) -> None:
-        if default not in catalogue.cascades:
-            raise UsageError(
-                f"no cascade named {default!r}", f"known: {', '.join(catalogue.cascades)}"
-            )
+        catalogue.find(default)
         self._catalogue = catalogue
         self._models = models
         self._default = default
@@ -112,17 +109,13 @@ class Cascade:
         name = prompt.options.cascade or self._default
         if name not in self._catalogue.cascades:
             await self.look_for_news()
-        if name not in self._catalogue.cascades:
-            raise UsageError(
-                f"no cascade named {name!r}", f"known: {', '.join(self._catalogue.cascades)}"
-            )
         spec = self._catalogue.effective(name, prompt.think)
         models = {tier.name: tier.model for tier in spec.tiers}
         gate, notice = await self._find_gate(name, spec)
         if notice:
             yield Notice(text=notice)
         self._refuse_absent(name, spec, prompt)
-        sizes = await asyncio.to_thread(self._sizes_of, spec.models)
+        sizes = {model: await self._size(self._catalogue.models[model]) for model in spec.models}
         self._models.plan_with(name, spec.models)
         run = Run(
             prompt,
@@ -180,18 +173,16 @@ class Cascade:
             files = ", ".join(model.file for model in specs.values())
             raise ModelMissing(f"no model file at {files}", "check `file` in models.toml")
 
-    def _sizes_of(self, models: Iterable[str]) -> dict[str, float]:
-        """Find the parameters that compute in each model, as the ledger counts them."""
-        return {model: float(self._size(self._catalogue.models[model])) for model in models}
-
-    def _size(self, spec: ModelSpec) -> int:
+    async def _size(self, spec: ModelSpec) -> float:
+        """Find the parameters that compute in a model, as the ledger counts them."""
         known = spec.active_parameters or spec.parameters or self._sizes.get(spec.file)
         if known:
-            return known
+            return float(known)
         try:
-            found = read_header(Path(spec.file)).num_active_parameters
+            # A large vocabulary takes a while to pass.
+            header = await asyncio.to_thread(read_header, Path(spec.file))
         except TierchatError:
             # Not here: by its bytes at five bits a number, or nobody knows.
-            return int(spec.bytes / 0.63) or 1
-        self._sizes[spec.file] = found
-        return found
+            return float(int(spec.bytes / 0.63) or 1)
+        self._sizes[spec.file] = header.num_active_parameters
+        return float(header.num_active_parameters)

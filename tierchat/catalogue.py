@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 import tierchat
-from tierchat.errors import ConfigError
+from tierchat.errors import ConfigError, UsageError
 from tierchat.own_toml import decode_toml, parse_toml, read_own
 from tierchat.paths import Paths
 from tierchat.types import Frozen, GateKind, KvType, Sampling
@@ -102,6 +102,12 @@ class Catalogue(Frozen, frozen=True):
     models: dict[str, ModelSpec] = msgspec.field(default_factory=dict)
     cascades: dict[str, CascadeSpec] = msgspec.field(default_factory=dict)
 
+    def find(self, cascade: str) -> CascadeSpec:
+        """Look a cascade up; raises UsageError naming those there are."""
+        if cascade not in self.cascades:
+            raise UsageError(f"no cascade named {cascade!r}", f"known: {', '.join(self.cascades)}")
+        return self.cascades[cascade]
+
     def check_default(self, cascade: str, source: str) -> None:
         """Raise ConfigError unless the cascade that `source` chose is there."""
         if cascade not in self.cascades:
@@ -112,7 +118,7 @@ class Catalogue(Frozen, frozen=True):
 
     def effective(self, cascade: str, think: bool | None = None) -> CascadeSpec:
         """Give a cascade with all that its tiers leave open filled in; `think` overrides theirs."""
-        spec = self.cascades[cascade]
+        spec = self.find(cascade)
         tiers = tuple(self._effective(tier, think) for tier in spec.tiers)
         return msgspec.structs.replace(spec, tiers=tiers)
 

@@ -107,10 +107,7 @@ class LiveCascade(Cascade):
 
 
 def _plans(catalogue: Catalogue, settings: Settings) -> Plans:
-    if settings.cascade not in catalogue.cascades:
-        raise UsageError(
-            f"no cascade named {settings.cascade!r}", f"known: {', '.join(catalogue.cascades)}"
-        )
+    catalogue.find(settings.cascade)
     return Plans(catalogue, settings.cascade, hardware.look, settings.context)
 
 

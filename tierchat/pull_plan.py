@@ -128,10 +128,8 @@ def is_whole(spec: ModelSpec) -> bool:
 
 def plan_pull(name: str, catalogue: Catalogue, machine: Machine, context: int = 0) -> PullPlan:
     """Plan for one cascade; raises UsageError for an unknown one."""
-    if name not in catalogue.cascades:
-        raise UsageError(f"no cascade named {name!r}", f"known: {', '.join(catalogue.cascades)}")
+    spec = catalogue.find(name)
     plans = Plans(catalogue, name, lambda: machine, context)
-    spec = catalogue.cascades[name]
     return PullPlan(name, spec, catalogue.models, plans.of_cascade(name), machine)
 
 

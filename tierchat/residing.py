@@ -55,8 +55,6 @@ def plan_lines(name: str | None, paths: Paths, *, is_json: bool) -> Iterator[str
     catalogue = load_catalogue(paths)
     settings = load_settings(paths, os.environ)
     chosen = name or settings.cascade
-    if chosen not in catalogue.cascades:
-        raise UsageError(f"no cascade named {chosen!r}", f"known: {', '.join(catalogue.cascades)}")
     found = plan_pull(chosen, catalogue, look(), settings.context)
     if is_json:
         yield msgspec.json.encode(plan_facts(found)).decode()

@@ -88,8 +88,6 @@ def need(*modules: str) -> None:
 
 def find_cascade(catalogue: Catalogue, name: str) -> CascadeSpec:
     """Look a cascade up; raises UsageError naming those there are."""
-    if name not in catalogue.cascades:
-        raise UsageError(f"no cascade named {name!r}", f"known: {', '.join(catalogue.cascades)}")
     return catalogue.effective(name)
 
 

@@ -34,11 +34,7 @@ def tier(session: ChatSession, rest: str) -> str:
 def cascade(session: ChatSession, catalogue: Catalogue, rest: str) -> str:
     """Change the cascade; bounds on tiers of the one before go with it."""
     if rest:
-        spec = catalogue.cascades.get(rest)
-        if spec is None:
-            raise UsageError(
-                f"no cascade named {rest!r}", f"known: {', '.join(catalogue.cascades)}"
-            )
+        spec = catalogue.find(rest)
         session.cascade = rest
         session.tiers = tuple(found.name for found in spec.tiers)
         session.options = msgspec.structs.replace(

@@ -109,9 +109,7 @@ def new_session(
     catalogue: Catalogue, settings: Settings, cascade: str, *, is_saved: bool
 ) -> ChatSession:
     """Begin a session with a cascade; raises UsageError when there is no such one."""
-    spec = catalogue.cascades.get(cascade)
-    if spec is None:
-        raise UsageError(f"no cascade named {cascade!r}", f"known: {', '.join(catalogue.cascades)}")
+    spec = catalogue.find(cascade)
     session = ChatSession(cascade, tuple(t.name for t in spec.tiers), is_saved=is_saved)
     session.options = msgspec.structs.replace(session.options, timeout_s=settings.timeout_s)
     return session
