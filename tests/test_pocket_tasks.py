@@ -61,7 +61,7 @@ def test_column_thoughts_spell_the_answer_from_the_right() -> None:
     [
         (arithmetic.multiply_parts(17, 24), "408"),
         (arithmetic.sum_leaving_out(100, 7), "4315"),
-        (arithmetic.running_sum([85, 46, -91]), "40"),
+        (arithmetic.signed_sum([85, 46, -91]), "40"),
         (arithmetic.euclid(36, 84), "12"),
         (arithmetic.common_multiple(24, 18), "72"),
         (arithmetic.one_bits(203), "5"),

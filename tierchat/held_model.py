@@ -20,15 +20,18 @@ from tierchat.engine.template import ChatTemplate
 from tierchat.errors import TemplateError
 from tierchat.gate_files import GateFileBad
 from tierchat.gates import TokenGate
-from tierchat.memory_model import DEFAULT_CONTEXT, MIN_HEAD_SIZE_FOR_F16, num_cells
+from tierchat.memory_model import (
+    DEFAULT_CONTEXT,
+    MIN_BYTES_FOR_THREADS,
+    MIN_HEAD_SIZE_FOR_F16,
+    num_cells,
+)
 from tierchat.protocol import GateOrder, Generate, LoadModel
 from tierchat.request import Request
 from tierchat.row_gate import RowGate, RowGates
 from tierchat.types import KvType, Message, ModelInfo, Sampling
 
 _NUM_WARM_UP_TOKENS = 32
-# Below this a token is computed faster than threads can meet at a barrier.
-_MIN_PARAMETERS_FOR_THREADS = 50_000_000
 MARKER = "UNSURE"
 COMMAND = (
     f"If you cannot answer correctly, or are not sure, answer with the one word {MARKER}. "
@@ -207,7 +210,7 @@ def with_command(messages: tuple[Message, ...]) -> tuple[Message, ...]:
 
 
 def _num_threads(model: LlamaModel) -> int:
-    if model.num_parameters < _MIN_PARAMETERS_FOR_THREADS:
+    if model.size_bytes < MIN_BYTES_FOR_THREADS:
         return 1
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 

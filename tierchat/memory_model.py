@@ -27,6 +27,8 @@ _FLOAT_BYTES = 4
 _MIB = 1 << 20
 # Saved states of hybrid and recurrent models, in RAM.
 MAX_STATE_BYTES = 1 << 30
+# Below this a token is computed faster than threads can meet at a barrier.
+MIN_BYTES_FOR_THREADS = 50_000_000
 # A worker before it has a model, and what llama.cpp keeps of a word of the vocabulary.
 _PROCESS_BYTES = 52 * _MIB
 _TOKEN_BYTES = 300

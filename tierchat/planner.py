@@ -13,6 +13,7 @@ import msgspec
 from tierchat.catalogue import ModelSpec
 from tierchat.memory_model import (
     DEFAULT_CONTEXT,
+    MIN_BYTES_FOR_THREADS,
     MIN_HEAD_SIZE_FOR_F16,
     Footprint,
     ModelShape,
@@ -36,8 +37,6 @@ _CHOICES: tuple[tuple[int, KvType], ...] = (
 _NUM_SHORT_CHOICES = 3
 _LEAST_CONTEXT = 1024
 _MIN_CORES_TO_SHARE = 8
-# Below this a token is computed faster than threads can meet at a barrier.
-_MIN_BYTES_FOR_THREADS = 50_000_000
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ def _with_threads(plans: Sequence[ModelPlan], room: Room) -> tuple[ModelPlan, ..
 
 
 def _is_worth_threads(plan: ModelPlan) -> bool:
-    return plan.gpu.weights + plan.ram.weights >= _MIN_BYTES_FOR_THREADS
+    return plan.gpu.weights + plan.ram.weights >= MIN_BYTES_FOR_THREADS
 
 
 def _choices(context: int, *, has_gpu: bool) -> tuple[tuple[int, KvType], ...]:

@@ -15,14 +15,14 @@ Role = Literal["system", "user", "assistant"]
 GateKind = Literal["token", "row", "command", "logprob", "none"]
 FinishReason = Literal["stop", "length", "interrupted", "unanswered"]
 Hold = Literal["first", "answer"]
-# The number format of cached keys and values.
-KvType = Literal["f16", "q8_0"]
 """How much of an answer is kept back while the gate reads on.
 
 `first`: at most `hold_back` tokens (decision B); `answer`: all of it (decision C).
 """
 Stage = Literal["prefill", "first", "answer"]
 """Where the gate reads: decision A at `prefill`, B at `first` tokens, C at the whole `answer`."""
+# The number format of cached keys and values.
+KvType = Literal["f16", "q8_0"]
 
 
 class Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):

@@ -40,7 +40,10 @@ def subtract_columns(a: int, b: int) -> tuple[str, str]:
 
 
 def multiply_parts(a: int, b: int) -> tuple[str, str]:
-    """Multiply by the digits of `a`, highest first, adding up: `10*24=240 7*24=168 240+168=408`."""
+    """Multiply by the digits of `a`, highest first, adding up: `10*24=240 7*24=168 240+168=408`.
+
+    Where `a` has three digits the sums are long, and are added by columns.
+    """
     steps: list[str] = []
     total = 0
     for place in range(len(str(a)) - 1, -1, -1):
@@ -48,8 +51,12 @@ def multiply_parts(a: int, b: int) -> tuple[str, str]:
         if not part:
             continue
         steps.append(f"{part}*{b}={part * b}")
-        if total:
+        if total and a < 100:
             steps.append(f"{total}+{part * b}={total + part * b}")
+        elif total:
+            steps.append(f"{total}+{part * b} {add_columns(total, part * b)[0]}")
+            if a % 10**place:
+                steps.append(str(total + part * b))
         total += part * b
     return " ".join(steps), str(a * b)
 
@@ -58,29 +65,37 @@ def sum_leaving_out(n: int, k: int) -> tuple[str, str]:
     """Sum 1..n without every k-th: the whole sum minus k times the sum of 1..n/k."""
     whole, count = n * (n + 1) // 2, n // k
     left_out = count * (count + 1) // 2
-    answer = str(whole - k * left_out)
+    columns, answer = subtract_columns(whole, k * left_out)
     thought = (
         f"1..{n}={whole} {n}/{k}={count} 1..{count}={left_out} "
-        f"{k}*{left_out}={k * left_out} {whole}-{k * left_out}={answer}"
+        f"{k}*{left_out}={k * left_out} {whole}-{k * left_out} {columns}"
     )
     return thought, answer
 
 
-def running_sum(terms: list[int]) -> tuple[str, str]:
-    """Add signed terms one after another: `85+46=131 131-91=40`."""
-    steps, total = [], terms[0]
-    for term in terms[1:]:
-        steps.append(f"{total}{term:+d}={total + term}")
-        total += term
-    return " ".join(steps), str(total)
+def signed_sum(terms: list[int]) -> tuple[str, str]:
+    """Add signed terms, those with a plus first: `85+46-91 85+46=131 131-91 1-1=0 13-9=4 1-1=0`."""
+    plus = [term for term in terms if term >= 0] or [0]
+    minus = [-term for term in terms if term < 0]
+    steps = ["+".join(map(str, plus)) + "".join(f"-{term}" for term in minus)]
+    totals = []
+    for group in (plus, minus or [0]):
+        totals.append(group[0])
+        for term in group[1:]:
+            steps.append(f"{totals[-1]}+{term}={totals[-1] + term}")
+            totals[-1] += term
+    if minus:
+        steps.append(f"{totals[0]}-{totals[1]} {subtract_columns(*totals)[0]}")
+    return " ".join(steps), str(sum(terms))
 
 
 def euclid(a: int, b: int) -> tuple[str, str]:
-    """Find the greatest common divisor by Euclid's steps: `84=2*36+12 36=3*12+0`."""
+    """Find the greatest common divisor by Euclid's steps: `84/36=2 2*36=72 84-72=12 36/12=3`."""
     a, b = max(a, b), min(a, b)
     steps = []
     while b:
-        steps.append(f"{a}={a // b}*{b}+{a % b}")
+        times = a // b
+        steps += [f"{a}/{b}={times}", f"{times}*{b}={times * b}", f"{a}-{times * b}={a % b}"]
         a, b = b, a % b
     return " ".join(steps), str(a)
 
@@ -89,8 +104,8 @@ def common_multiple(a: int, b: int) -> tuple[str, str]:
     """Find the least common multiple through the divisor: `... 24/6=4 4*18=72`."""
     thought, divisor = euclid(a, b)
     small = min(a, b) // int(divisor)
-    answer = str(small * max(a, b))
-    return f"{thought} {min(a, b)}/{divisor}={small} {small}*{max(a, b)}={answer}", answer
+    product, answer = multiply_parts(small, max(a, b))
+    return f"{thought} {min(a, b)}/{divisor}={small} {product}", answer
 
 
 def one_bits(number: int) -> tuple[str, str]:

@@ -128,7 +128,7 @@ def work_out(family: str, metadata: dict[str, Any]) -> str:
 
 def _chain_sum(metadata: dict[str, Any]) -> str:
     expression = metadata["expression"].replace(" ", "")
-    return arithmetic.running_sum([int(t) for t in re.findall(r"[+-]?\d+", expression)])[0]
+    return arithmetic.signed_sum([int(t) for t in re.findall(r"[+-]?\d+", expression)])[0]
 
 
 def _products(metadata: dict[str, Any]) -> str:

@@ -21,7 +21,7 @@ from tierchat.pocket.dataset import Encoder, Example, Rows, Source
 from tierchat.pocket.generate import Reply
 from tierchat.pocket.problems import Problem
 
-_MAX_TOKENS = {"xs": 60, "s": 150, "m": 150}
+_MAX_TOKENS = {"xs": 60, "s": 200, "m": 240}
 
 
 @dataclass(frozen=True)
@@ -153,7 +153,9 @@ def main() -> None:
         if args.arbiter and not last:
             # The senior may still be training: take its newest checkpoint each round.
             senior = train.load(args.out / f"{args.arbiter}.npz")[0]
-            seniors = generate.answer_all(senior, encoder, [p.prompt for p in problems], 150)
+            seniors = generate.answer_all(
+                senior, encoder, [p.prompt for p in problems], _MAX_TOKENS["m"]
+            )
         marked, agreement = mark(problems, replies, seniors)
         line = RoundLine(
             args.tier,

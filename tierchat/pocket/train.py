@@ -23,7 +23,7 @@ from tierchat.pocket import contexts, dataset, model, smalltalk, tokenizer
 from tierchat.pocket.dataset import Encoder, Example, Rows, Source
 from tierchat.pocket.problems import Problem
 
-ROW_LENGTH = 128
+ROW_LENGTH = 192
 LONG_ROW = 384
 # Small, but asked in one wording only: what XS has not met of them it cannot know by heart.
 _NO_TABLE = ("count_bits/63", "gcd/20")

@@ -18,6 +18,8 @@ from tierchat.row_gate import FAR, STAGES, Guess, Head, Row, RowGates, TierCosts
 from tierchat.types import Stage
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
+# Per prompt; lengths are found by leaving one prompt out at a time.
+_LENGTH_STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 _NUM_FOLDS = 5
 _MAX_KNOTS = 64
 
@@ -102,9 +104,10 @@ def fit_head(
 
 def _fit_lengths(x: Floats, generated: Floats) -> Floats:
     """Fit how many tokens each tier writes, shape (columns, num_features + 1)."""
-    from sklearn.linear_model import Ridge
+    from sklearn.linear_model import RidgeCV
 
-    model = Ridge(alpha=len(x) / 10).fit(x, generated)
+    strengths = len(x) * np.array(_LENGTH_STRENGTHS)
+    model = RidgeCV(strengths, alpha_per_target=True).fit(x, generated)
     weights = np.atleast_2d(model.coef_)
     biases = np.broadcast_to(model.intercept_, len(weights))
     found: Floats = np.column_stack((weights, biases)).astype(np.float64)
