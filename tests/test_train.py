@@ -27,7 +27,8 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         a, b = rng.randint(0, 9), rng.randint(0, 9)
         found.append(GradedPrompt(prompt=f"{a}+{b}", answer=str(a + b), family="easy"))
         a, b = rng.randint(100, 999), rng.randint(10, 999)
-        found.append(GradedPrompt(prompt=f"What is {a}*{b}?", answer=str(a * b), family="hard"))
+        # Asked "What is", M refuses one in sixteen of the largest, which no replay knows.
+        found.append(GradedPrompt(prompt=f"{a}*{b}", answer=str(a * b), family="hard"))
     path = tmp_path_factory.mktemp("prompts") / "p.jsonl"
     write_prompts(path, found)
     return path
