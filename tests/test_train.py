@@ -27,8 +27,7 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
         a, b = rng.randint(0, 9), rng.randint(0, 9)
         found.append(GradedPrompt(prompt=f"{a}+{b}", answer=str(a + b), family="easy"))
         a, b = rng.randint(100, 999), rng.randint(10, 999)
-        # Asked "What is", M refuses one in sixteen of the largest, which no replay knows.
-        found.append(GradedPrompt(prompt=f"{a}*{b}", answer=str(a * b), family="hard"))
+        found.append(GradedPrompt(prompt=f"What is {a}*{b}?", answer=str(a * b), family="hard"))
     path = tmp_path_factory.mktemp("prompts") / "p.jsonl"
     write_prompts(path, found)
     return path
@@ -65,7 +64,10 @@ def test_a_gate_is_taught_used_measured_and_removed(home: Home, prompts: Path) -
     assert measured.returncode == 0, measured.stderr
     found = json.loads(measured.stdout)
     assert found["lines"][0]["name"] == "tierchat"
-    assert found["live"]["same tier"] == 1.0 and found["live"]["same grade"] == 1.0
+    live = found["live"]
+    # A replay lets nobody refuse; the real cascade differs from it there and nowhere else.
+    assert live["same tier"] + live["refused"] == pytest.approx(1.0)
+    assert live["same grade"] + live["refused"] > 0.999 and live["refused"] < 0.1
     assert b"<svg" in plot.read_bytes()
     shown = home.run("eval", "--prompts", str(prompts))
     assert b"at --quality balanced" in shown.stdout and "│".encode() in shown.stdout

@@ -157,18 +157,21 @@ class _Measuring:
         cascade = Cascade(self._catalogue, pool, self._cascade, book)
         num = min(_NUM_LIVE, len(judged.rows))
         chosen = random.Random(self._request.seed).sample(range(len(judged.rows)), num)
-        same_tier = same_grade = 0
+        same_tier = same_grade = num_refused = 0
         waits_s = []
         for index in chosen:
             prompt = judged.prompts[index]
             outcome, _ = await _ask(cascade, prompt, "answer")
             same_tier += outcome.tier == judged.tiers[walk.tier[index]]
+            # In the matrix nobody may refuse; here the top tier still has its escalate token.
+            num_refused += outcome.finish_reason == "unanswered"
             same_grade += bool(grade(prompt, outcome.answer)) == bool(walk.right[index])
             waits_s.append((await _ask(cascade, prompt, "first"))[1])
         return {
             "prompts": num,
             "same tier": same_tier / num,
             "same grade": same_grade / num,
+            "refused": num_refused / num,
             "first token s, p50": float(np.percentile(waits_s, 50)),
             "first token s, p95": float(np.percentile(waits_s, 95)),
         }
@@ -234,7 +237,8 @@ def _show(found: EvalReport, request: EvalRequest, num_seen: int, output: Output
     output.line("")
     output.line(
         f"live run of {found.live['prompts']:.0f} prompts: same tier as the replay "
-        f"{found.live['same tier']:.1%}, same grade {found.live['same grade']:.1%}"
+        f"{found.live['same tier']:.1%}, same grade {found.live['same grade']:.1%}, "
+        f"refused by every tier {found.live['refused']:.1%}"
     )
     output.line(
         f"time to the first piece of an answer, streamed: median "
