@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,13 @@ from tierchat.errors import TierchatError
 from tierchat.paths import Paths, find_paths
 
 SCRIPTED_DAEMON = Path(__file__).parent / "scripted_daemon.py"
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C reach what is tested, also where a shell runs the suite in its background."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        # Children of a program that ignores it would ignore it, too.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
