@@ -84,7 +84,7 @@ class Home:
         return subprocess.run(  # type: ignore[call-overload,no-any-return]
             self.command(*arguments),
             capture_output=True,
-            timeout=60,
+            timeout=240,
             env={**self.env, **(env or {})},
             check=False,
             **given,
