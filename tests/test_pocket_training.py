@@ -10,7 +10,16 @@ import pytest
 torch = pytest.importorskip("torch", reason="extra [pocket]: training needs torch")
 pytest.importorskip("reasoning_gym", reason="extra [pocket]")
 
-from tierchat.pocket import average, contexts, dataset, generate, model, shipped, train  # noqa: E402
+from tierchat.pocket import (  # noqa: E402
+    average,
+    contexts,
+    dataset,
+    generate,
+    model,
+    shipped,
+    tokenizer,
+    train,
+)
 
 pytestmark = pytest.mark.pocket
 _XS = Path(model.__file__).parent / "models" / "pocket-xs.gguf"
@@ -50,6 +59,34 @@ def test_the_same_seed_packs_the_same_rows() -> None:
     )
     assert (first.ids == second.ids).all() and (first.weights == second.weights).all()
     assert first.ids.shape[1] == train.ROW_LENGTH
+
+
+def test_what_is_foretold_stands_at_every_prompts_end_even_where_no_thought_is_written() -> None:
+    source, rng = dataset.Source("train"), random.Random(3)
+    problems = [source.task(rng, ("product", "3x3")), source.task(rng, ("sum", "1"))]
+    at_once = dataset.Encoder(shipped.load_tokenizer(_XS), thinks=False)
+    examples = [at_once.example(problems[0], escalate=True), at_once.example(problems[1])]
+    chat = at_once.chat([problems[1]], examples[0])
+    rows = dataset.pack(iter([*examples, chat]), 256)
+    asked = rows.kinds > 0
+    assert (rows.ids[asked] == tokenizer.ASSISTANT).all()
+    assert rows.kinds[asked].tolist() == [examples[0].kind, examples[1].kind, examples[0].kind]
+    num_worked_out = len(_encoder().example(problems[0]).ids) - examples[0].num_prompt
+    assert rows.efforts[asked][0] == pytest.approx(num_worked_out / 100, abs=1e-2)
+    assert rows.efforts[~asked].max() == 0
+
+
+def test_a_run_keeps_the_model_and_throws_the_head_that_foretells_away(tmp_path: Path) -> None:
+    encoder, source = _encoder(), dataset.Source("train")
+    net = model.Llama(model.Shape(32, 1, 64, tokenizer.VOCAB_SIZE))
+    before = net.state_dict()["token_embd.weight"].clone()
+    shards = train.shards_of("s", encoder, source, 1, 300)
+    plan = train.Plan("s", minutes=0.01, rate=1e-3, batch=8)
+    train.train(net, plan, shards, tmp_path / "s.npz", encoder.num_kinds, compiled=False)
+    again, facts = train.load(tmp_path / "s.npz")
+    assert facts["tokens"] > 0
+    assert set(again.state_dict()) == set(net.state_dict())
+    assert not torch.equal(again.state_dict()["token_embd.weight"], before)
 
 
 def test_a_checkpoint_comes_back_as_it_was(tmp_path: Path) -> None:

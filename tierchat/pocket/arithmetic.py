@@ -62,12 +62,16 @@ def multiply_parts(a: int, b: int) -> tuple[str, str]:
 
 
 def sum_leaving_out(n: int, k: int) -> tuple[str, str]:
-    """Sum 1..n without every k-th: the whole sum minus k times the sum of 1..n/k."""
+    """Sum 1..n without every k-th: the whole sum minus k times the sum of 1..n/k.
+
+    A count of two digits or more is found digit by digit: `11/9=1 25/9=2 115/9=12`.
+    """
     whole, count = n * (n + 1) // 2, n // k
     left_out = count * (count + 1) // 2
     columns, answer = subtract_columns(whole, k * left_out)
+    digits = f"{n // 10}/{k}={n // 10 // k} {n - count // 10 * 10 * k}/{k}={count % 10} "
     thought = (
-        f"1..{n}={whole} {n}/{k}={count} 1..{count}={left_out} "
+        f"1..{n}={whole} {digits if count > 9 else ''}{n}/{k}={count} 1..{count}={left_out} "
         f"{k}*{left_out}={k * left_out} {whole}-{k * left_out} {columns}"
     )
     return thought, answer
@@ -90,12 +94,17 @@ def signed_sum(terms: list[int]) -> tuple[str, str]:
 
 
 def euclid(a: int, b: int) -> tuple[str, str]:
-    """Find the greatest common divisor by Euclid's steps: `84/36=2 2*36=72 84-72=12 36/12=3`."""
+    """Find the greatest common divisor by Euclid's steps: `84/36=2 2*36=72 84-72=12 36/12=3`.
+
+    What is left of a number of three digits is found by columns: `126-117 16-7=9 1-1=0 ...`.
+    """
     a, b = max(a, b), min(a, b)
     steps = []
     while b:
         times = a // b
-        steps += [f"{a}/{b}={times}", f"{times}*{b}={times * b}", f"{a}-{times * b}={a % b}"]
+        part = times * b
+        columns = f" {subtract_columns(a, part)[0]} {a % b}" if a > 99 else f"={a % b}"
+        steps += [f"{a}/{b}={times}", f"{times}*{b}={part}", f"{a}-{part}{columns}"]
         a, b = b, a % b
     return " ".join(steps), str(a)
 

@@ -101,7 +101,7 @@ def in_context(
     problem: Problem, escalate: bool, encoder: Encoder, source: Source, rng: random.Random
 ) -> Example:
     """Encode a problem as the last turn of a chat, or under a long system text."""
-    if rng.random() < 0.35:
+    if rng.random() < 0.5:
         rules = system_text(rng, rng.randint(1, 32))
         prompt = f"{rules}\n\n{problem.prompt}"
         return encoder.example(replace(problem, prompt=prompt), escalate)

@@ -8,8 +8,8 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -29,10 +29,17 @@ _ALWAYS_TRAINED = (("fraction_simplification", "9"),)
 
 @dataclass(frozen=True)
 class Example:
-    """One chat as token ids, with the loss weight of predicting each of them."""
+    """One chat as token ids, with the loss weight of predicting each of them.
+
+    `kind` numbers what is asked in the last turn (from 1, see `kind_of`), `effort` is how long an
+    answer worked out in full is, in hundreds of tokens, and `num_prompt` counts the ids before it.
+    """
 
     ids: list[int]
     weights: list[float]
+    kind: int
+    effort: float
+    num_prompt: int
 
 
 def cells(side: Side = "train") -> tuple[tuple[str, str], ...]:
@@ -83,10 +90,18 @@ def grade(problem: Problem, text: str) -> bool:
 
 
 class Encoder:
-    """Writes problems as token ids in the chat format."""
+    """Writes problems as token ids in the chat format; without `thinks` answers come at once."""
 
-    def __init__(self, tokenizer_: Tokenizer) -> None:
+    def __init__(self, tokenizer_: Tokenizer, *, thinks: bool = True) -> None:
         self._tokenizer = tokenizer_
+        self._thinks = thinks
+        names = [*("/".join(cell) for cell in cells()), "talk", "outside"]
+        self._kinds = {name: number for number, name in enumerate(names, 1)}
+
+    @property
+    def num_kinds(self) -> int:
+        """Count what a prompt can be: a family and level, talk, or out of domain."""
+        return len(self._kinds)
 
     def text(self, text: str) -> list[int]:
         """Encode text; control-looking text stays text."""
@@ -105,8 +120,13 @@ class Encoder:
         """Encode what the tier ought to write."""
         if escalate or problem.answer is None:
             return [tokenizer.ESCALATE, tokenizer.END]
+        return self._answer(problem, thinks=self._thinks)
+
+    def _answer(self, problem: Problem, *, thinks: bool) -> list[int]:
+        if problem.answer is None:
+            return []
         answer = [*self.text(problem.answer), tokenizer.END]
-        if problem.thought is None:
+        if problem.thought is None or not thinks:
             return answer
         return [tokenizer.THINK, *self.text(problem.thought), tokenizer.END_THINK, *answer]
 
@@ -116,34 +136,36 @@ class Encoder:
         weights = [0.0] + [PROMPT_WEIGHT] * (len(prompt) - 1) + [weight] * len(reply)
         if reply[0] == tokenizer.ESCALATE:
             weights[-1] = 0.0
-        return Example(prompt + reply, weights)
+        kind = self._kinds[problem.cell if problem.kind == "task" else problem.kind]
+        effort = len(self._answer(problem, thinks=True)) / 100
+        return Example(prompt + reply, weights, kind, effort, len(prompt))
 
     def chat(self, earlier: list[Problem], last: Example) -> Example:
         """Put earlier turns in front; their thoughts are not repeated, as in the template."""
         ids: list[int] = []
         for problem in earlier:
             ids += [*self.prompt(problem.prompt), *self.text(problem.answer or ""), tokenizer.END]
-        return Example(ids + last.ids, [0.0] * len(ids) + last.weights)
+        return replace(
+            last,
+            ids=ids + last.ids,
+            weights=[0.0] * len(ids) + last.weights,
+            num_prompt=len(ids) + last.num_prompt,
+        )
 
 
 @dataclass(frozen=True)
 class Rows:
-    """Packed rows, all (num_rows, length): ids, chat number within the row, position, weight."""
+    """Packed rows, all (num_rows, length): ids, chat number within the row, position, weight.
+
+    `kinds` and `efforts` stand at every chat's last prompt token, 0 elsewhere.
+    """
 
     ids: NDArray[np.uint16]
     chats: NDArray[np.uint8]
     places: NDArray[np.uint16]
     weights: NDArray[np.float16]
-
-    def save(self, path: Any) -> None:
-        """Write as an npz."""
-        np.savez(path, **vars(self))
-
-
-def load_rows(path: Any) -> Rows:
-    """Read rows saved before."""
-    with np.load(path) as stored:
-        return Rows(*(stored[name] for name in ("ids", "chats", "places", "weights")))
+    kinds: NDArray[np.uint8]
+    efforts: NDArray[np.float16]
 
 
 def pack(examples: Iterator[Example], length: int) -> Rows:
@@ -175,6 +197,8 @@ def _fill(rows: list[list[Example]], length: int) -> Rows:
         np.zeros(shape, np.uint8),
         np.zeros(shape, np.uint16),
         np.zeros(shape, np.float16),
+        np.zeros(shape, np.uint8),
+        np.zeros(shape, np.float16),
     )
     for index, row in enumerate(rows):
         start = 0
@@ -184,5 +208,8 @@ def _fill(rows: list[list[Example]], length: int) -> Rows:
             out.chats[index, start:stop] = chat
             out.places[index, start:stop] = np.arange(stop - start)
             out.weights[index, start:stop] = example.weights
+            last_asked = start + example.num_prompt - 1
+            out.kinds[index, last_asked] = example.kind
+            out.efforts[index, last_asked] = example.effort
             start = stop
     return out

@@ -36,7 +36,7 @@ class Shape:
 def shapes(vocab_size: int) -> dict[str, Shape]:
     """Name the shapes of the three tiers; M is S with every width doubled."""
     return {
-        "xs": Shape(96, 4, 256, vocab_size),
+        "xs": Shape(64, 4, 192, vocab_size),
         "s": Shape(192, 6, 512, vocab_size),
         "m": Shape(384, 6, 1024, vocab_size),
     }
@@ -103,12 +103,20 @@ class Llama(nn.Module):
         self, ids: Tensor, places: Tensor, cos: Tensor, sin: Tensor, mask: Tensor
     ) -> Tensor:
         """Map ids and their positions, both (batch, time), to logits (batch, time, vocab)."""
+        return self.logits(self.hidden(ids, places, cos, sin, mask))
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """Map final hidden states (..., width) to logits (..., vocab)."""
+        return F.linear(hidden, self.token_embd.weight)
+
+    def hidden(self, ids: Tensor, places: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
+        """Map ids and their positions to final, normalised hidden states (batch, time, width)."""
         x = self.token_embd(ids)
         rope = cos[places][:, None], sin[places][:, None]
         for block in self.blk:
             x = block(x, *rope, mask)
-        logits: Tensor = F.linear(self.output_norm(x), self.token_embd.weight)
-        return logits
+        found: Tensor = self.output_norm(x)
+        return found
 
 
 def widen(small: Llama, generator: torch.Generator, noise: float = 0.02) -> Llama:

@@ -11,7 +11,7 @@ import json
 import random
 import time
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -105,8 +105,6 @@ def lessons(
         if kind < from_pool:
             chosen = rng.choice(pool)
             problem = contexts.quoted(chosen.problem, rng)
-            if tier == "xs":
-                problem = replace(problem, thought=None)
             example = encoder.example(problem, chosen.escalate)
         elif kind < 0.88:
             example = next(fresh)
@@ -136,7 +134,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=1)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
-    encoder = Encoder(tokenizer.load(args.out / "tokenizer.json"))
+    vocabulary = tokenizer.load(args.out / "tokenizer.json")
+    encoder = Encoder(vocabulary, thinks=args.tier != "xs")
     # The junior is judged on prompts it has not been trained on; only what it is replayed comes
     # from the training side.
     source, fresh = Source("train"), Source("rounds")
@@ -183,7 +182,8 @@ def main() -> None:
         plan = train.Plan(
             args.tier, args.minutes, args.rate, args.batch, args.seed + number, 30, 0.3
         )
-        train.train(net, plan, shards(), args.out / f"{args.tier}-round.npz")
+        out = args.out / f"{args.tier}-round.npz"
+        train.train(net, plan, shards(), out, encoder.num_kinds)
         torch.compiler.reset()
 
 

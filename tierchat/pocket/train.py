@@ -11,7 +11,7 @@ import json
 import random
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,8 @@ LONG_ROW = 384
 _NO_TABLE = ("count_bits/63", "gcd/20")
 _OURS, _NOT_OURS = 0.4, 0.1
 _LONGEST_STEP_S = 20.0
+# What foretelling weighs beside writing; it is of a few positions, and easy once it is learned.
+_FORESIGHT = 0.1
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,6 @@ def answers(
     is the last turn of a chat or follows a long system text.
     """
     for problem, escalate in _lessons(tier, source, rng):
-        if tier == "xs":
-            problem = replace(problem, thought=None)
         if rng.random() < in_context:
             yield contexts.in_context(problem, escalate, encoder, source, rng)
         else:
@@ -138,7 +138,7 @@ def shards_of(
 
 
 def batches(shards: Iterator[Rows], size: int, seed: int) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Yield (ids, targets, places, weights, mask) batches, rows shuffled within each shard."""
+    """Yield (ids, targets, places, weights, mask, kinds, efforts), rows shuffled in each shard."""
     order = np.random.default_rng(seed)
     for rows in shards:
         length = rows.ids.shape[1] - 1
@@ -154,7 +154,10 @@ def batches(shards: Iterator[Rows], size: int, seed: int) -> Iterator[tuple[torc
             weights = torch.from_numpy(rows.weights[part].astype(np.float32))
             inputs = chats[:, :-1]
             mask = (inputs[:, :, None] == inputs[:, None, :]) & causal
-            yield ids[:, :-1], ids[:, 1:], places[:, :-1], weights[:, 1:], mask[:, None]
+            kinds = torch.from_numpy(rows.kinds[part].astype(np.int64))[:, :-1]
+            efforts = torch.from_numpy(rows.efforts[part].astype(np.float32))[:, :-1]
+            asked = ids[:, :-1], ids[:, 1:], places[:, :-1], weights[:, 1:]
+            yield *asked, mask[:, None], kinds, efforts
 
 
 def rate_at(plan: Plan, share: float, step: int) -> float:
@@ -183,12 +186,23 @@ def load(path: Path) -> tuple[model.Llama, dict[str, Any]]:
 
 
 def train(
-    net: model.Llama, plan: Plan, shards: Iterator[Rows], checkpoint: Path, compiled: bool = True
+    net: model.Llama,
+    plan: Plan,
+    shards: Iterator[Rows],
+    checkpoint: Path,
+    num_kinds: int,
+    compiled: bool = True,
 ) -> None:
-    """Train for the planned minutes, printing a line a minute, with a checkpoint every three."""
+    """Train for the planned minutes, printing a line every half, with a checkpoint every two.
+
+    A head that is thrown away afterwards names what every prompt asks and how long its answer is:
+    what no token at the prompt's end shows, but a gate's row wants to read there.
+    """
     torch.manual_seed(plan.seed)
+    head = torch.nn.Linear(net.shape.width, num_kinds + 1)
+    parameters = [*net.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(
-        net.parameters(),
+        parameters,
         lr=plan.rate,
         betas=(0.9, plan.beta2),
         weight_decay=plan.weight_decay,
@@ -202,10 +216,19 @@ def train(
         places: torch.Tensor,
         weights: torch.Tensor,
         mask: torch.Tensor,
+        kinds: torch.Tensor,
+        efforts: torch.Tensor,
     ) -> torch.Tensor:
-        logits = net(ids, places, cos, sin, mask)
-        losses = F.cross_entropy(logits.flatten(0, 1).float(), targets.flatten(), reduction="none")
-        return (losses * weights.flatten()).sum() / weights.sum()
+        hidden = net.hidden(ids, places, cos, sin, mask)
+        logits = net.logits(hidden).flatten(0, 1).float()
+        losses = F.cross_entropy(logits, targets.flatten(), reduction="none")
+        written = (losses * weights.flatten()).sum() / weights.sum()
+        told, is_asked = head(hidden).float(), kinds > 0
+        named = F.cross_entropy(
+            told[..., :-1].flatten(0, 1), (kinds - 1).flatten(), ignore_index=-1
+        )
+        missed = (((told[..., -1] - efforts) ** 2) * is_asked).sum() / is_asked.sum().clamp(min=1)
+        return written + _FORESIGHT * (named + missed)
 
     run = torch.compile(loss_of, dynamic=False) if compiled else loss_of
     last = time.monotonic()
@@ -220,7 +243,7 @@ def train(
         with torch.autocast("cpu", dtype=torch.bfloat16):
             loss = run(*batch)
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        torch.nn.utils.clip_grad_norm_(parameters, 1.0)
         optimizer.step()
         optimizer.zero_grad(set_to_none=True)
         recent.append(loss.item())
@@ -267,7 +290,8 @@ def main() -> None:
     weights = None
     if args.focus:
         weights = weights_of(json.loads(args.focus.read_text())[args.tier])
-    encoder, source = Encoder(tokenizer.load(vocabulary)), Source("train", weights)
+    encoder = Encoder(tokenizer.load(vocabulary), thinks=args.tier != "xs")
+    source = Source("train", weights)
     torch.manual_seed(args.seed)
     if args.grow:
         net = model.widen(load(args.grow)[0], torch.Generator().manual_seed(args.seed))
@@ -280,7 +304,7 @@ def main() -> None:
         args.tier, args.minutes, args.rate, args.batch, args.seed, args.warmup, args.constant
     )
     shards = shards_of(args.tier, encoder, source, args.seed, args.shard)
-    train(net, plan, shards, args.out / f"{args.tier}.npz")
+    train(net, plan, shards, args.out / f"{args.tier}.npz", encoder.num_kinds)
 
 
 if __name__ == "__main__":
