@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from made_matrix import PARAMETERS, made_matrix
@@ -10,13 +12,14 @@ from tierchat.evaluation import metrics, policies
 from tierchat.evaluation.matrix import reading_of
 from tierchat.gates import TokenGate
 from tierchat.protocol import GateOrder
-from tierchat.row_gate import STAGES, RowGate, choose
+from tierchat.row_gate import STAGES, RowGate, RowGates, choose
 
 pytest.importorskip("sklearn", reason="extra [train]")
 
 from tierchat.evaluation.controls import controls
 from tierchat.evaluation.report import describe_walk, policy_lines
 from tierchat.training.fit import costs_of, fit_gates, predict
+from tierchat.training.rounds import choose_way
 
 LEARNED, JUDGED = made_matrix(400, 1), made_matrix(300, 2)
 
@@ -67,10 +70,38 @@ def test_dear_compute_stays_at_the_bottom_and_free_compute_takes_the_best(fitted
     assert free.right.mean() >= JUDGED.right[:, -1].mean() - 0.02
 
 
-def test_the_gate_in_a_worker_decides_as_the_replay(fitted) -> None:  # type: ignore[no-untyped-def]
+def _up_to(gates: RowGates, num_stages: int) -> RowGates:
+    kept = STAGES[:num_stages]
+    return replace(gates, heads={k: head for k, head in gates.heads.items() if k[1] in kept})
+
+
+def test_a_lesson_keeps_the_decisions_that_pay(fitted) -> None:  # type: ignore[no-untyped-def]
     fit, estimates = fitted
+
+    def nhg(gates: RowGates) -> float:
+        return policies.nhg(JUDGED, policies.gated(JUDGED, estimates, gates))[0]
+
+    chosen = choose_way(fit.gates, JUDGED, estimates)
+    ways = [
+        replace(_up_to(fit.gates, num), jumps=jumps) for num in (1, 2, 3) for jumps in (True, False)
+    ]
+    assert nhg(chosen) == max(nhg(way) for way in ways)
+    # What is read later says nothing at all here.
+    useless = {
+        place: guess if place[1] == "prefill" else replace(guess, right=0 * guess.right + 0.5)
+        for place, guess in estimates.items()
+    }
+    assert choose_way(fit.gates, JUDGED, useless).stages == ("prefill",)
+
+
+@pytest.mark.parametrize("num_stages", [1, 2, 3])
+def test_the_gate_in_a_worker_decides_as_the_replay(fitted, num_stages: int) -> None:  # type: ignore[no-untyped-def]
+    fit, estimates = fitted
+    fit = replace(fit, gates=_up_to(fit.gates, num_stages))
     weight = 0.2
-    walk = policies.walk(JUDGED, estimates, fit.gates.costs, weight, jumps=fit.gates.jumps)
+    walk = policies.walk(
+        JUDGED, estimates, fit.gates.costs, weight, fit.gates.stages, jumps=fit.gates.jumps
+    )
     for i, row in enumerate(JUDGED.rows):
         tier = 0
         while tier < 2:

@@ -128,9 +128,11 @@ class _Measuring:
                 learned = await collect(work, seen, pool, store, tell) if seen else None
                 said = await self_verified(work, judged, pool, store) if learned else []
             estimates = predict(gates, judged)
-            ours = policies.frontier(judged, estimates, gates.costs, jumps=gates.jumps)
+            ours = policies.gated(judged, estimates, gates)
             weight = self._gate.head.cost_weight(QUALITIES["balanced"])
-            balanced = policies.walk(judged, estimates, gates.costs, weight, jumps=gates.jumps)
+            balanced = policies.walk(
+                judged, estimates, gates.costs, weight, gates.stages, jumps=gates.jumps
+            )
             live = await self._live(judged, balanced, pool)
         others = controls(learned, judged, said) if learned else []
         auroc, helps, ece = report.readers(judged, estimates)

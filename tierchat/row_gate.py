@@ -111,7 +111,8 @@ def choose(probabilities: Floats, costs: Floats, cost_weight: float) -> npt.NDAr
 class RowGates:
     """The learned gates of a cascade: `heads` by (tier index, stage).
 
-    Without `jumps` a prompt goes one tier up, whichever tier is worth most: the next one sees more.
+    A stage without heads decides nothing. Without `jumps` a prompt goes one tier up, whichever tier
+    is worth most: the next one sees more.
     """
 
     tiers: tuple[str, ...]
@@ -119,6 +120,11 @@ class RowGates:
     has_token: bool
     heads: Mapping[tuple[int, Stage], Head]
     jumps: bool = True
+
+    @property
+    def stages(self) -> tuple[Stage, ...]:
+        """Name the decisions these gates take, in their order."""
+        return tuple(stage for stage in STAGES if (0, stage) in self.heads)
 
     def verdict(self, tier: int, reading: Reading, cost_weight: float, last: int) -> Verdict:
         """Decide for `tier`, going no higher than tier `last`; names the tier to go to."""

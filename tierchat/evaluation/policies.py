@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tierchat.evaluation import metrics
 from tierchat.evaluation.matrix import Floats, Matrix
-from tierchat.row_gate import STAGES, Guess, TierCosts, choose
+from tierchat.row_gate import STAGES, Guess, RowGates, TierCosts, choose
 from tierchat.types import Stage
 
 Ints = npt.NDArray[np.intp]
@@ -102,6 +102,11 @@ def frontier(
 ) -> list[Walk]:
     """Walk at every cost weight, from quality at any cost to the cheapest."""
     return [walk(matrix, estimates, costs, w, stages, jumps=jumps) for w in COST_WEIGHTS]
+
+
+def gated(matrix: Matrix, estimates: Estimates, gates: RowGates) -> list[Walk]:
+    """Walk at every cost weight as learned gates would."""
+    return frontier(matrix, estimates, gates.costs, gates.stages, jumps=gates.jumps)
 
 
 def points(walks: Sequence[Walk], weights: Floats | None = None) -> Floats:

@@ -119,8 +119,7 @@ def _tradeoffs(taught: Taught) -> tuple[Tradeoff, ...]:
     """Walk the held-out groups at every cost weight; quality is relative to the top tier."""
     matrix = taught.held_out
     top = max(float(matrix.right[:, -1].mean()), 1e-9)
-    gates = taught.fit.gates
-    walks = policies.frontier(matrix, taught.estimates, gates.costs, jumps=gates.jumps)
+    walks = policies.gated(matrix, taught.estimates, taught.fit.gates)
     return tuple(
         Tradeoff(cost_weight=float(weight), quality=walk.point()[1] / top, cost=walk.point()[0])
         for weight, walk in zip(policies.COST_WEIGHTS, walks, strict=True)
@@ -135,8 +134,7 @@ def _report(taught: Taught) -> GateReport:
             own = taught.estimates[tier, stage].right[:, 0]
             auroc[f"{name} {stage}"] = _finite(metrics.auroc(own, right[:, tier]))
             ece[f"{name} {stage}"] = metrics.ece(own, right[:, tier])
-    gates = taught.fit.gates
-    walks = policies.frontier(matrix, taught.estimates, gates.costs, jumps=gates.jumps)
+    walks = policies.gated(matrix, taught.estimates, taught.fit.gates)
     interval = policies.nhg(matrix, walks, _NUM_RESAMPLES)
     data = hashlib.sha256("".join(sorted(p.digest for p in taught.learned.prompts)).encode())
     return GateReport(

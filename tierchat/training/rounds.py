@@ -91,9 +91,8 @@ async def teach(
         estimates = predict(fit.gates, held_out)
         fit = replace(fit, gates=choose_way(fit.gates, held_out, estimates))
         spent_s = time.monotonic() - began_s
-        rounds.append(
-            Round(len(rounds) + 1, len(chosen), nhg_of(held_out, fit, estimates), spent_s)
-        )
+        nhg = _nhg(held_out, fit.gates, estimates)
+        rounds.append(Round(len(rounds) + 1, len(chosen), nhg, spent_s))
         yield Taught(fit, learned, held_out, estimates, tuple(rounds))
         is_out = spent_s > budget.seconds or len(chosen) >= budget.max_prompts or not pool
         if is_out or _has_settled(rounds):
@@ -118,22 +117,20 @@ def split(
 
 
 def choose_way(gates: RowGates, held_out: Matrix, estimates: policies.Estimates) -> RowGates:
-    """Let the gates jump or climb, whichever is better on prompts they were not fitted on."""
-    gains = {
-        jumps: policies.nhg(
-            held_out, policies.frontier(held_out, estimates, gates.costs, jumps=jumps)
-        )[0]
-        for jumps in (True, False)
-    }
-    return replace(gates, jumps=gains[True] >= gains[False])
+    """Let the gates jump or climb, deciding up to whichever stage, as is best on other prompts.
+
+    Where all ways are as good, they jump and decide at the prompt's end alone.
+    """
+    ways = []
+    for num_stages in range(1, len(gates.stages) + 1):
+        kept = gates.stages[:num_stages]
+        heads = {place: head for place, head in gates.heads.items() if place[1] in kept}
+        ways += [replace(gates, heads=heads, jumps=jumps) for jumps in (True, False)]
+    return max(ways, key=lambda way: _nhg(held_out, way, estimates))
 
 
-def nhg_of(matrix: Matrix, fit: Fit, estimates: policies.Estimates) -> float:
-    """Give the NHG of gates on a matrix."""
-    gates = fit.gates
-    return policies.nhg(
-        matrix, policies.frontier(matrix, estimates, gates.costs, jumps=gates.jumps)
-    )[0]
+def _nhg(matrix: Matrix, gates: RowGates, estimates: policies.Estimates) -> float:
+    return policies.nhg(matrix, policies.gated(matrix, estimates, gates))[0]
 
 
 async def _next_batch(
