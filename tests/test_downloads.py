@@ -160,12 +160,12 @@ def test_progress_is_told_about_ten_times_a_second(desk: Desk) -> None:
 
 
 def test_a_file_cut_short_goes_on_where_it_ended(desk: Desk) -> None:
-    desk.hub.faults.cuts = [100_000, 300_000, 0, 500_000]
+    desk.hub.faults.cuts = [50_000, 150_000, 0, 250_000]
     fetched = desk.downloader().fetch(desk.file())
     desk.assert_fetched(desk.file())
     assert desk.hub.bytes_sent[SMALL] == fetched.num_bytes == desk.file().size_bytes
     ranges = [seen.headers.get("range") for seen in desk.hub.seen if seen.server == "cdn"]
-    offsets = [100_000, 400_000, 400_000, 900_000]
+    offsets = [50_000, 200_000, 200_000, 450_000]
     assert ranges == [None, *(f"bytes={offset}-" for offset in offsets)]
     # The third wait is longer: nothing had come.
     assert len(desk.waits_s) == 4 and max(desk.waits_s[0], desk.waits_s[1]) <= 1.5
@@ -174,16 +174,16 @@ def test_a_file_cut_short_goes_on_where_it_ended(desk: Desk) -> None:
 
 def test_a_hub_that_sends_nothing_is_given_up_and_the_next_run_goes_on(desk: Desk) -> None:
     file = desk.file()
-    desk.hub.faults.cuts = [700_000] + [0] * 10
+    desk.hub.faults.cuts = [400_000] + [0] * 10
     with pytest.raises(NetworkError) as caught:
         desk.downloader().fetch(file)
     assert caught.value.exit_code == 6 and "kept" in caught.value.hint
     assert len(desk.waits_s) == 4 and desk.waits_s[3] > desk.waits_s[0]
-    assert part_of(file).stat().st_size == 700_000
+    assert part_of(file).stat().st_size == 400_000
     desk.hub.faults.cuts = []
     fetched = desk.downloader().fetch(file)
-    assert fetched.num_bytes == file.size_bytes - 700_000
-    assert desk.checks[-1] == (700_000, 700_000)
+    assert fetched.num_bytes == file.size_bytes - 400_000
+    assert desk.checks[-1] == (400_000, 400_000)
     desk.assert_fetched(file)
 
 

@@ -100,10 +100,10 @@ def test_a_bundled_model_reads_as_the_gguf_package_reads_it(models_dir: Path, na
 def test_a_bundled_model_is_described(models_dir: Path) -> None:
     header = read_header(models_dir / "pocket-xs.gguf")
     assert (header.architecture, header.name, header.version) == ("llama", "pocket-xs", 3)
-    assert (header.num_layers, header.context, header.embedding_length) == (4, 512, 96)
+    assert (header.num_layers, header.context, header.embedding_length) == (4, 512, 64)
     assert header.quantisation == "F16" and header.vocabulary_size == 1280
     assert header.chat_template and "<|assistant|>" in header.chat_template
-    assert header.per_layer("attention.head_count_kv") == (3, 3, 3, 3)
+    assert header.per_layer("attention.head_count_kv") == (2, 2, 2, 2)
     assert header.number("rope.freq_base") == 10_000.0
     assert header.integer("rope.freq_base") is None and header.integer("nothing") is None
     assert not header.is_split

@@ -24,6 +24,7 @@ from local_hub import COMMIT, LocalHub, running_hub
 
 import tierchat
 from tierchat.cli import main
+from tierchat.sizes import size_text
 
 REPO = "local/pocket-GGUF"
 FOLDER = f"local--pocket-GGUF@{COMMIT[:12]}"
@@ -237,8 +238,10 @@ def test_the_first_answer_comes_while_larger_tiers_arrive(site: Site) -> None:
     assert answer.returncode == 0
     assert (outcome["answer"], outcome["tier"], outcome["model"]) == ("4", "XS", "net-xs")
     harder = site.run("ask", HARD)
-    assert harder.returncode == 8 and harder.stdout.strip()
+    assert harder.returncode == 8
     assert "S and M are not here yet; XS answers" in text_of(harder)
+    # What it is not made for it may get wrong, or say that it has nothing to say.
+    assert harder.stdout.strip() or "XS ended its turn without a word" in text_of(harder)
     assert pull.poll() is None and not site.file(FILES[2]).exists()
     # The rest arrives under the running daemon, and is used without a word to it.
     site.hub.faults.bytes_per_s = None
@@ -316,9 +319,8 @@ def test_the_token_goes_to_the_hub_alone(site: Site, root: Path) -> None:
 def test_room_on_the_disk_is_counted_before_the_first_byte(site: Site) -> None:
     with small_disk(site.home.paths.data_dir, "70m"):
         found = site.pull("net", "-y")
-        assert found.returncode == 4 and "18,904,512 bytes (0.0 GB) are still to come" in text_of(
-            found
-        )
+        to_come = f"{sum(SIZES.values()):,} bytes (0.0 GB) are still to come"
+        assert found.returncode == 4 and to_come in text_of(found)
         assert not site.hub.seen and not site.home.paths.models_dir.exists()
 
 
@@ -394,7 +396,7 @@ def test_a_person_is_asked_once_and_may_say_no(site: Site) -> None:
             timeout=30,
             dimensions=(24, 120),
         )
-        child.expect_exact("Fetch 19 MB? [Y/n]")
+        child.expect_exact(f"Fetch {size_text(sum(SIZES.values()))}? [Y/n]")
         assert not site.hub.bytes_sent
         child.sendline(word) if word.isalpha() else child.send(word)
         child.expect(pexpect.EOF)
@@ -436,7 +438,7 @@ def test_a_plan_fetches_nothing_and_changes_nothing(
 ) -> None:
     before = site.tree()
     found = tierchat_here("pull", name, "--plan")
-    assert found.code == 0 and found.out and " MB" in found.out and found.err == ""
+    assert found.code == 0 and "to fetch" in found.out and found.err == ""
     as_json = tierchat_here("pull", name, "--plan", "--json")
     assert as_json.code == 0 and len(as_json.out.splitlines()) == 1
     assert json.loads(as_json.out)["files"][0]["bytes_to_fetch"] >= SIZES[FILES[0]]

@@ -66,6 +66,7 @@ _WHY_SHORT = {
     "repetition": "{tier} was stopped: it repeated itself",
     "garbage": "{tier} was stopped: it produced numbers that are not finite",
 }
+_SILENT = "{tier} ended its turn without a word"
 
 
 class Models(Protocol):
@@ -223,7 +224,8 @@ class Run:
         raise EngineCrashed(f"the worker of {tier.model} ended a request without a result")
 
     def _finish(self, tier: TierSpec, end: Finished) -> list[CascadeEvent]:
-        notice = _WHY_SHORT.get(end.reason, "")
+        is_silent = end.reason == "stop" and not "".join(self._answer).strip()
+        notice = _SILENT if is_silent else _WHY_SHORT.get(end.reason, "")
         if notice:
             self._ledger.notices.append(notice.format(tier=tier.name, usage=end.usage))
         asked = self._prompt.options.min_tier

@@ -64,14 +64,12 @@ def multiply_parts(a: int, b: int) -> tuple[str, str]:
 def sum_leaving_out(n: int, k: int) -> tuple[str, str]:
     """Sum 1..n without every k-th: the whole sum minus k times the sum of 1..n/k.
 
-    A count of two digits or more is found digit by digit: `11/9=1 11-9=2 25/9=2 115/9=12`.
+    A count of two digits or more is found digit by digit: `11/9=1 25/9=2 115/9=12`.
     """
     whole, count = n * (n + 1) // 2, n // k
     left_out = count * (count + 1) // 2
     columns, answer = subtract_columns(whole, k * left_out)
-    tens, rest = divmod(n // 10, k)
-    digits = f"{n // 10}/{k}={tens} {n // 10}-{tens * k}={rest} "
-    digits += f"{10 * rest + n % 10}/{k}={count % 10} "
+    digits = f"{n // 10}/{k}={n // 10 // k} {n - count // 10 * 10 * k}/{k}={count % 10} "
     thought = (
         f"1..{n}={whole} {digits if count > 9 else ''}{n}/{k}={count} 1..{count}={left_out} "
         f"{k}*{left_out}={k * left_out} {whole}-{k * left_out} {columns}"
