@@ -241,6 +241,13 @@ def test_an_answer_cut_short_says_why(reason: str) -> None:
     assert found.finish_reason == "length" and found.notices
 
 
+@pytest.mark.parametrize("text", ["", " \n"])
+def test_a_tier_that_says_nothing_is_named(text: str) -> None:
+    found = outcome(run(Scripted({"xs": [answer(text)]})))
+    assert found.finish_reason == "stop"
+    assert found.notices == ("XS ended its turn without a word",)
+
+
 def test_a_timeout_ends_it_and_cancels_the_work() -> None:
     models = Scripted({"xs": [[5.0, *answer("4")]]})
     with pytest.raises(Timeout, match=r"0\.05 s"):
