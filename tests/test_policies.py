@@ -85,7 +85,7 @@ def test_a_lesson_keeps_the_decisions_that_pay(fitted) -> None:  # type: ignore[
     ways = [
         replace(_up_to(fit.gates, num), jumps=jumps) for num in (1, 2, 3) for jumps in (True, False)
     ]
-    assert nhg(chosen) == max(nhg(way) for way in ways)
+    assert nhg(chosen) > max(nhg(way) for way in ways) - 0.01
     # What is read later says nothing at all here.
     useless = {
         place: guess if place[1] == "prefill" else replace(guess, right=0 * guess.right + 0.5)

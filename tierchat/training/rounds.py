@@ -119,14 +119,16 @@ def split(
 def choose_way(gates: RowGates, held_out: Matrix, estimates: policies.Estimates) -> RowGates:
     """Let the gates jump or climb, deciding up to whichever stage, as is best on other prompts.
 
-    Where all ways are as good, they jump and decide at the prompt's end alone.
+    They jump and decide at the prompt's end alone, unless more gains `_MIN_GAIN`: a few hundred
+    prompts cannot tell less, and a later decision costs the tokens before it.
     """
     ways = []
     for num_stages in range(1, len(gates.stages) + 1):
         kept = gates.stages[:num_stages]
         heads = {place: head for place, head in gates.heads.items() if place[1] in kept}
         ways += [replace(gates, heads=heads, jumps=jumps) for jumps in (True, False)]
-    return max(ways, key=lambda way: _nhg(held_out, way, estimates))
+    gains = [_nhg(held_out, way, estimates) for way in ways]
+    return next(w for w, gain in zip(ways, gains, strict=True) if gain > max(gains) - _MIN_GAIN)
 
 
 def _nhg(matrix: Matrix, gates: RowGates, estimates: policies.Estimates) -> float:
