@@ -86,7 +86,7 @@ class Asking:
             for event in events:
                 self._show(event)
         except KeyboardInterrupt:
-            return self._interrupted()
+            return self.interrupted()
         except TierchatError as error:
             self._end_line()
             if self._pieces and not isinstance(error, DaemonUnreachable):
@@ -208,7 +208,8 @@ class Asking:
 
         return problem(answer, msgspec.json.decode(self._view.schema or "{}"))
 
-    def _interrupted(self) -> int:
+    def interrupted(self) -> int:
+        """Say that Ctrl-C ended it, and whether anything is incomplete; returns the exit code."""
         with contextlib.suppress(OSError, StdoutClosed):
             self._end_line()
         what = "; the answer above is incomplete" if self._pieces else ""

@@ -140,6 +140,9 @@ class Chat:
             if not asking.answer:
                 raise
             self._output.error(error.message, error.hint)
+        except KeyboardInterrupt:
+            # A second one, in the telling of the first: what was shown is remembered all the same.
+            asking.interrupted()
         finally:
             self._output.note("")
         if asking.outcome:
