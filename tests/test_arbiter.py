@@ -16,11 +16,14 @@ from tierchat.types import Signals, Usage
 
 
 class Scripted:
-    """Says yes to what holds the word "good", and counts how often it is asked."""
+    """Says yes to what holds the word "good", and counts how often it is asked.
 
-    def __init__(self, failure: str = "") -> None:
+    `share` is how much of its next token's probability goes to saying yes or no at all.
+    """
+
+    def __init__(self, failure: str = "", share: float = 1.0) -> None:
         self.asked: list[str] = []
-        self._failure = failure
+        self._failure, self._share = failure, share
 
     async def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]:
         text = order.messages[-1].content
@@ -29,8 +32,8 @@ class Scripted:
         if self._failure:
             yield Failed(id=0, code=self._failure, message="no")
             return
-        yes = 0.6 if "good" in text else 0.1
-        watched = (yes, 0.0, 0.0, 0.0, 0.3, 0.0, 0.0, 0.0)
+        yes, no = (self._share * (0.6 if "good" in text else 0.1), self._share * 0.3)
+        watched = (yes, 0.0, 0.0, 0.0, no, 0.0, 0.0, 0.0)
         first = Signals(watched=watched)
         probe = Probe(
             first=first,
@@ -46,7 +49,7 @@ class Scripted:
 ARBITER = Arbiter(TierSpec(name="L", model="big"), "sha think=None")
 
 
-def judge(path: Path, models: Scripted, *cases: Case) -> list[float]:
+def judge(path: Path, models: Scripted, *cases: Case) -> list[float | None]:
     with open_store(path / "o.sqlite") as store:
         return asyncio.run(ARBITER.judge(cases, models, store))
 
@@ -71,6 +74,14 @@ def test_without_an_experts_answer_a_tier_is_asked_about_its_own(tmp_path: Path)
 def test_the_arbiters_own_words_need_no_verdict(tmp_path: Path) -> None:
     models = Scripted()
     assert judge(tmp_path, models, Case("q", " 4\n", "4")) == [1.0] and not models.asked
+
+
+def test_who_says_neither_yes_nor_no_has_not_judged_whichever_is_ahead(tmp_path: Path) -> None:
+    models = Scripted(share=1e-5)
+    cases = (Case("q", "good", "x"), Case("q", "bad", "x"), Case("q", "x", "x"))
+    assert judge(tmp_path, models, *cases) == [None, None, 1.0] and len(models.asked) == 2
+    # What was left unsaid is kept, too.
+    assert judge(tmp_path, models, *cases) == [None, None, 1.0] and len(models.asked) == 2
 
 
 def test_what_is_too_long_to_judge_counts_as_wrong_and_a_failure_is_raised(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import sys
 import time
 from pathlib import Path
 
+import re
 import pytest
 from conftest import Home
 
@@ -152,10 +153,12 @@ def test_too_few_prompts_are_told(home: Home, tmp_path: Path) -> None:
 
 def test_prompts_without_answers_are_graded_by_the_top_tier(home: Home, tmp_path: Path) -> None:
     file = tmp_path / "p.jsonl"
-    write_prompts(file, [GradedPrompt(prompt=f"{a}+{b}") for a in range(8) for b in range(6)])
+    write_prompts(file, [GradedPrompt(prompt=f"1{a}*1{b}") for a in range(8) for b in range(6)])
     done = home.run("train", "--prompts", str(file), "--minutes", "0")
     assert done.returncode == 0, done.stderr
     assert b"48 of 48 prompts have no answer: M graded them" in done.stderr
+    # The bundled M was never taught to judge, and XS's answers are not its own.
+    assert re.search(rb"M said neither yes nor no of \d+ of 36 answers", done.stderr)
 
 
 def test_without_scikit_learn_it_says_what_to_install(home: Home, prompts: Path) -> None:

@@ -11,6 +11,7 @@ import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tierchat.catalogue import CascadeSpec, Catalogue
 from tierchat.config import Settings
@@ -20,11 +21,16 @@ from tierchat.evaluation.prompts import GradedPrompt, read_prompts
 from tierchat.gate_book import GateBook
 from tierchat.gate_files import GateHead
 from tierchat.model_files import VerifiedFiles
-from tierchat.outcome_store import open_store
+from tierchat.outcome_store import OutcomeStore, open_store
 from tierchat.output import Output
 from tierchat.paths import Paths, make_private
 from tierchat.progress import counting
 from tierchat.types import QUALITIES
+
+if TYPE_CHECKING:
+    from tierchat.evaluation.collect import Work
+    from tierchat.evaluation.matrix import Matrix
+    from tierchat.pool import Pool
 
 MIN_PROMPTS = 40
 EXIT_INTERRUPTED = 130
@@ -126,7 +132,6 @@ class _Lesson:
         self.is_finished = False
 
     async def run(self, prompts: Sequence[GradedPrompt]) -> None:
-        from tierchat.evaluation.collect import agreement
         from tierchat.training import lesson
         from tierchat.training.rounds import Budget
 
@@ -152,17 +157,30 @@ class _Lesson:
                     path = book.path(self._cascade)
                     self.head = lesson.write(path, self._cascade, work, pool, taught)
                 self.is_finished = True
-                share, num = await agreement(work, taught.held_out, pool, store)
-                self._output.note(
-                    f"{self._spec.tiers[-1].name} as arbiter says of {num} answers what the exact "
-                    f"graders say: {share:.0%}"
-                )
-                unjudged = sum(p.answer is None and p.entry is None for p in prompts)
-                if unjudged:
-                    self._output.note(
-                        f"{unjudged} of {len(prompts)} prompts have no answer: "
-                        f"{self._spec.tiers[-1].name} graded them"
-                    )
+                await self._tell_of_arbiter(work, taught.held_out, prompts, pool, store)
+
+    async def _tell_of_arbiter(
+        self,
+        work: Work,
+        held_out: Matrix,
+        prompts: Sequence[GradedPrompt],
+        pool: Pool,
+        store: OutcomeStore,
+    ) -> None:
+        from tierchat.evaluation.collect import agreement, unsaid
+
+        top = self._spec.tiers[-1].name
+        share, num = await agreement(work, held_out, pool, store)
+        note = self._output.note
+        note(f"{top} as arbiter says of {num} answers what the exact graders say: {share:.0%}")
+        if unjudged := sum(prompt.is_ungraded for prompt in prompts):
+            note(f"{unjudged} of {len(prompts)} prompts have no answer: {top} graded them")
+        silent, asked = await unsaid(work, held_out, pool, store)
+        if silent:
+            note(
+                f"{top} said neither yes nor no of {silent} of {asked} answers; of these only what "
+                f"is {top}'s own answer, letter by letter, counts as right"
+            )
 
 
 def tell(head: GateHead, output: Output) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import struct
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
@@ -29,6 +30,10 @@ _ALONE = (
     "Is the proposed answer correct? Answer yes or no."
 )
 _FLOAT = struct.Struct("<d")
+# With less on yes and no together a model is not answering the question, and which of the two is
+# ahead means nothing. Counted up with every change of what a verdict is: older ones are not found.
+_LEAST_SAID = 0.1
+_FORMAT = "2"
 
 
 class Models(Protocol):
@@ -56,8 +61,8 @@ class Arbiter:
 
     async def judge(
         self, cases: Sequence[Case], models: Models, store: OutcomeStore
-    ) -> list[float]:
-        """Return for every case the probability that its answer is right.
+    ) -> list[float | None]:
+        """Return for every case the probability that its answer is right, None if left unsaid.
 
         An answer that is the arbiter's own, letter by letter, is right without being asked about.
         """
@@ -70,19 +75,20 @@ class Arbiter:
                 expert = case.reference
                 same = expert is not None and case.answer.strip() == expert.strip()
                 verdict = 1.0 if same else await self._ask(case, models)
-                known[key] = _FLOAT.pack(verdict)
+                known[key] = _FLOAT.pack(math.nan if verdict is None else verdict)
                 store.save([(key, known[key])])
 
         await asyncio.gather(*(take() for _ in range(self.num_at_once)))
-        return [_FLOAT.unpack(known[key])[0] for key in keys]
+        said = [float(_FLOAT.unpack(known[key])[0]) for key in keys]
+        return [None if math.isnan(verdict) else verdict for verdict in said]
 
     def _key(self, case: Case) -> bytes:
         # An expert who said nothing is not the same as none.
         what = "verify" if case.reference is None else "judge"
-        parts = (what, self.identity, case.question, case.answer, case.reference or "")
+        parts = (what, _FORMAT, self.identity, case.question, case.answer, case.reference or "")
         return hashlib.blake2b("\0".join(parts).encode(), digest_size=20).digest()
 
-    async def _ask(self, case: Case, models: Models) -> float:
+    async def _ask(self, case: Case, models: Models) -> float | None:
         wording = _ALONE if case.reference is None else _QUESTION
         text = wording.format(question=case.question, answer=case.answer, reference=case.reference)
         order = Generate(
@@ -105,8 +111,8 @@ class Arbiter:
         raise EngineCrashed(f"the worker of {self.tier.model} ended a request without a result")
 
 
-def _share_of_yes(watched: Sequence[float]) -> float:
+def _share_of_yes(watched: Sequence[float]) -> float | None:
     # Spellings that begin with the same token would count it twice: the largest stands for all.
     yes = max(watched[: len(_YES)], default=0.0)
     no = max(watched[len(_YES) :], default=0.0)
-    return yes / (yes + no) if yes + no else 0.0
+    return yes / (yes + no) if yes + no >= _LEAST_SAID else None

@@ -132,15 +132,40 @@ async def _judge(
     decoder = msgspec.msgpack.Decoder(Stored)
     places, cases = [], []
     for place, prompt in enumerate(prompts):
-        if prompt.answer is None and prompt.entry is None:
+        if prompt.is_ungraded:
             answers = [decoder.decode(known[column[place]]).answer for column in keys]
-            for tier, answer in enumerate(answers):
-                places.append((place, tier))
-                cases.append(Case(prompt.question, answer, answers[-1]))
+            places += [(place, tier) for tier in range(len(answers))]
+            cases += _cases(prompt, answers)
     if not cases:
         return {}
     found = await arbiter.judge(cases, models, store)
-    return {place: p > 0.5 for place, p in zip(places, found, strict=True)}
+    return {place: _is_yes(p) for place, p in zip(places, found, strict=True)}
+
+
+def _cases(prompt: GradedPrompt, answers: Sequence[str]) -> list[Case]:
+    return [Case(prompt.question, answer, answers[-1]) for answer in answers]
+
+
+def _is_yes(verdict: float | None) -> bool:
+    return verdict is not None and verdict > 0.5
+
+
+async def unsaid(
+    work: Work, matrix: Matrix, models: Models, store: OutcomeStore
+) -> tuple[int, int]:
+    """Count the answers that the arbiter had to grade and said neither yes nor no of.
+
+    Returns that number, and of how many.
+    """
+    arbiter = Arbiter(work.tiers[-1], work.identities[-1], work.num_at_once)
+    cases = [
+        case
+        for prompt, row in zip(matrix.prompts, matrix.rows, strict=True)
+        if prompt.is_ungraded
+        for case in _cases(prompt, [cell.answer for cell in row])
+    ]
+    said = await arbiter.judge(cases, models, store)
+    return sum(verdict is None for verdict in said), len(said)
 
 
 async def agreement(
@@ -154,7 +179,7 @@ async def agreement(
         (place, tier)
         for tier in range(len(matrix.tiers) - 1)
         for place, prompt in enumerate(matrix.prompts)
-        if prompt.answer is not None or prompt.entry is not None
+        if not prompt.is_ungraded
     ]
     rights = [p for p in places if matrix.rows[p[0]][p[1]].is_right][: most // 2]
     wrongs = [p for p in places if not matrix.rows[p[0]][p[1]].is_right][: most // 2]
@@ -167,7 +192,7 @@ async def agreement(
     arbiter = Arbiter(work.tiers[-1], work.identities[-1], work.num_at_once)
     said = await arbiter.judge(cases, models, store)
     truths = [True] * len(rights) + [False] * len(wrongs)
-    same = sum((p > 0.5) == truth for p, truth in zip(said, truths, strict=True))
+    same = sum(_is_yes(p) == truth for p, truth in zip(said, truths, strict=True))
     return same / len(cases), len(cases)
 
 
@@ -185,7 +210,8 @@ async def self_verified(
             for prompt, row in zip(matrix.prompts, matrix.rows, strict=True)
         ]
         arbiter = Arbiter(tier, work.identities[index], work.num_at_once)
-        said.append(np.array(await arbiter.judge(cases, models, store)))
+        verdicts = await arbiter.judge(cases, models, store)
+        said.append(np.array([0.0 if verdict is None else verdict for verdict in verdicts]))
     return said
 
 

@@ -63,6 +63,11 @@ class GradedPrompt(Frozen, frozen=True):
         return "\n\n".join([*turns, f"user: {self.prompt}"]) if turns else self.prompt
 
     @property
+    def is_ungraded(self) -> bool:
+        """Tell whether there is nothing to compare an answer with: the top tier has to judge."""
+        return self.answer is None and self.entry is None
+
+    @property
     def group_name(self) -> str:
         return self.group or self.digest
 
