@@ -19,7 +19,7 @@ pytest.importorskip("sklearn", reason="extra [train]")
 from tierchat.evaluation.controls import controls
 from tierchat.evaluation.report import describe_walk, policy_lines
 from tierchat.training.fit import costs_of, fit_gates, predict
-from tierchat.training.rounds import choose_way
+from tierchat.training.rounds import Round, choose_way, has_settled
 
 LEARNED, JUDGED = made_matrix(400, 1), made_matrix(300, 2)
 
@@ -144,6 +144,25 @@ def test_costs_ahead_leave_out_what_is_paid() -> None:
         for stage in ("prefill", "answer")
     )
     assert at_end[0] == 0 and at_prompt[0] > 0 and at_end[1] == at_prompt[1]
+
+
+@pytest.mark.parametrize(
+    ("curve", "settled"),
+    [
+        ([0.7], False),
+        ([0.7, 0.7, 0.7], False),
+        ([0.7, 0.7, 0.7, 0.7], True),
+        # One dip or one still doubling says nothing; eight times the prompts do.
+        ([0.7, 0.7, 0.7, 0.72], False),
+        ([0.7, 0.7, 0.73, 0.72, 0.72], False),
+        ([0.7, 0.7, 0.73, 0.72, 0.72, 0.735], True),
+    ],
+)
+def test_a_lesson_ends_where_eight_times_the_prompts_gain_nothing(
+    curve: list[float], settled: bool
+) -> None:
+    rounds = [Round(n, 100 * 2**n, nhg, 1.0) for n, nhg in enumerate(curve, 1)]
+    assert has_settled(rounds) == settled
 
 
 @pytest.mark.slow

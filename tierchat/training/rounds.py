@@ -25,6 +25,7 @@ _FIRST_BATCH = 200
 _RANDOM_SHARE = 0.5
 _CANDIDATES_PER_PLACE = 2
 _MIN_GAIN = 0.01
+_DOUBLINGS = 3
 _USUAL_COST_WEIGHT = 0.1
 
 
@@ -95,7 +96,7 @@ async def teach(
         rounds.append(Round(len(rounds) + 1, len(chosen), nhg, spent_s))
         yield Taught(fit, learned, held_out, estimates, tuple(rounds))
         is_out = spent_s > budget.seconds or len(chosen) >= budget.max_prompts or not pool
-        if is_out or _has_settled(rounds):
+        if is_out or has_settled(rounds):
             return
 
 
@@ -166,7 +167,10 @@ async def _next_batch(
     return randoms + unsure, left, {prompt.digest for prompt in randoms}
 
 
-def _has_settled(rounds: Sequence[Round]) -> bool:
-    if len(rounds) < 3:
-        return False
-    return rounds[-1].nhg - max(r.nhg for r in rounds[:-2]) < _MIN_GAIN
+def has_settled(rounds: Sequence[Round]) -> bool:
+    """Tell whether the curve stopped moving: eight times the prompts gained less than `_MIN_GAIN`.
+
+    A few hundred held-out prompts are too few to see from one doubling to the next.
+    """
+    earlier, later = rounds[:-_DOUBLINGS], rounds[-_DOUBLINGS:]
+    return bool(earlier) and max(r.nhg for r in later) - max(r.nhg for r in earlier) < _MIN_GAIN
