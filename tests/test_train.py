@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import random
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import re
 import pytest
 from conftest import Home
 
