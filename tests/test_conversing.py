@@ -43,9 +43,13 @@ def test_minus_c_goes_on_and_says_the_whole_conversation(warm: Home) -> None:
 
 def test_a_second_turn_computes_new_tokens_only(warm: Home) -> None:
     text = "2+2 " * 40
-    ask(warm, text + "= ?")
+    first = ask(warm, text + "= ?")
     second = ask(warm, "-c", "3+3")
-    for visit in second["path"]:  # type: ignore[attr-defined]
+    # Whether XS is sure enough of its second answer is the model's affair, not the cache's.
+    read = {visit["tier"] for visit in first["path"]}  # type: ignore[attr-defined]
+    again = [visit for visit in second["path"] if visit["tier"] in read]  # type: ignore[attr-defined]
+    assert again
+    for visit in again:
         assert visit["prompt_tokens"] - visit["cached_tokens"] < 20
 
 

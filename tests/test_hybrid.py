@@ -29,9 +29,10 @@ EDITED = "Forget the boxes. What is the name of the captain of the third ship, p
 # A prompt's end and, since states are saved a distance apart, what may be computed again.
 NUM_UNSTABLE = 16
 NUM_APART = 32
-# Batches of other shapes add numbers in another order. Seen: 0.002 and 0.02; a state of other
-# tokens is off by 0.1 (a short convolution) to 11 (a delta net).
-TOLERANCE, TOLERANCE_F16 = 0.01, 0.05
+# Batches of other shapes add numbers in another order. Two fresh contexts that take the same tokens
+# whole and in pieces differ by 0.002 and 0.06; a state of other tokens is off by 0.1 (a short
+# convolution) to 11 (a delta net).
+TOLERANCE, TOLERANCE_F16 = 0.01, 0.08
 
 
 @pytest.fixture(scope="module", params=[*KINDS, "pocket-s"])

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="extra [pocket]: training needs torch")
@@ -20,6 +22,7 @@ from tierchat.pocket import (  # noqa: E402
     tokenizer,
     train,
 )
+from tierchat.pocket.problems import Problem  # noqa: E402
 
 pytestmark = pytest.mark.pocket
 _XS = Path(model.__file__).parent / "models" / "pocket-xs.gguf"
@@ -74,6 +77,28 @@ def test_what_is_foretold_stands_at_every_prompts_end_even_where_no_thought_is_w
     num_worked_out = len(_encoder().example(problems[0]).ids) - examples[0].num_prompt
     assert rows.efforts[asked][0] == pytest.approx(num_worked_out / 100, abs=1e-2)
     assert rows.efforts[~asked].max() == 0
+
+
+def test_where_escalation_is_forbidden_what_is_above_a_tier_is_not_known() -> None:
+    source, rng, encoder = dataset.Source("train"), random.Random(3), _encoder()
+    hard = source.task(rng, ("product", "3x3"))
+    asked = {
+        "I do not know.": [replace(hard, prompt="What is 123*456?"), _outside("Write a poem")],
+        "Я не знаю.": [replace(hard, prompt="Сколько будет 123*456?"), _outside("Напиши стих")],
+    }
+    for answer, problems in asked.items():
+        for problem in problems:
+            forced, escalated = encoder.forced(problem), encoder.example(problem, escalate=True)
+            assert encoder.decode(forced.ids[forced.num_prompt : -1]) == answer
+            assert forced.ids[-1] == tokenizer.END and tokenizer.ESCALATE not in forced.ids
+            assert (forced.kind, forced.effort) == (escalated.kind, escalated.effort)
+            rows = dataset.pack(iter([escalated, forced]), 256)
+            place = len(escalated.ids) + forced.num_prompt - 1
+            assert np.argwhere(rows.forced).tolist() == [[0, place]]
+
+
+def _outside(prompt: str) -> Problem:
+    return Problem("outside", "outside", "poem", prompt, None)
 
 
 def test_a_run_keeps_the_model_and_throws_the_head_that_foretells_away(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 PROMPT_WEIGHT = 0.05
+_FORCED_WEIGHT = 0.3
 # All of its prompts belong to the family's upper level too, so none can be set aside.
 _ALWAYS_TRAINED = (("fraction_simplification", "9"),)
 
@@ -33,6 +34,7 @@ class Example:
 
     `kind` numbers what is asked in the last turn (from 1, see `kind_of`), `effort` is how long an
     answer worked out in full is, in hundreds of tokens, and `num_prompt` counts the ids before it.
+    `is_forced`: escalation is forbidden here, so nothing is learned about when to escalate.
     """
 
     ids: list[int]
@@ -40,6 +42,7 @@ class Example:
     kind: int
     effort: float
     num_prompt: int
+    is_forced: bool = False
 
 
 def cells(side: Side = "train") -> tuple[tuple[str, str], ...]:
@@ -140,6 +143,21 @@ class Encoder:
         effort = len(self._answer(problem, thinks=True)) / 100
         return Example(prompt + reply, weights, kind, effort, len(prompt))
 
+    def forced(self, problem: Problem) -> Example:
+        """Encode what to say to what ought to be escalated: "I do not know", in its language.
+
+        A tier can be asked alone, and then its escalate token is forbidden.
+        """
+        is_russian = any("а" <= letter <= "я" for letter in problem.prompt.lower())
+        reply = [*self.text("Я не знаю." if is_russian else "I do not know."), tokenizer.END]
+        asked = self.example(problem, escalate=True)
+        return replace(
+            asked,
+            ids=asked.ids[: asked.num_prompt] + reply,
+            weights=asked.weights[: asked.num_prompt] + [_FORCED_WEIGHT] * len(reply),
+            is_forced=True,
+        )
+
     def chat(self, earlier: list[Problem], last: Example) -> Example:
         """Put earlier turns in front; their thoughts are not repeated, as in the template."""
         ids: list[int] = []
@@ -157,7 +175,7 @@ class Encoder:
 class Rows:
     """Packed rows, all (num_rows, length): ids, chat number within the row, position, weight.
 
-    `kinds` and `efforts` stand at every chat's last prompt token, 0 elsewhere.
+    `kinds`, `efforts` and `forced` stand at every chat's last prompt token, 0 elsewhere.
     """
 
     ids: NDArray[np.uint16]
@@ -166,6 +184,7 @@ class Rows:
     weights: NDArray[np.float16]
     kinds: NDArray[np.uint8]
     efforts: NDArray[np.float16]
+    forced: NDArray[np.bool_]
 
 
 def pack(examples: Iterator[Example], length: int) -> Rows:
@@ -199,6 +218,7 @@ def _fill(rows: list[list[Example]], length: int) -> Rows:
         np.zeros(shape, np.float16),
         np.zeros(shape, np.uint8),
         np.zeros(shape, np.float16),
+        np.zeros(shape, np.bool_),
     )
     for index, row in enumerate(rows):
         start = 0
@@ -211,5 +231,6 @@ def _fill(rows: list[list[Example]], length: int) -> Rows:
             last_asked = start + example.num_prompt - 1
             out.kinds[index, last_asked] = example.kind
             out.efforts[index, last_asked] = example.effort
+            out.forced[index, last_asked] = example.is_forced
             start = stop
     return out

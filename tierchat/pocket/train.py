@@ -31,6 +31,8 @@ _OURS, _NOT_OURS = 0.4, 0.1
 _LONGEST_STEP_S = 20.0
 # What foretelling weighs beside writing; it is of a few positions, and easy once it is learned.
 _FORESIGHT = 0.1
+# How many of the escalated prompts are also met where escalation is forbidden.
+_FORCED = 0.15
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,8 @@ def answers(
             yield contexts.in_context(problem, escalate, encoder, source, rng)
         else:
             yield encoder.example(contexts.quoted(problem, rng), escalate)
+        if escalate and rng.random() < _FORCED:
+            yield encoder.forced(problem)
 
 
 def _lessons(tier: str, source: Source, rng: random.Random) -> Iterator[tuple[Problem, bool]]:
@@ -84,8 +88,8 @@ def _lessons(tier: str, source: Source, rng: random.Random) -> Iterator[tuple[Pr
         if kind < (0.74 if tier == "xs" else 0.82):
             problem = source.task(rng)
             escalate = _is_above(tier, problem)
-            # No tier need see in full what it escalates; S and M are for what is worked out.
-            if rng.random() < (0.5 if escalate else 0.5 if tier != "xs" and problem.is_easy else 0):
+            # No tier need see in full what it escalates.
+            if escalate and rng.random() < 0.5:
                 continue
             yield problem, escalate
         elif kind < 0.88:
@@ -138,7 +142,7 @@ def shards_of(
 
 
 def batches(shards: Iterator[Rows], size: int, seed: int) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Yield (ids, targets, places, weights, mask, kinds, efforts), rows shuffled in each shard."""
+    """Yield what `loss_of` takes, rows shuffled within each shard."""
     order = np.random.default_rng(seed)
     for rows in shards:
         length = rows.ids.shape[1] - 1
@@ -157,7 +161,8 @@ def batches(shards: Iterator[Rows], size: int, seed: int) -> Iterator[tuple[torc
             kinds = torch.from_numpy(rows.kinds[part].astype(np.int64))[:, :-1]
             efforts = torch.from_numpy(rows.efforts[part].astype(np.float32))[:, :-1]
             asked = ids[:, :-1], ids[:, 1:], places[:, :-1], weights[:, 1:]
-            yield *asked, mask[:, None], kinds, efforts
+            forced = torch.from_numpy(rows.forced[part])[:, :-1]
+            yield *asked, mask[:, None], kinds, efforts, forced
 
 
 def rate_at(plan: Plan, share: float, step: int) -> float:
@@ -209,6 +214,7 @@ def train(
         fused=True,
     )
     cos, sin = model.rotations(1024)
+    forbidden = 1e4 * F.one_hot(torch.tensor(tokenizer.ESCALATE), net.shape.vocab_size)
 
     def loss_of(
         ids: torch.Tensor,
@@ -218,9 +224,11 @@ def train(
         mask: torch.Tensor,
         kinds: torch.Tensor,
         efforts: torch.Tensor,
+        forced: torch.Tensor,
     ) -> torch.Tensor:
         hidden = net.hidden(ids, places, cos, sin, mask)
         logits = net.logits(hidden).flatten(0, 1).float()
+        logits = logits - forbidden * forced.flatten()[:, None]
         losses = F.cross_entropy(logits, targets.flatten(), reduction="none")
         written = (losses * weights.flatten()).sum() / weights.sum()
         told, is_asked = head(hidden).float(), kinds > 0
