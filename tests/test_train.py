@@ -159,6 +159,9 @@ def test_prompts_without_answers_are_graded_by_the_top_tier(home: Home, tmp_path
     assert b"48 of 48 prompts have no answer: M graded them" in done.stderr
     # The bundled M was never taught to judge, and XS's answers are not its own.
     assert re.search(rb"M said neither yes nor no of \d+ of 36 answers", done.stderr)
+    assert b"what the exact graders say" not in done.stderr
+    found = json.loads(home.run("eval", "--prompts", str(file), "--json").stdout)
+    assert found["live"]["same grade"] > 0.9
 
 
 def test_without_scikit_learn_it_says_what_to_install(home: Home, prompts: Path) -> None:

@@ -167,7 +167,12 @@ class _Measuring:
             same_tier += outcome.tier == judged.tiers[walk.tier[index]]
             # In the matrix nobody may refuse; here the top tier still has its escalate token.
             num_refused += outcome.finish_reason == "unanswered"
-            same_grade += bool(grade(prompt, outcome.answer)) == bool(walk.right[index])
+            graded = grade(prompt, outcome.answer)
+            if graded is None:
+                # The top tier judged the replayed answer: the same words are as right.
+                same_grade += outcome.answer == judged.rows[index][walk.tier[index]].answer
+            else:
+                same_grade += graded == bool(walk.right[index])
             waits_s.append((await _ask(cascade, prompt, "first"))[1])
         return {
             "prompts": num,

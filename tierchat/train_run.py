@@ -69,7 +69,8 @@ def run(
     prompts = find_prompts(request.source, paths, request.max_prompts, request.seed)
     if len(prompts) < MIN_PROMPTS:
         raise UsageError(
-            f"{len(prompts)} prompts are too few to learn from", f"give at least {MIN_PROMPTS}"
+            f"{len(prompts)} different prompts are too few to learn from",
+            f"give at least {MIN_PROMPTS}",
         )
     make_private(paths.data_dir)
     lesson = _Lesson(request, cascade, spec, catalogue, settings, paths, output)
@@ -101,7 +102,8 @@ def find_prompts(source: Source, paths: Paths, num: int, seed: int) -> list[Grad
     """Read the prompts asked for; raises UsageError unless exactly one source is named."""
     if (source.file is not None) + source.is_builtin + source.is_history != 1:
         raise UsageError(
-            "say which prompts to use", "--prompts FILE.jsonl, --builtin or --from-history"
+            "say which prompts to use",
+            "one of --prompts FILE.jsonl, --builtin and --from-history",
         )
     if source.file is not None:
         return read_prompts(source.file)
@@ -172,7 +174,8 @@ class _Lesson:
         top = self._spec.tiers[-1].name
         share, num = await agreement(work, held_out, pool, store)
         note = self._output.note
-        note(f"{top} as arbiter says of {num} answers what the exact graders say: {share:.0%}")
+        if num:
+            note(f"{top} as arbiter says of {num} answers what the exact graders say: {share:.0%}")
         if unjudged := sum(prompt.is_ungraded for prompt in prompts):
             note(f"{unjudged} of {len(prompts)} prompts have no answer: {top} graded them")
         silent, asked = await unsaid(work, held_out, pool, store)
