@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_matrix import made_matrix
 
 from tierchat.catalogue import TierSpec
 from tierchat.evaluation.arbiter import Arbiter, Case
+from tierchat.evaluation.collect import Work, unsaid
+from tierchat.evaluation.prompts import GradedPrompt
 from tierchat.outcome_store import open_store
 from tierchat.protocol import Failed, Finished, Generate, Probe, RequestEvent
 from tierchat.types import Signals, Usage
@@ -82,6 +86,27 @@ def test_who_says_neither_yes_nor_no_has_not_judged_whichever_is_ahead(tmp_path:
     assert judge(tmp_path, models, *cases) == [None, None, 1.0] and len(models.asked) == 2
     # What was left unsaid is kept, too.
     assert judge(tmp_path, models, *cases) == [None, None, 1.0] and len(models.asked) == 2
+
+
+def test_what_nobody_said_yes_or_no_of_is_counted_and_what_a_person_marked_is_not_asked(
+    tmp_path: Path,
+) -> None:
+    made = made_matrix(2)
+    asked = (
+        GradedPrompt(prompt="open"),
+        GradedPrompt(prompt="marked", marks={"a": True, "b": False}),
+    )
+    rows = tuple(
+        tuple(replace(cell, answer=text) for cell, text in zip(row, "abc", strict=True))
+        for row in made.rows
+    )
+    matrix = replace(made, prompts=asked, rows=rows)
+    tiers = tuple(TierSpec(name=name, model=name) for name in made.tiers)
+    work, models = Work(tiers, made.tiers, 8), Scripted(share=1e-5)
+    with open_store(tmp_path / "o.sqlite") as store:
+        # "c" is the top tier's own in both rows.
+        assert asyncio.run(unsaid(work, matrix, models, store)) == (2, 4)
+    assert len(models.asked) == 2 and all("open" in text for text in models.asked)
 
 
 def test_what_is_too_long_to_judge_counts_as_wrong_and_a_failure_is_raised(tmp_path: Path) -> None:

@@ -172,17 +172,18 @@ class _Lesson:
         from tierchat.evaluation.collect import agreement, unsaid
 
         top = self._spec.tiers[-1].name
-        share, num = await agreement(work, held_out, pool, store)
+        share, num, silent = await agreement(work, held_out, pool, store)
         note = self._output.note
         if num:
             note(f"{top} as arbiter says of {num} answers what the exact graders say: {share:.0%}")
+        if silent:
+            note(f"of {silent} of them {top} said neither yes nor no, which counts as no")
         if unjudged := sum(prompt.is_ungraded for prompt in prompts):
             note(f"{unjudged} of {len(prompts)} prompts have no answer: {top} graded them")
         silent, asked = await unsaid(work, held_out, pool, store)
         if silent:
             note(
-                f"{top} said neither yes nor no of {silent} of {asked} answers; of these only what "
-                f"is {top}'s own answer, letter by letter, counts as right"
+                f"{top} said neither yes nor no of {silent} of {asked} answers: they count as wrong"
             )
 
 

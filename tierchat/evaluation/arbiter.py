@@ -31,8 +31,9 @@ _ALONE = (
 )
 _FLOAT = struct.Struct("<d")
 # With less on yes and no together a model is not answering the question, and which of the two is
-# ahead means nothing. Counted up with every change of what a verdict is: older ones are not found.
+# ahead means nothing.
 _LEAST_SAID = 0.1
+# Counted up with every change of what a verdict is: older ones are then not found.
 _FORMAT = "2"
 
 

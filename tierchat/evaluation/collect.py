@@ -134,16 +134,22 @@ async def _judge(
     for place, prompt in enumerate(prompts):
         if prompt.is_ungraded:
             answers = [decoder.decode(known[column[place]]).answer for column in keys]
-            places += [(place, tier) for tier in range(len(answers))]
-            cases += _cases(prompt, answers)
+            asked = _to_judge(prompt, answers)
+            places += [(place, tier) for tier, _ in asked]
+            cases += [case for _, case in asked]
     if not cases:
         return {}
     found = await arbiter.judge(cases, models, store)
     return {place: _is_yes(p) for place, p in zip(places, found, strict=True)}
 
 
-def _cases(prompt: GradedPrompt, answers: Sequence[str]) -> list[Case]:
-    return [Case(prompt.question, answer, answers[-1]) for answer in answers]
+def _to_judge(prompt: GradedPrompt, answers: Sequence[str]) -> list[tuple[int, Case]]:
+    # What a person marked needs no judge.
+    return [
+        (tier, Case(prompt.question, answer, answers[-1]))
+        for tier, answer in enumerate(answers)
+        if grade(prompt, answer) is None
+    ]
 
 
 def _is_yes(verdict: float | None) -> bool:
@@ -161,8 +167,7 @@ async def unsaid(
     cases = [
         case
         for prompt, row in zip(matrix.prompts, matrix.rows, strict=True)
-        if prompt.is_ungraded
-        for case in _cases(prompt, [cell.answer for cell in row])
+        for _, case in _to_judge(prompt, [cell.answer for cell in row])
     ]
     said = await arbiter.judge(cases, models, store)
     return sum(verdict is None for verdict in said), len(said)
@@ -170,10 +175,11 @@ async def unsaid(
 
 async def agreement(
     work: Work, matrix: Matrix, models: Models, store: OutcomeStore, most: int = 60
-) -> tuple[float, int]:
+) -> tuple[float, int, int]:
     """Tell how often the arbiter says of smaller tiers' answers what the exact graders say.
 
-    Returns the share and of how many answers, half of them right where there are so many.
+    Returns the share, of how many answers, half of them right where there are so many, and of how
+    many it said neither yes nor no, which counts as no.
     """
     places = [
         (place, tier)
@@ -188,12 +194,12 @@ async def agreement(
         for i, tier in (*rights, *wrongs)
     ]
     if not cases:
-        return 0.0, 0
+        return 0.0, 0, 0
     arbiter = Arbiter(work.tiers[-1], work.identities[-1], work.num_at_once)
     said = await arbiter.judge(cases, models, store)
     truths = [True] * len(rights) + [False] * len(wrongs)
     same = sum(_is_yes(p) == truth for p, truth in zip(said, truths, strict=True))
-    return same / len(cases), len(cases)
+    return same / len(cases), len(cases), sum(verdict is None for verdict in said)
 
 
 async def self_verified(

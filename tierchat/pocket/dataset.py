@@ -32,7 +32,7 @@ _ALWAYS_TRAINED = (("fraction_simplification", "9"),)
 class Example:
     """One chat as token ids, with the loss weight of predicting each of them.
 
-    `kind` numbers what is asked in the last turn (from 1, see `kind_of`), `effort` is how long an
+    `kind` numbers what is asked in the last turn (from 1; 0 is none), `effort` is how long an
     answer worked out in full is, in hundreds of tokens, and `num_prompt` counts the ids before it.
     `is_forced`: escalation is forbidden here, so nothing is learned about when to escalate.
     """
