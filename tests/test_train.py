@@ -47,6 +47,7 @@ def test_a_gate_is_taught_used_measured_and_removed(home: Home, prompts: Path) -
     taught = home.run("train", "--prompts", str(prompts), "--minutes", "0")
     assert taught.returncode == 0, taught.stderr
     assert b"NHG" in taught.stdout and b"balanced" in taught.stdout and b"round 1" in taught.stderr
+    assert b"them M said neither yes nor no, which counts as no" in taught.stderr
     assert b"in use" in home.run("gate", "ls").stdout
 
     hard = home.run("ask", "--json", "What is 345*678?")
