@@ -28,6 +28,7 @@ from tierchat.evaluation import metrics, policies
 from tierchat.evaluation.collect import collect
 from tierchat.evaluation.matrix import Matrix
 from tierchat.evaluation.prompts import grade, read_prompts
+from tierchat.events import Done
 from tierchat.gate_book import GateBook
 from tierchat.model_files import VerifiedFiles
 from tierchat.outcome_store import open_store
@@ -38,7 +39,7 @@ from tierchat.row_gate import STAGES
 from tierchat.signals import features
 from tierchat.training import lesson
 from tierchat.training.fit import Fit, deal_folds, fit_gates, fit_head, predict
-from tierchat.types import Done, Message, Prompt, Sampling, TierOptions
+from tierchat.types import Message, Prompt, Sampling, TierOptions
 
 NUM_RESAMPLES = 300
 SIZES = (50, 160, 500, 1_000, 2_500)

@@ -30,13 +30,14 @@ from memory import file_of, free_gpu_bytes
 
 from tierchat.cascade import Cascade
 from tierchat.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec, load_catalogue
+from tierchat.events import AnswerDelta
 from tierchat.hardware import has_gpu_library, look
 from tierchat.model_files import VerifiedFiles
 from tierchat.paths import find_paths
 from tierchat.pool import Pool, resident_bytes
 from tierchat.protocol import Finished, Generate
 from tierchat.residency import Plans
-from tierchat.types import AnswerDelta, Message, Prompt, Sampling, TierOptions
+from tierchat.types import Message, Prompt, Sampling, TierOptions
 from tierchat.worker_start import MachineMemory, Starter
 
 MIB = 1 << 20

@@ -19,8 +19,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tierchat.client import Client
+from tierchat.events import AnswerDelta, ThoughtDelta
 from tierchat.paths import find_paths
-from tierchat.types import AnswerDelta, Message, Prompt, ThoughtDelta
+from tierchat.types import Message, Prompt
 
 HELLO = """
 import typer

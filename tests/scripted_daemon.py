@@ -17,10 +17,11 @@ from pathlib import Path
 from tierchat.config import Settings, load_settings
 from tierchat.daemon import run_daemon
 from tierchat.errors import ContextTooLong
+from tierchat.events import AnswerDelta, CascadeEvent, Done
 from tierchat.ledger import Ledger
 from tierchat.paths import Paths, find_paths
 from tierchat.server import Limits
-from tierchat.types import AnswerDelta, CascadeEvent, Done, Prompt, Residence, Usage, WorkerStatus
+from tierchat.types import Prompt, Residence, Usage, WorkerStatus
 
 
 class Script:

@@ -6,8 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-from conftest import Home
 
+from tests.conftest import Home
 from tierchat.answer_schema import problem, read_schema
 from tierchat.errors import UsageError
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_matrix import made_matrix
 
+from tests.made_matrix import made_matrix
 from tierchat.catalogue import TierSpec
 from tierchat.evaluation.arbiter import Arbiter, Case
 from tierchat.evaluation.collect import Work, unsaid

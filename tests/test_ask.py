@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from conftest import Home, wait_until
 
+from tests.conftest import Home, wait_until
 from tierchat.errors import EngineCrashed
-from tierchat.types import AnswerDelta, Message, Prompt, Sampling, TierOptions
+from tierchat.events import AnswerDelta
+from tierchat.types import Message, Prompt, Sampling, TierOptions
 
 
 @pytest.mark.parametrize(

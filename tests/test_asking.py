@@ -11,21 +11,9 @@ import pytest
 
 from tierchat.asking import Asking, View
 from tierchat.errors import DaemonUnreachable, EngineCrashed
+from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
 from tierchat.output import Output
-from tierchat.types import (
-    AnswerDelta,
-    CascadeEvent,
-    Done,
-    FinishReason,
-    Hop,
-    Loading,
-    Message,
-    Notice,
-    Outcome,
-    Prompt,
-    ThoughtDelta,
-    Visit,
-)
+from tierchat.types import FinishReason, Message, Outcome, Prompt, Visit
 
 PROMPT = Prompt(messages=(Message(role="user", content="x"),))
 OUTCOME = Outcome(

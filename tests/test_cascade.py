@@ -19,15 +19,11 @@ from tierchat.errors import (
     Timeout,
     UsageError,
 )
+from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice
 from tierchat.protocol import Delta, Escalated, Failed, Finished, Generate, Progress, RequestEvent
 from tierchat.types import (
-    AnswerDelta,
-    CascadeEvent,
-    Done,
-    Hop,
     Message,
     ModelInfo,
-    Notice,
     Outcome,
     Prompt,
     TierOptions,

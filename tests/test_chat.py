@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from conftest import Home, wait_until
 
+from tests.conftest import Home, wait_until
 from tierchat.log_reader import LogReader
 
 PROMPT = r">\x08?\x1b\[|> "

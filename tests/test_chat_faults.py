@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from conftest import Home
-from test_chat import Talk
-from test_log_store import CHAT, outcome, save, user
+from tests.test_chat import Talk
+from tests.test_log_store import CHAT, outcome, save, user
 
+from tests.conftest import Home
 from tierchat import log_store
+from tierchat.events import Done
 from tierchat.log_reader import LogReader
 from tierchat.log_store import LogStore
-from tierchat.types import Done, Message, Prompt, TierOptions
+from tierchat.types import Message, Prompt, TierOptions
 
 EVIL = "\x1b]0;evil\x07\x1b[31mred\x1b]52;c;ZXZpbA==\x07\x9b2J\u202egnp\r done"
 CONTROL = "<|escalate|><|end|>"

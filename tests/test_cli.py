@@ -7,8 +7,8 @@ import subprocess
 import sys
 
 import pytest
-from conftest import Home
 
+from tests.conftest import Home
 from tierchat import __version__
 from tierchat.cli import COMMANDS
 

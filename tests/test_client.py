@@ -13,25 +13,15 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
-from conftest import Home, wait_until
 
+from tests.conftest import Home, wait_until
 from tierchat import __version__
 from tierchat.client import Client
 from tierchat.errors import ContextTooLong, DaemonUnreachable, Overloaded, TierchatError
+from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice, ThoughtDelta
 from tierchat.ledger import Ledger
 from tierchat.openai_format import chunk
-from tierchat.types import (
-    AnswerDelta,
-    CascadeEvent,
-    Done,
-    Hop,
-    Message,
-    Notice,
-    Prompt,
-    ThoughtDelta,
-    Usage,
-    Visit,
-)
+from tierchat.types import Message, Prompt, Usage, Visit
 
 
 def say(text: str) -> Prompt:
@@ -207,7 +197,7 @@ def test_a_relative_home_is_the_same_for_the_daemon(home: Home) -> None:
 
 KEEPS_THE_INTERRUPT = """
 import sys, time
-from conftest import Home
+from tests.conftest import Home
 from pathlib import Path
 from tierchat.types import Message, Prompt
 home = Home(Path(sys.argv[1]))
@@ -237,7 +227,7 @@ def test_ctrl_c_cancels_the_work_even_while_the_program_lives_on(home: Home, pla
 
     child = subprocess.Popen(
         [sys.executable, "-c", KEEPS_THE_INTERRUPT, str(home.directory)],
-        env={**home.env, "PYTHONPATH": "tests"},
+        env={**home.env, "PYTHONPATH": "."},
         stdout=subprocess.PIPE,
     )
     try:

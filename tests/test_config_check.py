@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from conftest import Home
+from tests.conftest import Home
 
 
 def test_every_value_is_told_with_the_file_it_comes_from(home: Home) -> None:

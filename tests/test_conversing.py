@@ -9,8 +9,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import Home
 
+from tests.conftest import Home
 from tierchat.code_blocks import fence_for, last_block
 from tierchat.log_reader import LogReader
 

@@ -12,11 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Home, wait_until
 
+from tests.conftest import Home, wait_until
 from tierchat.client import is_running
 from tierchat.errors import DaemonUnreachable, EngineCrashed, Overloaded
-from tierchat.types import AnswerDelta, CascadeEvent, Done, Message, Prompt
+from tierchat.events import AnswerDelta, CascadeEvent, Done
+from tierchat.types import Message, Prompt
 
 
 def say(text: str) -> Prompt:

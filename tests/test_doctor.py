@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import Home
 
+from tests.conftest import Home
 from tierchat import doctor, hardware
 from tierchat.doctor import Finding, examine
 

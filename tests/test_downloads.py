@@ -19,8 +19,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from local_hub import COMMIT, LocalHub, running_hub
 
+from tests.local_hub import COMMIT, LocalHub, running_hub
 from tierchat.downloads import Downloader
 from tierchat.errors import DoesNotFit, ModelCorrupt, ModelMissing, NetworkError, UsageError
 from tierchat.hub import _redirected

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_matrix import made_matrix
+
+from tests.made_matrix import made_matrix
 
 pytest.importorskip("sklearn", reason="extra [train]")
 

@@ -51,7 +51,7 @@ def load(kind: str, directory: Path, log: LlamaLog, models_dir: Path) -> LlamaMo
     if kind not in KINDS:
         return LlamaModel(models_dir / f"{kind}.gguf", log)
     pytest.importorskip("gguf")
-    from hybrid_gguf import write
+    from tests.hybrid_gguf import write
 
     return LlamaModel(write(directory / f"{kind}.gguf", kind), log)
 

@@ -10,8 +10,8 @@ import subprocess
 import time
 
 import pytest
-from conftest import Home, wait_until
 
+from tests.conftest import Home, wait_until
 from tierchat.log_reader import LogReader
 
 NUM_KILLS = 120

@@ -10,21 +10,13 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from conftest import Home, wait_until
-from test_pull import MODELS, text_of
+from tests.test_pull import MODELS, text_of
 
+from tests.conftest import Home, wait_until
 from tierchat.client import is_running
 from tierchat.errors import ConfigError, UsageError
-from tierchat.types import (
-    CascadeEvent,
-    DaemonStatus,
-    Done,
-    Message,
-    Prompt,
-    Sampling,
-    TierOptions,
-    WorkerStatus,
-)
+from tierchat.events import CascadeEvent, Done
+from tierchat.types import DaemonStatus, Message, Prompt, Sampling, TierOptions, WorkerStatus
 
 MIB = 1 << 20
 

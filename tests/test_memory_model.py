@@ -196,7 +196,7 @@ def test_recurrent_layers_have_a_state_per_sequence_instead_of_a_cache(
     tmp_path: Path, kind: str, is_recurrent: tuple[bool, ...]
 ) -> None:
     pytest.importorskip("gguf")
-    from hybrid_gguf import write
+    from tests.hybrid_gguf import write
 
     header = read_header(write(tmp_path / "hybrid.gguf", kind))
     found = shape_of_header(header)

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import Home, wait_until
-from local_hub import COMMIT, LocalHub, running_hub
-from test_pull import FILES, FOLDER, HARD, MODELS, REPO, SIZES, Site, text_of, write_net
+from tests.test_pull import FILES, FOLDER, HARD, MODELS, REPO, SIZES, Site, text_of, write_net
 
+from tests.conftest import Home, wait_until
+from tests.local_hub import COMMIT, LocalHub, running_hub
 from tierchat.sizes import size_text
 
 

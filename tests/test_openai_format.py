@@ -10,19 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tierchat.errors import InvalidRequest
+from tierchat.events import AnswerDelta, Done, ThoughtDelta
 from tierchat.ledger import Ledger
 from tierchat.openai_format import chunk, completion, error_body, read_request, write_request
-from tierchat.types import (
-    AnswerDelta,
-    Done,
-    Message,
-    Outcome,
-    Prompt,
-    Sampling,
-    ThoughtDelta,
-    TierOptions,
-    Usage,
-)
+from tierchat.types import Message, Outcome, Prompt, Sampling, TierOptions, Usage
 
 USER = {"role": "user", "content": "2+2"}
 

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from made_matrix import PARAMETERS, made_matrix
 
+from tests.made_matrix import PARAMETERS, made_matrix
 from tierchat.evaluation import metrics, policies
 from tierchat.evaluation.matrix import reading_of
 from tierchat.gates import TokenGate

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from conftest import Home, wait_until
-from local_hub import COMMIT, LocalHub, running_hub
 
 import tierchat
+from tests.conftest import Home, wait_until
+from tests.local_hub import COMMIT, LocalHub, running_hub
 from tierchat.cli import main
 from tierchat.sizes import size_text
 

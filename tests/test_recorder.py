@@ -12,22 +12,12 @@ import pytest
 
 from tierchat import log_store
 from tierchat.errors import EngineCrashed
+from tierchat.events import AnswerDelta, CascadeEvent, Done, Notice
 from tierchat.ledger import Ledger
 from tierchat.log_reader import LogReader
 from tierchat.log_store import LogStore
 from tierchat.recorder import Recorder
-from tierchat.types import (
-    AnswerDelta,
-    CascadeEvent,
-    Done,
-    LogChange,
-    Message,
-    Notice,
-    Prompt,
-    SaveOptions,
-    TierOptions,
-    Usage,
-)
+from tierchat.types import LogChange, Message, Prompt, SaveOptions, TierOptions, Usage
 
 CHAT = "c0ffee00"
 

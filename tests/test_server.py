@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Home, wait_until
 
+from tests.conftest import Home, wait_until
 from tierchat.server import Limits
 
 

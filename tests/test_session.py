@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from test_log_store import CHAT, save, say
+from tests.test_log_store import CHAT, save, say
 
 from tierchat.conversations import Past
 from tierchat.errors import UsageError

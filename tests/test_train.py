@@ -12,8 +12,8 @@ import time
 from pathlib import Path
 
 import pytest
-from conftest import Home
 
+from tests.conftest import Home
 from tierchat.evaluation.prompts import GradedPrompt, write_prompts
 from tierchat.outcome_store import OutcomeStore
 

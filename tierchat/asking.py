@@ -13,20 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from tierchat.errors import DaemonUnreachable, TierchatError
+from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
 from tierchat.output import Output, StdoutClosed, terminal_width
 from tierchat.terminal_text import harmless
 from tierchat.tier_line import explanation, hop_line, tier_line
-from tierchat.types import (
-    AnswerDelta,
-    CascadeEvent,
-    Done,
-    Hop,
-    Loading,
-    Notice,
-    Outcome,
-    Prompt,
-    ThoughtDelta,
-)
+from tierchat.types import Outcome, Prompt
 
 if TYPE_CHECKING:
     from tierchat.markdown_stream import MarkdownStream, Theme

@@ -19,16 +19,12 @@ from tierchat.errors import (
     TierchatError,
     UsageError,
 )
+from tierchat.events import CascadeEvent, Notice
 from tierchat.foresight import Foresight
 from tierchat.gate_book import FoundGate, GateBook
 from tierchat.gguf_header import read_header
 from tierchat.prompt_run import Models, Run
-from tierchat.types import (
-    CascadeEvent,
-    Notice,
-    Prompt,
-    WorkerStatus,
-)
+from tierchat.types import Prompt, WorkerStatus
 
 
 class Cascade:

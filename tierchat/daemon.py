@@ -23,13 +23,14 @@ from tierchat import __version__
 from tierchat.admission import Admission
 from tierchat.config import Settings, load_settings
 from tierchat.errors import EngineCrashed, TierchatError, UnsafePath
+from tierchat.events import CascadeEvent
 from tierchat.http_listener import Http
 from tierchat.live_cascade import LiveCascade
 from tierchat.paths import Paths, find_paths, make_private
 from tierchat.pool import resident_bytes
 from tierchat.recorder import Recorder
 from tierchat.server import Limits, Service
-from tierchat.types import CascadeEvent, DaemonStatus, Prompt, Residence, WorkerStatus
+from tierchat.types import DaemonStatus, Prompt, Residence, WorkerStatus
 
 GRACE_S = 10.0
 _LAST_STEPS_S = 1.5

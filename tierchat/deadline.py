@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator
 
 from tierchat.errors import Timeout
-from tierchat.types import CascadeEvent
+from tierchat.events import CascadeEvent
 
 
 async def until(

@@ -17,12 +17,13 @@ from tierchat.catalogue import Catalogue, load_catalogue
 from tierchat.client import Client
 from tierchat.config import load_settings, setting_sources
 from tierchat.errors import TierchatError
+from tierchat.events import Done
 from tierchat.gpu_drivers import gpu_drivers, install_line
 from tierchat.hardware import list_devices, num_cores, ram
 from tierchat.model_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
 from tierchat.sizes import memory_text
-from tierchat.types import DeviceInfo, Done, Message, Prompt
+from tierchat.types import DeviceInfo, Message, Prompt
 from tierchat.worker_start import MachineMemory
 
 

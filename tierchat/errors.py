@@ -24,6 +24,25 @@ Knows no formatting: `output.py` prints them, `openai_format.py` turns them into
 
 from __future__ import annotations
 
+# How llama.cpp and GPU drivers say that memory ran out.
+_OUT_OF_MEMORY = (
+    "out of memory",
+    "failed to allocate",
+    "unable to allocate",
+    "cannot allocate memory",
+    "insufficient memory",
+    "bad_alloc",
+    # ggml asserts that it was given what it asked for.
+    "mem_buffer != null",
+    "outofhostmemory",
+    "resource allocation failed",
+    "alloc_failed",
+    # No room for its stack.
+    "can't start new thread",
+    "outofdevicememory",
+    "memoryerror",
+)
+
 
 class TierchatError(Exception):
     """Something went wrong that we foresaw; `message` says what, `hint` what to do next."""
@@ -154,3 +173,9 @@ def _subclasses(kind: type[TierchatError]) -> list[type[TierchatError]]:
     for child in kind.__subclasses__():
         found += _subclasses(child)
     return found
+
+
+def says_out_of_memory(text: str) -> bool:
+    """Recognise that a message of llama.cpp or a GPU driver is about memory."""
+    folded = text.casefold()
+    return any(words in folded for words in _OUT_OF_MEMORY)

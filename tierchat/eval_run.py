@@ -26,6 +26,7 @@ from tierchat.evaluation.collect import collect, self_verified
 from tierchat.evaluation.matrix import Matrix
 from tierchat.evaluation.prompts import GradedPrompt, grade
 from tierchat.evaluation.report import EvalReport
+from tierchat.events import AnswerDelta, Done, ThoughtDelta
 from tierchat.gate_book import FoundGate, GateBook
 from tierchat.model_files import VerifiedFiles
 from tierchat.outcome_store import open_store
@@ -34,17 +35,7 @@ from tierchat.paths import Paths, make_private
 from tierchat.pool import Pool
 from tierchat.progress import counting
 from tierchat.train_run import Source, find_cascade, find_prompts, need
-from tierchat.types import (
-    QUALITIES,
-    AnswerDelta,
-    Done,
-    Hold,
-    Outcome,
-    Prompt,
-    Sampling,
-    ThoughtDelta,
-    TierOptions,
-)
+from tierchat.types import QUALITIES, Hold, Outcome, Prompt, Sampling, TierOptions
 
 _NUM_LIVE = 60
 

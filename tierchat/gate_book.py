@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from tierchat.atomic_file import write_quietly
 from tierchat.catalogue import CascadeSpec, ModelSpec
 from tierchat.gate_files import GateFileBad, GateHead, numbers_file, read_head
-from tierchat.model_files import VerifiedFiles, write_quietly
+from tierchat.model_files import VerifiedFiles
 
 
 @dataclass(frozen=True)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 
+from tierchat.atomic_file import write_quietly
 from tierchat.errors import ModelCorrupt, ModelMissing
 
 _BLOCK_BYTES = 1 << 20
@@ -107,14 +107,3 @@ def hash_file(path: Path, on_hash: Callable[[int, int], None] | None = None) -> 
 
 def _identity(stat: os.stat_result, sha256: str) -> str:
     return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino} {stat.st_dev} {sha256}"
-
-
-def write_quietly(path: Path, data: bytes) -> None:
-    """Replace a small memory file; a home that cannot be written costs only the memory."""
-    # Its own name for each writer: two must not mix.
-    part = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.part")
-    try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError:
-        return

@@ -12,18 +12,8 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from tierchat.errors import InvalidRequest, Overloaded, TierchatError
-from tierchat.types import (
-    AnswerDelta,
-    CascadeEvent,
-    Done,
-    Message,
-    Outcome,
-    Prompt,
-    Role,
-    Sampling,
-    ThoughtDelta,
-    TierOptions,
-)
+from tierchat.events import AnswerDelta, CascadeEvent, Done, ThoughtDelta
+from tierchat.types import Message, Outcome, Prompt, Role, Sampling, TierOptions
 
 _Value = TypeVar("_Value")
 ANY_MODEL = "tierchat"

@@ -25,6 +25,7 @@ from tierchat.errors import (
     UsageError,
     error_from_code,
 )
+from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
 from tierchat.foresight import Foresight
 from tierchat.gate_book import FoundGate
 from tierchat.ledger import Ledger
@@ -40,17 +41,10 @@ from tierchat.protocol import (
 )
 from tierchat.types import (
     QUALITIES,
-    AnswerDelta,
-    CascadeEvent,
-    Done,
     FinishReason,
-    Hop,
-    Loading,
     Message,
     ModelInfo,
-    Notice,
     Prompt,
-    ThoughtDelta,
     TierOptions,
     Usage,
     WorkerStatus,

@@ -16,13 +16,14 @@ import msgspec
 
 from tierchat.adding import add_model, hub_model, refuse_taken, tell_daemon
 from tierchat.asking_people import confirm
+from tierchat.atomic_file import write_quietly
 from tierchat.catalogue import CascadeSpec, Catalogue, ModelSpec, load_catalogue
 from tierchat.config import load_settings
 from tierchat.downloads import Downloader, Fetched
 from tierchat.errors import DoesNotFit, ModelMissing, UsageError
 from tierchat.hardware import look
 from tierchat.hub_names import HubFile
-from tierchat.model_files import VerifiedFiles, write_quietly
+from tierchat.model_files import VerifiedFiles
 from tierchat.output import Output
 from tierchat.part_file import existing, missing_bytes
 from tierchat.paths import Paths, make_private

@@ -19,20 +19,10 @@ from typing import Protocol, TypeVar
 import msgspec
 
 from tierchat.errors import LogRowGone, LogUnusable, TierchatError
+from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice, ThoughtDelta
 from tierchat.log_store import LogStore
 from tierchat.titles import find_title
-from tierchat.types import (
-    AnswerDelta,
-    CascadeEvent,
-    Done,
-    Hop,
-    LogChange,
-    Notice,
-    Outcome,
-    Prompt,
-    SaveOptions,
-    ThoughtDelta,
-)
+from tierchat.types import LogChange, Outcome, Prompt, SaveOptions
 
 _PART_S = 0.5
 _AGAIN_S = 0.2

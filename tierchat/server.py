@@ -26,6 +26,7 @@ from starlette.types import Receive, Scope, Send
 from tierchat import __version__
 from tierchat.admission import Admission
 from tierchat.errors import EngineCrashed, InvalidRequest, Overloaded, TierchatError
+from tierchat.events import CascadeEvent, Done
 from tierchat.openai_format import (
     ANY_MODEL,
     VERSION_HEADER,
@@ -36,15 +37,7 @@ from tierchat.openai_format import (
     read_body,
     read_request,
 )
-from tierchat.types import (
-    CascadeEvent,
-    DaemonStatus,
-    Done,
-    LogChange,
-    ModelsChange,
-    Prompt,
-    Residence,
-)
+from tierchat.types import DaemonStatus, LogChange, ModelsChange, Prompt, Residence
 
 _JSON = "application/json"
 

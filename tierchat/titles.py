@@ -9,7 +9,8 @@ import contextlib
 from collections.abc import AsyncGenerator
 from typing import Protocol
 
-from tierchat.types import CascadeEvent, Done, Message, Prompt, Sampling, TierOptions
+from tierchat.events import CascadeEvent, Done
+from tierchat.types import Message, Prompt, Sampling, TierOptions
 
 _TIMEOUT_S, _MAX_TOKENS, _MAX_QUOTED = 30.0, 24, 2_000
 _ASK = (

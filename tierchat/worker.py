@@ -17,9 +17,8 @@ from typing import TypeVar
 
 import msgspec
 
-from tierchat.errors import EngineCrashed, TierchatError, error_from_code
+from tierchat.errors import EngineCrashed, TierchatError, error_from_code, says_out_of_memory
 from tierchat.hardware import num_oom_kills
-from tierchat.memory_words import says_out_of_memory
 from tierchat.protocol import (
     Cancel,
     Delta,

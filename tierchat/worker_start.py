@@ -16,11 +16,12 @@ from pathlib import Path
 
 import msgspec
 
+from tierchat.atomic_file import write_quietly
 from tierchat.catalogue import ModelSpec
 from tierchat.errors import DoesNotFit, EngineCrashed, ModelCorrupt, ModelMissing
 from tierchat.file_stamp import FileStamp
 from tierchat.gguf_header import CheckedHeaders
-from tierchat.model_files import VerifiedFiles, write_quietly
+from tierchat.model_files import VerifiedFiles
 from tierchat.planner import ModelPlan, smaller
 from tierchat.protocol import LoadModel
 from tierchat.worker import Worker, WorkerDied

@@ -1,1 +1,4 @@
-"""The engine inside a worker: tokens in, tokens and signals out. Does not know tiers or gates."""
+"""Tokens in, tokens and signals out; `llama.py` alone imports llama_cpp.
+
+Does not know tiers, gates or the files that describe them.
+"""

@@ -18,8 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tierchat.engine.checkpoints import State
-from tierchat.errors import DoesNotFit, EngineCrashed, ModelCorrupt, ModelMissing, UsageError
-from tierchat.memory_words import says_out_of_memory
+from tierchat.errors import (
+    DoesNotFit,
+    EngineCrashed,
+    ModelCorrupt,
+    ModelMissing,
+    UsageError,
+    says_out_of_memory,
+)
 from tierchat.types import KvType, Sampling
 
 Floats = npt.NDArray[np.float32]
