@@ -12,7 +12,7 @@ import pytest
 from tierchat.asking import Asking, View
 from tierchat.errors import DaemonUnreachable, EngineCrashed
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
-from tierchat.output import Output
+from tierchat.terminal.output import Output
 from tierchat.types import FinishReason, Message, Outcome, Prompt, Visit
 
 PROMPT = Prompt(messages=(Message(role="user", content="x"),))

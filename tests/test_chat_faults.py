@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pexpect
 import pytest
-from tests.test_chat import Talk
-from tests.test_log_store import CHAT, outcome, save, user
 
 from tests.conftest import Home
+from tests.test_chat import Talk
+from tests.test_log_store import CHAT, outcome, save, user
 from tierchat import log_store
 from tierchat.events import Done
 from tierchat.log_reader import LogReader

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Home
-from tierchat.code_blocks import fence_for, last_block
 from tierchat.log_reader import LogReader
+from tierchat.terminal.code_blocks import fence_for, last_block
 
 
 def ask(home: Home, *arguments: str, stdin: bytes | None = None) -> dict[str, object]:

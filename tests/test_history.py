@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.test_log_store import CHAT, outcome, save, say
 
 from tests.conftest import Home
+from tests.test_log_store import CHAT, outcome, save, say
 from tierchat.errors import UsageError
 from tierchat.evaluation.history import history_prompts
 from tierchat.evaluation.prompts import grade

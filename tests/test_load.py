@@ -10,9 +10,9 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from tests.test_pull import MODELS, text_of
 
 from tests.conftest import Home, wait_until
+from tests.test_pull import MODELS, text_of
 from tierchat.client import is_running
 from tierchat.errors import ConfigError, UsageError
 from tierchat.events import CascadeEvent, Done

@@ -12,11 +12,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.test_pull import FILES, FOLDER, HARD, MODELS, REPO, SIZES, Site, text_of, write_net
 
 from tests.conftest import Home, wait_until
 from tests.local_hub import COMMIT, LocalHub, running_hub
-from tierchat.sizes import size_text
+from tests.test_pull import FILES, FOLDER, HARD, MODELS, REPO, SIZES, Site, text_of, write_net
+from tierchat.terminal.units import size_text
 
 
 @pytest.fixture(scope="module")

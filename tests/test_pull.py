@@ -24,7 +24,7 @@ import tierchat
 from tests.conftest import Home, wait_until
 from tests.local_hub import COMMIT, LocalHub, running_hub
 from tierchat.cli import main
-from tierchat.sizes import size_text
+from tierchat.terminal.units import size_text
 
 REPO = "local/pocket-GGUF"
 FOLDER = f"local--pocket-GGUF@{COMMIT[:12]}"

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tests.test_log_store import CHAT, save, say
 
+from tests.test_log_store import CHAT, save, say
 from tierchat.conversations import Past
 from tierchat.errors import UsageError
 from tierchat.ledger import Ledger

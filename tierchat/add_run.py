@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from tierchat.adding import add_model, hub_model, refuse_taken, tell_daemon
-from tierchat.asking_people import confirm
 from tierchat.downloads import Downloader
 from tierchat.errors import ModelCorrupt, TemplateError, UsageError, error_from_code
 from tierchat.gguf_header import read_header
 from tierchat.model_files import VerifiedFiles
 from tierchat.model_text import header_lines
-from tierchat.output import Output
 from tierchat.paths import Paths, make_private
-from tierchat.progress import Bars
 from tierchat.protocol import Failed, Finished, Generate, LoadModel
-from tierchat.sizes import size_text
+from tierchat.terminal.confirm import confirm
+from tierchat.terminal.output import Output
+from tierchat.terminal.progress import Bars
+from tierchat.terminal.units import size_text
 from tierchat.types import Message, Sampling
 from tierchat.worker import Worker
 

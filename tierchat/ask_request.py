@@ -17,9 +17,9 @@ from tierchat.asking import Asking, View
 from tierchat.attachments import attach
 from tierchat.client import Client
 from tierchat.config import Settings, load_settings, parse_keepalive
-from tierchat.output import Output, standard_output
 from tierchat.paths import Paths, find_paths
 from tierchat.prompt_text import Stdin, StdinRule, read_prompt, readable
+from tierchat.terminal.output import Output, standard_output
 from tierchat.typed_options import checked, parse_sampling
 from tierchat.types import QUALITIES, Prompt, TierOptions
 

@@ -14,13 +14,13 @@ import msgspec
 
 from tierchat.errors import DaemonUnreachable, TierchatError
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
-from tierchat.output import Output, StdoutClosed, terminal_width
-from tierchat.terminal_text import harmless
-from tierchat.tier_line import explanation, hop_line, tier_line
+from tierchat.terminal.harmless import harmless
+from tierchat.terminal.output import Output, StdoutClosed, terminal_width
+from tierchat.terminal.tier_line import explanation, hop_line, tier_line
 from tierchat.types import Outcome, Prompt
 
 if TYPE_CHECKING:
-    from tierchat.markdown_stream import MarkdownStream, Theme
+    from tierchat.terminal.markdown_stream import MarkdownStream, Theme
 
 EXIT_ERROR = 1
 EXIT_BELOW_ASKED = 8
@@ -61,7 +61,7 @@ class Asking:
         self._ends_line = True
         self._markdown: MarkdownStream | None = None
         if output.is_rich and not (view.is_raw or view.is_json or view.extracts):
-            from tierchat.markdown_stream import MarkdownStream
+            from tierchat.terminal.markdown_stream import MarkdownStream
 
             self._markdown = MarkdownStream(terminal_width, view.theme)
 
@@ -150,7 +150,7 @@ class Asking:
         return self._exit_code(outcome)
 
     def _extract(self, outcome: Outcome) -> int:
-        from tierchat.code_blocks import last_block
+        from tierchat.terminal.code_blocks import last_block
 
         code = last_block(outcome.answer)
         if code is not None:

@@ -10,8 +10,8 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from tierchat.code_blocks import fence_for
 from tierchat.errors import UsageError
+from tierchat.terminal.code_blocks import fence_for
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
 _MAX_UNREADABLE = 0.01

@@ -83,7 +83,7 @@ def _run(arguments: list[str]) -> int:
     try:
         code = command.main(merge_pairs(arguments), "tierchat", standalone_mode=False)
     except TyperException as error:
-        from tierchat.output import standard_output
+        from tierchat.terminal.output import standard_output
 
         context = getattr(error, "ctx", None)
         asked = context.command_path if context else "tierchat"
@@ -125,7 +125,7 @@ def _unsaid() -> list[str]:
 
 def _report(error: Exception) -> int:
     from tierchat.errors import TierchatError
-    from tierchat.output import StdoutClosed, abandon_stdout, standard_output
+    from tierchat.terminal.output import StdoutClosed, abandon_stdout, standard_output
 
     if isinstance(error, StdoutClosed | BrokenPipeError):
         abandon_stdout()

@@ -14,7 +14,7 @@ import msgspec
 from tierchat.catalogue import Origin, load_catalogue, origins, shipped_models_file
 from tierchat.config import load_settings, setting_sources
 from tierchat.paths import Paths
-from tierchat.status_text import table
+from tierchat.terminal.table import table
 
 
 def check_lines(paths: Paths, env: Mapping[str, str]) -> Iterator[str]:

@@ -22,7 +22,7 @@ from tierchat.gpu_drivers import gpu_drivers, install_line
 from tierchat.hardware import list_devices, num_cores, ram
 from tierchat.model_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
-from tierchat.sizes import memory_text
+from tierchat.terminal.units import memory_text
 from tierchat.types import DeviceInfo, Message, Prompt
 from tierchat.worker_start import MachineMemory
 

@@ -30,10 +30,10 @@ from tierchat.events import AnswerDelta, Done, ThoughtDelta
 from tierchat.gate_book import FoundGate, GateBook
 from tierchat.model_files import VerifiedFiles
 from tierchat.outcome_store import open_store
-from tierchat.output import Output
 from tierchat.paths import Paths, make_private
 from tierchat.pool import Pool
-from tierchat.progress import counting
+from tierchat.terminal.output import Output
+from tierchat.terminal.progress import counting
 from tierchat.train_run import Source, find_cascade, find_prompts, need
 from tierchat.types import QUALITIES, Hold, Outcome, Prompt, Sampling, TierOptions
 

@@ -18,8 +18,8 @@ from tierchat.errors import UsageError
 from tierchat.log_reader import LogReader, open_log
 from tierchat.log_rows import ConversationRow, ExchangeRow
 from tierchat.paths import Paths
-from tierchat.status_text import table
-from tierchat.tier_line import ledger_line
+from tierchat.terminal.table import table
+from tierchat.terminal.tier_line import ledger_line
 from tierchat.types import LogChange
 
 _MANY = 1_000_000

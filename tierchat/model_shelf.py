@@ -22,8 +22,8 @@ from tierchat.model_files import hash_file
 from tierchat.model_text import file_state, header_lines, spec_lines, token_tables, users
 from tierchat.part_file import part_path, wrong_path
 from tierchat.paths import Paths
-from tierchat.sizes import size_text
-from tierchat.status_text import table
+from tierchat.terminal.table import table
+from tierchat.terminal.units import size_text
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 from tierchat.catalogue import Catalogue, ModelSpec
 from tierchat.gguf_header import GgufHeader
 from tierchat.memory_model import shape_of_header
-from tierchat.sizes import memory_text, size_text
-from tierchat.terminal_text import harmless
+from tierchat.terminal.harmless import harmless
+from tierchat.terminal.units import memory_text, size_text
 
 _WIDTH = 16
 

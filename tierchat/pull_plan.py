@@ -17,8 +17,8 @@ from tierchat.part_file import missing_bytes
 from tierchat.paths import Paths
 from tierchat.planner import ModelPlan, Plan
 from tierchat.residency import Plans, room_of_machine
-from tierchat.sizes import memory_text, size_text
-from tierchat.status_text import table
+from tierchat.terminal.table import table
+from tierchat.terminal.units import memory_text, size_text
 
 # Of the default family, the largest that fits is proposed.
 _FAMILY = ("80gb", "48gb", "24gb", "16gb", "8gb", "cpu")

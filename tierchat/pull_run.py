@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 
 from tierchat.adding import add_model, hub_model, refuse_taken, tell_daemon
-from tierchat.asking_people import confirm
 from tierchat.atomic_file import write_quietly
 from tierchat.catalogue import CascadeSpec, Catalogue, ModelSpec, load_catalogue
 from tierchat.config import load_settings
@@ -24,10 +23,8 @@ from tierchat.errors import DoesNotFit, ModelMissing, UsageError
 from tierchat.hardware import look
 from tierchat.hub_names import HubFile
 from tierchat.model_files import VerifiedFiles
-from tierchat.output import Output
 from tierchat.part_file import existing, missing_bytes
 from tierchat.paths import Paths, make_private
-from tierchat.progress import Bars
 from tierchat.pull_plan import (
     PullPlan,
     hub_file,
@@ -37,7 +34,10 @@ from tierchat.pull_plan import (
     propose,
     room_text,
 )
-from tierchat.sizes import size_text
+from tierchat.terminal.confirm import confirm
+from tierchat.terminal.output import Output
+from tierchat.terminal.progress import Bars
+from tierchat.terminal.units import size_text
 
 
 @dataclass(frozen=True)

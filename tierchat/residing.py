@@ -14,7 +14,7 @@ from tierchat.errors import UsageError
 from tierchat.hardware import look
 from tierchat.paths import Paths
 from tierchat.pull_plan import plan_facts, plan_pull
-from tierchat.sizes import memory_text
+from tierchat.terminal.units import memory_text
 from tierchat.types import Residence
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 from tierchat.log_rows import HopsRow
-from tierchat.tier_line import seconds
+from tierchat.terminal.units import seconds
 from tierchat.types import Frozen
 
 By = Literal["day", "template", "conversation"]

@@ -5,7 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from tierchat.catalogue import Catalogue
-from tierchat.sizes import memory_text
+from tierchat.terminal.table import table
+from tierchat.terminal.units import memory_text
 from tierchat.types import DaemonStatus, WorkerStatus
 
 NOT_RUNNING = "the daemon is not running; `tierchat ask` or `tierchat daemon up` starts it"
@@ -52,15 +53,6 @@ def catalogue_lines(catalogue: Catalogue) -> list[str]:
         lines += ["", f"cascade {name}"]
         lines += table([(f"  {t.name}", t.model, f"gate {t.gate}") for t in cascade.tiers])
     return lines
-
-
-def table(rows: list[tuple[str, ...]]) -> list[str]:
-    """Align columns to the left, two blanks between."""
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
 
 
 def _worker_row(worker: WorkerStatus) -> tuple[str, ...]:

@@ -22,9 +22,9 @@ from tierchat.gate_book import GateBook
 from tierchat.gate_files import GateHead
 from tierchat.model_files import VerifiedFiles
 from tierchat.outcome_store import OutcomeStore, open_store
-from tierchat.output import Output
 from tierchat.paths import Paths, make_private
-from tierchat.progress import counting
+from tierchat.terminal.output import Output
+from tierchat.terminal.progress import counting
 from tierchat.types import QUALITIES
 
 if TYPE_CHECKING:

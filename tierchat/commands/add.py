@@ -28,7 +28,7 @@ def add(
     It becomes a model, and a cascade of itself. Says why when it would not load.
     """
     from tierchat.add_run import add
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     output = standard_output(quiet=quiet)
     for line in add(name, place, our_paths(), output, is_sure=yes, is_offline=offline):

@@ -25,7 +25,7 @@ def completion(
     from typer._completion_shared import get_completion_script
 
     from tierchat.errors import UsageError
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     if shell not in SHELLS:
         raise UsageError(f"no completion for {shell!r}", f"known: {', '.join(SHELLS)}")

@@ -28,8 +28,8 @@ def _show_by_default(context: typer.Context, json: Json = False) -> None:
 
     from tierchat.catalogue import load_catalogue
     from tierchat.config import load_settings, setting_sources
-    from tierchat.output import standard_output
     from tierchat.status_text import catalogue_lines
+    from tierchat.terminal.output import standard_output
 
     paths = our_paths()
     settings, catalogue = load_settings(paths, os.environ), load_catalogue(paths)
@@ -51,7 +51,7 @@ def check(json: Json = False) -> None:
     Exit code 2, with file and line, if one is wrong.
     """
     from tierchat.config_check import check_json, check_lines
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     lines = check_json if json else check_lines
     for line in lines(our_paths(), os.environ):

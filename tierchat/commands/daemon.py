@@ -34,7 +34,7 @@ def _status_by_default(context: typer.Context) -> None:
 def up() -> None:
     """Start the daemon (`ask` does it by itself)."""
     from tierchat.client import Client
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     client, output = Client(our_paths()), standard_output()
     running = client.status()
@@ -47,7 +47,7 @@ def up() -> None:
 def down() -> None:
     """Stop the daemon; answers under way get ten seconds. The memory is free afterwards."""
     from tierchat.client import Client
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     was_running = Client(our_paths()).stop()
     standard_output().line("stopped" if was_running else "the daemon is not running")
@@ -56,8 +56,8 @@ def down() -> None:
 def status(json: Json = False) -> None:
     """Say whether the daemon runs, since when, and how busy it is."""
     from tierchat.client import Client
-    from tierchat.output import standard_output
     from tierchat.status_text import daemon_lines, json_line
+    from tierchat.terminal.output import standard_output
 
     found = Client(our_paths()).status()
     output = standard_output()
@@ -72,7 +72,7 @@ def logs(
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
 ) -> None:
     """Print the daemon's log."""
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     log, output = our_paths().daemon_log, standard_output()
     if not log.exists():

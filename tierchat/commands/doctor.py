@@ -18,7 +18,7 @@ def doctor() -> None:
     Exit code 1 if anything fails.
     """
     from tierchat.doctor import examine
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     output, num_bad = standard_output(), 0
     for finding in examine(our_paths()):

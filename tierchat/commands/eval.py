@@ -45,7 +45,7 @@ def evaluate(
     from tierchat.catalogue import load_catalogue
     from tierchat.config import load_settings
     from tierchat.eval_run import EvalRequest, run
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
     from tierchat.train_run import Source
 
     paths = our_paths()

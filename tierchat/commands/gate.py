@@ -33,7 +33,7 @@ def add_to(app: typer.Typer) -> None:
 def ls(json: Json = False) -> None:
     """List the learned gates, and whether they are in use."""
     from tierchat.gate_shelf import Shelf
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     shelf, output = Shelf(our_paths()), standard_output()
     for line in shelf.list_json() if json else shelf.list_lines():
@@ -45,7 +45,7 @@ def show(cascade: Cascade, json: Json = False) -> None:
     import msgspec
 
     from tierchat.gate_shelf import Shelf
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
     from tierchat.train_run import tell
 
     head, output = Shelf(our_paths()).head(cascade), standard_output()
@@ -58,7 +58,7 @@ def show(cascade: Cascade, json: Json = False) -> None:
 def rm(cascade: Cascade) -> None:
     """Remove a gate; the cascade goes on without it at once."""
     from tierchat.gate_shelf import Shelf
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     Shelf(our_paths()).remove(cascade)
     standard_output().line(f"removed the gate of {cascade}")
@@ -70,7 +70,7 @@ def export(
 ) -> None:
     """Copy a gate out, to hand it to somebody with the same models."""
     from tierchat.gate_shelf import Shelf
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     Shelf(our_paths()).copy_out(cascade, file)
     standard_output().line(f"wrote {file} and {file.with_suffix('.npz')}")
@@ -81,6 +81,6 @@ def import_(
 ) -> None:
     """Take in a gate taught elsewhere, if it is for models you have."""
     from tierchat.gate_shelf import Shelf
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     standard_output().line(f"took in the gate of {Shelf(our_paths()).take_in(file)}")

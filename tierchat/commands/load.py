@@ -30,8 +30,8 @@ def load(
     """Load models now.
 
     Says what memory that took, measured before and after."""
-    from tierchat.output import standard_output
     from tierchat.residing import load_lines, plan_lines
+    from tierchat.terminal.output import standard_output
 
     output = standard_output()
     lines = plan_lines if plan else load_lines

@@ -44,7 +44,7 @@ def add_to(app: typer.Typer) -> None:
 def ls(num: Num = 20, json: Json = False) -> None:
     """List conversations, newest first."""
     from tierchat.log_shelf import LogShelf
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     output = standard_output()
     for line in LogShelf(our_paths()).overview(num, is_json=json):
@@ -60,7 +60,7 @@ def show(
 ) -> None:
     """Show one conversation, the last one unless told."""
     from tierchat.log_shelf import LogShelf
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     output = standard_output()
     for line in LogShelf(our_paths()).show(id, with_hidden=with_hidden, is_json=json):
@@ -74,7 +74,7 @@ def search(
 ) -> None:
     """Find exchanges by the words of prompt and answer, best first."""
     from tierchat.log_shelf import LogShelf
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     output = standard_output()
     for line in LogShelf(our_paths()).search(" ".join(words), num, is_json=json):
@@ -87,7 +87,7 @@ def rename(
 ) -> None:
     """Give a conversation another title."""
     from tierchat.log_shelf import LogShelf
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     standard_output().line(LogShelf(our_paths()).rename(id, " ".join(title)))
 
@@ -99,7 +99,7 @@ def rm(
 ) -> None:
     """Remove conversations for good."""
     from tierchat.log_shelf import LogShelf
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     shelf, output = LogShelf(our_paths()), standard_output()
     found = shelf.choose(ids or [], is_every=every)
@@ -122,7 +122,7 @@ def export(
 ) -> None:
     """Write a conversation as Markdown, or as JSON."""
     from tierchat.log_shelf import LogShelf
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     text = LogShelf(our_paths()).export(id, is_json=json)
     if file is None:
@@ -134,6 +134,6 @@ def export(
 
 def path() -> None:
     """Print where the log is: an SQLite file that any tool may read."""
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     standard_output().line(str(our_paths().log_file))

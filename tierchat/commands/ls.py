@@ -15,7 +15,7 @@ def add_to(app: typer.Typer) -> None:
 def ls(json: Json = False) -> None:
     """List all models, and which are here."""
     from tierchat.model_shelf import ModelShelf
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     shelf, output = ModelShelf(our_paths()), standard_output()
     for line in [shelf.list_json()] if json else shelf.list_lines():

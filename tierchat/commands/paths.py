@@ -17,7 +17,7 @@ def paths(json: Json = False) -> None:
     import msgspec
 
     from tierchat.catalogue import shipped_models_file
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     found = our_paths()
     places = {

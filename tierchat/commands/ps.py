@@ -15,8 +15,8 @@ def add_to(app: typer.Typer) -> None:
 def ps(json: Json = False) -> None:
     """List the models: tier, state, memory, context, time left."""
     from tierchat.client import Client
-    from tierchat.output import standard_output
     from tierchat.status_text import json_line, worker_lines
+    from tierchat.terminal.output import standard_output
 
     found = Client(our_paths()).status()
     output = standard_output()

@@ -43,8 +43,8 @@ def pull(
     Hugging Face cache are used.
     """
     from tierchat.errors import UsageError
-    from tierchat.output import standard_output
     from tierchat.pull_run import PullRequest, pull
+    from tierchat.terminal.output import standard_output
 
     if source and len(names or ()) != 1:
         raise UsageError("--from gives the file of one model", "name that model")

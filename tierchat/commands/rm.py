@@ -25,10 +25,10 @@ def rm(
     """Delete a pulled model, or forget one."""
     import msgspec
 
-    from tierchat.asking_people import confirm
     from tierchat.model_shelf import ModelShelf
-    from tierchat.output import standard_output
-    from tierchat.sizes import size_text
+    from tierchat.terminal.confirm import confirm
+    from tierchat.terminal.output import standard_output
+    from tierchat.terminal.units import size_text
 
     shelf, output = ModelShelf(our_paths()), standard_output()
     for path in shelf.files_to_remove(name):

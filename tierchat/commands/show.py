@@ -24,7 +24,7 @@ def show(
 ) -> None:
     """Describe a model or a cascade."""
     from tierchat.model_shelf import ModelShelf
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     shelf, output = ModelShelf(our_paths()), standard_output()
     for line in [shelf.show_json(name)] if json else shelf.show_lines(name):

@@ -33,7 +33,7 @@ def stats(
     from tierchat import stats as figures
     from tierchat.errors import UsageError
     from tierchat.log_reader import open_log
-    from tierchat.output import standard_output, terminal_width
+    from tierchat.terminal.output import standard_output, terminal_width
 
     known = get_args(figures.By)
     if by not in known:

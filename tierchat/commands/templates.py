@@ -28,8 +28,8 @@ def ls() -> None:
     """List the templates, yours and those that come with tierchat."""
     from tierchat import templates
     from tierchat.errors import ConfigError
-    from tierchat.output import standard_output
-    from tierchat.status_text import table
+    from tierchat.terminal.output import standard_output
+    from tierchat.terminal.table import table
 
     directory, output = our_paths().templates_dir, standard_output()
     rows: list[tuple[str, ...]] = []
@@ -49,7 +49,7 @@ def show(name: Name) -> None:
     import msgspec
 
     from tierchat import templates
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
 
     directory = our_paths().templates_dir
     found = templates.load(directory, name)
@@ -67,9 +67,9 @@ def show(name: Name) -> None:
 def edit(name: Name) -> None:
     """Open a template of yours in $VISUAL or $EDITOR; it is made when there is none."""
     from tierchat import templates
-    from tierchat.editor import edit_file
-    from tierchat.output import standard_output
     from tierchat.paths import make_private
+    from tierchat.terminal.editor import edit_file
+    from tierchat.terminal.output import standard_output
 
     paths = our_paths()
     file = templates.file_of(paths.templates_dir, name)

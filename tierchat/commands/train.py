@@ -59,7 +59,7 @@ def train(
 
     from tierchat.catalogue import load_catalogue
     from tierchat.config import load_settings
-    from tierchat.output import standard_output
+    from tierchat.terminal.output import standard_output
     from tierchat.train_run import Source, TrainRequest, run
 
     paths = our_paths()

@@ -29,8 +29,8 @@ def unload(
     """Unload models now.
 
     Their memory is free afterwards. One that is answering stays."""
-    from tierchat.output import standard_output
     from tierchat.residing import unload_lines
+    from tierchat.terminal.output import standard_output
 
     output = standard_output()
     for line in unload_lines(name, our_paths(), is_json=json):

@@ -33,8 +33,8 @@ def verify(
     import msgspec
 
     from tierchat.model_shelf import ModelShelf
-    from tierchat.output import standard_output
-    from tierchat.progress import Bars
+    from tierchat.terminal.output import standard_output
+    from tierchat.terminal.progress import Bars
 
     output = standard_output(quiet=quiet)
     with Bars(output) as bars:

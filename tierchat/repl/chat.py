@@ -17,19 +17,19 @@ from tierchat.asking import Asking, View
 from tierchat.attachments import attach, read_text
 from tierchat.catalogue import Catalogue
 from tierchat.client import Client
-from tierchat.editor import edit_file
 from tierchat.errors import ContextTooLong, DaemonUnreachable, TierchatError, UsageError
 from tierchat.log_reader import open_log
 from tierchat.log_shelf import LogShelf
 from tierchat.log_store import title_of
-from tierchat.markdown_stream import Theme
-from tierchat.output import Output
 from tierchat.paths import Paths
 from tierchat.prompt_text import readable
 from tierchat.repl import reports, settings, slash
 from tierchat.repl.keys import Keys
 from tierchat.repl.session import ChatSession, Turn
-from tierchat.tier_line import explanation
+from tierchat.terminal.editor import edit_file
+from tierchat.terminal.markdown_stream import Theme
+from tierchat.terminal.output import Output
+from tierchat.terminal.tier_line import explanation
 from tierchat.types import DaemonStatus, LogChange, Prompt, Sampling
 
 _GO_ON = "Go on exactly where you stopped."

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tierchat.errors import UsageError
 from tierchat.repl.session import ChatSession
-from tierchat.tier_line import seconds
+from tierchat.terminal.units import seconds
 from tierchat.types import DaemonStatus, WorkerStatus
 
 _ANY = 1 << 30

@@ -20,11 +20,11 @@ from tierchat.client import Client
 from tierchat.config import Settings, load_settings
 from tierchat.conversations import Past
 from tierchat.errors import TierchatError, UsageError
-from tierchat.output import Output, standard_output
 from tierchat.paths import Paths, find_paths, make_private
 from tierchat.repl.chat import Chat
 from tierchat.repl.keys import Keys
 from tierchat.repl.session import ChatSession, Turn
+from tierchat.terminal.output import Output, standard_output
 from tierchat.types import DaemonStatus, Outcome, Prompt
 
 _WATCH_S, _LOADING_S = 5.0, 0.3

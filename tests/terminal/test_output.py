@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierchat.output import Output, StdoutClosed
-from tierchat.terminal_text import harmless
+from tierchat.terminal.harmless import harmless
+from tierchat.terminal.output import Output, StdoutClosed
 
 
 class Terminal(io.StringIO):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tierchat.log_rows import ExchangeRow
+from tierchat.terminal.units import seconds
 from tierchat.types import Outcome, Visit
 
 BAR, ARROW, DOT, ABOUT = "│", "→", "·", "≈"
@@ -64,15 +65,6 @@ def explanation(path: Sequence[Visit]) -> list[str]:
             numbers = ", ".join(f"{name} {value:.3f}" for name, value in visit.estimates.items())
             lines.append(f"{visit.tier}: {numbers}")
     return lines
-
-
-def seconds(value: float) -> str:
-    """Write a duration with two significant digits: 3 ms, 0.08 s, 0.6 s, 12 s."""
-    if value < 0.01:
-        return f"{value * 1000:.0f} ms" if value >= 0.001 else "<1 ms"
-    if value < 0.1:
-        return f"{value:.2f} s"
-    return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
 
 
 def _who(outcome: Outcome) -> str:

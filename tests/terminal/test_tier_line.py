@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tierchat.ledger import Ledger
-from tierchat.tier_line import explanation, hop_line, seconds, tier_line
+from tierchat.terminal.tier_line import explanation, hop_line, tier_line
+from tierchat.terminal.units import seconds
 from tierchat.types import Outcome, Usage, Verdict
 
 SIZES = {"XS": 1.0, "S": 5.0, "M": 20.0}

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Mapping
 from typing import TextIO
 
-from tierchat.terminal_text import harmless
+from tierchat.terminal.harmless import harmless
 
 _ASCII = str.maketrans({"│": "|", "→": ">", "·": "-", "≈": "~", "…": "...", "✓": "+", "✗": "x"})
 _USUAL_WIDTH = 80

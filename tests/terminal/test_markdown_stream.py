@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierchat.markdown_stream import MarkdownStream
+from tierchat.terminal.markdown_stream import MarkdownStream
 
 SAMPLE = """# Title
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from tierchat.errors import UsageError
-from tierchat.output import Output
+from tierchat.terminal.output import Output
 
 
 def confirm(output: Output, question: str, *, is_sure: bool) -> None:

@@ -12,8 +12,8 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from typing import Literal
 
-from tierchat.code_blocks import FENCE, closes
-from tierchat.markdown_inline import DIM, HEADING, ansi, joined, next_inline, styled
+from tierchat.terminal.code_blocks import FENCE, closes
+from tierchat.terminal.markdown_inline import DIM, HEADING, ansi, joined, next_inline, styled
 
 Theme = Literal["dark", "light"]
 _MAX_HELD = 400

@@ -22,3 +22,12 @@ def _written(num_bytes: float, base: int, units: tuple[str, ...]) -> str:
         amount, unit = amount / base, unit + 1
     digits = 1 if unit and amount < 10 else 0
     return f"{amount:.{digits}f} {units[unit]}"
+
+
+def seconds(value: float) -> str:
+    """Write a duration with two significant digits: 3 ms, 0.08 s, 0.6 s, 12 s."""
+    if value < 0.01:
+        return f"{value * 1000:.0f} ms" if value >= 0.001 else "<1 ms"
+    if value < 0.1:
+        return f"{value:.2f} s"
+    return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"

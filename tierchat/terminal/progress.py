@@ -9,8 +9,8 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 
-from tierchat.output import Output
-from tierchat.sizes import size_text
+from tierchat.terminal.output import Output
+from tierchat.terminal.units import size_text
 
 _LINE_EVERY_S = 10.0
 

@@ -1,0 +1,1 @@
+"""What a person sees: streams, Markdown, progress, tables, units and the tier line."""
