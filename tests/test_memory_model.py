@@ -12,14 +12,13 @@ from typing import Any
 import pytest
 
 from tierchat.catalogue import ModelSpec
+from tierchat.engine.limits import num_cells, num_outputs
 from tierchat.gguf_header import read_header
 from tierchat.memory_model import (
     GPU_CONTEXT_BYTES,
     ModelShape,
     Setting,
     gpu_footprint,
-    num_cells,
-    num_outputs,
     ram_footprint,
     shape_of_header,
     shape_of_spec,

@@ -14,18 +14,18 @@ from pathlib import Path
 from tierchat import gate_files
 from tierchat.engine.devices import gpu_free_bytes
 from tierchat.engine.engine import Engine, EngineLimits
+from tierchat.engine.limits import (
+    DEFAULT_CONTEXT,
+    MIN_BYTES_FOR_THREADS,
+    MIN_HEAD_SIZE_FOR_F16,
+    num_cells,
+)
 from tierchat.engine.llama import LlamaLog, LlamaModel, can_offload
 from tierchat.engine.sequence import Sequence
 from tierchat.engine.template import ChatTemplate
 from tierchat.errors import TemplateError
 from tierchat.gate_files import GateFileBad
 from tierchat.gates import TokenGate
-from tierchat.memory_model import (
-    DEFAULT_CONTEXT,
-    MIN_BYTES_FOR_THREADS,
-    MIN_HEAD_SIZE_FOR_F16,
-    num_cells,
-)
 from tierchat.protocol import GateOrder, Generate, LoadModel
 from tierchat.request import Request
 from tierchat.row_gate import RowGate, RowGates

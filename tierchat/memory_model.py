@@ -11,24 +11,14 @@ import math
 from dataclasses import dataclass
 
 from tierchat.catalogue import ModelSpec
+from tierchat.engine.limits import BATCH_SIZE, MAX_STATE_BYTES, num_cells, num_outputs
 from tierchat.gguf_header import GgufHeader
 from tierchat.types import KvType
 
-BATCH_SIZE = 512
-# Rows of a batch whose logits may be asked for at once; each costs 4 bytes a token of vocabulary.
-_USUAL_OUTPUTS = 64
-DEFAULT_CONTEXT = 8192
-_CELLS_FOR_MANY = 8192
-# llama.cpp takes 64 half-precision numbers at a time on AVX-512: shorter heads go one by one.
-MIN_HEAD_SIZE_FOR_F16 = 64
 _KV_BYTES: dict[KvType, float] = {"f16": 2.0, "q8_0": 34 / 32}
 _MASK_BYTES = 2
 _FLOAT_BYTES = 4
 _MIB = 1 << 20
-# Saved states of hybrid and recurrent models, in RAM.
-MAX_STATE_BYTES = 1 << 30
-# Below this a token is computed faster than threads can meet at a barrier.
-MIN_BYTES_FOR_THREADS = 50_000_000
 # A worker before it has a model, and what llama.cpp keeps of a word of the vocabulary.
 _PROCESS_BYTES = 52 * _MIB
 _TOKEN_BYTES = 300
@@ -154,19 +144,6 @@ def _spread(amount: int, layers: int) -> tuple[int, ...]:
     """Give every layer the same, and the last one the rest."""
     each = amount // layers
     return (*(each,) * (layers - 1), amount - each * (layers - 1))
-
-
-def num_outputs(max_sequences: int) -> int:
-    """Say for how many tokens of a batch logits can be asked for."""
-    return max(_USUAL_OUTPUTS, max_sequences)
-
-
-def num_cells(context: int, max_sequences: int) -> int:
-    """Say how many tokens the KV cache of a context holds.
-
-    Short contexts get cells for many sequences at once; long ones share and may preempt.
-    """
-    return max(context, min(context * max_sequences, _CELLS_FOR_MANY))
 
 
 def gpu_footprint(shape: ModelShape, setting: Setting) -> Footprint:

@@ -11,16 +11,8 @@ from dataclasses import dataclass, replace
 import msgspec
 
 from tierchat.catalogue import ModelSpec
-from tierchat.memory_model import (
-    DEFAULT_CONTEXT,
-    MIN_BYTES_FOR_THREADS,
-    MIN_HEAD_SIZE_FOR_F16,
-    Footprint,
-    ModelShape,
-    Setting,
-    gpu_footprint,
-    ram_footprint,
-)
+from tierchat.engine.limits import DEFAULT_CONTEXT, MIN_BYTES_FOR_THREADS, MIN_HEAD_SIZE_FOR_F16
+from tierchat.memory_model import Footprint, ModelShape, Setting, gpu_footprint, ram_footprint
 from tierchat.types import KvType
 
 _GIB = 1 << 30

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from tierchat.engine.kv_cache import KvCache
+from tierchat.engine.limits import BATCH_SIZE, MAX_STATE_BYTES, num_outputs
 from tierchat.engine.llama import LlamaContext, LlamaModel, Sampler
-from tierchat.engine.sampler import read_signals, token_logprob
+from tierchat.engine.logits import read_signals, token_logprob
 from tierchat.engine.scheduler import Chunk, Scheduler
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.errors import ContextTooLong, EngineCrashed, UsageError
-from tierchat.memory_model import BATCH_SIZE, MAX_STATE_BYTES, num_outputs
 from tierchat.types import KvType
 
 # Their graph in llama.cpp ends at the hidden states when those are asked for.

@@ -14,7 +14,7 @@ from tierchat.engine.checkpoints import Checkpoints
 from tierchat.engine.engine import Engine, EngineLimits
 from tierchat.engine.kv_cache import KvCache
 from tierchat.engine.llama import LlamaContext, LlamaLog, LlamaModel
-from tierchat.engine.sampler import read_signals, token_logprob
+from tierchat.engine.logits import read_signals, token_logprob
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.engine.template import ChatTemplate
 from tierchat.errors import UsageError
