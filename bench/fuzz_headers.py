@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import tierchat
-from tierchat.catalogue import ModelSpec
+from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import ModelCorrupt, TierchatError
 from tierchat.gguf_header import read_header
 from tierchat.model_files import VerifiedFiles

@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 import random_gguf
 
-from tierchat.catalogue import load_catalogue
+from tierchat.config.catalogue import load_catalogue
 from tierchat.gguf_header import read_header
 from tierchat.hardware import has_gpu_library, list_devices
 from tierchat.memory_model import (

@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from memory import file_of, free_gpu_bytes
 
 from tierchat.cascade import Cascade
-from tierchat.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec, load_catalogue
+from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec, load_catalogue
 from tierchat.events import AnswerDelta
 from tierchat.hardware import has_gpu_library, look
 from tierchat.model_files import VerifiedFiles

@@ -14,7 +14,7 @@ import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
-from tierchat.config import Settings, load_settings
+from tierchat.config.settings import Settings, load_settings
 from tierchat.daemon import run_daemon
 from tierchat.errors import ContextTooLong
 from tierchat.events import AnswerDelta, CascadeEvent, Done

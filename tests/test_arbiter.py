@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.made_matrix import made_matrix
-from tierchat.catalogue import TierSpec
+from tierchat.config.catalogue import TierSpec
 from tierchat.evaluation.arbiter import Arbiter, Case
 from tierchat.evaluation.collect import Work, unsaid
 from tierchat.evaluation.prompts import GradedPrompt

@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from tierchat.cascade import Cascade
-from tierchat.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
+from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
 from tierchat.errors import (
     ContextTooLong,
     DoesNotFit,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tierchat.catalogue import CascadeSpec, TierSpec
+from tierchat.config.catalogue import CascadeSpec, TierSpec
 from tierchat.gate_book import GateBook
 from tierchat.held_model import COMMAND, HeldModel, with_command
 from tierchat.model_files import VerifiedFiles

@@ -17,7 +17,7 @@ from tests.made_matrix import made_matrix
 pytest.importorskip("sklearn", reason="extra [train]")
 
 from tierchat import gate_files
-from tierchat.catalogue import load_catalogue
+from tierchat.config.catalogue import load_catalogue
 from tierchat.gate_book import GateBook
 from tierchat.gate_files import (
     SCHEMA,

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tierchat.catalogue import ModelSpec
+from tierchat.config.catalogue import ModelSpec
 from tierchat.engine.limits import num_cells, num_outputs
 from tierchat.gguf_header import read_header
 from tierchat.memory_model import (

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tierchat.catalogue import ModelSpec
+from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import ModelCorrupt
 from tierchat.file_stamp import FileStamp
 from tierchat.model_files import VerifiedFiles, hash_file

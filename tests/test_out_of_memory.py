@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from tierchat.cascade import Cascade
-from tierchat.catalogue import Catalogue, load_catalogue
+from tierchat.config.catalogue import Catalogue, load_catalogue
 from tierchat.errors import DoesNotFit, says_out_of_memory
 from tierchat.events import CascadeEvent, Done, Notice
 from tierchat.hardware import Machine

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tierchat.catalogue import Catalogue, ModelSpec, load_catalogue
+from tierchat.config.catalogue import Catalogue, ModelSpec, load_catalogue
 from tierchat.memory_model import (
     ModelShape,
     Setting,

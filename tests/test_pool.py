@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tierchat.catalogue import ModelSpec
+from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import EngineCrashed, ModelCorrupt, TierchatError
 from tierchat.model_files import VerifiedFiles, hash_file
 from tierchat.pool import Pool

@@ -14,8 +14,8 @@ import msgspec
 import pytest
 
 from tierchat import hardware
-from tierchat.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
-from tierchat.config import load_settings
+from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
+from tierchat.config.settings import load_settings
 from tierchat.errors import DoesNotFit, ModelMissing, TierchatError
 from tierchat.gguf_header import read_header
 from tierchat.hardware import Machine

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tierchat.adding import add_model, hub_model, refuse_taken, tell_daemon
+from tierchat.config.added_models import add_model, hub_model, refuse_taken, tell_daemon
 from tierchat.downloads import Downloader
 from tierchat.errors import ModelCorrupt, TemplateError, UsageError, error_from_code
 from tierchat.gguf_header import read_header

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import msgspec
 
-from tierchat.catalogue import CascadeSpec, Catalogue, ModelSpec
+from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
 from tierchat.deadline import until
 from tierchat.errors import (
     ModelMissing,

@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from tierchat.catalogue import Origin, load_catalogue, origins, shipped_models_file
-from tierchat.config import load_settings, setting_sources
+from tierchat.config.catalogue import Origin, load_catalogue, origins, shipped_models_file
+from tierchat.config.settings import load_settings, setting_sources
 from tierchat.paths import Paths
 from tierchat.terminal.table import table
 

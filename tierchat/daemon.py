@@ -21,7 +21,7 @@ from typing import Protocol
 
 from tierchat import __version__
 from tierchat.admission import Admission
-from tierchat.config import Settings, load_settings
+from tierchat.config.settings import Settings, load_settings
 from tierchat.errors import EngineCrashed, TierchatError, UnsafePath
 from tierchat.events import CascadeEvent
 from tierchat.http_listener import Http

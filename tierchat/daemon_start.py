@@ -12,8 +12,8 @@ import subprocess
 import sys
 import time
 
-from tierchat.catalogue import load_catalogue
-from tierchat.config import load_settings, setting_sources
+from tierchat.config.catalogue import load_catalogue
+from tierchat.config.settings import load_settings, setting_sources
 from tierchat.errors import DaemonUnreachable
 from tierchat.paths import Paths, make_private
 

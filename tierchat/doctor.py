@@ -13,9 +13,9 @@ from importlib import metadata
 from pathlib import Path
 
 from tierchat import __version__
-from tierchat.catalogue import Catalogue, load_catalogue
 from tierchat.client import Client
-from tierchat.config import load_settings, setting_sources
+from tierchat.config.catalogue import Catalogue, load_catalogue
+from tierchat.config.settings import load_settings, setting_sources
 from tierchat.errors import TierchatError
 from tierchat.events import Done
 from tierchat.gpu_drivers import gpu_drivers, install_line

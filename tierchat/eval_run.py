@@ -17,8 +17,8 @@ import numpy as np
 
 from tierchat import gate_files
 from tierchat.cascade import Cascade
-from tierchat.catalogue import Catalogue
-from tierchat.config import Settings
+from tierchat.config.catalogue import Catalogue
+from tierchat.config.settings import Settings
 from tierchat.errors import EngineCrashed, UsageError
 from tierchat.evaluation import policies, report
 from tierchat.evaluation.chart import save_chart, terminal_chart

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tierchat.atomic_file import write_quietly
-from tierchat.catalogue import CascadeSpec, ModelSpec
+from tierchat.config.catalogue import CascadeSpec, ModelSpec
 from tierchat.gate_files import GateFileBad, GateHead, numbers_file, read_head
 from tierchat.model_files import VerifiedFiles
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from tierchat import gate_files
-from tierchat.catalogue import load_catalogue
+from tierchat.config.catalogue import load_catalogue
 from tierchat.errors import UsageError
 from tierchat.gate_book import GateBook
 from tierchat.gate_files import GateFileBad, GateHead, numbers_file, read_head

@@ -12,8 +12,8 @@ import time
 
 from tierchat import hardware
 from tierchat.cascade import Cascade
-from tierchat.catalogue import Catalogue, load_catalogue
-from tierchat.config import Settings, load_settings, parse_keepalive
+from tierchat.config.catalogue import Catalogue, load_catalogue
+from tierchat.config.settings import Settings, load_settings, parse_keepalive
 from tierchat.errors import TierchatError, UsageError
 from tierchat.gate_book import GateBook
 from tierchat.model_files import VerifiedFiles

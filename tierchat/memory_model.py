@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from tierchat.catalogue import ModelSpec
+from tierchat.config.catalogue import ModelSpec
 from tierchat.engine.limits import BATCH_SIZE, MAX_STATE_BYTES, num_cells, num_outputs
 from tierchat.gguf_header import GgufHeader
 from tierchat.types import KvType

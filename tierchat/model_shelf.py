@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from tierchat.adding import forget_model
-from tierchat.catalogue import ModelSpec, load_catalogue
 from tierchat.client import Client
+from tierchat.config.added_models import forget_model
+from tierchat.config.catalogue import ModelSpec, load_catalogue
 from tierchat.errors import ModelMissing, TierchatError, UsageError
 from tierchat.gguf_header import GgufHeader, read_header
 from tierchat.model_files import hash_file
@@ -164,7 +164,7 @@ class ModelShelf:
             client.unload(name)
 
     def _is_added(self, name: str) -> bool:
-        from tierchat.catalogue import added_models
+        from tierchat.config.catalogue import added_models
 
         return name in added_models(self._paths).models
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from tierchat.catalogue import Catalogue, ModelSpec
+from tierchat.config.catalogue import Catalogue, ModelSpec
 from tierchat.gguf_header import GgufHeader
 from tierchat.memory_model import shape_of_header
 from tierchat.terminal.harmless import harmless

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 import msgspec
 
-from tierchat.catalogue import ModelSpec
+from tierchat.config.catalogue import ModelSpec
 from tierchat.engine.limits import DEFAULT_CONTEXT, MIN_BYTES_FOR_THREADS, MIN_HEAD_SIZE_FOR_F16
 from tierchat.memory_model import Footprint, ModelShape, Setting, gpu_footprint, ram_footprint
 from tierchat.types import KvType

@@ -12,7 +12,7 @@ from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from tierchat.catalogue import ModelSpec
+from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import DoesNotFit, EngineCrashed, ModelMissing
 from tierchat.file_stamp import FileStamp
 from tierchat.planner import ModelPlan, smaller

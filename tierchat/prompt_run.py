@@ -12,8 +12,8 @@ from typing import Protocol
 
 import msgspec
 
-from tierchat.catalogue import CascadeSpec, TierSpec
 from tierchat.climb import Climb
+from tierchat.config.catalogue import CascadeSpec, TierSpec
 from tierchat.errors import (
     ContextTooLong,
     DoesNotFit,

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tierchat.catalogue import CascadeSpec, Catalogue, ModelSpec
+from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, is_whole
 from tierchat.errors import UsageError
 from tierchat.hardware import Machine
 from tierchat.hub_names import HubFile
@@ -118,12 +118,6 @@ class PullPlan:
         else:
             lines.append("all stay loaded together")
         return lines
-
-
-def is_whole(spec: ModelSpec) -> bool:
-    """Tell whether a model's file is here and as long as the published one."""
-    path = Path(spec.file)
-    return path.is_file() and spec.bytes in (0, path.stat().st_size)
 
 
 def plan_pull(name: str, catalogue: Catalogue, machine: Machine, context: int = 0) -> PullPlan:

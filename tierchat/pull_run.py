@@ -14,10 +14,10 @@ from pathlib import Path
 
 import msgspec
 
-from tierchat.adding import add_model, hub_model, refuse_taken, tell_daemon
 from tierchat.atomic_file import write_quietly
-from tierchat.catalogue import CascadeSpec, Catalogue, ModelSpec, load_catalogue
-from tierchat.config import load_settings
+from tierchat.config.added_models import add_model, hub_model, refuse_taken, tell_daemon
+from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, is_whole, load_catalogue
+from tierchat.config.settings import load_settings
 from tierchat.downloads import Downloader, Fetched
 from tierchat.errors import DoesNotFit, ModelMissing, UsageError
 from tierchat.hardware import look
@@ -25,15 +25,7 @@ from tierchat.hub_names import HubFile
 from tierchat.model_files import VerifiedFiles
 from tierchat.part_file import existing, missing_bytes
 from tierchat.paths import Paths, make_private
-from tierchat.pull_plan import (
-    PullPlan,
-    hub_file,
-    is_whole,
-    plan_facts,
-    plan_pull,
-    propose,
-    room_text,
-)
+from tierchat.pull_plan import PullPlan, hub_file, plan_facts, plan_pull, propose, room_text
 from tierchat.terminal.confirm import confirm
 from tierchat.terminal.output import Output
 from tierchat.terminal.progress import Bars

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tierchat.catalogue import CascadeSpec, Catalogue
+from tierchat.config.catalogue import CascadeSpec, Catalogue
 from tierchat.errors import DoesNotFit, TierchatError
 from tierchat.file_stamp import FileStamp
 from tierchat.gguf_header import read_header

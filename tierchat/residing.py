@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import msgspec
 
-from tierchat.catalogue import load_catalogue
 from tierchat.client import Client
-from tierchat.config import load_settings
+from tierchat.config.catalogue import load_catalogue
+from tierchat.config.settings import load_settings
 from tierchat.errors import UsageError
 from tierchat.hardware import look
 from tierchat.paths import Paths

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tierchat.catalogue import Catalogue
+from tierchat.config.catalogue import Catalogue
 from tierchat.terminal.table import table
 from tierchat.terminal.units import memory_text
 from tierchat.types import DaemonStatus, WorkerStatus

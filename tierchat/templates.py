@@ -8,8 +8,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from tierchat.config.toml_files import read_toml
 from tierchat.errors import UsageError
-from tierchat.own_toml import read_toml
 from tierchat.types import Frozen, Sampling
 
 INPUT = "$input"

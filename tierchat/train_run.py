@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tierchat.catalogue import CascadeSpec, Catalogue
-from tierchat.config import Settings
+from tierchat.config.catalogue import CascadeSpec, Catalogue
+from tierchat.config.settings import Settings
 from tierchat.errors import UsageError
 from tierchat.evaluation.history import history_prompts
 from tierchat.evaluation.prompts import GradedPrompt, read_prompts

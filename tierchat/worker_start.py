@@ -17,7 +17,7 @@ from pathlib import Path
 import msgspec
 
 from tierchat.atomic_file import write_quietly
-from tierchat.catalogue import ModelSpec
+from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import DoesNotFit, EngineCrashed, ModelCorrupt, ModelMissing
 from tierchat.file_stamp import FileStamp
 from tierchat.gguf_header import CheckedHeaders

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tierchat.catalogue import ModelSpec
+from tierchat.config.catalogue import ModelSpec
 from tierchat.gguf_header import read_header
 from tierchat.hardware import has_gpu_library, list_devices
 from tierchat.memory_model import Setting, gpu_footprint, shape_of_header

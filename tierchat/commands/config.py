@@ -26,8 +26,8 @@ def _show_by_default(context: typer.Context, json: Json = False) -> None:
         return
     import msgspec
 
-    from tierchat.catalogue import load_catalogue
-    from tierchat.config import load_settings, setting_sources
+    from tierchat.config.catalogue import load_catalogue
+    from tierchat.config.settings import load_settings, setting_sources
     from tierchat.status_text import catalogue_lines
     from tierchat.terminal.output import standard_output
 

@@ -42,8 +42,8 @@ def evaluate(
     """
     import os
 
-    from tierchat.catalogue import load_catalogue
-    from tierchat.config import load_settings
+    from tierchat.config.catalogue import load_catalogue
+    from tierchat.config.settings import load_settings
     from tierchat.eval_run import EvalRequest, run
     from tierchat.terminal.output import standard_output
     from tierchat.train_run import Source

@@ -16,7 +16,7 @@ def paths(json: Json = False) -> None:
     """Print where tierchat keeps its files."""
     import msgspec
 
-    from tierchat.catalogue import shipped_models_file
+    from tierchat.config.catalogue import shipped_models_file
     from tierchat.terminal.output import standard_output
 
     found = our_paths()

@@ -57,8 +57,8 @@ def train(
     """
     import os
 
-    from tierchat.catalogue import load_catalogue
-    from tierchat.config import load_settings
+    from tierchat.config.catalogue import load_catalogue
+    from tierchat.config.settings import load_settings
     from tierchat.terminal.output import standard_output
     from tierchat.train_run import Source, TrainRequest, run
 

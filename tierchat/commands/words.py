@@ -30,7 +30,7 @@ def tiers(begun: str) -> list[str]:
 
 def models(begun: str) -> list[str]:
     """Complete the name of a model."""
-    from tierchat.catalogue import load_catalogue
+    from tierchat.config.catalogue import load_catalogue
 
     with contextlib.suppress(TierchatError):
         return _matching(begun, load_catalogue(find_paths(os.environ)).models)
@@ -62,7 +62,7 @@ def conversations(begun: str) -> Iterator[tuple[str, str]]:
 
 
 def _catalogue() -> dict[str, tuple[str, ...]]:
-    from tierchat.catalogue import load_catalogue
+    from tierchat.config.catalogue import load_catalogue
 
     found = load_catalogue(find_paths(os.environ)).cascades
     return {name: tuple(tier.name for tier in spec.tiers) for name, spec in found.items()}

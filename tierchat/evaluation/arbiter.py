@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
 
-from tierchat.catalogue import TierSpec
+from tierchat.config.catalogue import TierSpec
 from tierchat.errors import ContextTooLong, EngineCrashed, error_from_code
 from tierchat.outcome_store import OutcomeStore
 from tierchat.protocol import Failed, Finished, Generate, RequestEvent

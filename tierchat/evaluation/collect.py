@@ -16,7 +16,7 @@ from typing import Protocol
 import msgspec
 import numpy as np
 
-from tierchat.catalogue import TierSpec
+from tierchat.config.catalogue import TierSpec
 from tierchat.errors import ContextTooLong, EngineCrashed, error_from_code
 from tierchat.evaluation.arbiter import Arbiter, Case
 from tierchat.evaluation.matrix import Cell, Floats, Matrix

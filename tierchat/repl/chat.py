@@ -15,8 +15,8 @@ import msgspec
 from tierchat import conversations
 from tierchat.asking import Asking, View
 from tierchat.attachments import attach, read_text
-from tierchat.catalogue import Catalogue
 from tierchat.client import Client
+from tierchat.config.catalogue import Catalogue
 from tierchat.errors import ContextTooLong, DaemonUnreachable, TierchatError, UsageError
 from tierchat.log_reader import open_log
 from tierchat.log_shelf import LogShelf

@@ -9,7 +9,7 @@ import contextlib
 
 import msgspec
 
-from tierchat.catalogue import Catalogue
+from tierchat.config.catalogue import Catalogue
 from tierchat.errors import UsageError
 from tierchat.repl.session import ChatSession
 from tierchat.typed_options import parse_sampling

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from tierchat import gate_files
-from tierchat.catalogue import CascadeSpec, Catalogue
+from tierchat.config.catalogue import CascadeSpec, Catalogue
 from tierchat.evaluation import metrics, policies
 from tierchat.evaluation.collect import Work, collect
 from tierchat.evaluation.matrix import Matrix

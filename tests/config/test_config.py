@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tierchat.catalogue import load_catalogue, origins, shipped_models_file
-from tierchat.config import Settings, load_settings, parse_keepalive, setting_sources
+from tierchat.config.catalogue import load_catalogue, origins, shipped_models_file
+from tierchat.config.settings import Settings, load_settings, parse_keepalive, setting_sources
 from tierchat.errors import ConfigError, UsageError
 from tierchat.paths import Paths, find_paths
 

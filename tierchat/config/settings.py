@@ -11,8 +11,8 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from tierchat.config.toml_files import decode_toml, parse_toml, read_own
 from tierchat.errors import ConfigError, UsageError
-from tierchat.own_toml import decode_toml, parse_toml, read_own
 from tierchat.paths import Paths
 from tierchat.types import Frozen
 
@@ -109,7 +109,7 @@ def _variable(key: str) -> str:
 
 
 def _place(paths: Paths, text: str | None, given: Mapping[str, str]) -> str:
-    from tierchat.toml_places import find_line
+    from tierchat.config.toml_lines import find_line
 
     if text is None or "keepalive" in given:
         return f"environment variable {_variable('keepalive')}"

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tierchat.toml_places import find_line, find_refused_line
+from tierchat.config.toml_lines import find_line, find_refused_line
 
 NAMES = st.sampled_from(["a", "qwen3-0.6b", "a#b", "a]b", "x y", "models", "file"])
 DECOYS = st.sampled_from(

@@ -13,8 +13,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 import tierchat
+from tierchat.config.toml_files import decode_toml, parse_toml, read_own
 from tierchat.errors import ConfigError, UsageError
-from tierchat.own_toml import decode_toml, parse_toml, read_own
 from tierchat.paths import Paths
 from tierchat.types import Frozen, GateKind, KvType, Sampling
 
@@ -251,7 +251,7 @@ class _Source:
             seen.add(tier.name.casefold())
 
     def _error(self, place: tuple[str | int, ...], what: str, hint: str) -> ConfigError:
-        from tierchat.toml_places import find_line
+        from tierchat.config.toml_lines import find_line
 
         return ConfigError(f"{self.file}, line {find_line(self._text, place)}: {what}", hint)
 
@@ -287,3 +287,9 @@ def _place_of(entry: Mapping[str, Any], giver: _Source | None, paths: Paths) -> 
     if giver.file == shipped_models_file():
         return str(Path(tierchat.__file__).parent / file)
     return str(giver.file.parent / file)
+
+
+def is_whole(spec: ModelSpec) -> bool:
+    """Tell whether a model's file is here and as long as the published one."""
+    path = Path(spec.file)
+    return path.is_file() and spec.bytes in (0, path.stat().st_size)

@@ -63,7 +63,7 @@ def parse_toml(text: str, file: Path) -> dict[str, Any]:
     # Most commands run without a file of settings, and pay for no parser.
     import tomllib
 
-    from tierchat.toml_places import find_refused_line
+    from tierchat.config.toml_lines import find_refused_line
 
     try:
         return tomllib.loads(text)
@@ -87,7 +87,7 @@ def decode_toml(text: str, file: Path, kind: type[_Value]) -> _Value:
     try:
         return msgspec.convert(data, kind)
     except msgspec.ValidationError as error:
-        from tierchat.toml_places import explain
+        from tierchat.config.toml_lines import explain
 
         message, hint = explain(str(error), text, data, kind)
         raise ConfigError(f"{file}{message}", hint) from error

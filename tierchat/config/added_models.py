@@ -14,8 +14,8 @@ from typing import Any
 
 import msgspec
 
-from tierchat.catalogue import added_models, folder_of, load_catalogue
 from tierchat.client import Client
+from tierchat.config.catalogue import added_models, folder_of, load_catalogue
 from tierchat.downloads import Downloader
 from tierchat.errors import TierchatError, UsageError
 from tierchat.hub_names import HubFile

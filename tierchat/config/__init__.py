@@ -1,0 +1,1 @@
+"""What is written down: settings, the catalogue, models that were added."""
