@@ -16,7 +16,7 @@ import pexpect
 import pytest
 
 from tests.conftest import Home, wait_until
-from tierchat.log_reader import LogReader
+from tierchat.conversations.reader import LogReader
 
 PROMPT = r">\x08?\x1b\[|> "
 # pexpect does not answer when it is asked where the cursor is.

@@ -11,12 +11,12 @@ import pexpect
 import pytest
 
 from tests.conftest import Home
+from tests.conversations.test_store import CHAT, outcome, save, user
 from tests.test_chat import Talk
-from tests.test_log_store import CHAT, outcome, save, user
-from tierchat import log_store
+from tierchat.conversations import store as log_store
+from tierchat.conversations.reader import LogReader
+from tierchat.conversations.store import LogStore
 from tierchat.events import Done
-from tierchat.log_reader import LogReader
-from tierchat.log_store import LogStore
 from tierchat.types import Message, Prompt, TierOptions
 
 EVIL = "\x1b]0;evil\x07\x1b[31mred\x1b]52;c;ZXZpbA==\x07\x9b2J\u202egnp\r done"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Home
-from tierchat.log_reader import LogReader
+from tierchat.conversations.reader import LogReader
 from tierchat.terminal.code_blocks import fence_for, last_block
 
 

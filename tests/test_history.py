@@ -7,12 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Home
-from tests.test_log_store import CHAT, outcome, save, say
+from tests.conversations.test_store import CHAT, outcome, save, say
+from tierchat.conversations.changes import LogChange
+from tierchat.conversations.store import LogStore
 from tierchat.errors import UsageError
 from tierchat.evaluation.history import history_prompts
 from tierchat.evaluation.prompts import grade
-from tierchat.log_store import LogStore
-from tierchat.types import LogChange, Message
+from tierchat.types import Message
 
 
 def test_prompts_come_with_their_past_and_marks(tmp_path: Path) -> None:

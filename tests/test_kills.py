@@ -12,7 +12,7 @@ import time
 import pytest
 
 from tests.conftest import Home, wait_until
-from tierchat.log_reader import LogReader
+from tierchat.conversations.reader import LogReader
 
 NUM_KILLS = 120
 

@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-from tierchat import log_store
+from tierchat.conversations import store as log_store
+from tierchat.conversations.changes import LogChange
+from tierchat.conversations.reader import LogReader
+from tierchat.conversations.store import LogStore
 from tierchat.errors import EngineCrashed
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Notice
 from tierchat.ledger import Ledger
-from tierchat.log_reader import LogReader
-from tierchat.log_store import LogStore
 from tierchat.recorder import Recorder
-from tierchat.types import LogChange, Message, Prompt, SaveOptions, TierOptions, Usage
+from tierchat.types import Message, Prompt, SaveOptions, TierOptions, Usage
 
 CHAT = "c0ffee00"
 

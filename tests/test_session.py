@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.test_log_store import CHAT, save, say
-from tierchat.conversations import Past
+from tests.conversations.test_store import CHAT, save, say
+from tierchat.conversations.past import Past
+from tierchat.conversations.reader import LogReader
+from tierchat.conversations.store import LogStore
 from tierchat.errors import UsageError
 from tierchat.ledger import Ledger
-from tierchat.log_reader import LogReader
-from tierchat.log_store import LogStore
 from tierchat.repl import reports, slash
 from tierchat.repl.session import SUMMARISE, ChatSession, Turn
 from tierchat.types import DaemonStatus, Message, Outcome, Prompt, Usage, WorkerStatus

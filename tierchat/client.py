@@ -18,12 +18,13 @@ from typing import Any
 import msgspec
 
 from tierchat import __version__
+from tierchat.conversations.changes import LogChange
 from tierchat.errors import DaemonUnreachable, Overloaded, TierchatError, error_from_code
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
 from tierchat.openai_format import VERSION_HEADER, write_request
 from tierchat.paths import Paths
 from tierchat.peer import peer_of
-from tierchat.types import DaemonStatus, LogChange, ModelsChange, Outcome, Prompt, Residence
+from tierchat.types import DaemonStatus, ModelsChange, Outcome, Prompt, Residence
 
 _CONNECT_S = 5.0
 _POLL_S = 0.01

@@ -18,11 +18,12 @@ from typing import Protocol, TypeVar
 
 import msgspec
 
+from tierchat.conversations.changes import LogChange
+from tierchat.conversations.store import LogStore
+from tierchat.conversations.titles import find_title
 from tierchat.errors import LogRowGone, LogUnusable, TierchatError
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice, ThoughtDelta
-from tierchat.log_store import LogStore
-from tierchat.titles import find_title
-from tierchat.types import LogChange, Outcome, Prompt, SaveOptions
+from tierchat.types import Outcome, Prompt, SaveOptions
 
 _PART_S = 0.5
 _AGAIN_S = 0.2

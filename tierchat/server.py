@@ -25,6 +25,7 @@ from starlette.types import Receive, Scope, Send
 
 from tierchat import __version__
 from tierchat.admission import Admission
+from tierchat.conversations.changes import LogChange
 from tierchat.errors import EngineCrashed, InvalidRequest, Overloaded, TierchatError
 from tierchat.events import CascadeEvent, Done
 from tierchat.openai_format import (
@@ -37,7 +38,7 @@ from tierchat.openai_format import (
     read_body,
     read_request,
 )
-from tierchat.types import DaemonStatus, LogChange, ModelsChange, Prompt, Residence
+from tierchat.types import DaemonStatus, ModelsChange, Prompt, Residence
 
 _JSON = "application/json"
 

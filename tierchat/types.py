@@ -86,15 +86,6 @@ class SaveOptions(Frozen, frozen=True):
     template: Annotated[str, msgspec.Meta(max_length=256)] = ""
 
 
-class LogChange(Frozen, frozen=True):
-    """One change to the log; `id` is that of a conversation for remove and rename, else of an
-    exchange."""
-
-    what: Literal["remove", "rename", "hide", "good", "bad", "unmark"]
-    id: Annotated[str, msgspec.Meta(max_length=64)]
-    text: Annotated[str, msgspec.Meta(max_length=1000)] = ""
-
-
 class TierOptions(Frozen, frozen=True):
     """What a caller may ask of the cascade; travels as `x_tierchat` in an API request.
 

@@ -43,11 +43,11 @@ def add_to(app: typer.Typer) -> None:
 
 def ls(num: Num = 20, json: Json = False) -> None:
     """List conversations, newest first."""
-    from tierchat.log_shelf import LogShelf
+    from tierchat.conversations.listing import SavedConversations
     from tierchat.terminal.output import standard_output
 
     output = standard_output()
-    for line in LogShelf(our_paths()).overview(num, is_json=json):
+    for line in SavedConversations(our_paths()).overview(num, is_json=json):
         output.line(line)
 
 
@@ -59,11 +59,11 @@ def show(
     json: Json = False,
 ) -> None:
     """Show one conversation, the last one unless told."""
-    from tierchat.log_shelf import LogShelf
+    from tierchat.conversations.listing import SavedConversations
     from tierchat.terminal.output import standard_output
 
     output = standard_output()
-    for line in LogShelf(our_paths()).show(id, with_hidden=with_hidden, is_json=json):
+    for line in SavedConversations(our_paths()).show(id, with_hidden=with_hidden, is_json=json):
         output.line(line)
 
 
@@ -73,11 +73,11 @@ def search(
     json: Json = False,
 ) -> None:
     """Find exchanges by the words of prompt and answer, best first."""
-    from tierchat.log_shelf import LogShelf
+    from tierchat.conversations.listing import SavedConversations
     from tierchat.terminal.output import standard_output
 
     output = standard_output()
-    for line in LogShelf(our_paths()).search(" ".join(words), num, is_json=json):
+    for line in SavedConversations(our_paths()).search(" ".join(words), num, is_json=json):
         output.line(line)
 
 
@@ -86,10 +86,10 @@ def rename(
     title: Annotated[list[str], typer.Argument(metavar="TITLE...")],
 ) -> None:
     """Give a conversation another title."""
-    from tierchat.log_shelf import LogShelf
+    from tierchat import log_changes
     from tierchat.terminal.output import standard_output
 
-    standard_output().line(LogShelf(our_paths()).rename(id, " ".join(title)))
+    standard_output().line(log_changes.rename(our_paths(), id, " ".join(title)))
 
 
 def rm(
@@ -98,17 +98,17 @@ def rm(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove conversations for good."""
-    from tierchat.log_shelf import LogShelf
+    from tierchat import log_changes
     from tierchat.terminal.output import standard_output
 
-    shelf, output = LogShelf(our_paths()), standard_output()
-    found = shelf.choose(ids or [], is_every=every)
+    paths, output = our_paths(), standard_output()
+    found = log_changes.choose(paths, ids or [], is_every=every)
     names = ", ".join(f"{row.id} ({row.title})" for row in found[:5])
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
     if not yes and not typer.confirm(f"remove {names}{more}?", err=True):
         raise typer.Exit(1)
     for row in found:
-        shelf.remove(row.id)
+        log_changes.remove(paths, row.id)
     output.note(f"removed {len(found)}")
 
 
@@ -121,14 +121,14 @@ def export(
     json: Json = False,
 ) -> None:
     """Write a conversation as Markdown, or as JSON."""
-    from tierchat.log_shelf import LogShelf
+    from tierchat.conversations.listing import SavedConversations, write_export
     from tierchat.terminal.output import standard_output
 
-    text = LogShelf(our_paths()).export(id, is_json=json)
+    text = SavedConversations(our_paths()).export(id, is_json=json)
     if file is None:
         standard_output().answer(text)
     else:
-        LogShelf.write(file, text)
+        write_export(file, text)
         standard_output().note(f"wrote {file}")
 
 

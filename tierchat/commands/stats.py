@@ -30,9 +30,9 @@ def stats(
 
     import msgspec
 
-    from tierchat import stats as figures
+    from tierchat.conversations import stats as figures
+    from tierchat.conversations.reader import open_log
     from tierchat.errors import UsageError
-    from tierchat.log_reader import open_log
     from tierchat.terminal.output import standard_output, terminal_width
 
     known = get_args(figures.By)

@@ -53,10 +53,10 @@ def templates(begun: str) -> list[str]:
 
 def conversations(begun: str) -> Iterator[tuple[str, str]]:
     """Complete the id of a conversation, with its title beside."""
-    from tierchat.log_shelf import LogShelf
+    from tierchat.conversations.listing import SavedConversations
 
     with contextlib.suppress(TierchatError):
-        for row in LogShelf(find_paths(os.environ)).newest(50):
+        for row in SavedConversations(find_paths(os.environ)).newest(50):
             if row.id.startswith(begun):
                 yield row.id, row.title
 

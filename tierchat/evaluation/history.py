@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tierchat.conversations.reader import LogReader, messages_of, open_log
 from tierchat.errors import UsageError
 from tierchat.evaluation.prompts import GradedPrompt
-from tierchat.log_reader import LogReader, messages_of, open_log
 
 _MAX_CONVERSATIONS = 100_000
 

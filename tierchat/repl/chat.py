@@ -12,15 +12,16 @@ from typing import Protocol
 
 import msgspec
 
-from tierchat import conversations
 from tierchat.asking import Asking, View
 from tierchat.attachments import attach, read_text
 from tierchat.client import Client
 from tierchat.config.catalogue import Catalogue
+from tierchat.conversations import past as conversations
+from tierchat.conversations.changes import LogChange
+from tierchat.conversations.listing import SavedConversations, write_export
+from tierchat.conversations.reader import open_log
+from tierchat.conversations.store import title_of
 from tierchat.errors import ContextTooLong, DaemonUnreachable, TierchatError, UsageError
-from tierchat.log_reader import open_log
-from tierchat.log_shelf import LogShelf
-from tierchat.log_store import title_of
 from tierchat.paths import Paths
 from tierchat.prompt_text import readable
 from tierchat.repl import reports, settings, slash
@@ -30,7 +31,7 @@ from tierchat.terminal.editor import edit_file
 from tierchat.terminal.markdown_stream import Theme
 from tierchat.terminal.output import Output
 from tierchat.terminal.tier_line import explanation
-from tierchat.types import DaemonStatus, LogChange, Prompt, Sampling
+from tierchat.types import DaemonStatus, Prompt, Sampling
 
 _GO_ON = "Go on exactly where you stopped."
 
@@ -110,7 +111,7 @@ class Chat:
         words["/model"] = lambda: self._catalogue.cascades
         words["/think"] = lambda: settings.THINKING
         words["/set"] = lambda: [*Sampling.__struct_fields__, "quality"]
-        words["/load"] = lambda: [row.id for row in LogShelf(self._paths).newest(20)]
+        words["/load"] = lambda: [row.id for row in SavedConversations(self._paths).newest(20)]
         return words
 
     def status_line(self) -> str:
@@ -300,14 +301,14 @@ class Chat:
         self._say("a new conversation")
 
     def _list(self, _rest: str) -> None:
-        self._say(*LogShelf(self._paths).overview(20, is_json=False))
+        self._say(*SavedConversations(self._paths).overview(20, is_json=False))
 
     def _load(self, rest: str) -> None:
         past = conversations.find(self._paths, False, rest)
         if past.cascade in self._catalogue.cascades and past.cascade != self.session.cascade:
             settings.cascade(self.session, self._catalogue, past.cascade)
         self.session.go_on_with(past)
-        lines = LogShelf(self._paths).show(past.id, with_hidden=False, is_json=False)
+        lines = SavedConversations(self._paths).show(past.id, with_hidden=False, is_json=False)
         self._say(*lines)
 
     def _save(self, rest: str) -> None:
@@ -321,9 +322,9 @@ class Chat:
         if not self.session.is_saved:
             raise UsageError("this chat is not saved", "begin another without --no-log")
         self._last()
-        shelf = LogShelf(self._paths)
-        text = shelf.export(self.session.conversation, is_json=rest.endswith(".json"))
-        shelf.write(Path(rest), text)
+        saved = SavedConversations(self._paths)
+        text = saved.export(self.session.conversation, is_json=rest.endswith(".json"))
+        write_export(Path(rest), text)
         self._say(f"wrote {rest}")
 
 

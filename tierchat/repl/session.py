@@ -9,8 +9,8 @@ from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from tierchat.conversations import Past, new_id
-from tierchat.log_reader import summary_messages
+from tierchat.conversations.past import Past, new_id
+from tierchat.conversations.reader import summary_messages
 from tierchat.types import Message, Outcome, Prompt, Sampling, SaveOptions, TierOptions
 
 SUMMARISE = (

@@ -14,11 +14,11 @@ from pathlib import Path
 
 import msgspec
 
-from tierchat import conversations
 from tierchat.client import Client
 from tierchat.config.catalogue import Catalogue, load_catalogue
 from tierchat.config.settings import Settings, load_settings
-from tierchat.conversations import Past
+from tierchat.conversations import past as conversations
+from tierchat.conversations.past import Past
 from tierchat.errors import TierchatError, UsageError
 from tierchat.paths import Paths, find_paths, make_private
 from tierchat.repl.chat import Chat

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tierchat.log_rows import ExchangeRow
-from tierchat.terminal.units import seconds
+from tierchat.terminal.units import percent, seconds
 from tierchat.types import Outcome, Visit
 
 BAR, ARROW, DOT, ABOUT = "│", "→", "·", "≈"
@@ -19,18 +18,6 @@ def tier_line(outcome: Outcome) -> str:
         parts.append(_escalation(outcome))
     saved = _saved(outcome)
     return f" {BAR} ".join([*parts, saved] if saved else parts)
-
-
-def ledger_line(exchange: ExchangeRow) -> str:
-    """Say of a saved exchange who answered it and what was saved."""
-    if exchange.tier is None:
-        return ""
-    tokens = f"{exchange.generated_tokens} token{'s' * (exchange.generated_tokens != 1)}"
-    parts = [exchange.tier, exchange.model or "", tokens, seconds(exchange.seconds)]
-    if exchange.top_compute and exchange.tier != exchange.top_tier:
-        saved = 1 - exchange.compute / exchange.top_compute
-        parts.append(f"{ABOUT} {_percent(saved)} less compute than {exchange.top_tier}")
-    return f" {DOT} ".join(parts)
 
 
 def hop_line(visit: Visit, target: str) -> str:
@@ -82,7 +69,7 @@ def _escalation(outcome: Outcome) -> str:
     prompt = outcome.escalation_tokens - generated
     cost = f"{way} cost {prompt} prompt + {generated} generated tokens, "
     cost += seconds(outcome.escalation_seconds)
-    return f"{cost} ({_percent(outcome.escalation_compute)})" if outcome.tier else cost
+    return f"{cost} ({percent(outcome.escalation_compute)})" if outcome.tier else cost
 
 
 def _saved(outcome: Outcome) -> str:
@@ -93,14 +80,7 @@ def _saved(outcome: Outcome) -> str:
     if outcome.tier == outcome.top_tier and abs(less) < _SAME_SHARE:
         return f"the top tier {DOT} nothing saved"
     direction = "less" if less >= 0 else "more"
-    return f"{about}{_percent(abs(less))} {direction} compute than {outcome.top_tier}"
-
-
-def _percent(share: float) -> str:
-    percent = 100 * share
-    if percent >= 99.5 or percent == 0:
-        return f"{percent:.1f} %" if percent < 100 and percent else f"{percent:.0f} %"
-    return f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"
+    return f"{about}{percent(abs(less))} {direction} compute than {outcome.top_tier}"
 
 
 def _probability(visit: Visit) -> str:

@@ -31,3 +31,10 @@ def seconds(value: float) -> str:
     if value < 0.1:
         return f"{value:.2f} s"
     return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
+
+
+def percent(share: float) -> str:
+    percent = 100 * share
+    if percent >= 99.5 or percent == 0:
+        return f"{percent:.1f} %" if percent < 100 and percent else f"{percent:.0f} %"
+    return f"{percent:.1f} %" if percent < 10 else f"{percent:.0f} %"

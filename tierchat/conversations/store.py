@@ -15,9 +15,10 @@ from typing import Any
 
 import msgspec
 
-from tierchat import migrations
+from tierchat.conversations import migrations
+from tierchat.conversations.changes import LogChange
 from tierchat.errors import LogRowGone, LogUnusable
-from tierchat.types import LogChange, Message, Outcome, SaveOptions
+from tierchat.types import Message, Outcome, SaveOptions
 
 LOCK_WAIT_S = 5.0
 _MAX_CHECKED_BYTES = 256 << 20

@@ -9,8 +9,8 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from tierchat.conversations.rows import ExchangeRow
 from tierchat.errors import UsageError
-from tierchat.log_rows import ExchangeRow
 from tierchat.paths import Paths
 from tierchat.types import Message, SaveOptions
 
@@ -31,7 +31,7 @@ class Past:
         """Give all of it as a model is sent it."""
         if not self.exchanges:
             return ()
-        from tierchat.log_reader import messages_of
+        from tierchat.conversations.reader import messages_of
 
         return tuple(messages_of(self.exchanges))
 
@@ -55,7 +55,7 @@ def find(paths: Paths, is_last: bool, wanted: str | None) -> Past:
     """Load the conversation to go on with; raises UsageError when there is no such one."""
     if not is_last and not wanted:
         return Past()
-    from tierchat.log_reader import open_log
+    from tierchat.conversations.reader import open_log
 
     with open_log(paths.log_file) as log:
         found = None if log is None else log.find(wanted) if wanted else log.last()

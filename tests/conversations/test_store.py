@@ -8,12 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from tierchat import log_store, migrations
+from tierchat.conversations import migrations
+from tierchat.conversations import store as log_store
+from tierchat.conversations.changes import LogChange
+from tierchat.conversations.reader import LogReader, messages_of, open_log
+from tierchat.conversations.store import LogStore, title_of
 from tierchat.errors import LogUnusable, UsageError
 from tierchat.ledger import Ledger
-from tierchat.log_reader import LogReader, messages_of, open_log
-from tierchat.log_store import LogStore, title_of
-from tierchat.types import FinishReason, LogChange, Message, Outcome, SaveOptions, Usage, Verdict
+from tierchat.types import FinishReason, Message, Outcome, SaveOptions, Usage, Verdict
 
 CHAT = "c0ffee00"
 

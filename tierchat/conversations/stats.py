@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Literal
 
-from tierchat.log_rows import HopsRow
+from tierchat.conversations.rows import HopsRow
 from tierchat.terminal.units import seconds
 from tierchat.types import Frozen
 

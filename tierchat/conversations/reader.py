@@ -14,9 +14,9 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tierchat import migrations
+from tierchat.conversations import migrations
+from tierchat.conversations.rows import ConversationRow, ExchangeRow, HopsRow
 from tierchat.errors import LogUnusable, UsageError
-from tierchat.log_rows import ConversationRow, ExchangeRow, HopsRow
 from tierchat.types import Message, Visit
 
 _MIN_PREFIX = 3

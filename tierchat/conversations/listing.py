@@ -1,6 +1,6 @@
-"""Saved conversations as lines of text, and the changes people make to them.
+"""Saved conversations as lines, Markdown and JSON.
 
-Does not know typer or streams.
+Does not know typer or streams, and changes no conversation.
 """
 
 from __future__ import annotations
@@ -13,16 +13,14 @@ from pathlib import Path
 
 import msgspec
 
-from tierchat.client import Client
+from tierchat.conversations.reader import LogReader, open_log
+from tierchat.conversations.rows import ConversationRow, ExchangeRow
 from tierchat.errors import UsageError
-from tierchat.log_reader import LogReader, open_log
-from tierchat.log_rows import ConversationRow, ExchangeRow
 from tierchat.paths import Paths
 from tierchat.terminal.table import table
-from tierchat.terminal.tier_line import ledger_line
-from tierchat.types import LogChange
+from tierchat.terminal.tier_line import ABOUT, DOT
+from tierchat.terminal.units import percent, seconds
 
-_MANY = 1_000_000
 _STATES = {
     "interrupted": "interrupted; the answer is incomplete",
     "lost": "the daemon ended in the middle; the answer is incomplete",
@@ -32,8 +30,8 @@ _STATES = {
 }
 
 
-class LogShelf:
-    """The saved conversations of one user."""
+class SavedConversations:
+    """The saved conversations of one user, as text."""
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
@@ -86,28 +84,6 @@ class LogShelf:
         row, exchanges = self.load(part)
         return as_json(row, exchanges) if is_json else as_markdown(row, exchanges)
 
-    def rename(self, part: str, title: str) -> str:
-        """Change a title; returns what to say."""
-        row, _ = self.load(part)
-        Client(self._paths).change_log(LogChange(what="rename", id=row.id, text=title))
-        return f"{row.id} is now: {self.load(row.id)[0].title}"
-
-    def choose(self, parts: list[str], *, is_every: bool) -> list[ConversationRow]:
-        """Find what is to be removed; raises UsageError when it is nothing."""
-        if not parts and not is_every:
-            raise UsageError("name the conversations to remove", "`tierchat logs ls`, or --all")
-        with open_log(self._paths.log_file) as log:
-            ids = [log.find(part) for part in parts] if log else []
-            wanted = None if is_every else ids
-            found = log.conversations(_MANY, ids=wanted, with_undone=True) if log else []
-        if not found:
-            raise UsageError("nothing is saved yet")
-        return found
-
-    def remove(self, id: str) -> None:
-        """Remove a conversation for good."""
-        Client(self._paths).change_log(LogChange(what="remove", id=id))
-
     def load(
         self, part: str | None, *, with_hidden: bool = False
     ) -> tuple[ConversationRow, list[ExchangeRow]]:
@@ -126,16 +102,6 @@ class LogShelf:
                 raise UsageError("nothing is saved yet", "`tierchat ask` saves what it is asked")
             yield log
 
-    @staticmethod
-    def write(file: Path, text: str) -> None:
-        """Write an export to a file; raises UsageError when that cannot be."""
-        try:
-            Path(os.path.expanduser(file)).write_text(text, "utf-8")
-        except OSError as error:
-            raise UsageError(f"cannot write {file}: {error.strerror}") from error
-        except ValueError as error:
-            raise UsageError(f"cannot write {str(file)!r}: {error}") from error
-
 
 def as_markdown(row: ConversationRow, exchanges: list[ExchangeRow]) -> str:
     """Write a conversation for people to read."""
@@ -153,6 +119,16 @@ def as_json(row: ConversationRow, exchanges: list[ExchangeRow]) -> str:
     return msgspec.json.format(msgspec.json.encode(whole), indent=2).decode() + "\n"
 
 
+def write_export(file: Path, text: str) -> None:
+    """Write an export to a file; raises UsageError when that cannot be."""
+    try:
+        Path(os.path.expanduser(file)).write_text(text, "utf-8")
+    except OSError as error:
+        raise UsageError(f"cannot write {file}: {error.strerror}") from error
+    except ValueError as error:
+        raise UsageError(f"cannot write {str(file)!r}: {error}") from error
+
+
 def local_time(utc: str) -> str:
     """Show a saved time as the clock on the wall shows it."""
     return datetime.datetime.fromisoformat(utc).astimezone().strftime("%Y-%m-%d %H:%M")
@@ -167,3 +143,15 @@ def _describe(exchange: ExchangeRow) -> str:
     if exchange.mark:
         parts.append("marked good" if exchange.mark > 0 else "marked bad")
     return " · ".join(parts).replace("\n", " ")
+
+
+def ledger_line(exchange: ExchangeRow) -> str:
+    """Say of a saved exchange who answered it and what was saved."""
+    if exchange.tier is None:
+        return ""
+    tokens = f"{exchange.generated_tokens} token{'s' * (exchange.generated_tokens != 1)}"
+    parts = [exchange.tier, exchange.model or "", tokens, seconds(exchange.seconds)]
+    if exchange.top_compute and exchange.tier != exchange.top_tier:
+        saved = 1 - exchange.compute / exchange.top_compute
+        parts.append(f"{ABOUT} {percent(saved)} less compute than {exchange.top_tier}")
+    return f" {DOT} ".join(parts)

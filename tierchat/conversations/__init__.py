@@ -1,0 +1,1 @@
+"""Saved exchanges: one writer, many readers."""
