@@ -22,8 +22,8 @@ from pathlib import Path
 import tierchat
 from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import ModelCorrupt, TierchatError
-from tierchat.gguf_header import read_header
-from tierchat.model_files import VerifiedFiles
+from tierchat.models.gguf.header import read_header
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.pool import Pool
 from tierchat.protocol import Failed, Generate
 from tierchat.types import Message, Sampling

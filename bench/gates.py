@@ -30,7 +30,7 @@ from tierchat.evaluation.matrix import Matrix
 from tierchat.evaluation.prompts import grade, read_prompts
 from tierchat.events import Done
 from tierchat.gate_book import GateBook
-from tierchat.model_files import VerifiedFiles
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.outcome_store import open_store
 from tierchat.paths import find_paths, make_private
 from tierchat.pool import Pool

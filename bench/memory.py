@@ -19,18 +19,17 @@ sys.path.insert(0, str(Path(__file__).parent))
 import random_gguf
 
 from tierchat.config.catalogue import load_catalogue
-from tierchat.gguf_header import read_header
-from tierchat.hardware import has_gpu_library, list_devices
-from tierchat.memory_model import (
+from tierchat.models.gguf.header import read_header
+from tierchat.models.placement.footprint import (
     Setting,
     gpu_footprint,
     ram_footprint,
     shape_of_header,
     shape_of_spec,
 )
+from tierchat.models.placement.hardware import has_gpu_library, list_devices, resident_bytes
+from tierchat.models.placement.planner import Wanted, plan, room_of
 from tierchat.paths import find_paths
-from tierchat.planner import Wanted, plan, room_of
-from tierchat.pool import resident_bytes
 from tierchat.protocol import GateOrder, Generate, LoadModel
 from tierchat.types import KvType, Message, Sampling
 from tierchat.worker import Worker

@@ -31,12 +31,12 @@ from memory import file_of, free_gpu_bytes
 from tierchat.cascade import Cascade
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec, load_catalogue
 from tierchat.events import AnswerDelta
-from tierchat.hardware import has_gpu_library, look
-from tierchat.model_files import VerifiedFiles
+from tierchat.models.placement.hardware import has_gpu_library, look, resident_bytes
+from tierchat.models.placement.plans import Plans
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
-from tierchat.pool import Pool, resident_bytes
+from tierchat.pool import Pool
 from tierchat.protocol import Finished, Generate
-from tierchat.residency import Plans
 from tierchat.types import Message, Prompt, Sampling, TierOptions
 from tierchat.worker_start import MachineMemory, Starter
 

@@ -33,8 +33,8 @@ ROOMS = {
     "pocket": {"learning", "workers"},
 }
 SINGLE_IMPORTER = {
-    "httpx": "tierchat.hub",
-    "huggingface_hub": "tierchat.hub",
+    "httpx": "tierchat.models.hub.hub",
+    "huggingface_hub": "tierchat.models.hub.hub",
     "jinja2": "tierchat.engine.template",
     "jsonschema": "tierchat.answer_schema",
     "llama_cpp": "tierchat.engine.llama",

@@ -10,7 +10,7 @@ import pytest
 from tierchat.config.catalogue import CascadeSpec, TierSpec
 from tierchat.gate_book import GateBook
 from tierchat.held_model import COMMAND, HeldModel, with_command
-from tierchat.model_files import VerifiedFiles
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.protocol import Finished, GateOrder, Generate, LoadModel, RequestEvent
 from tierchat.types import Message, Sampling
 

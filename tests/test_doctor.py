@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Home
-from tierchat import doctor, hardware
+from tierchat import doctor
 from tierchat.doctor import Finding, examine
+from tierchat.models.placement import hardware
 
 
 def llama_findings(home: Home) -> list[Finding]:

@@ -29,7 +29,7 @@ from tierchat.gate_files import (
     numbers_file,
     read_head,
 )
-from tierchat.model_files import VerifiedFiles
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
 from tierchat.training.fit import Fit, fit_gates
 

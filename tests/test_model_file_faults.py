@@ -13,8 +13,8 @@ import pytest
 
 from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import ModelCorrupt
-from tierchat.file_stamp import FileStamp
-from tierchat.model_files import VerifiedFiles, hash_file
+from tierchat.models.file_stamp import FileStamp
+from tierchat.models.verified_files import VerifiedFiles, hash_file
 from tierchat.pool import Pool
 from tierchat.protocol import Delta, Generate, LoadModel
 from tierchat.types import Message

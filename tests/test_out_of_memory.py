@@ -15,12 +15,12 @@ from tierchat.cascade import Cascade
 from tierchat.config.catalogue import Catalogue, load_catalogue
 from tierchat.errors import DoesNotFit, says_out_of_memory
 from tierchat.events import CascadeEvent, Done, Notice
-from tierchat.hardware import Machine
-from tierchat.model_files import VerifiedFiles
+from tierchat.models.placement.hardware import Machine
+from tierchat.models.placement.plans import Plans
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
 from tierchat.pool import Pool
 from tierchat.protocol import Delta, Generate, LoadModel
-from tierchat.residency import Plans
 from tierchat.types import KvType, Message, Outcome, Prompt, TierOptions, WorkerStatus
 from tierchat.worker import Worker, WorkerDied
 from tierchat.worker_start import MachineMemory, Starter

@@ -14,7 +14,7 @@ import pytest
 
 from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import EngineCrashed, ModelCorrupt, TierchatError
-from tierchat.model_files import VerifiedFiles, hash_file
+from tierchat.models.verified_files import VerifiedFiles, hash_file
 from tierchat.pool import Pool
 from tierchat.protocol import Delta, Generate, LoadModel
 from tierchat.types import Message, WorkerStatus

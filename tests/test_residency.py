@@ -13,20 +13,20 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tierchat import hardware
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
 from tierchat.config.settings import load_settings
 from tierchat.errors import DoesNotFit, ModelMissing, TierchatError
-from tierchat.gguf_header import read_header
-from tierchat.hardware import Machine
 from tierchat.live_cascade import LiveCascade
-from tierchat.memory_model import Footprint, Setting, shape_of_header
-from tierchat.model_files import VerifiedFiles
+from tierchat.models.gguf.header import read_header
+from tierchat.models.placement import hardware
+from tierchat.models.placement.footprint import Footprint, Setting, shape_of_header
+from tierchat.models.placement.hardware import Machine
+from tierchat.models.placement.planner import ModelPlan, Room
+from tierchat.models.placement.plans import Loaded, Plans, room_of_machine, victims
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
-from tierchat.planner import ModelPlan, Room
 from tierchat.pool import Pool
 from tierchat.protocol import Delta, Generate, LoadModel
-from tierchat.residency import Loaded, Plans, room_of_machine, victims
 from tierchat.types import DeviceInfo, Message, WorkerStatus
 from tierchat.worker import Worker, WorkerDied
 from tierchat.worker_start import Launch, MachineMemory, Starter

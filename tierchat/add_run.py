@@ -12,12 +12,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tierchat.config.added_models import add_model, hub_model, refuse_taken, tell_daemon
-from tierchat.downloads import Downloader
+from tierchat.config.added_models import add_model, refuse_taken, tell_daemon
 from tierchat.errors import ModelCorrupt, TemplateError, UsageError, error_from_code
-from tierchat.gguf_header import read_header
-from tierchat.model_files import VerifiedFiles
 from tierchat.model_text import header_lines
+from tierchat.models.gguf.header import read_header
+from tierchat.models.hub.downloads import Downloader
+from tierchat.models.hub.reference import hub_model
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
 from tierchat.protocol import Failed, Finished, Generate, LoadModel
 from tierchat.terminal.confirm import confirm

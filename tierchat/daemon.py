@@ -26,8 +26,8 @@ from tierchat.errors import EngineCrashed, TierchatError, UnsafePath
 from tierchat.events import CascadeEvent
 from tierchat.http_listener import Http
 from tierchat.live_cascade import LiveCascade
+from tierchat.models.placement.hardware import resident_bytes
 from tierchat.paths import Paths, find_paths, make_private
-from tierchat.pool import resident_bytes
 from tierchat.recorder import Recorder
 from tierchat.server import Limits, Service
 from tierchat.types import DaemonStatus, Prompt, Residence, WorkerStatus

@@ -18,9 +18,9 @@ from tierchat.config.catalogue import Catalogue, load_catalogue
 from tierchat.config.settings import load_settings, setting_sources
 from tierchat.errors import TierchatError
 from tierchat.events import Done
-from tierchat.gpu_drivers import gpu_drivers, install_line
-from tierchat.hardware import list_devices, num_cores, ram
-from tierchat.model_files import VerifiedFiles
+from tierchat.models.placement.gpu_drivers import gpu_drivers, install_line
+from tierchat.models.placement.hardware import list_devices, num_cores, ram
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
 from tierchat.terminal.units import memory_text
 from tierchat.types import DeviceInfo, Message, Prompt

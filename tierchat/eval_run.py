@@ -28,7 +28,7 @@ from tierchat.evaluation.prompts import GradedPrompt, grade
 from tierchat.evaluation.report import EvalReport
 from tierchat.events import AnswerDelta, Done, ThoughtDelta
 from tierchat.gate_book import FoundGate, GateBook
-from tierchat.model_files import VerifiedFiles
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.outcome_store import open_store
 from tierchat.paths import Paths, make_private
 from tierchat.pool import Pool

@@ -16,7 +16,7 @@ from tierchat.config.catalogue import load_catalogue
 from tierchat.errors import UsageError
 from tierchat.gate_book import GateBook
 from tierchat.gate_files import GateFileBad, GateHead, numbers_file, read_head
-from tierchat.model_files import VerifiedFiles
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
 
 

@@ -10,16 +10,17 @@ import contextlib
 import os
 import time
 
-from tierchat import hardware
 from tierchat.cascade import Cascade
 from tierchat.config.catalogue import Catalogue, load_catalogue
 from tierchat.config.settings import Settings, load_settings, parse_keepalive
 from tierchat.errors import TierchatError, UsageError
 from tierchat.gate_book import GateBook
-from tierchat.model_files import VerifiedFiles
+from tierchat.models.placement import hardware
+from tierchat.models.placement.hardware import resident_bytes
+from tierchat.models.placement.plans import Plans
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths
-from tierchat.pool import Pool, resident_bytes
-from tierchat.residency import Plans
+from tierchat.pool import Pool
 from tierchat.types import Residence
 from tierchat.worker_start import MachineMemory, Starter
 

@@ -17,10 +17,10 @@ from tierchat.client import Client
 from tierchat.config.added_models import forget_model
 from tierchat.config.catalogue import ModelSpec, load_catalogue
 from tierchat.errors import ModelMissing, TierchatError, UsageError
-from tierchat.gguf_header import GgufHeader, read_header
-from tierchat.model_files import hash_file
 from tierchat.model_text import file_state, header_lines, spec_lines, token_tables, users
-from tierchat.part_file import part_path, wrong_path
+from tierchat.models.gguf.header import GgufHeader, read_header
+from tierchat.models.hub.part_file import part_path, wrong_path
+from tierchat.models.verified_files import hash_file
 from tierchat.paths import Paths
 from tierchat.terminal.table import table
 from tierchat.terminal.units import size_text

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tierchat.config.catalogue import Catalogue, ModelSpec
-from tierchat.gguf_header import GgufHeader
-from tierchat.memory_model import shape_of_header
+from tierchat.models.gguf.header import GgufHeader
+from tierchat.models.placement.footprint import shape_of_header
 from tierchat.terminal.harmless import harmless
 from tierchat.terminal.units import memory_text, size_text
 

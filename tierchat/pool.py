@@ -14,15 +14,14 @@ from pathlib import Path
 
 from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import DoesNotFit, EngineCrashed, ModelMissing
-from tierchat.file_stamp import FileStamp
-from tierchat.planner import ModelPlan, smaller
+from tierchat.models.file_stamp import FileStamp
+from tierchat.models.placement.hardware import resident_bytes
+from tierchat.models.placement.planner import ModelPlan, smaller
+from tierchat.models.placement.plans import Loaded, Plans, victims
 from tierchat.protocol import Generate, RequestEvent
-from tierchat.residency import Loaded, Plans, victims
 from tierchat.types import ModelInfo, WorkerState, WorkerStatus
 from tierchat.worker import Worker, WorkerDied
 from tierchat.worker_start import Crashes, Starter, refuse_quarantined
-
-_PAGE_BYTES = 4096
 
 
 @dataclass
@@ -373,11 +372,3 @@ class Pool:
             planned_gpu_bytes=sum(plan.gpu_bytes) if plan else None,
             reason=reason,
         )
-
-
-def resident_bytes(pid: int) -> int | None:
-    """Return the resident memory of a process, or None where /proc does not tell."""
-    try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
-    except (OSError, IndexError, ValueError):
-        return None

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, is_whole
-from tierchat.errors import UsageError
-from tierchat.hardware import Machine
-from tierchat.hub_names import HubFile
-from tierchat.part_file import missing_bytes
+from tierchat.models.hub.names import hub_file
+from tierchat.models.hub.part_file import missing_bytes
+from tierchat.models.placement.hardware import Machine
+from tierchat.models.placement.planner import ModelPlan, Plan
+from tierchat.models.placement.plans import Plans, room_of_machine
+from tierchat.models.placement.speed import speed_class
 from tierchat.paths import Paths
-from tierchat.planner import ModelPlan, Plan
-from tierchat.residency import Plans, room_of_machine
 from tierchat.terminal.table import table
 from tierchat.terminal.units import memory_text, size_text
 
@@ -24,19 +24,6 @@ from tierchat.terminal.units import memory_text, size_text
 _FAMILY = ("80gb", "48gb", "24gb", "16gb", "8gb", "cpu")
 _LEAST_CONTEXT = 8192
 _COLUMNS = ("TIER", "MODEL", "DISK", "MEMORY", "CONTEXT", "CACHE", "SPEED", "WHERE")
-# Bytes a second that weights are read with, by words in a device's name; guesses mark themselves.
-_BANDWIDTHS = (
-    (("h200", "b200"), 4.5e12),
-    (("h100", "mi300"), 3.0e12),
-    (("a100",), 1.7e12),
-    (("5090",), 1.7e12),
-    (("4090", "3090", "7900"), 0.95e12),
-    (("a6000", "4080", "a5000"), 0.7e12),
-    (("apple",), 0.2e12),
-)
-_USUAL_GPU, _USUAL_RAM = 0.4e12, 30e9
-_EFFICIENCY = 0.6
-_CLASSES = ((100, "instant"), (30, "fast"), (10, "reading pace"), (0, "slow"))
 
 
 @dataclass(frozen=True)
@@ -139,37 +126,6 @@ def propose(catalogue: Catalogue, machine: Machine) -> str:
     return family[-1]
 
 
-def hub_file(spec: ModelSpec, paths: Paths) -> HubFile:
-    """Say which file of the hub a model of the catalogue is; raises UsageError for odd names."""
-    target = Path(spec.file)
-    if not target.is_relative_to(paths.models_dir):
-        raise UsageError(
-            f"refusing the file name {spec.file!r}: it must be a path inside the repo",
-            "correct `file` in your models.toml",
-        )
-    folder = paths.models_dir / target.relative_to(paths.models_dir).parts[0]
-    return HubFile(
-        repo=spec.repo,
-        revision=spec.revision or "main",
-        file=str(target.relative_to(folder)),
-        target=target,
-        size_bytes=spec.bytes or None,
-        sha256=spec.sha256,
-    )
-
-
-def speed_class(spec: ModelSpec, plan: ModelPlan, machine: Machine) -> str:
-    """Guess how fast answers are written, from the bytes read for a token; a word for a range."""
-    weights = plan.gpu.weights + plan.ram.weights
-    share = spec.active_parameters / spec.parameters if spec.active_parameters else 1.0
-    on_gpu = plan.gpu.weights * share / _bandwidth(machine)
-    layers_in_ram = max(0, weights - plan.gpu.weights) if plan.setting.gpu_layers else weights
-    is_whole = plan.gpu.weights and plan.gpu.weights >= 0.9 * weights
-    in_ram = 0.0 if is_whole else layers_in_ram * share / _USUAL_RAM
-    per_second = _EFFICIENCY / max(on_gpu + in_ram, 1e-9)
-    return "≈ " + next(word for least, word in _CLASSES if per_second >= least)
-
-
 def where(plan: ModelPlan) -> str:
     """Say where a model would live."""
     if not sum(plan.gpu_bytes):
@@ -198,14 +154,6 @@ def _is_roomy(plan: Plan, machine: Machine) -> bool:
 def _size_bytes(spec: ModelSpec) -> int:
     path = Path(spec.file)
     return spec.bytes or (path.stat().st_size if path.is_file() else 0)
-
-
-def _bandwidth(machine: Machine) -> float:
-    names = " ".join(gpu.description.casefold() for gpu in machine.gpus)
-    for words, rate in _BANDWIDTHS:
-        if any(word in names for word in words):
-            return rate
-    return _USUAL_GPU
 
 
 def plan_facts(plan: PullPlan) -> dict[str, object]:

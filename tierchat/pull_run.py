@@ -15,17 +15,18 @@ from pathlib import Path
 import msgspec
 
 from tierchat.atomic_file import write_quietly
-from tierchat.config.added_models import add_model, hub_model, refuse_taken, tell_daemon
+from tierchat.config.added_models import add_model, refuse_taken, tell_daemon
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, is_whole, load_catalogue
 from tierchat.config.settings import load_settings
-from tierchat.downloads import Downloader, Fetched
 from tierchat.errors import DoesNotFit, ModelMissing, UsageError
-from tierchat.hardware import look
-from tierchat.hub_names import HubFile
-from tierchat.model_files import VerifiedFiles
-from tierchat.part_file import existing, missing_bytes
+from tierchat.models.hub.downloads import Downloader, Fetched
+from tierchat.models.hub.names import HubFile, hub_file
+from tierchat.models.hub.part_file import existing, missing_bytes
+from tierchat.models.hub.reference import hub_model
+from tierchat.models.placement.hardware import look
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
-from tierchat.pull_plan import PullPlan, hub_file, plan_facts, plan_pull, propose, room_text
+from tierchat.pull_plan import PullPlan, plan_facts, plan_pull, propose, room_text
 from tierchat.terminal.confirm import confirm
 from tierchat.terminal.output import Output
 from tierchat.terminal.progress import Bars

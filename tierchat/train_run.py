@@ -20,7 +20,7 @@ from tierchat.evaluation.history import history_prompts
 from tierchat.evaluation.prompts import GradedPrompt, read_prompts
 from tierchat.gate_book import GateBook
 from tierchat.gate_files import GateHead
-from tierchat.model_files import VerifiedFiles
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.outcome_store import OutcomeStore, open_store
 from tierchat.paths import Paths, make_private
 from tierchat.terminal.output import Output

@@ -18,7 +18,7 @@ from typing import TypeVar
 import msgspec
 
 from tierchat.errors import EngineCrashed, TierchatError, error_from_code, says_out_of_memory
-from tierchat.hardware import num_oom_kills
+from tierchat.models.placement.hardware import num_oom_kills
 from tierchat.protocol import (
     Cancel,
     Delta,

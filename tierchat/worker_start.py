@@ -19,10 +19,10 @@ import msgspec
 from tierchat.atomic_file import write_quietly
 from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import DoesNotFit, EngineCrashed, ModelCorrupt, ModelMissing
-from tierchat.file_stamp import FileStamp
-from tierchat.gguf_header import CheckedHeaders
-from tierchat.model_files import VerifiedFiles
-from tierchat.planner import ModelPlan, smaller
+from tierchat.models.file_stamp import FileStamp
+from tierchat.models.gguf.header import CheckedHeaders
+from tierchat.models.placement.planner import ModelPlan, smaller
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.protocol import LoadModel
 from tierchat.worker import Worker, WorkerDied
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tierchat.config.catalogue import ModelSpec
-from tierchat.gguf_header import read_header
-from tierchat.hardware import has_gpu_library, list_devices
-from tierchat.memory_model import Setting, gpu_footprint, shape_of_header
+from tierchat.models.gguf.header import read_header
+from tierchat.models.placement.footprint import Setting, gpu_footprint, shape_of_header
+from tierchat.models.placement.hardware import has_gpu_library, list_devices
 from tierchat.protocol import Finished, Generate, LoadModel
 from tierchat.types import Message, Sampling
 from tierchat.worker import Worker

@@ -21,7 +21,7 @@ from tierchat.evaluation.collect import Work, collect
 from tierchat.evaluation.matrix import Matrix
 from tierchat.evaluation.prompts import GradedPrompt
 from tierchat.gate_files import GateHead, GateReport, GateTier, Tradeoff
-from tierchat.model_files import VerifiedFiles
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.outcome_store import OutcomeStore
 from tierchat.paths import Paths
 from tierchat.pool import Pool

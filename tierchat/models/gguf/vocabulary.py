@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from tierchat.errors import ModelCorrupt
-from tierchat.gguf_reader import FETCH_AGAIN, TEXT, Number, RawArray
+from tierchat.models.gguf.reader import FETCH_AGAIN, TEXT, Number, RawArray
 
 _PREFIX = "tokenizer.ggml."
 # Four times the largest vocabulary there is.

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from tierchat.errors import ModelCorrupt
-from tierchat.gguf_reader import FETCH_AGAIN, HeaderReader
-from tierchat.gguf_types import TENSOR_TYPES, TensorType
+from tierchat.models.gguf.number_formats import TENSOR_TYPES, TensorType
+from tierchat.models.gguf.reader import FETCH_AGAIN, HeaderReader
 
 DEFAULT_ALIGNMENT = 32
 _MAX_TENSORS = 65_536

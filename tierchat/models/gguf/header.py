@@ -15,9 +15,10 @@ from types import MappingProxyType
 from typing import BinaryIO
 
 from tierchat.errors import ModelCorrupt, ModelMissing
-from tierchat.file_stamp import FileStamp
-from tierchat.gguf_hyperparameters import Hyperparameters
-from tierchat.gguf_reader import (
+from tierchat.models.file_stamp import FileStamp
+from tierchat.models.gguf.hyperparameters import Hyperparameters
+from tierchat.models.gguf.number_formats import file_type_name
+from tierchat.models.gguf.reader import (
     FETCH_AGAIN,
     MAX_KEY_BYTES,
     HeaderReader,
@@ -26,15 +27,14 @@ from tierchat.gguf_reader import (
     Value,
     kept,
 )
-from tierchat.gguf_tensors import (
+from tierchat.models.gguf.tensors import (
     Tensor,
     check_alignment,
     check_layout,
     read_tensors,
     tensor_count,
 )
-from tierchat.gguf_types import file_type_name
-from tierchat.gguf_vocabulary import check_vocabulary
+from tierchat.models.gguf.vocabulary import check_vocabulary
 
 _MAGIC = b"GGUF"
 _VERSIONS = (2, 3)

@@ -13,8 +13,8 @@ import pytest
 
 from tierchat.config.catalogue import ModelSpec
 from tierchat.engine.limits import num_cells, num_outputs
-from tierchat.gguf_header import read_header
-from tierchat.memory_model import (
+from tierchat.models.gguf.header import read_header
+from tierchat.models.placement.footprint import (
     GPU_CONTEXT_BYTES,
     ModelShape,
     Setting,
@@ -23,12 +23,12 @@ from tierchat.memory_model import (
     shape_of_header,
     shape_of_spec,
 )
-from tierchat.pool import resident_bytes
+from tierchat.models.placement.hardware import resident_bytes
 from tierchat.protocol import GateOrder, Generate, LoadModel
 from tierchat.types import Message, Sampling
 from tierchat.worker import Worker
 
-BENCH = Path(__file__).parents[1] / "bench"
+BENCH = Path(__file__).parents[2] / "bench"
 POCKET = ("pocket-xs", "pocket-s", "pocket-m")
 # Bytes of one token in an fp16 cache, as published.
 KV_BYTES = {

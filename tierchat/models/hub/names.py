@@ -10,7 +10,9 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
+from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import UsageError
+from tierchat.paths import Paths
 
 # A file system takes 255 bytes; `.wrong` and the like still have to fit behind.
 _MAX_PART_BYTES = 240
@@ -103,3 +105,22 @@ def _refuse_device(part: str, kind: str, name: str) -> None:
 def _refused(kind: str, name: str, why: str) -> UsageError:
     shown = repr(name) if len(name) <= 80 else f"{name[:77]!r}..."
     return UsageError(f"refusing the {kind} {shown}: {why}", _HINT)
+
+
+def hub_file(spec: ModelSpec, paths: Paths) -> HubFile:
+    """Say which file of the hub a model of the catalogue is; raises UsageError for odd names."""
+    target = Path(spec.file)
+    if not target.is_relative_to(paths.models_dir):
+        raise UsageError(
+            f"refusing the file name {spec.file!r}: it must be a path inside the repo",
+            "correct `file` in your models.toml",
+        )
+    folder = paths.models_dir / target.relative_to(paths.models_dir).parts[0]
+    return HubFile(
+        repo=spec.repo,
+        revision=spec.revision or "main",
+        file=str(target.relative_to(folder)),
+        target=target,
+        size_bytes=spec.bytes or None,
+        sha256=spec.sha256,
+    )

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from tierchat.config.catalogue import ModelSpec
 from tierchat.engine.limits import BATCH_SIZE, MAX_STATE_BYTES, num_cells, num_outputs
-from tierchat.gguf_header import GgufHeader
+from tierchat.models.gguf.header import GgufHeader
 from tierchat.types import KvType
 
 _KV_BYTES: dict[KvType, float] = {"f16": 2.0, "q8_0": 34 / 32}

@@ -10,15 +10,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tierchat.config.catalogue import Catalogue, ModelSpec, load_catalogue
-from tierchat.memory_model import (
+from tierchat.models.placement.footprint import (
     ModelShape,
     Setting,
     gpu_footprint,
     ram_footprint,
     shape_of_spec,
 )
-from tierchat.paths import find_paths
-from tierchat.planner import (
+from tierchat.models.placement.planner import (
     HEADROOM_BYTES,
     Plan,
     Room,
@@ -28,6 +27,7 @@ from tierchat.planner import (
     smaller,
     threads_of,
 )
+from tierchat.paths import find_paths
 
 GIB = 1 << 30
 CONTEXTS = (4096, 8192, 16_384, 32_768)

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tierchat.hardware import nvidia_driver
+from tierchat.models.placement.hardware import nvidia_driver
 
 _WHEELS = "https://abetlen.github.io/llama-cpp-python/whl"
 _AMD = Path("/sys/module/amdgpu/version")

@@ -150,3 +150,14 @@ def _read(path: str | Path) -> str | None:
         return Path(path).read_text()
     except OSError:
         return None
+
+
+_PAGE_BYTES = 4096
+
+
+def resident_bytes(pid: int) -> int | None:
+    """Return the resident memory of a process, or None where /proc does not tell."""
+    try:
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
+    except (OSError, IndexError, ValueError):
+        return None

@@ -21,11 +21,11 @@ import httpx
 import pytest
 
 from tests.local_hub import COMMIT, LocalHub, running_hub
-from tierchat.downloads import Downloader
 from tierchat.errors import DoesNotFit, ModelCorrupt, ModelMissing, NetworkError, UsageError
-from tierchat.hub import _redirected
-from tierchat.hub_names import HubFile, validate_file_name, validate_repo, validate_revision
-from tierchat.model_files import VerifiedFiles
+from tierchat.models.hub.downloads import Downloader
+from tierchat.models.hub.hub import _redirected
+from tierchat.models.hub.names import HubFile, validate_file_name, validate_repo, validate_revision
+from tierchat.models.verified_files import VerifiedFiles
 
 REPO = "pocket/models"
 LARGE, SMALL = "pocket-m.gguf", "pocket-xs.gguf"
@@ -34,10 +34,10 @@ CHUNK_BYTES = 1 << 20
 CHILD = """
 import sys
 from pathlib import Path
-from tierchat.downloads import Downloader
+from tierchat.models.hub.downloads import Downloader
 from tierchat.errors import TierchatError
-from tierchat.hub_names import HubFile
-from tierchat.model_files import VerifiedFiles
+from tierchat.models.hub.names import HubFile
+from tierchat.models.verified_files import VerifiedFiles
 endpoint, target, size_bytes, sha256, memory = sys.argv[1:6]
 for limit in sys.argv[6:]:
     import resource
@@ -631,8 +631,9 @@ def test_a_hub_of_another_kind_is_a_network_error(desk: Desk) -> None:
 def test_the_endpoint_of_the_environment_is_the_only_place_asked(desk: Desk) -> None:
     """The library would tell huggingface.co what else is installed, whatever the endpoint."""
     source = (
-        "import os\nfrom pathlib import Path\nfrom tierchat.downloads import Downloader\n"
-        "from tierchat.model_files import VerifiedFiles\n"
+        "import os\nfrom pathlib import Path\n"
+        "from tierchat.models.hub.downloads import Downloader\n"
+        "from tierchat.models.verified_files import VerifiedFiles\n"
         "d = Downloader(env=os.environ, verified=VerifiedFiles(Path('/nowhere/v.json')))\n"
         f"d.describe('{REPO}', 'main', '{SMALL}'); print(d.list_files('{REPO}'))"
     )
@@ -645,7 +646,10 @@ def test_the_endpoint_of_the_environment_is_the_only_place_asked(desk: Desk) -> 
 
 
 def test_importing_downloads_is_cheap() -> None:
-    source = "import sys, tierchat.downloads; print([m for m in sys.modules if m in sys.argv])"
+    source = (
+        "import sys, tierchat.models.hub.downloads\n"
+        "print([m for m in sys.modules if m in sys.argv])"
+    )
     words = [sys.executable, "-c", source, "httpx", "httpx2", "huggingface_hub", "asyncio", "ssl"]
     assert subprocess.run(words, capture_output=True, text=True).stdout.strip() == "[]"
 

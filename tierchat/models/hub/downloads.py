@@ -15,11 +15,17 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 from tierchat.errors import ModelCorrupt, ModelMissing, NetworkError, UsageError
-from tierchat.file_stamp import FileStamp
-from tierchat.hub import Body, Hub, PassingFault, Published, RangeRefused
-from tierchat.hub_names import HubFile, validate_file_name, validate_repo, validate_revision
-from tierchat.model_files import VerifiedFiles
-from tierchat.part_file import PartFile, disk_errors, locked, missing_bytes, require_space
+from tierchat.models.file_stamp import FileStamp
+from tierchat.models.hub.hub import Body, Hub, PassingFault, Published, RangeRefused
+from tierchat.models.hub.names import HubFile, validate_file_name, validate_repo, validate_revision
+from tierchat.models.hub.part_file import (
+    PartFile,
+    disk_errors,
+    locked,
+    missing_bytes,
+    require_space,
+)
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import make_private
 
 _MAX_TRIES = 5

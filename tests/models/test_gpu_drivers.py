@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tierchat import gpu_drivers, hardware
-from tierchat.gpu_drivers import Driver, install_line
+from tierchat.models.placement import gpu_drivers, hardware
+from tierchat.models.placement.gpu_drivers import Driver, install_line
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tierchat import hardware
 from tierchat.errors import EngineCrashed
+from tierchat.models.placement import hardware
 
 GIB = 1 << 30
 MEMINFO = "MemTotal: 16777216 kB\nMemFree: 1048576 kB\nMemAvailable: 8388608 kB\n"

@@ -12,7 +12,13 @@ import msgspec
 
 from tierchat.config.catalogue import ModelSpec
 from tierchat.engine.limits import DEFAULT_CONTEXT, MIN_BYTES_FOR_THREADS, MIN_HEAD_SIZE_FOR_F16
-from tierchat.memory_model import Footprint, ModelShape, Setting, gpu_footprint, ram_footprint
+from tierchat.models.placement.footprint import (
+    Footprint,
+    ModelShape,
+    Setting,
+    gpu_footprint,
+    ram_footprint,
+)
 from tierchat.types import KvType
 
 _GIB = 1 << 30

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tierchat.errors import ModelCorrupt
-from tierchat.gguf_reader import FETCH_AGAIN, Value
+from tierchat.models.gguf.reader import FETCH_AGAIN, Value
 
 # llama.cpp's own: LLAMA_MAX_LAYERS and LLAMA_MAX_EXPERTS.
 _MAX_LAYERS = 512

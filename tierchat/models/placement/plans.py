@@ -12,11 +12,11 @@ from pathlib import Path
 
 from tierchat.config.catalogue import CascadeSpec, Catalogue
 from tierchat.errors import DoesNotFit, TierchatError
-from tierchat.file_stamp import FileStamp
-from tierchat.gguf_header import read_header
-from tierchat.hardware import Machine
-from tierchat.memory_model import ModelShape, shape_of_header, shape_of_spec
-from tierchat.planner import ModelPlan, Plan, Room, Wanted, plan, room_of
+from tierchat.models.file_stamp import FileStamp
+from tierchat.models.gguf.header import read_header
+from tierchat.models.placement.footprint import ModelShape, shape_of_header, shape_of_spec
+from tierchat.models.placement.hardware import Machine
+from tierchat.models.placement.planner import ModelPlan, Plan, Room, Wanted, plan, room_of
 
 _log = logging.getLogger(__name__)
 

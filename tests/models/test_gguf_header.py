@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 
 from tierchat.engine.llama import LlamaModel
 from tierchat.errors import ModelCorrupt, ModelMissing
-from tierchat.gguf_header import CheckedHeaders, GgufHeader, read_header
-from tierchat.gguf_reader import LongValue
-from tierchat.gguf_types import TENSOR_TYPES, file_type_name
+from tierchat.models.gguf.header import CheckedHeaders, GgufHeader, read_header
+from tierchat.models.gguf.number_formats import TENSOR_TYPES, file_type_name
+from tierchat.models.gguf.reader import LongValue
 
 POCKETS = ("pocket-xs", "pocket-s", "pocket-m")
 Change = Callable[[gguf.GGUFWriter], None]

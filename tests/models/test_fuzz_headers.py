@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-BENCH = Path(__file__).parents[1] / "bench" / "fuzz_headers.py"
+BENCH = Path(__file__).parents[2] / "bench" / "fuzz_headers.py"
 
 
 @pytest.mark.slow

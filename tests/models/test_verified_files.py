@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tierchat.errors import ModelCorrupt, ModelMissing
-from tierchat.model_files import VerifiedFiles, hash_file
+from tierchat.models.verified_files import VerifiedFiles, hash_file
 
 
 def test_a_right_hash_is_remembered_until_the_file_changes(tmp_path: Path) -> None:

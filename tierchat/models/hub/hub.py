@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import tierchat
 from tierchat.errors import ModelMissing, NetworkError, TierchatError, UsageError
-from tierchat.hub_names import HubFile, validate_revision
+from tierchat.models.hub.names import HubFile, validate_revision
 
 if TYPE_CHECKING:
     import httpx

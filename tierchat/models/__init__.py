@@ -1,0 +1,1 @@
+"""A model before it runs: its file, its header, its memory."""

@@ -1,0 +1,1 @@
+"""What a model takes of this machine, and which models fit together."""
