@@ -29,14 +29,14 @@ from tierchat.evaluation.collect import collect
 from tierchat.evaluation.matrix import Matrix
 from tierchat.evaluation.prompts import grade, read_prompts
 from tierchat.events import Done
-from tierchat.gate_book import GateBook
+from tierchat.gates.lookup import GateBook
+from tierchat.gates.row_gate import STAGES
+from tierchat.gates.signals import features
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.outcome_store import open_store
 from tierchat.paths import find_paths, make_private
 from tierchat.pool import Pool
 from tierchat.protocol import Generate
-from tierchat.row_gate import STAGES
-from tierchat.signals import features
 from tierchat.training import lesson
 from tierchat.training.fit import Fit, deal_folds, fit_gates, fit_head, predict
 from tierchat.types import Message, Prompt, Sampling, TierOptions

@@ -19,6 +19,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import random_gguf
 
 from tierchat.config.catalogue import load_catalogue
+from tierchat.gates.order import GateOrder
 from tierchat.models.gguf.header import read_header
 from tierchat.models.placement.footprint import (
     Setting,
@@ -30,7 +31,7 @@ from tierchat.models.placement.footprint import (
 from tierchat.models.placement.hardware import has_gpu_library, list_devices, resident_bytes
 from tierchat.models.placement.planner import Wanted, plan, room_of
 from tierchat.paths import find_paths
-from tierchat.protocol import GateOrder, Generate, LoadModel
+from tierchat.protocol import Generate, LoadModel
 from tierchat.types import KvType, Message, Sampling
 from tierchat.worker import Worker
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from tierchat.evaluation.matrix import Cell, Matrix
 from tierchat.evaluation.prompts import GradedPrompt
-from tierchat.protocol import Probe
+from tierchat.gates.order import Probe
 from tierchat.types import Signals
 
 WIDTHS = (6, 8, 8)

@@ -14,8 +14,9 @@ from tierchat.config.catalogue import TierSpec
 from tierchat.evaluation.arbiter import Arbiter, Case
 from tierchat.evaluation.collect import Work, unsaid
 from tierchat.evaluation.prompts import GradedPrompt
+from tierchat.gates.order import Probe
 from tierchat.outcome_store import open_store
-from tierchat.protocol import Failed, Finished, Generate, Probe, RequestEvent
+from tierchat.protocol import Failed, Finished, Generate, RequestEvent
 from tierchat.types import Signals, Usage
 
 

@@ -81,7 +81,7 @@ def may_import(module: str, found: str) -> bool:
     if found.removeprefix("tierchat.") in WORDS:
         return True
     room = room_of(module)
-    if not room or not room_of(found):
+    if not room or not room_of(found) or room == "pocket":
         # Not moved into a room yet.
         return True
     return any(is_within(found, place) for place in {room, *ROOMS[room]}) and not (

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from tierchat.config.catalogue import CascadeSpec, TierSpec
-from tierchat.gate_book import GateBook
+from tierchat.gates.lookup import GateBook
+from tierchat.gates.order import GateOrder
 from tierchat.held_model import COMMAND, HeldModel, with_command
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.protocol import Finished, GateOrder, Generate, LoadModel, RequestEvent
+from tierchat.protocol import Finished, Generate, LoadModel, RequestEvent
 from tierchat.types import Message, Sampling
 
 QUESTION = (Message(role="user", content="2+2"),)

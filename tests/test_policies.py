@@ -10,9 +10,9 @@ import pytest
 from tests.made_matrix import PARAMETERS, made_matrix
 from tierchat.evaluation import metrics, policies
 from tierchat.evaluation.matrix import reading_of
-from tierchat.gates import TokenGate
-from tierchat.protocol import GateOrder
-from tierchat.row_gate import STAGES, RowGate, RowGates, choose
+from tierchat.gates.order import GateOrder
+from tierchat.gates.row_gate import STAGES, RowGate, RowGates, choose
+from tierchat.gates.token_gate import TokenGate
 
 pytest.importorskip("sklearn", reason="extra [train]")
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from tierchat.engine.sequence import Sequence, Step
-from tierchat.gates import TokenGate
-from tierchat.protocol import Delta, Escalated, Finished, GateOrder, Generate, RequestEvent
+from tierchat.gates.order import GateOrder
+from tierchat.gates.token_gate import TokenGate
+from tierchat.protocol import Delta, Escalated, Finished, Generate, RequestEvent
 from tierchat.request import Request
 from tierchat.types import Hold, Message, Sampling, Signals
 

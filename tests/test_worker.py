@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tierchat.errors import ModelCorrupt, ModelMissing
-from tierchat.protocol import Delta, Escalated, Failed, Finished, GateOrder, Generate, LoadModel
+from tierchat.gates.order import GateOrder
+from tierchat.protocol import Delta, Escalated, Failed, Finished, Generate, LoadModel
 from tierchat.protocol import RequestEvent as Event
 from tierchat.types import Message, Sampling
 from tierchat.worker import Deadlines, Worker, WorkerDied

@@ -21,7 +21,7 @@ from tierchat.errors import (
 )
 from tierchat.events import CascadeEvent, Notice
 from tierchat.foresight import Foresight
-from tierchat.gate_book import FoundGate, GateBook
+from tierchat.gates.lookup import FoundGate, GateBook
 from tierchat.models.gguf.header import read_header
 from tierchat.prompt_run import Models, Run
 from tierchat.types import Prompt, WorkerStatus

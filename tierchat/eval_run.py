@@ -15,7 +15,6 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from tierchat import gate_files
 from tierchat.cascade import Cascade
 from tierchat.config.catalogue import Catalogue
 from tierchat.config.settings import Settings
@@ -27,7 +26,8 @@ from tierchat.evaluation.matrix import Matrix
 from tierchat.evaluation.prompts import GradedPrompt, grade
 from tierchat.evaluation.report import EvalReport
 from tierchat.events import AnswerDelta, Done, ThoughtDelta
-from tierchat.gate_book import FoundGate, GateBook
+from tierchat.gates import files as gate_files
+from tierchat.gates.lookup import FoundGate, GateBook
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.outcome_store import open_store
 from tierchat.paths import Paths, make_private

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import msgspec
 
-from tierchat import gate_files
 from tierchat.config.catalogue import load_catalogue
 from tierchat.errors import UsageError
-from tierchat.gate_book import GateBook
-from tierchat.gate_files import GateFileBad, GateHead, numbers_file, read_head
+from tierchat.gates import files as gate_files
+from tierchat.gates.files import GateFileBad, GateHead, numbers_file, read_head
+from tierchat.gates.lookup import GateBook
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
 

@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tierchat import gate_files
 from tierchat.engine.devices import gpu_free_bytes
 from tierchat.engine.engine import Engine, EngineLimits
 from tierchat.engine.limits import (
@@ -24,11 +23,13 @@ from tierchat.engine.llama import LlamaLog, LlamaModel, can_offload
 from tierchat.engine.sequence import Sequence
 from tierchat.engine.template import ChatTemplate
 from tierchat.errors import TemplateError
-from tierchat.gate_files import GateFileBad
-from tierchat.gates import TokenGate
-from tierchat.protocol import GateOrder, Generate, LoadModel
+from tierchat.gates import files as gate_files
+from tierchat.gates.files import GateFileBad
+from tierchat.gates.order import GateOrder
+from tierchat.gates.row_gate import RowGate, RowGates
+from tierchat.gates.token_gate import TokenGate
+from tierchat.protocol import Generate, LoadModel
 from tierchat.request import Request
-from tierchat.row_gate import RowGate, RowGates
 from tierchat.types import KvType, Message, ModelInfo, Sampling
 
 _NUM_WARM_UP_TOKENS = 32

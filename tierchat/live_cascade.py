@@ -14,7 +14,7 @@ from tierchat.cascade import Cascade
 from tierchat.config.catalogue import Catalogue, load_catalogue
 from tierchat.config.settings import Settings, load_settings, parse_keepalive
 from tierchat.errors import TierchatError, UsageError
-from tierchat.gate_book import GateBook
+from tierchat.gates.lookup import GateBook
 from tierchat.models.placement import hardware
 from tierchat.models.placement.hardware import resident_bytes
 from tierchat.models.placement.plans import Plans

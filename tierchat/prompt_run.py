@@ -27,18 +27,10 @@ from tierchat.errors import (
 )
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
 from tierchat.foresight import Foresight
-from tierchat.gate_book import FoundGate
+from tierchat.gates.lookup import FoundGate
+from tierchat.gates.order import GateOrder
 from tierchat.ledger import Ledger
-from tierchat.protocol import (
-    Delta,
-    Escalated,
-    Failed,
-    Finished,
-    GateOrder,
-    Generate,
-    Progress,
-    RequestEvent,
-)
+from tierchat.protocol import Delta, Escalated, Failed, Finished, Generate, Progress, RequestEvent
 from tierchat.types import (
     QUALITIES,
     FinishReason,

@@ -13,8 +13,9 @@ import msgspec
 
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.engine.text import Detokenizer, RepetitionDetector, StopStrings
-from tierchat.protocol import Delta, Escalated, Finished, Generate, Probe, RequestEvent
-from tierchat.signals import Reading
+from tierchat.gates.order import Probe
+from tierchat.gates.signals import Reading
+from tierchat.protocol import Delta, Escalated, Finished, Generate, RequestEvent
 from tierchat.types import Stage, Usage, Verdict
 
 

@@ -18,8 +18,8 @@ from tierchat.config.settings import Settings
 from tierchat.errors import UsageError
 from tierchat.evaluation.history import history_prompts
 from tierchat.evaluation.prompts import GradedPrompt, read_prompts
-from tierchat.gate_book import GateBook
-from tierchat.gate_files import GateHead
+from tierchat.gates.files import GateHead
+from tierchat.gates.lookup import GateBook
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.outcome_store import OutcomeStore, open_store
 from tierchat.paths import Paths, make_private

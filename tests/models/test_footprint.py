@@ -13,6 +13,7 @@ import pytest
 
 from tierchat.config.catalogue import ModelSpec
 from tierchat.engine.limits import num_cells, num_outputs
+from tierchat.gates.order import GateOrder
 from tierchat.models.gguf.header import read_header
 from tierchat.models.placement.footprint import (
     GPU_CONTEXT_BYTES,
@@ -24,7 +25,7 @@ from tierchat.models.placement.footprint import (
     shape_of_spec,
 )
 from tierchat.models.placement.hardware import resident_bytes
-from tierchat.protocol import GateOrder, Generate, LoadModel
+from tierchat.protocol import Generate, LoadModel
 from tierchat.types import Message, Sampling
 from tierchat.worker import Worker
 

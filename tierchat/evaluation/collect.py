@@ -21,16 +21,9 @@ from tierchat.errors import ContextTooLong, EngineCrashed, error_from_code
 from tierchat.evaluation.arbiter import Arbiter, Case
 from tierchat.evaluation.matrix import Cell, Floats, Matrix
 from tierchat.evaluation.prompts import GradedPrompt, grade
+from tierchat.gates.order import GateOrder, Probe
 from tierchat.outcome_store import OutcomeStore
-from tierchat.protocol import (
-    Delta,
-    Failed,
-    Finished,
-    GateOrder,
-    Generate,
-    Probe,
-    RequestEvent,
-)
+from tierchat.protocol import Delta, Failed, Finished, Generate, RequestEvent
 from tierchat.types import Frozen, ModelInfo, Signals
 
 _SAVE_EVERY = 64

@@ -12,8 +12,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tierchat.evaluation.prompts import GradedPrompt
-from tierchat.protocol import Probe
-from tierchat.signals import Reading, features
+from tierchat.gates.order import Probe
+from tierchat.gates.signals import Reading, features
 from tierchat.types import Stage
 
 Floats = npt.NDArray[np.float64]

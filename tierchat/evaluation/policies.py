@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tierchat.evaluation import metrics
 from tierchat.evaluation.matrix import Floats, Matrix
-from tierchat.row_gate import STAGES, Guess, RowGates, TierCosts, choose
+from tierchat.gates.row_gate import STAGES, Guess, RowGates, TierCosts, choose
 from tierchat.types import Stage
 
 Ints = npt.NDArray[np.intp]

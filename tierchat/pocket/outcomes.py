@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tierchat.gates.order import GateOrder
 from tierchat.held_model import HeldModel
 from tierchat.pocket import dataset
 from tierchat.pocket.problems import Problem
-from tierchat.protocol import Delta, Finished, GateOrder, Generate, LoadModel
+from tierchat.protocol import Delta, Finished, Generate, LoadModel
 from tierchat.request import Request
 from tierchat.types import Message, Sampling
 

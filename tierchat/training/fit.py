@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tierchat.evaluation.matrix import Floats, Matrix
 from tierchat.evaluation.policies import Estimates
-from tierchat.row_gate import FAR, STAGES, Guess, Head, Row, RowGates, TierCosts
+from tierchat.gates.row_gate import FAR, STAGES, Guess, Head, Row, RowGates, TierCosts
 from tierchat.types import Stage
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)

@@ -14,18 +14,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tierchat import gate_files
 from tierchat.config.catalogue import CascadeSpec, Catalogue
 from tierchat.evaluation import metrics, policies
 from tierchat.evaluation.collect import Work, collect
 from tierchat.evaluation.matrix import Matrix
 from tierchat.evaluation.prompts import GradedPrompt
-from tierchat.gate_files import GateHead, GateReport, GateTier, Tradeoff
+from tierchat.gates import files as gate_files
+from tierchat.gates.files import GateHead, GateReport, GateTier, Tradeoff
+from tierchat.gates.row_gate import STAGES
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.outcome_store import OutcomeStore
 from tierchat.paths import Paths
 from tierchat.pool import Pool
-from tierchat.row_gate import STAGES
 from tierchat.training.rounds import Budget, Taught, teach
 from tierchat.worker_start import MachineMemory, Starter
 

@@ -16,7 +16,7 @@ import numpy as np
 from tierchat.evaluation import policies
 from tierchat.evaluation.matrix import Matrix
 from tierchat.evaluation.prompts import GradedPrompt
-from tierchat.row_gate import RowGates
+from tierchat.gates.row_gate import RowGates
 from tierchat.training.fit import Fit, fit_gates, predict
 
 Collect = Callable[[Sequence[GradedPrompt]], Awaitable[Matrix]]

@@ -17,7 +17,7 @@ from tierchat.errors import TierchatError
 from tierchat.types import Frozen, Stage
 
 if TYPE_CHECKING:
-    from tierchat.row_gate import RowGates
+    from tierchat.gates.row_gate import RowGates
 
 SCHEMA = 2
 _MAX_HEAD_BYTES = 4 << 20
@@ -122,7 +122,7 @@ _HINT = "teach it again with `tierchat train`, or remove it with `tierchat gate 
 
 def load(path: Path) -> RowGates:
     """Read head and numbers; raises GateFileBad for numbers missing, misshapen or not finite."""
-    from tierchat.row_gate import RowGates, TierCosts
+    from tierchat.gates.row_gate import RowGates, TierCosts
 
     head = read_head(path)
     numbers = _load_numbers(numbers_file(path))
@@ -162,7 +162,7 @@ def save(path: Path, head: GateHead, gates: RowGates) -> None:
 def _head(numbers: dict[str, Any], tier: int, stage: Stage, num_rows: int, path: Path) -> Any:
     import numpy as np
 
-    from tierchat.row_gate import Head, Row
+    from tierchat.gates.row_gate import Head, Row
 
     place = f"{tier}/{stage}"
 

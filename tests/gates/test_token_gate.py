@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from tierchat.gates import TokenGate
-from tierchat.protocol import GateOrder
-from tierchat.signals import Reading
+from tierchat.gates.order import GateOrder
+from tierchat.gates.signals import Reading
+from tierchat.gates.token_gate import TokenGate
 from tierchat.types import Signals, Stage
 
 MAY = GateOrder(kind="token", may_escalate=True)

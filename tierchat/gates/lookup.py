@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tierchat.atomic_file import write_quietly
 from tierchat.config.catalogue import CascadeSpec, ModelSpec
-from tierchat.gate_files import GateFileBad, GateHead, numbers_file, read_head
+from tierchat.gates.files import GateFileBad, GateHead, numbers_file, read_head
 from tierchat.models.verified_files import VerifiedFiles
 
 

@@ -5,8 +5,8 @@ Only the `token` gate is here: the model's own trained escalate token.
 
 from __future__ import annotations
 
-from tierchat.protocol import GateOrder
-from tierchat.signals import Reading
+from tierchat.gates.order import GateOrder
+from tierchat.gates.signals import Reading
 from tierchat.types import Verdict
 
 DEFAULT_ESCALATE_THRESHOLD = 0.5

@@ -16,10 +16,9 @@ from tests.made_matrix import made_matrix
 
 pytest.importorskip("sklearn", reason="extra [train]")
 
-from tierchat import gate_files
 from tierchat.config.catalogue import load_catalogue
-from tierchat.gate_book import GateBook
-from tierchat.gate_files import (
+from tierchat.gates import files as gate_files
+from tierchat.gates.files import (
     SCHEMA,
     GateFileBad,
     GateHead,
@@ -29,6 +28,7 @@ from tierchat.gate_files import (
     numbers_file,
     read_head,
 )
+from tierchat.gates.lookup import GateBook
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
 from tierchat.training.fit import Fit, fit_gates

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tierchat.gates import TokenGate
-from tierchat.protocol import GateOrder
-from tierchat.signals import Reading, features
+from tierchat.gates.order import GateOrder
+from tierchat.gates.signals import Reading, features
+from tierchat.gates.token_gate import TokenGate
 from tierchat.types import Stage, Verdict
 
 Floats = npt.NDArray[np.float64]

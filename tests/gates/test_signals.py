@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tierchat.signals import Reading, features, log_odds
+from tierchat.gates.signals import Reading, features, log_odds
 from tierchat.types import Signals
 
 SIGNALS = Signals(escalate_probability=0.25, entropy=1.0, margin=0.5, num_prompt_tokens=3)

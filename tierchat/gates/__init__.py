@@ -1,0 +1,1 @@
+"""Signals in, a verdict out; learned gates on disk."""
