@@ -38,10 +38,10 @@ from pathlib import Path
 from tierchat.engine.engine import Engine, EngineLimits
 from tierchat.engine.llama import LlamaLog, LlamaModel
 from tierchat.engine.sequence import Sequence
-from tierchat.held_model import kv_type_of
-from tierchat.protocol import Finished, Generate, LoadModel
 from tierchat.types import Message, Sampling
-from tierchat.worker import Worker
+from tierchat.workers.child.held_model import kv_type_of
+from tierchat.workers.protocol import Finished, Generate, LoadModel
+from tierchat.workers.worker import Worker
 
 PROMPT_TOKENS = 16
 

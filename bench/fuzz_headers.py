@@ -24,11 +24,12 @@ from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import ModelCorrupt, TierchatError
 from tierchat.models.gguf.header import read_header
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.pool import Pool
-from tierchat.protocol import Failed, Generate
 from tierchat.types import Message, Sampling
-from tierchat.worker import WorkerDied
-from tierchat.worker_start import MachineMemory, Starter
+from tierchat.workers.pool import Pool
+from tierchat.workers.protocol import Failed, Generate
+from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.starter import Starter
+from tierchat.workers.worker import WorkerDied
 
 MODEL = Path(tierchat.__file__).parent / "pocket" / "models" / "pocket-xs.gguf"
 HEADER_STEP, BODY_STEP = 23, 2_003

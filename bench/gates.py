@@ -35,11 +35,11 @@ from tierchat.gates.signals import features
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.outcome_store import open_store
 from tierchat.paths import find_paths, make_private
-from tierchat.pool import Pool
-from tierchat.protocol import Generate
 from tierchat.training import lesson
 from tierchat.training.fit import Fit, deal_folds, fit_gates, fit_head, predict
 from tierchat.types import Message, Prompt, Sampling, TierOptions
+from tierchat.workers.pool import Pool
+from tierchat.workers.protocol import Generate
 
 NUM_RESAMPLES = 300
 SIZES = (50, 160, 500, 1_000, 2_500)

@@ -31,9 +31,9 @@ from tierchat.models.placement.footprint import (
 from tierchat.models.placement.hardware import has_gpu_library, list_devices, resident_bytes
 from tierchat.models.placement.planner import Wanted, plan, room_of
 from tierchat.paths import find_paths
-from tierchat.protocol import Generate, LoadModel
 from tierchat.types import KvType, Message, Sampling
-from tierchat.worker import Worker
+from tierchat.workers.protocol import Generate, LoadModel
+from tierchat.workers.worker import Worker
 
 MIB, GIB = 1 << 20, 1 << 30
 NUM_WORDS = 130

@@ -35,10 +35,11 @@ from tierchat.models.placement.hardware import has_gpu_library, look, resident_b
 from tierchat.models.placement.plans import Plans
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
-from tierchat.pool import Pool
-from tierchat.protocol import Finished, Generate
 from tierchat.types import Message, Prompt, Sampling, TierOptions
-from tierchat.worker_start import MachineMemory, Starter
+from tierchat.workers.pool import Pool
+from tierchat.workers.protocol import Finished, Generate
+from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.starter import Starter
 
 MIB = 1 << 20
 # Which shape a published model has.

@@ -21,7 +21,9 @@ from tierchat.events import AnswerDelta, CascadeEvent, Done
 from tierchat.ledger import Ledger
 from tierchat.paths import Paths, find_paths
 from tierchat.server import Limits
-from tierchat.types import Prompt, Residence, Usage, WorkerStatus
+from tierchat.service.messages import Residence
+from tierchat.types import Prompt, Usage
+from tierchat.workers.status import WorkerStatus
 
 
 class Script:

@@ -16,8 +16,8 @@ from tierchat.evaluation.collect import Work, unsaid
 from tierchat.evaluation.prompts import GradedPrompt
 from tierchat.gates.order import Probe
 from tierchat.outcome_store import open_store
-from tierchat.protocol import Failed, Finished, Generate, RequestEvent
 from tierchat.types import Signals, Usage
+from tierchat.workers.protocol import Failed, Finished, Generate, RequestEvent
 
 
 class Scripted:

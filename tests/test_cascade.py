@@ -20,17 +20,17 @@ from tierchat.errors import (
     UsageError,
 )
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice
-from tierchat.protocol import Delta, Escalated, Failed, Finished, Generate, Progress, RequestEvent
-from tierchat.types import (
-    Message,
-    ModelInfo,
-    Outcome,
-    Prompt,
-    TierOptions,
-    Usage,
-    Verdict,
-    WorkerStatus,
+from tierchat.types import Message, ModelInfo, Outcome, Prompt, TierOptions, Usage, Verdict
+from tierchat.workers.protocol import (
+    Delta,
+    Escalated,
+    Failed,
+    Finished,
+    Generate,
+    Progress,
+    RequestEvent,
 )
+from tierchat.workers.status import WorkerStatus
 
 Step = RequestEvent | Exception | float
 USAGE = Usage(prompt_tokens=10, generated_tokens=2, seconds=0.1)

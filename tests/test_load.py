@@ -16,7 +16,9 @@ from tests.test_pull import MODELS, text_of
 from tierchat.client import is_running
 from tierchat.errors import ConfigError, UsageError
 from tierchat.events import CascadeEvent, Done
-from tierchat.types import DaemonStatus, Message, Prompt, Sampling, TierOptions, WorkerStatus
+from tierchat.service.messages import DaemonStatus
+from tierchat.types import Message, Prompt, Sampling, TierOptions
+from tierchat.workers.status import WorkerStatus
 
 MIB = 1 << 20
 

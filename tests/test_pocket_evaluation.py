@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from tierchat.held_model import HeldModel
 from tierchat.pocket.metrics import replay, summary, weights_of
 from tierchat.pocket.outcomes import Cell, Question, TierFacts, run_tier
 from tierchat.pocket.problems import Problem
 from tierchat.pocket.thresholds import fit
-from tierchat.protocol import LoadModel
 from tierchat.types import Message
+from tierchat.workers.child.held_model import HeldModel
+from tierchat.workers.protocol import LoadModel
 
 pytest.importorskip("reasoning_gym", reason="extra [pocket]: its graders")
 

@@ -14,7 +14,9 @@ from tierchat.errors import UsageError
 from tierchat.ledger import Ledger
 from tierchat.repl import reports, slash
 from tierchat.repl.session import SUMMARISE, ChatSession, Turn
-from tierchat.types import DaemonStatus, Message, Outcome, Prompt, Usage, WorkerStatus
+from tierchat.service.messages import DaemonStatus
+from tierchat.types import Message, Outcome, Prompt, Usage
+from tierchat.workers.status import WorkerStatus
 
 
 def outcome(tier: str = "S") -> Outcome:

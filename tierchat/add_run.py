@@ -20,13 +20,13 @@ from tierchat.models.hub.downloads import Downloader
 from tierchat.models.hub.reference import hub_model
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
-from tierchat.protocol import Failed, Finished, Generate, LoadModel
 from tierchat.terminal.confirm import confirm
 from tierchat.terminal.output import Output
 from tierchat.terminal.progress import Bars
 from tierchat.terminal.units import size_text
 from tierchat.types import Message, Sampling
-from tierchat.worker import Worker
+from tierchat.workers.protocol import Failed, Finished, Generate, LoadModel
+from tierchat.workers.worker import Worker
 
 _TRIAL_CONTEXT = 512
 

@@ -24,7 +24,8 @@ from tierchat.foresight import Foresight
 from tierchat.gates.lookup import FoundGate, GateBook
 from tierchat.models.gguf.header import read_header
 from tierchat.prompt_run import Models, Run
-from tierchat.types import Prompt, WorkerStatus
+from tierchat.types import Prompt
+from tierchat.workers.status import WorkerStatus
 
 
 class Cascade:

@@ -24,7 +24,8 @@ from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notic
 from tierchat.openai_format import VERSION_HEADER, write_request
 from tierchat.paths import Paths
 from tierchat.peer import peer_of
-from tierchat.types import DaemonStatus, ModelsChange, Outcome, Prompt, Residence
+from tierchat.service.messages import DaemonStatus, ModelsChange, Residence
+from tierchat.types import Outcome, Prompt
 
 _CONNECT_S = 5.0
 _POLL_S = 0.01

@@ -30,7 +30,9 @@ from tierchat.models.placement.hardware import resident_bytes
 from tierchat.paths import Paths, find_paths, make_private
 from tierchat.recorder import Recorder
 from tierchat.server import Limits, Service
-from tierchat.types import DaemonStatus, Prompt, Residence, WorkerStatus
+from tierchat.service.messages import DaemonStatus, Residence
+from tierchat.types import Prompt
+from tierchat.workers.status import WorkerStatus
 
 GRACE_S = 10.0
 _LAST_STEPS_S = 1.5

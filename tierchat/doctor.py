@@ -24,7 +24,7 @@ from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
 from tierchat.terminal.units import memory_text
 from tierchat.types import DeviceInfo, Message, Prompt
-from tierchat.worker_start import MachineMemory
+from tierchat.workers.quirks import MachineMemory
 
 
 @dataclass(frozen=True)

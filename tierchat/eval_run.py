@@ -31,11 +31,11 @@ from tierchat.gates.lookup import FoundGate, GateBook
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.outcome_store import open_store
 from tierchat.paths import Paths, make_private
-from tierchat.pool import Pool
 from tierchat.terminal.output import Output
 from tierchat.terminal.progress import counting
 from tierchat.train_run import Source, find_cascade, find_prompts, need
 from tierchat.types import QUALITIES, Hold, Outcome, Prompt, Sampling, TierOptions
+from tierchat.workers.pool import Pool
 
 _NUM_LIVE = 60
 

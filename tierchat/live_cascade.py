@@ -20,9 +20,10 @@ from tierchat.models.placement.hardware import resident_bytes
 from tierchat.models.placement.plans import Plans
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths
-from tierchat.pool import Pool
-from tierchat.types import Residence
-from tierchat.worker_start import MachineMemory, Starter
+from tierchat.service.messages import Residence
+from tierchat.workers.pool import Pool
+from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.starter import Starter
 
 
 class LiveCascade(Cascade):

@@ -30,17 +30,17 @@ from tierchat.foresight import Foresight
 from tierchat.gates.lookup import FoundGate
 from tierchat.gates.order import GateOrder
 from tierchat.ledger import Ledger
-from tierchat.protocol import Delta, Escalated, Failed, Finished, Generate, Progress, RequestEvent
-from tierchat.types import (
-    QUALITIES,
-    FinishReason,
-    Message,
-    ModelInfo,
-    Prompt,
-    TierOptions,
-    Usage,
-    WorkerStatus,
+from tierchat.types import QUALITIES, FinishReason, Message, ModelInfo, Prompt, TierOptions, Usage
+from tierchat.workers.protocol import (
+    Delta,
+    Escalated,
+    Failed,
+    Finished,
+    Generate,
+    Progress,
+    RequestEvent,
 )
+from tierchat.workers.status import WorkerStatus
 
 # What counts as a reason to try another tier rather than to give up.
 _TIER_FAILED = (EngineCrashed, ModelMissing, ModelCorrupt, TemplateError, DoesNotFit)

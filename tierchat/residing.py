@@ -14,8 +14,8 @@ from tierchat.errors import UsageError
 from tierchat.models.placement.hardware import look
 from tierchat.paths import Paths
 from tierchat.pull_plan import plan_facts, plan_pull
+from tierchat.service.messages import Residence
 from tierchat.terminal.units import memory_text
-from tierchat.types import Residence
 
 
 def load_lines(name: str | None, paths: Paths, *, is_json: bool) -> Iterator[str]:

@@ -38,7 +38,8 @@ from tierchat.openai_format import (
     read_body,
     read_request,
 )
-from tierchat.types import DaemonStatus, ModelsChange, Prompt, Residence
+from tierchat.service.messages import DaemonStatus, ModelsChange, Residence
+from tierchat.types import Prompt
 
 _JSON = "application/json"
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import msgspec
 
 from tierchat.config.catalogue import Catalogue
+from tierchat.service.messages import DaemonStatus
 from tierchat.terminal.table import table
 from tierchat.terminal.units import memory_text
-from tierchat.types import DaemonStatus, WorkerStatus
+from tierchat.workers.status import WorkerStatus
 
 NOT_RUNNING = "the daemon is not running; `tierchat ask` or `tierchat daemon up` starts it"
 

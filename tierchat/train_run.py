@@ -30,7 +30,7 @@ from tierchat.types import QUALITIES
 if TYPE_CHECKING:
     from tierchat.evaluation.collect import Work
     from tierchat.evaluation.matrix import Matrix
-    from tierchat.pool import Pool
+    from tierchat.workers.pool import Pool
 
 MIN_PROMPTS = 40
 EXIT_INTERRUPTED = 130

@@ -11,9 +11,9 @@ from tierchat.config.catalogue import ModelSpec
 from tierchat.models.gguf.header import read_header
 from tierchat.models.placement.footprint import Setting, gpu_footprint, shape_of_header
 from tierchat.models.placement.hardware import has_gpu_library, list_devices
-from tierchat.protocol import Finished, Generate, LoadModel
 from tierchat.types import Message, Sampling
-from tierchat.worker import Worker
+from tierchat.workers.protocol import Finished, Generate, LoadModel
+from tierchat.workers.worker import Worker
 
 pytestmark = [
     pytest.mark.gpu,

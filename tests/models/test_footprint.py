@@ -25,9 +25,9 @@ from tierchat.models.placement.footprint import (
     shape_of_spec,
 )
 from tierchat.models.placement.hardware import resident_bytes
-from tierchat.protocol import Generate, LoadModel
 from tierchat.types import Message, Sampling
-from tierchat.worker import Worker
+from tierchat.workers.protocol import Generate, LoadModel
+from tierchat.workers.worker import Worker
 
 BENCH = Path(__file__).parents[2] / "bench"
 POCKET = ("pocket-xs", "pocket-s", "pocket-m")

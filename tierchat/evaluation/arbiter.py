@@ -17,8 +17,8 @@ from typing import Protocol
 from tierchat.config.catalogue import TierSpec
 from tierchat.errors import ContextTooLong, EngineCrashed, error_from_code
 from tierchat.outcome_store import OutcomeStore
-from tierchat.protocol import Failed, Finished, Generate, RequestEvent
 from tierchat.types import Message, Sampling
+from tierchat.workers.protocol import Failed, Finished, Generate, RequestEvent
 
 _YES, _NO = ("yes", "Yes", " yes", " Yes"), ("no", "No", " no", " No")
 _QUESTION = (

@@ -23,8 +23,8 @@ from tierchat.evaluation.matrix import Cell, Floats, Matrix
 from tierchat.evaluation.prompts import GradedPrompt, grade
 from tierchat.gates.order import GateOrder, Probe
 from tierchat.outcome_store import OutcomeStore
-from tierchat.protocol import Delta, Failed, Finished, Generate, RequestEvent
 from tierchat.types import Frozen, ModelInfo, Signals
+from tierchat.workers.protocol import Delta, Failed, Finished, Generate, RequestEvent
 
 _SAVE_EVERY = 64
 _MAX_TOKENS = 1024

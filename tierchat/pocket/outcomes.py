@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tierchat.gates.order import GateOrder
-from tierchat.held_model import HeldModel
 from tierchat.pocket import dataset
 from tierchat.pocket.problems import Problem
-from tierchat.protocol import Delta, Finished, Generate, LoadModel
-from tierchat.request import Request
 from tierchat.types import Message, Sampling
+from tierchat.workers.child.held_model import HeldModel
+from tierchat.workers.child.request import Request
+from tierchat.workers.protocol import Delta, Finished, Generate, LoadModel
 
 TIERS = ("XS", "S", "M")
 _MAX_TOKENS = 256

@@ -27,11 +27,12 @@ from tierchat.prompt_text import readable
 from tierchat.repl import reports, settings, slash
 from tierchat.repl.keys import Keys
 from tierchat.repl.session import ChatSession, Turn
+from tierchat.service.messages import DaemonStatus
 from tierchat.terminal.editor import edit_file
 from tierchat.terminal.markdown_stream import Theme
 from tierchat.terminal.output import Output
 from tierchat.terminal.tier_line import explanation
-from tierchat.types import DaemonStatus, Prompt, Sampling
+from tierchat.types import Prompt, Sampling
 
 _GO_ON = "Go on exactly where you stopped."
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from tierchat.errors import UsageError
 from tierchat.repl.session import ChatSession
+from tierchat.service.messages import DaemonStatus
 from tierchat.terminal.units import seconds
-from tierchat.types import DaemonStatus, WorkerStatus
+from tierchat.workers.status import WorkerStatus
 
 _ANY = 1 << 30
 

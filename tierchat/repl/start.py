@@ -24,8 +24,9 @@ from tierchat.paths import Paths, find_paths, make_private
 from tierchat.repl.chat import Chat
 from tierchat.repl.keys import Keys
 from tierchat.repl.session import ChatSession, Turn
+from tierchat.service.messages import DaemonStatus
 from tierchat.terminal.output import Output, standard_output
-from tierchat.types import DaemonStatus, Outcome, Prompt
+from tierchat.types import Outcome, Prompt
 
 _WATCH_S, _LOADING_S = 5.0, 0.3
 

@@ -25,9 +25,10 @@ from tierchat.gates.row_gate import STAGES
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.outcome_store import OutcomeStore
 from tierchat.paths import Paths
-from tierchat.pool import Pool
 from tierchat.training.rounds import Budget, Taught, teach
-from tierchat.worker_start import MachineMemory, Starter
+from tierchat.workers.pool import Pool
+from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.starter import Starter
 
 _KEEPALIVE_S = 3600.0
 _NUM_RESAMPLES = 200

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from tierchat.config.catalogue import CascadeSpec, Catalogue
-from tierchat.errors import DoesNotFit, TierchatError
+from tierchat.errors import TierchatError
 from tierchat.models.file_stamp import FileStamp
 from tierchat.models.gguf.header import read_header
 from tierchat.models.placement.footprint import ModelShape, shape_of_header, shape_of_spec
@@ -19,17 +19,6 @@ from tierchat.models.placement.hardware import Machine
 from tierchat.models.placement.planner import ModelPlan, Plan, Room, Wanted, plan, room_of
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True)
-class Loaded:
-    """A model in memory, or being loaded. `is_pinned` keeps it there, as being busy does."""
-
-    model: str
-    plan: ModelPlan
-    last_used_s: float
-    is_busy: bool
-    is_pinned: bool
 
 
 class Plans:
@@ -127,36 +116,3 @@ def _with(room: Room, taken: Sequence[ModelPlan]) -> Room:
         free + sum(plan.gpu_bytes[gpu] for plan in taken) for gpu, free in enumerate(room.gpus)
     )
     return replace(room, gpus=gpus, ram=room.ram + sum(plan.ram_bytes for plan in taken))
-
-
-def victims(wanted: ModelPlan, loaded: Iterable[Loaded], room: Room) -> list[str]:
-    """Choose who is unloaded so that `wanted` fits: idle ones, the longest unused first.
-
-    Raises DoesNotFit when what must stay leaves too little.
-    """
-    stays = list(loaded)
-    gone: list[str] = []
-    idle = sorted(
-        (one for one in stays if not one.is_busy and not one.is_pinned),
-        key=lambda one: one.last_used_s,
-    )
-    while not _fits(wanted, stays, room):
-        if not idle:
-            busy = ", ".join(one.model for one in stays)
-            raise DoesNotFit(
-                f"{wanted.model} does not fit beside {busy or 'what else is on this machine'}",
-                "unload a model (`tierchat unload`), or wait until it is idle",
-            )
-        first = idle.pop(0)
-        stays.remove(first)
-        gone.append(first.model)
-    return gone
-
-
-def _fits(wanted: ModelPlan, stays: Sequence[Loaded], room: Room) -> bool:
-    all_plans = [wanted, *(one.plan for one in stays)]
-    if sum(each.ram_bytes for each in all_plans) > room.ram:
-        return False
-    return all(
-        sum(each.gpu_bytes[gpu] for each in all_plans) <= free for gpu, free in enumerate(room.gpus)
-    )

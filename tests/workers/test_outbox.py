@@ -8,9 +8,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tierchat.protocol import Delta, Finished, FrameReader, FromWorker
 from tierchat.types import Usage
-from tierchat.worker_process import Connection, Outbox
+from tierchat.workers.child.connection import Connection
+from tierchat.workers.child.outbox import Outbox
+from tierchat.workers.protocol import Delta, Finished, FrameReader, FromWorker
 
 
 @pytest.fixture

@@ -17,11 +17,14 @@ from tierchat.errors import DoesNotFit, EngineCrashed, ModelMissing
 from tierchat.models.file_stamp import FileStamp
 from tierchat.models.placement.hardware import resident_bytes
 from tierchat.models.placement.planner import ModelPlan, smaller
-from tierchat.models.placement.plans import Loaded, Plans, victims
-from tierchat.protocol import Generate, RequestEvent
-from tierchat.types import ModelInfo, WorkerState, WorkerStatus
-from tierchat.worker import Worker, WorkerDied
-from tierchat.worker_start import Crashes, Starter, refuse_quarantined
+from tierchat.models.placement.plans import Plans
+from tierchat.types import ModelInfo
+from tierchat.workers.crashes import Crashes, refuse_quarantined
+from tierchat.workers.eviction import Loaded, victims
+from tierchat.workers.protocol import Generate, RequestEvent
+from tierchat.workers.starter import Starter
+from tierchat.workers.status import WorkerState, WorkerStatus
+from tierchat.workers.worker import Worker, WorkerDied
 
 
 @dataclass

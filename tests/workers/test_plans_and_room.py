@@ -22,14 +22,17 @@ from tierchat.models.placement import hardware
 from tierchat.models.placement.footprint import Footprint, Setting, shape_of_header
 from tierchat.models.placement.hardware import Machine
 from tierchat.models.placement.planner import ModelPlan, Room
-from tierchat.models.placement.plans import Loaded, Plans, room_of_machine, victims
+from tierchat.models.placement.plans import Plans, room_of_machine
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
-from tierchat.pool import Pool
-from tierchat.protocol import Delta, Generate, LoadModel
-from tierchat.types import DeviceInfo, Message, WorkerStatus
-from tierchat.worker import Worker, WorkerDied
-from tierchat.worker_start import Launch, MachineMemory, Starter
+from tierchat.types import DeviceInfo, Message
+from tierchat.workers.eviction import Loaded, victims
+from tierchat.workers.pool import Pool
+from tierchat.workers.protocol import Delta, Generate, LoadModel
+from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.starter import Launch, Starter
+from tierchat.workers.status import WorkerStatus
+from tierchat.workers.worker import Worker, WorkerDied
 
 MIB, GIB = 1 << 20, 1 << 30
 Use = Callable[[Pool], Awaitable[None]]

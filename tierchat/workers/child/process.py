@@ -11,126 +11,29 @@ import queue
 import signal
 import socket
 import sys
-import threading
 import time
-from collections.abc import Iterable, Sequence
 
 from tierchat.errors import ContextTooLong, TemplateError, TierchatError, UsageError
-from tierchat.held_model import HeldModel
-from tierchat.protocol import (
+from tierchat.types import Usage
+from tierchat.workers.child.connection import Connection
+from tierchat.workers.child.held_model import HeldModel
+from tierchat.workers.child.outbox import Outbox
+from tierchat.workers.child.request import Request
+from tierchat.workers.protocol import (
     Cancel,
-    Delta,
     Escalated,
     Failed,
     Finished,
-    FrameReader,
     FromWorker,
     Generate,
     Loaded,
     LoadFailed,
-    LoadModel,
     LoadProgress,
     Progress,
-    ToWorker,
-    encode,
 )
-from tierchat.request import Request
-from tierchat.types import Usage
 
 _PR_SET_PDEATHSIG = 1
-_READ_BYTES = 1 << 16
 _HEARTBEAT_S = 1.0
-_PIECES_S = 0.01
-
-
-class Connection:
-    """The socket to the daemon: a thread reads orders, whoever holds the engine writes."""
-
-    def __init__(self, sock: socket.socket) -> None:
-        self._socket = sock
-        self.inbox: queue.SimpleQueue[Generate | Cancel | None] = queue.SimpleQueue()
-        self._reader = FrameReader(ToWorker)
-        self._ready: list[object] = []
-
-    def read_load(self) -> LoadModel | None:
-        """Wait for the first frame; None when the daemon is gone or speaks nonsense."""
-        while not self._ready:
-            data = self._socket.recv(_READ_BYTES)
-            if not data:
-                return None
-            self._ready += self._reader.feed(data)
-        first = self._ready.pop(0)
-        return first if isinstance(first, LoadModel) else None
-
-    def start_reading(self) -> None:
-        """Hand every further order to `inbox`; None is the end of the connection."""
-        threading.Thread(target=self._read, name="orders", daemon=True).start()
-
-    def send(self, frames: Sequence[FromWorker]) -> None:
-        """Write frames in one go; raises OSError when the daemon is gone."""
-        if frames:
-            self._socket.sendall(b"".join(encode(frame) for frame in frames))
-
-    def _read(self) -> None:
-        try:
-            while True:
-                for frame in self._ready:
-                    if isinstance(frame, Generate | Cancel):
-                        self.inbox.put(frame)
-                data = self._socket.recv(_READ_BYTES)
-                if not data:
-                    break
-                self._ready = self._reader.feed(data)
-        except (OSError, TierchatError, ValueError) as error:
-            print(f"orders cannot be read: {error}", file=sys.stderr)
-        self.inbox.put(None)
-
-
-class Outbox:
-    """Frames on their way out: pieces that come faster than anyone reads travel together."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._waiting: list[FromWorker] = []
-        # Where the last piece of each request waits, to which the next one may be added.
-        self._open: dict[int, int] = {}
-        self._last_sent_s = 0.0
-
-    def add(self, frames: Iterable[FromWorker]) -> None:
-        """Take frames; at once when one of them is more than a piece of text."""
-        is_urgent = False
-        for frame in frames:
-            is_urgent |= not isinstance(frame, Delta)
-            if not isinstance(frame, Delta) or not self._join(frame):
-                self._waiting.append(frame)
-        if is_urgent:
-            self.send()
-
-    def send_due(self) -> None:
-        """Send if the last time was long enough ago."""
-        if self._waiting and time.monotonic() - self._last_sent_s >= _PIECES_S:
-            self.send()
-
-    def send(self) -> None:
-        """Send all; raises OSError when the daemon is gone."""
-        self._connection.send(self._waiting)
-        self._waiting, self._open = [], {}
-        self._last_sent_s = time.monotonic()
-
-    def _join(self, piece: Delta) -> bool:
-        place = self._open.setdefault(piece.id, len(self._waiting))
-        if place == len(self._waiting):
-            return False
-        earlier = self._waiting[place]
-        if not isinstance(earlier, Delta) or bool(earlier.thought) != bool(piece.thought):
-            self._open[piece.id] = len(self._waiting)
-            return False
-        self._waiting[place] = Delta(
-            id=piece.id,
-            answer=earlier.answer + piece.answer,
-            thought=earlier.thought + piece.thought,
-        )
-        return True
 
 
 class Worker:

@@ -15,11 +15,13 @@ import pytest
 from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import EngineCrashed, ModelCorrupt, TierchatError
 from tierchat.models.verified_files import VerifiedFiles, hash_file
-from tierchat.pool import Pool
-from tierchat.protocol import Delta, Generate, LoadModel
-from tierchat.types import Message, WorkerStatus
-from tierchat.worker import Worker, WorkerDied
-from tierchat.worker_start import Launch, MachineMemory, Starter
+from tierchat.types import Message
+from tierchat.workers.pool import Pool
+from tierchat.workers.protocol import Delta, Generate, LoadModel
+from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.starter import Launch, Starter
+from tierchat.workers.status import WorkerStatus
+from tierchat.workers.worker import Worker, WorkerDied
 
 Use = Callable[[Pool], Awaitable[None]]
 
@@ -27,9 +29,9 @@ Use = Callable[[Pool], Awaitable[None]]
 # repacked buffer types that select such kernels are allowed.
 DIES_AT_FIRST_DECODE = """
 import os, signal, sys
-from tierchat import worker_process
+from tierchat.workers.child import process as worker_process
 from tierchat.engine.engine import Engine
-from tierchat.held_model import HeldModel
+from tierchat.workers.child.held_model import HeldModel
 
 original = HeldModel.__init__
 

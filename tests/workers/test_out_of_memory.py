@@ -19,11 +19,13 @@ from tierchat.models.placement.hardware import Machine
 from tierchat.models.placement.plans import Plans
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
-from tierchat.pool import Pool
-from tierchat.protocol import Delta, Generate, LoadModel
-from tierchat.types import KvType, Message, Outcome, Prompt, TierOptions, WorkerStatus
-from tierchat.worker import Worker, WorkerDied
-from tierchat.worker_start import MachineMemory, Starter
+from tierchat.types import KvType, Message, Outcome, Prompt, TierOptions
+from tierchat.workers.pool import Pool
+from tierchat.workers.protocol import Delta, Generate, LoadModel
+from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.starter import Starter
+from tierchat.workers.status import WorkerStatus
+from tierchat.workers.worker import Worker, WorkerDied
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="limits memory as Linux does")
 
@@ -32,7 +34,7 @@ CONTEXT = 131_072
 # A worker that may take only so many bytes more than a Python that has imported llama.cpp.
 LIMITED = """
 import os, resource, sys
-from tierchat import worker_process
+from tierchat.workers.child import process as worker_process
 
 used = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
 resource.setrlimit(resource.RLIMIT_AS, (used + {limit}, used + {limit}))
@@ -44,7 +46,7 @@ os._exit(code)
 # with a context that is shorter than {least}. The first tokens are those of its warm-up.
 DIES_LATER = """
 import os, sys
-from tierchat import worker_process
+from tierchat.workers.child import process as worker_process
 from tierchat.engine.engine import Engine
 
 step, num_steps = Engine.step, 0

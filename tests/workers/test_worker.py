@@ -15,10 +15,10 @@ import pytest
 
 from tierchat.errors import ModelCorrupt, ModelMissing
 from tierchat.gates.order import GateOrder
-from tierchat.protocol import Delta, Escalated, Failed, Finished, Generate, LoadModel
-from tierchat.protocol import RequestEvent as Event
 from tierchat.types import Message, Sampling
-from tierchat.worker import Deadlines, Worker, WorkerDied
+from tierchat.workers.protocol import Delta, Escalated, Failed, Finished, Generate, LoadModel
+from tierchat.workers.protocol import RequestEvent as Event
+from tierchat.workers.worker import Deadlines, Worker, WorkerDied
 
 Use = Callable[[Worker], Awaitable[None]]
 GATED = GateOrder(kind="token", may_escalate=True)
@@ -230,8 +230,8 @@ def test_a_child_dies_with_its_parent(models_dir: Path) -> None:
     model = str(models_dir / "pocket-xs.gguf")
     code = (
         "import asyncio, os, sys\n"
-        "from tierchat.worker import Worker\n"
-        "from tierchat.protocol import LoadModel\n"
+        "from tierchat.workers.worker import Worker\n"
+        "from tierchat.workers.protocol import LoadModel\n"
         "async def main():\n"
         f"    worker = await Worker.start(LoadModel(name='x', path={model!r}))\n"
         "    print(worker.pid, flush=True)\n"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.gates.order import GateOrder
 from tierchat.gates.token_gate import TokenGate
-from tierchat.protocol import Delta, Escalated, Finished, Generate, RequestEvent
-from tierchat.request import Request
 from tierchat.types import Hold, Message, Sampling, Signals
+from tierchat.workers.child.request import Request
+from tierchat.workers.protocol import Delta, Escalated, Finished, Generate, RequestEvent
 
 END, ESCALATE, THINK, THINK_END = 900, 901, 902, 903
 

@@ -15,8 +15,8 @@ from tierchat.engine.sequence import Sequence, Step
 from tierchat.engine.text import Detokenizer, RepetitionDetector, StopStrings
 from tierchat.gates.order import Probe
 from tierchat.gates.signals import Reading
-from tierchat.protocol import Delta, Escalated, Finished, Generate, RequestEvent
 from tierchat.types import Stage, Usage, Verdict
+from tierchat.workers.protocol import Delta, Escalated, Finished, Generate, RequestEvent
 
 
 class Gate(Protocol):

@@ -10,10 +10,10 @@ import pytest
 from tierchat.config.catalogue import CascadeSpec, TierSpec
 from tierchat.gates.lookup import GateBook
 from tierchat.gates.order import GateOrder
-from tierchat.held_model import COMMAND, HeldModel, with_command
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.protocol import Finished, Generate, LoadModel, RequestEvent
 from tierchat.types import Message, Sampling
+from tierchat.workers.child.held_model import COMMAND, HeldModel, with_command
+from tierchat.workers.protocol import Finished, Generate, LoadModel, RequestEvent
 
 QUESTION = (Message(role="user", content="2+2"),)
 

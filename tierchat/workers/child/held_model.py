@@ -28,9 +28,9 @@ from tierchat.gates.files import GateFileBad
 from tierchat.gates.order import GateOrder
 from tierchat.gates.row_gate import RowGate, RowGates
 from tierchat.gates.token_gate import TokenGate
-from tierchat.protocol import Generate, LoadModel
-from tierchat.request import Request
 from tierchat.types import KvType, Message, ModelInfo, Sampling
+from tierchat.workers.child.request import Request
+from tierchat.workers.protocol import Generate, LoadModel
 
 _NUM_WARM_UP_TOKENS = 32
 MARKER = "UNSURE"

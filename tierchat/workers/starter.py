@@ -6,75 +6,26 @@ Does not know which models stay loaded, or what prompts are.
 from __future__ import annotations
 
 import asyncio
-import logging
 import signal
-import time
-from collections import deque
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 
-from tierchat.atomic_file import write_quietly
 from tierchat.config.catalogue import ModelSpec
-from tierchat.errors import DoesNotFit, EngineCrashed, ModelCorrupt, ModelMissing
+from tierchat.errors import DoesNotFit, ModelCorrupt, ModelMissing
 from tierchat.models.file_stamp import FileStamp
 from tierchat.models.gguf.header import CheckedHeaders
 from tierchat.models.placement.planner import ModelPlan, smaller
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.protocol import LoadModel
-from tierchat.worker import Worker, WorkerDied
+from tierchat.workers.crashes import Crashes, _log
+from tierchat.workers.protocol import LoadModel
+from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.worker import Worker, WorkerDied
 
-_MAX_CRASHES = 3
-_CRASH_WINDOW_S = 300.0
 _FAULTS = {signal.SIGILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE}
-_log = logging.getLogger(__name__)
 Launch = Callable[[LoadModel], Awaitable[Worker]]
-
-
-@dataclass
-class Crashes:
-    """The last crashes of one model's workers."""
-
-    _recent: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=_MAX_CRASHES))
-
-    def __len__(self) -> int:
-        return len(self._recent)
-
-    def record(self, message: str) -> None:
-        """Remember a crash, and log it."""
-        self._recent.append((time.monotonic(), message))
-        _log.warning("%s", message)
-
-    @property
-    def quarantine_reason(self) -> str:
-        """Why the model may not be started, or nothing."""
-        if len(self._recent) < _MAX_CRASHES:
-            return ""
-        if time.monotonic() - self._recent[0][0] > _CRASH_WINDOW_S:
-            return ""
-        return f"{_MAX_CRASHES} crashes within 5 minutes; the last: {self._recent[-1][1]}"
-
-
-class MachineMemory:
-    """What this machine taught us, in a small JSON file."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @property
-    def uses_extra_buffer_types(self) -> bool:
-        """False once a worker has died of llama.cpp's repacked-weights kernels here."""
-        try:
-            known = msgspec.json.decode(self._path.read_bytes(), type=dict[str, bool])
-        except (OSError, ValueError):
-            return True
-        return known.get("uses_extra_buffer_types", True)
-
-    def forbid_extra_buffer_types(self) -> None:
-        """Remember the choice for every later start."""
-        write_quietly(self._path, msgspec.json.encode({"uses_extra_buffer_types": False}))
 
 
 @dataclass(frozen=True)
@@ -199,15 +150,6 @@ class Starter:
         if before.use_extra_buffer_types != order.use_extra_buffer_types:
             self._machine.forbid_extra_buffer_types()
         return worker
-
-
-def refuse_quarantined(model: str, spec: ModelSpec, crashes: Crashes) -> None:
-    """Raise EngineCrashed for a model whose workers have crashed too often."""
-    if crashes.quarantine_reason:
-        raise EngineCrashed(
-            f"{model} is not started any more: {crashes.quarantine_reason}",
-            f"check {spec.file}, then `tierchat daemon down`",
-        )
 
 
 def _smaller_order(order: LoadModel, spec: ModelSpec, plan: ModelPlan | None) -> LoadModel | None:

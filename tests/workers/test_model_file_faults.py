@@ -15,11 +15,12 @@ from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import ModelCorrupt
 from tierchat.models.file_stamp import FileStamp
 from tierchat.models.verified_files import VerifiedFiles, hash_file
-from tierchat.pool import Pool
-from tierchat.protocol import Delta, Generate, LoadModel
 from tierchat.types import Message
-from tierchat.worker import Worker, WorkerDied
-from tierchat.worker_start import MachineMemory, Starter
+from tierchat.workers.pool import Pool
+from tierchat.workers.protocol import Delta, Generate, LoadModel
+from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.starter import Starter
+from tierchat.workers.worker import Worker, WorkerDied
 
 Use = Callable[[Pool], Awaitable[None]]
 

@@ -19,7 +19,8 @@ import msgspec
 
 from tierchat.errors import EngineCrashed, TierchatError, error_from_code, says_out_of_memory
 from tierchat.models.placement.hardware import num_oom_kills
-from tierchat.protocol import (
+from tierchat.types import ModelInfo
+from tierchat.workers.protocol import (
     Cancel,
     Delta,
     Escalated,
@@ -37,10 +38,9 @@ from tierchat.protocol import (
     ToWorker,
     encode,
 )
-from tierchat.types import ModelInfo
 
 _Event = TypeVar("_Event")
-COMMAND = (sys.executable, "-m", "tierchat.worker_process")
+COMMAND = (sys.executable, "-m", "tierchat.workers.child.process")
 _READ_BYTES = 1 << 16
 _KILL_GRACE_S = 1.0
 _STDERR_TAIL_BYTES = 600

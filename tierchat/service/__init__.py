@@ -1,0 +1,1 @@
+"""One endpoint: the daemon, its HTTP, and the client of it."""

@@ -1,0 +1,1 @@
+"""One child process per model, and the pool that keeps them."""

@@ -1,0 +1,65 @@
+"""."""
+
+from __future__ import annotations
+
+import queue
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+
+from tierchat.errors import TierchatError
+from tierchat.workers.protocol import (
+    Cancel,
+    FrameReader,
+    FromWorker,
+    Generate,
+    LoadModel,
+    ToWorker,
+    encode,
+)
+
+_READ_BYTES = 1 << 16
+
+
+class Connection:
+    """The socket to the daemon: a thread reads orders, whoever holds the engine writes."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self.inbox: queue.SimpleQueue[Generate | Cancel | None] = queue.SimpleQueue()
+        self._reader = FrameReader(ToWorker)
+        self._ready: list[object] = []
+
+    def read_load(self) -> LoadModel | None:
+        """Wait for the first frame; None when the daemon is gone or speaks nonsense."""
+        while not self._ready:
+            data = self._socket.recv(_READ_BYTES)
+            if not data:
+                return None
+            self._ready += self._reader.feed(data)
+        first = self._ready.pop(0)
+        return first if isinstance(first, LoadModel) else None
+
+    def start_reading(self) -> None:
+        """Hand every further order to `inbox`; None is the end of the connection."""
+        threading.Thread(target=self._read, name="orders", daemon=True).start()
+
+    def send(self, frames: Sequence[FromWorker]) -> None:
+        """Write frames in one go; raises OSError when the daemon is gone."""
+        if frames:
+            self._socket.sendall(b"".join(encode(frame) for frame in frames))
+
+    def _read(self) -> None:
+        try:
+            while True:
+                for frame in self._ready:
+                    if isinstance(frame, Generate | Cancel):
+                        self.inbox.put(frame)
+                data = self._socket.recv(_READ_BYTES)
+                if not data:
+                    break
+                self._ready = self._reader.feed(data)
+        except (OSError, TierchatError, ValueError) as error:
+            print(f"orders cannot be read: {error}", file=sys.stderr)
+        self.inbox.put(None)

@@ -1,0 +1,58 @@
+"""."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from tierchat.workers.child.connection import Connection
+from tierchat.workers.protocol import Delta, FromWorker
+
+_PIECES_S = 0.01
+
+
+class Outbox:
+    """Frames on their way out: pieces that come faster than anyone reads travel together."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._waiting: list[FromWorker] = []
+        # Where the last piece of each request waits, to which the next one may be added.
+        self._open: dict[int, int] = {}
+        self._last_sent_s = 0.0
+
+    def add(self, frames: Iterable[FromWorker]) -> None:
+        """Take frames; at once when one of them is more than a piece of text."""
+        is_urgent = False
+        for frame in frames:
+            is_urgent |= not isinstance(frame, Delta)
+            if not isinstance(frame, Delta) or not self._join(frame):
+                self._waiting.append(frame)
+        if is_urgent:
+            self.send()
+
+    def send_due(self) -> None:
+        """Send if the last time was long enough ago."""
+        if self._waiting and time.monotonic() - self._last_sent_s >= _PIECES_S:
+            self.send()
+
+    def send(self) -> None:
+        """Send all; raises OSError when the daemon is gone."""
+        self._connection.send(self._waiting)
+        self._waiting, self._open = [], {}
+        self._last_sent_s = time.monotonic()
+
+    def _join(self, piece: Delta) -> bool:
+        place = self._open.setdefault(piece.id, len(self._waiting))
+        if place == len(self._waiting):
+            return False
+        earlier = self._waiting[place]
+        if not isinstance(earlier, Delta) or bool(earlier.thought) != bool(piece.thought):
+            self._open[piece.id] = len(self._waiting)
+            return False
+        self._waiting[place] = Delta(
+            id=piece.id,
+            answer=earlier.answer + piece.answer,
+            thought=earlier.thought + piece.thought,
+        )
+        return True

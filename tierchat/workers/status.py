@@ -1,0 +1,34 @@
+"""."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from tierchat.types import Frozen
+
+WorkerState = Literal["stopped", "loading", "ready", "busy", "quarantined"]
+
+
+class WorkerStatus(Frozen, frozen=True):
+    """One model as `ps` shows it. `expires_in_s` None means that it stays for ever.
+
+    `tiers` of the default cascade stand alone, those of others behind their cascade and a colon.
+
+    `rss_bytes` is resident memory of the child process; `reason` tells why it is quarantined.
+    """
+
+    model: str
+    tiers: tuple[str, ...]
+    state: WorkerState
+    pid: int | None = None
+    rss_bytes: int | None = None
+    size_bytes: int | None = None
+    context: int | None = None
+    num_active: int = 0
+    num_crashes: int = 0
+    expires_in_s: float | None = None
+    is_gpu_offloaded: bool = False
+    reason: str = ""
+    gpu_bytes: int | None = None
+    planned_ram_bytes: int | None = None
+    planned_gpu_bytes: int | None = None
