@@ -22,7 +22,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tierchat.cascade import Cascade
+from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue import load_catalogue
 from tierchat.evaluation import metrics, policies
 from tierchat.evaluation.collect import collect

@@ -14,11 +14,11 @@ import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
+from tierchat.cascade.ledger import Ledger
 from tierchat.config.settings import Settings, load_settings
 from tierchat.daemon import run_daemon
 from tierchat.errors import ContextTooLong
 from tierchat.events import AnswerDelta, CascadeEvent, Done
-from tierchat.ledger import Ledger
 from tierchat.paths import Paths, find_paths
 from tierchat.server import Limits
 from tierchat.service.messages import Residence

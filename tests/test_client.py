@@ -16,10 +16,10 @@ import pytest
 
 from tests.conftest import Home, wait_until
 from tierchat import __version__
+from tierchat.cascade.ledger import Ledger
 from tierchat.client import Client
 from tierchat.errors import ContextTooLong, DaemonUnreachable, Overloaded, TierchatError
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice, ThoughtDelta
-from tierchat.ledger import Ledger
 from tierchat.openai_format import chunk
 from tierchat.types import Message, Prompt, Usage, Visit
 

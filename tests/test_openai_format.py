@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tierchat.cascade.ledger import Ledger
 from tierchat.errors import InvalidRequest
 from tierchat.events import AnswerDelta, Done, ThoughtDelta
-from tierchat.ledger import Ledger
 from tierchat.openai_format import chunk, completion, error_body, read_request, write_request
 from tierchat.types import Message, Outcome, Prompt, Sampling, TierOptions, Usage
 

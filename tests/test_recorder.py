@@ -10,13 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from tierchat.cascade.ledger import Ledger
 from tierchat.conversations import store as log_store
 from tierchat.conversations.changes import LogChange
 from tierchat.conversations.reader import LogReader
 from tierchat.conversations.store import LogStore
 from tierchat.errors import EngineCrashed
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Notice
-from tierchat.ledger import Ledger
 from tierchat.recorder import Recorder
 from tierchat.types import Message, Prompt, SaveOptions, TierOptions, Usage
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.conversations.test_store import CHAT, save, say
+from tierchat.cascade.ledger import Ledger
 from tierchat.conversations.past import Past
 from tierchat.conversations.reader import LogReader
 from tierchat.conversations.store import LogStore
 from tierchat.errors import UsageError
-from tierchat.ledger import Ledger
 from tierchat.repl import reports, slash
 from tierchat.repl.session import SUMMARISE, ChatSession, Turn
 from tierchat.service.messages import DaemonStatus

@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
-from tierchat.cascade import Cascade
+from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue import Catalogue
 from tierchat.config.settings import Settings
 from tierchat.errors import EngineCrashed, UsageError

@@ -10,7 +10,7 @@ import contextlib
 import os
 import time
 
-from tierchat.cascade import Cascade
+from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue import Catalogue, load_catalogue
 from tierchat.config.settings import Settings, load_settings, parse_keepalive
 from tierchat.errors import TierchatError, UsageError

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from tierchat.cascade.ledger import Ledger
 from tierchat.conversations import migrations
 from tierchat.conversations import store as log_store
 from tierchat.conversations.changes import LogChange
 from tierchat.conversations.reader import LogReader, messages_of, open_log
 from tierchat.conversations.store import LogStore, title_of
 from tierchat.errors import LogUnusable, UsageError
-from tierchat.ledger import Ledger
 from tierchat.types import FinishReason, Message, Outcome, SaveOptions, Usage, Verdict
 
 CHAT = "c0ffee00"

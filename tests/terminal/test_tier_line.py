@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tierchat.ledger import Ledger
+from tierchat.cascade.ledger import Ledger
 from tierchat.terminal.tier_line import explanation, hop_line, tier_line
 from tierchat.terminal.units import seconds
 from tierchat.types import Outcome, Usage, Verdict

@@ -11,7 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tierchat.cascade import Cascade
+from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue import Catalogue, load_catalogue
 from tierchat.errors import DoesNotFit, says_out_of_memory
 from tierchat.events import CascadeEvent, Done, Notice

@@ -12,7 +12,9 @@ from typing import Protocol
 
 import msgspec
 
-from tierchat.climb import Climb
+from tierchat.cascade.ledger import Ledger
+from tierchat.cascade.preload import Foresight
+from tierchat.cascade.route import Climb
 from tierchat.config.catalogue import CascadeSpec, TierSpec
 from tierchat.errors import (
     ContextTooLong,
@@ -26,10 +28,8 @@ from tierchat.errors import (
     error_from_code,
 )
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
-from tierchat.foresight import Foresight
 from tierchat.gates.lookup import FoundGate
 from tierchat.gates.order import GateOrder
-from tierchat.ledger import Ledger
 from tierchat.types import QUALITIES, FinishReason, Message, ModelInfo, Prompt, TierOptions, Usage
 from tierchat.workers.protocol import (
     Delta,

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from tierchat.cascade.preload import LIKELY, Foresight
 from tierchat.errors import DoesNotFit
-from tierchat.foresight import LIKELY, Foresight
 
 
 @dataclass

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import msgspec
 import pytest
 
-from tierchat.cascade import Cascade
+from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
 from tierchat.errors import (
     ContextTooLong,

@@ -12,18 +12,18 @@ from pathlib import Path
 
 import msgspec
 
+from tierchat.cascade.deadline import until
+from tierchat.cascade.preload import Foresight
+from tierchat.cascade.prompt_run import Models, Run
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
-from tierchat.deadline import until
 from tierchat.errors import (
     ModelMissing,
     TierchatError,
     UsageError,
 )
 from tierchat.events import CascadeEvent, Notice
-from tierchat.foresight import Foresight
 from tierchat.gates.lookup import FoundGate, GateBook
 from tierchat.models.gguf.header import read_header
-from tierchat.prompt_run import Models, Run
 from tierchat.types import Prompt
 from tierchat.workers.status import WorkerStatus
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tierchat.climb import Climb
+from tierchat.cascade.route import Climb
 from tierchat.errors import UsageError
 from tierchat.types import TierOptions
 

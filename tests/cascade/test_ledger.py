@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tierchat.ledger import Ledger
+from tierchat.cascade.ledger import Ledger
 from tierchat.types import Usage
 
 SIZES = {"XS": 1.0, "S": 5.0, "M": 20.0}

@@ -1,0 +1,1 @@
+"""One prompt's way over the tiers, and its ledger."""
