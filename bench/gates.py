@@ -24,19 +24,19 @@ import numpy as np
 
 from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue import load_catalogue
-from tierchat.evaluation import metrics, policies
-from tierchat.evaluation.collect import collect
-from tierchat.evaluation.matrix import Matrix
-from tierchat.evaluation.prompts import grade, read_prompts
 from tierchat.events import Done
 from tierchat.gates.lookup import GateBook
 from tierchat.gates.row_gate import STAGES
 from tierchat.gates.signals import features
+from tierchat.learning.evaluation import metrics, policies
+from tierchat.learning.outcomes.collect import collect
+from tierchat.learning.outcomes.matrix import Matrix
+from tierchat.learning.outcomes.prompts import grade, read_prompts
+from tierchat.learning.outcomes.store import open_store
+from tierchat.learning.outcomes.work import work_of, workers
+from tierchat.learning.training.fit import Fit, deal_folds, fit_gates, fit_head, predict
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.outcome_store import open_store
 from tierchat.paths import find_paths, make_private
-from tierchat.training import lesson
-from tierchat.training.fit import Fit, deal_folds, fit_gates, fit_head, predict
 from tierchat.types import Message, Prompt, Sampling, TierOptions
 from tierchat.workers.pool import Pool
 from tierchat.workers.protocol import Generate
@@ -49,8 +49,8 @@ async def matrices(learn: Path, judge: Path) -> tuple[Matrix, Matrix]:
     paths = find_paths(os.environ)
     catalogue = load_catalogue(paths)
     make_private(paths.data_dir)
-    work = lesson.work_of(catalogue.cascades["pocket"], catalogue, paths)
-    async with lesson.workers(catalogue, paths, 0) as pool:
+    work = work_of(catalogue.cascades["pocket"], catalogue, paths)
+    async with workers(catalogue, paths, 0) as pool:
         with open_store(paths.outcomes_file) as store:
             found = []
             for file in (learn, judge):
@@ -70,7 +70,7 @@ def line(name: str, judged: Matrix, walks: Sequence[policies.Walk]) -> None:
 
 def climbs_on_wrong(judged: Matrix, estimates: policies.Estimates) -> list[policies.Walk]:
     """Decide by "this tier is wrong" alone, one rung at a time, at every threshold."""
-    from tierchat.evaluation.controls import climb
+    from tierchat.learning.evaluation.controls import climb
 
     scores = [estimates[tier, "prefill"].right[:, 0] for tier in range(len(judged.tiers) - 1)]
     return climb(judged, scores, whole_answer=False)
@@ -173,7 +173,7 @@ async def drafts(judge: Path, num: int) -> None:
     print(
         "\n| draft handed on | right | prompts with a draft | right of those |\n|---|---|---|---|"
     )
-    async with lesson.workers(catalogue, paths, 0) as pool:
+    async with workers(catalogue, paths, 0) as pool:
         cascade = Cascade(catalogue, pool, "pocket", book)
         for is_handed in (False, True):
             rights, with_draft = [], []
@@ -199,10 +199,10 @@ async def throughput(learn: Path, num: int = 120, rounds: int = 5) -> None:
     """Answer the same prompts with all that training reads, and plainly, side by side."""
     paths = find_paths(os.environ)
     catalogue = load_catalogue(paths)
-    work = lesson.work_of(catalogue.cascades["pocket"], catalogue, paths)
+    work = work_of(catalogue.cascades["pocket"], catalogue, paths)
     prompts = read_prompts(learn)[:num]
     print("\n| tier | answers/s, learning | answers/s, plain | ratio, medians |\n|---|---|---|---|")
-    async with lesson.workers(catalogue, paths, 0) as pool:
+    async with workers(catalogue, paths, 0) as pool:
         for index, tier in enumerate(work.tiers):
             one = replace(work, tiers=(tier,), identities=(work.identities[index],))
             speeds: dict[str, list[float]] = {"learning": [], "plain": []}

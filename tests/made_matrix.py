@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from tierchat.evaluation.matrix import Cell, Matrix
-from tierchat.evaluation.prompts import GradedPrompt
 from tierchat.gates.order import Probe
+from tierchat.learning.outcomes.matrix import Cell, Matrix
+from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.types import Signals
 
 WIDTHS = (6, 8, 8)

@@ -19,21 +19,23 @@ from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue import Catalogue
 from tierchat.config.settings import Settings
 from tierchat.errors import EngineCrashed, UsageError
-from tierchat.evaluation import policies, report
-from tierchat.evaluation.chart import save_chart, terminal_chart
-from tierchat.evaluation.collect import collect, self_verified
-from tierchat.evaluation.matrix import Matrix
-from tierchat.evaluation.prompts import GradedPrompt, grade
-from tierchat.evaluation.report import EvalReport
 from tierchat.events import AnswerDelta, Done, ThoughtDelta
 from tierchat.gates import files as gate_files
 from tierchat.gates.lookup import FoundGate, GateBook
+from tierchat.learning.evaluation import policies, report
+from tierchat.learning.evaluation.chart import save_chart, terminal_chart
+from tierchat.learning.evaluation.report import EvalReport
+from tierchat.learning.outcomes.collect import collect
+from tierchat.learning.outcomes.matrix import Matrix
+from tierchat.learning.outcomes.prompts import GradedPrompt, grade
+from tierchat.learning.outcomes.sources import Source, find_prompts, need
+from tierchat.learning.outcomes.store import open_store
+from tierchat.learning.outcomes.verdicts import self_verified
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.outcome_store import open_store
 from tierchat.paths import Paths, make_private
 from tierchat.terminal.output import Output
 from tierchat.terminal.progress import counting
-from tierchat.train_run import Source, find_cascade, find_prompts, need
+from tierchat.train_run import find_cascade
 from tierchat.types import QUALITIES, Hold, Outcome, Prompt, Sampling, TierOptions
 from tierchat.workers.pool import Pool
 
@@ -103,14 +105,14 @@ class _Measuring:
         self._gate = gate
 
     async def run(self, fresh: Sequence[GradedPrompt], seen: Sequence[GradedPrompt]) -> EvalReport:
-        from tierchat.evaluation.controls import controls
-        from tierchat.training import lesson
-        from tierchat.training.fit import predict
+        from tierchat.learning.evaluation.controls import controls
+        from tierchat.learning.outcomes.work import work_of, workers
+        from tierchat.learning.training.fit import predict
 
         spec = self._catalogue.effective(self._cascade)
-        work = lesson.work_of(spec, self._catalogue, self._paths)
+        work = work_of(spec, self._catalogue, self._paths)
         gates = gate_files.load(self._gate.path)
-        async with lesson.workers(self._catalogue, self._paths, self._settings.num_threads) as pool:
+        async with workers(self._catalogue, self._paths, self._settings.num_threads) as pool:
             with (
                 open_store(self._paths.outcomes_file) as store,
                 counting(self._output, "answers") as tell,

@@ -7,42 +7,31 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tierchat.config.catalogue import CascadeSpec, Catalogue
 from tierchat.config.settings import Settings
 from tierchat.errors import UsageError
-from tierchat.evaluation.history import history_prompts
-from tierchat.evaluation.prompts import GradedPrompt, read_prompts
 from tierchat.gates.files import GateHead
 from tierchat.gates.lookup import GateBook
+from tierchat.learning.outcomes.prompts import GradedPrompt
+from tierchat.learning.outcomes.sources import Source, find_prompts, need
+from tierchat.learning.outcomes.store import OutcomeStore, open_store
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.outcome_store import OutcomeStore, open_store
 from tierchat.paths import Paths, make_private
 from tierchat.terminal.output import Output
 from tierchat.terminal.progress import counting
 from tierchat.types import QUALITIES
 
 if TYPE_CHECKING:
-    from tierchat.evaluation.collect import Work
-    from tierchat.evaluation.matrix import Matrix
+    from tierchat.learning.outcomes.matrix import Matrix
+    from tierchat.learning.outcomes.work import Work
     from tierchat.workers.pool import Pool
 
 MIN_PROMPTS = 40
 EXIT_INTERRUPTED = 130
-
-
-@dataclass(frozen=True)
-class Source:
-    """Where prompts come from; one of them."""
-
-    file: Path | None = None
-    is_builtin: bool = False
-    is_history: bool = False
 
 
 @dataclass(frozen=True)
@@ -83,35 +72,9 @@ def run(
     return 0 if lesson.is_finished else EXIT_INTERRUPTED
 
 
-def need(*modules: str) -> None:
-    """Raise UsageError unless the libraries of the extra `train` are there."""
-    missing = [name for name in modules if importlib.util.find_spec(name) is None]
-    if missing:
-        raise UsageError(
-            f"teaching and measuring gates need {', '.join(missing)}",
-            'run: pip install "tierchat[train]"',
-        )
-
-
 def find_cascade(catalogue: Catalogue, name: str) -> CascadeSpec:
     """Look a cascade up; raises UsageError naming those there are."""
     return catalogue.effective(name)
-
-
-def find_prompts(source: Source, paths: Paths, num: int, seed: int) -> list[GradedPrompt]:
-    """Read the prompts asked for; raises UsageError unless exactly one source is named."""
-    if (source.file is not None) + source.is_builtin + source.is_history != 1:
-        raise UsageError(
-            "say which prompts to use",
-            "one of --prompts FILE.jsonl, --builtin and --from-history",
-        )
-    if source.file is not None:
-        return read_prompts(source.file)
-    if source.is_history:
-        return history_prompts(paths.log_file, num)
-    from tierchat.training.builtin import builtin_prompts
-
-    return builtin_prompts(num, seed)
 
 
 class _Lesson:
@@ -134,12 +97,13 @@ class _Lesson:
         self.is_finished = False
 
     async def run(self, prompts: Sequence[GradedPrompt]) -> None:
-        from tierchat.training import lesson
-        from tierchat.training.rounds import Budget
+        from tierchat.learning.outcomes.work import work_of, workers
+        from tierchat.learning.training import lesson
+        from tierchat.learning.training.rounds import Budget
 
         request, paths = self._request, self._paths
         book = GateBook(paths.gates_dir, VerifiedFiles(paths.verified_file))
-        work = lesson.work_of(self._spec, self._catalogue, paths)
+        work = work_of(self._spec, self._catalogue, paths)
         has_token = not request.ignore_token
         budget = Budget(60 * request.minutes, request.max_prompts, has_token, request.seed)
         make_private(paths.gates_dir)
@@ -147,7 +111,7 @@ class _Lesson:
             open_store(paths.outcomes_file) as store,
             counting(self._output, "answers") as tell_progress,
         ):
-            async with lesson.workers(self._catalogue, paths, self._settings.num_threads) as pool:
+            async with workers(self._catalogue, paths, self._settings.num_threads) as pool:
                 rounds = lesson.learn(work, prompts, pool, store, budget, tell_progress)
                 async for taught in rounds:
                     last = taught.rounds[-1]
@@ -169,7 +133,7 @@ class _Lesson:
         pool: Pool,
         store: OutcomeStore,
     ) -> None:
-        from tierchat.evaluation.collect import agreement, unsaid
+        from tierchat.learning.outcomes.verdicts import agreement, unsaid
 
         top = self._spec.tiers[-1].name
         share, num, silent = await agreement(work, held_out, pool, store)

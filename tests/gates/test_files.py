@@ -29,9 +29,9 @@ from tierchat.gates.files import (
     read_head,
 )
 from tierchat.gates.lookup import GateBook
+from tierchat.learning.training.fit import Fit, fit_gates
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
-from tierchat.training.fit import Fit, fit_gates
 
 MATRIX = made_matrix(120)
 FIT: Fit = fit_gates(MATRIX, has_token=False)

@@ -45,8 +45,8 @@ def evaluate(
     from tierchat.config.catalogue import load_catalogue
     from tierchat.config.settings import load_settings
     from tierchat.eval_run import EvalRequest, run
+    from tierchat.learning.outcomes.sources import Source
     from tierchat.terminal.output import standard_output
-    from tierchat.train_run import Source
 
     paths = our_paths()
     source = Source(prompts, builtin, from_history)

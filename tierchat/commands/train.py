@@ -59,8 +59,9 @@ def train(
 
     from tierchat.config.catalogue import load_catalogue
     from tierchat.config.settings import load_settings
+    from tierchat.learning.outcomes.sources import Source
     from tierchat.terminal.output import standard_output
-    from tierchat.train_run import Source, TrainRequest, run
+    from tierchat.train_run import TrainRequest, run
 
     paths = our_paths()
     source = Source(prompts, builtin, from_history)

@@ -1,4 +1,4 @@
-"""."""
+"""The changes that people make to saved conversations, as values."""
 
 from __future__ import annotations
 

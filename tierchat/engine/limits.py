@@ -1,4 +1,7 @@
-"""Sizes the engine keeps to and the planner predicts from."""
+"""Sizes that the engine keeps to and that the memory planner predicts from.
+
+Does not know llama.cpp.
+"""
 
 from __future__ import annotations
 

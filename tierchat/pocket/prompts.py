@@ -11,7 +11,7 @@ import random
 from pathlib import Path
 from typing import get_args
 
-from tierchat.evaluation.prompts import GradedPrompt, write_prompts
+from tierchat.learning.outcomes.prompts import GradedPrompt, write_prompts
 from tierchat.pocket.dataset import Source
 from tierchat.pocket.sides import Side
 

@@ -1,4 +1,4 @@
-"""."""
+"""What the daemon says of itself and of its models, beside answers."""
 
 from __future__ import annotations
 

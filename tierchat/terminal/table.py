@@ -1,4 +1,4 @@
-"""."""
+"""Rows of text in aligned columns."""
 
 from __future__ import annotations
 

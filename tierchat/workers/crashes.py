@@ -1,4 +1,7 @@
-"""."""
+"""The last crashes of one model's workers, and when they are too many.
+
+Does not know processes.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""Who is unloaded so that another fits."""
+"""Who is unloaded so that another fits.
+
+Does not know workers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""."""
+"""What this machine taught us about its llama.cpp build, in a small JSON file.
+
+Does not know models or workers.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""."""
+"""How a worker is doing, as `ps` shows it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""."""
+"""A model named by its place on the hub: `owner/repo:file.gguf`.
+
+Does not know the network.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""."""
+"""How fast a model may be expected to be here, in words.
+
+Does not measure; it reasons from sizes and memory bandwidths.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""."""
+"""The child's end of the socket to its parent: frames in, frames out.
+
+Does not know what frames mean.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,7 @@
-"""."""
+"""Frames on their way to the parent; pieces of one answer are sent together.
+
+Does not know sockets.
+"""
 
 from __future__ import annotations
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tierchat.evaluation.matrix import Floats, Matrix, reading_of
-from tierchat.evaluation.policies import COST_WEIGHTS, Walk, alone, oracle, pick, singles
+from tierchat.learning.evaluation.policies import COST_WEIGHTS, Walk, alone, oracle, pick, singles
+from tierchat.learning.outcomes.matrix import Floats, Matrix, reading_of
 
 NUM_THRESHOLDS = 60
 

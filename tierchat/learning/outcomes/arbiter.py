@@ -16,7 +16,7 @@ from typing import Protocol
 
 from tierchat.config.catalogue import TierSpec
 from tierchat.errors import ContextTooLong, EngineCrashed, error_from_code
-from tierchat.outcome_store import OutcomeStore
+from tierchat.learning.outcomes.store import OutcomeStore
 from tierchat.types import Message, Sampling
 from tierchat.workers.protocol import Failed, Finished, Generate, RequestEvent
 

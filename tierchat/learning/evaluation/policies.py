@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tierchat.evaluation import metrics
-from tierchat.evaluation.matrix import Floats, Matrix
 from tierchat.gates.row_gate import STAGES, Guess, RowGates, TierCosts, choose
+from tierchat.learning.evaluation import metrics
+from tierchat.learning.outcomes.matrix import Floats, Matrix
 from tierchat.types import Stage
 
 Ints = npt.NDArray[np.intp]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tierchat.errors import ConfigError
-from tierchat.outcome_store import OutcomeStore, open_store
+from tierchat.learning.outcomes.store import OutcomeStore, open_store
 
 
 def test_a_cell_is_written_once(tmp_path: Path) -> None:
@@ -31,7 +31,8 @@ def test_many_keys_at_once(tmp_path: Path) -> None:
 
 def test_what_was_saved_survives_a_kill(tmp_path: Path) -> None:
     script = (
-        "import sys\nfrom pathlib import Path\nfrom tierchat.outcome_store import OutcomeStore\n"
+        "import sys\nfrom pathlib import Path\n"
+        "from tierchat.learning.outcomes.store import OutcomeStore\n"
         "store = OutcomeStore(Path(sys.argv[1]))\n"
         "for i in range(10_000):\n"
         "    store.save([(str(i).encode(), b'x')])\n"

@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tierchat.evaluation import policies
-from tierchat.evaluation.matrix import Matrix
-from tierchat.evaluation.prompts import GradedPrompt
 from tierchat.gates.row_gate import RowGates
-from tierchat.training.fit import Fit, fit_gates, predict
+from tierchat.learning.evaluation import policies
+from tierchat.learning.outcomes.matrix import Matrix
+from tierchat.learning.outcomes.prompts import GradedPrompt
+from tierchat.learning.training.fit import Fit, fit_gates, predict
 
 Collect = Callable[[Sequence[GradedPrompt]], Awaitable[Matrix]]
 _HELD_OUT_SHARE, _MAX_HELD_OUT = 0.25, 600

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from tierchat.evaluation import metrics, policies
-from tierchat.evaluation.controls import Control
-from tierchat.evaluation.matrix import Floats, Matrix
-from tierchat.evaluation.policies import Walk
+from tierchat.learning.evaluation import metrics, policies
+from tierchat.learning.evaluation.controls import Control
+from tierchat.learning.evaluation.policies import Walk
+from tierchat.learning.outcomes.matrix import Floats, Matrix
 from tierchat.types import Frozen
 
 NUM_RESAMPLES = 400

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tierchat.evaluation.prompts import GradedPrompt
 from tierchat.gates.order import Probe
 from tierchat.gates.signals import Reading, features
+from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.types import Stage
 
 Floats = npt.NDArray[np.float64]

@@ -5,7 +5,6 @@ The composition root of training: store, pool and rounds meet here.
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import hashlib
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -14,53 +13,19 @@ from pathlib import Path
 
 import numpy as np
 
-from tierchat.config.catalogue import CascadeSpec, Catalogue
-from tierchat.evaluation import metrics, policies
-from tierchat.evaluation.collect import Work, collect
-from tierchat.evaluation.matrix import Matrix
-from tierchat.evaluation.prompts import GradedPrompt
 from tierchat.gates import files as gate_files
 from tierchat.gates.files import GateHead, GateReport, GateTier, Tradeoff
 from tierchat.gates.row_gate import STAGES
-from tierchat.models.verified_files import VerifiedFiles
-from tierchat.outcome_store import OutcomeStore
-from tierchat.paths import Paths
-from tierchat.training.rounds import Budget, Taught, teach
+from tierchat.learning.evaluation import metrics, policies
+from tierchat.learning.outcomes.collect import collect
+from tierchat.learning.outcomes.matrix import Matrix
+from tierchat.learning.outcomes.prompts import GradedPrompt
+from tierchat.learning.outcomes.store import OutcomeStore
+from tierchat.learning.outcomes.work import Work
+from tierchat.learning.training.rounds import Budget, Taught, teach
 from tierchat.workers.pool import Pool
-from tierchat.workers.quirks import MachineMemory
-from tierchat.workers.starter import Starter
 
-_KEEPALIVE_S = 3600.0
 _NUM_RESAMPLES = 200
-
-
-@contextlib.asynccontextmanager
-async def workers(catalogue: Catalogue, paths: Paths, num_threads: int) -> AsyncIterator[Pool]:
-    """Hold workers of our own, apart from the daemon's, and end them afterwards."""
-    pool = Pool(
-        catalogue.models,
-        Starter(
-            VerifiedFiles(paths.verified_file),
-            MachineMemory(paths.machine_file),
-            num_threads=num_threads,
-        ),
-        keepalive_s=_KEEPALIVE_S,
-    )
-    try:
-        yield pool
-    finally:
-        await pool.close()
-
-
-def work_of(spec: CascadeSpec, catalogue: Catalogue, paths: Paths) -> Work:
-    """Name the tiers by the content of their models and their effort."""
-    files = VerifiedFiles(paths.verified_file)
-    identities = []
-    for tier in spec.tiers:
-        model = catalogue.models[tier.model]
-        sha256 = files.sha256_of(Path(model.file), model.sha256)
-        identities.append(f"{sha256} think={tier.think} context={model.context} {tier.sampling}")
-    return Work(spec.tiers, tuple(identities), spec.hold_back)
 
 
 def learn(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tierchat.conversations.reader import LogReader, messages_of, open_log
 from tierchat.errors import UsageError
-from tierchat.evaluation.prompts import GradedPrompt
+from tierchat.learning.outcomes.prompts import GradedPrompt
 
 _MAX_CONVERSATIONS = 100_000
 

@@ -9,7 +9,7 @@ import itertools
 from collections.abc import Iterator
 
 from tierchat.errors import UsageError
-from tierchat.evaluation.prompts import GradedPrompt
+from tierchat.learning.outcomes.prompts import GradedPrompt
 
 # From what the smallest models manage to what only large ones do.
 TASKS = (

@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Home
-from tierchat.evaluation.prompts import GradedPrompt, write_prompts
-from tierchat.outcome_store import OutcomeStore
+from tierchat.learning.outcomes.prompts import GradedPrompt, write_prompts
+from tierchat.learning.outcomes.store import OutcomeStore
 
 pytest.importorskip("sklearn", reason="extra [train]")
 

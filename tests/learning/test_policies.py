@@ -8,18 +8,18 @@ import numpy as np
 import pytest
 
 from tests.made_matrix import PARAMETERS, made_matrix
-from tierchat.evaluation import metrics, policies
-from tierchat.evaluation.matrix import reading_of
 from tierchat.gates.order import GateOrder
 from tierchat.gates.row_gate import STAGES, RowGate, RowGates, choose
 from tierchat.gates.token_gate import TokenGate
+from tierchat.learning.evaluation import metrics, policies
+from tierchat.learning.outcomes.matrix import reading_of
 
 pytest.importorskip("sklearn", reason="extra [train]")
 
-from tierchat.evaluation.controls import controls
-from tierchat.evaluation.report import describe_walk, policy_lines
-from tierchat.training.fit import costs_of, fit_gates, predict
-from tierchat.training.rounds import Round, choose_way, has_settled
+from tierchat.learning.evaluation.controls import controls
+from tierchat.learning.evaluation.report import describe_walk, policy_lines
+from tierchat.learning.training.fit import costs_of, fit_gates, predict
+from tierchat.learning.training.rounds import Round, choose_way, has_settled
 
 LEARNED, JUDGED = made_matrix(400, 1), made_matrix(300, 2)
 

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tierchat.evaluation.matrix import Floats, Matrix
-from tierchat.evaluation.policies import Estimates
 from tierchat.gates.row_gate import FAR, STAGES, Guess, Head, Row, RowGates, TierCosts
+from tierchat.learning.evaluation.policies import Estimates
+from tierchat.learning.outcomes.matrix import Floats, Matrix
 from tierchat.types import Stage
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tierchat.evaluation import metrics
+from tierchat.learning.evaluation import metrics
 
 Points = st.lists(
     st.tuples(st.floats(0, 2, allow_subnormal=False), st.floats(0, 1, allow_subnormal=False)),

@@ -11,11 +11,12 @@ import pytest
 
 from tests.made_matrix import made_matrix
 from tierchat.config.catalogue import TierSpec
-from tierchat.evaluation.arbiter import Arbiter, Case
-from tierchat.evaluation.collect import Work, unsaid
-from tierchat.evaluation.prompts import GradedPrompt
 from tierchat.gates.order import Probe
-from tierchat.outcome_store import open_store
+from tierchat.learning.outcomes.arbiter import Arbiter, Case
+from tierchat.learning.outcomes.prompts import GradedPrompt
+from tierchat.learning.outcomes.store import open_store
+from tierchat.learning.outcomes.verdicts import unsaid
+from tierchat.learning.outcomes.work import Work
 from tierchat.types import Signals, Usage
 from tierchat.workers.protocol import Failed, Finished, Generate, RequestEvent
 

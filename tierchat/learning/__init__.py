@@ -1,0 +1,1 @@
+"""Who was right, who could have known, and the gates taught from it."""

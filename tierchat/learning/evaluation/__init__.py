@@ -1,0 +1,1 @@
+"""Policies replayed on an outcome matrix, and what is measured of them."""

@@ -1,0 +1,94 @@
+"""How an outcome matrix is filled: the tiers, the names of its cells, the workers.
+
+Does not know prompts, grades or gates.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+from collections.abc import AsyncGenerator, AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from tierchat.config.catalogue import CascadeSpec, Catalogue, TierSpec
+from tierchat.gates.order import Probe
+from tierchat.learning.outcomes.prompts import GradedPrompt
+from tierchat.models.verified_files import VerifiedFiles
+from tierchat.paths import Paths
+from tierchat.types import Frozen, ModelInfo
+from tierchat.workers.pool import Pool
+from tierchat.workers.protocol import Generate, RequestEvent
+from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.starter import Starter
+
+# Counted up when cells come to hold something else: older ones are then not found.
+_FORMAT = 2
+
+
+class Models(Protocol):
+    """What collecting needs of a pool."""
+
+    def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]: ...
+    async def load(self, model: str) -> object: ...
+    def info(self, model: str) -> ModelInfo | None: ...
+
+
+class Stored(Frozen, frozen=True):
+    """A cell as it is kept: without its grade, so that graders may improve."""
+
+    answer: str
+    reason: str
+    num_prompt_tokens: int
+    num_generated_tokens: int
+    seconds: float
+    probe: Probe
+
+
+@dataclass(frozen=True)
+class Work:
+    """How a matrix is filled. `identities` name each tier's model and effort by content."""
+
+    tiers: tuple[TierSpec, ...]
+    identities: tuple[str, ...]
+    hold_back: int
+    num_at_once: int = 16
+
+
+def key_of(work: Work, tier: int, prompt: GradedPrompt) -> bytes:
+    """Name a cell by all that its content depends on."""
+    settings = f"{_FORMAT} {work.identities[tier]} {work.hold_back} {prompt.digest}"
+    return hashlib.blake2b(settings.encode(), digest_size=20).digest()
+
+
+_KEEPALIVE_S = 3600.0
+
+
+@contextlib.asynccontextmanager
+async def workers(catalogue: Catalogue, paths: Paths, num_threads: int) -> AsyncIterator[Pool]:
+    """Hold workers of our own, apart from the daemon's, and end them afterwards."""
+    pool = Pool(
+        catalogue.models,
+        Starter(
+            VerifiedFiles(paths.verified_file),
+            MachineMemory(paths.machine_file),
+            num_threads=num_threads,
+        ),
+        keepalive_s=_KEEPALIVE_S,
+    )
+    try:
+        yield pool
+    finally:
+        await pool.close()
+
+
+def work_of(spec: CascadeSpec, catalogue: Catalogue, paths: Paths) -> Work:
+    """Name the tiers by the content of their models and their effort."""
+    files = VerifiedFiles(paths.verified_file)
+    identities = []
+    for tier in spec.tiers:
+        model = catalogue.models[tier.model]
+        sha256 = files.sha256_of(Path(model.file), model.sha256)
+        identities.append(f"{sha256} think={tier.think} context={model.context} {tier.sampling}")
+    return Work(spec.tiers, tuple(identities), spec.hold_back)

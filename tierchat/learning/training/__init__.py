@@ -1,0 +1,1 @@
+"""One lesson: rounds of prompts, a fit, and what the gates are worth on held-out prompts."""
