@@ -21,10 +21,10 @@ from collections.abc import Mapping
 
 import pexpect
 
-from tierchat.client import Client
 from tierchat.events import AnswerDelta, Done, ThoughtDelta
 from tierchat.paths import find_paths
 from tierchat.repl.session import ChatSession, Turn
+from tierchat.service.client import Client
 from tierchat.types import Outcome, Prompt
 
 # The chat asks the terminal where its cursor is; pexpect does not answer.

@@ -18,9 +18,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from tierchat.client import Client
 from tierchat.events import AnswerDelta, ThoughtDelta
 from tierchat.paths import find_paths
+from tierchat.service.client import Client
 from tierchat.types import Message, Prompt
 
 HELLO = """

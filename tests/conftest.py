@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 import tierchat
-from tierchat.client import Client
 from tierchat.engine.llama import LlamaLog, LlamaModel
 from tierchat.errors import TierchatError
 from tierchat.paths import Paths, find_paths
+from tierchat.service.client import Client
 
 SCRIPTED_DAEMON = Path(__file__).parent / "scripted_daemon.py"
 

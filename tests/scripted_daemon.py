@@ -16,12 +16,12 @@ from pathlib import Path
 
 from tierchat.cascade.ledger import Ledger
 from tierchat.config.settings import Settings, load_settings
-from tierchat.daemon import run_daemon
 from tierchat.errors import ContextTooLong
 from tierchat.events import AnswerDelta, CascadeEvent, Done
 from tierchat.paths import Paths, find_paths
-from tierchat.server import Limits
+from tierchat.service.daemon import run_daemon
 from tierchat.service.messages import Residence
+from tierchat.service.replies import Limits
 from tierchat.types import Prompt, Usage
 from tierchat.workers.status import WorkerStatus
 

@@ -13,9 +13,9 @@ import pytest
 
 from tests.conftest import Home, wait_until
 from tests.test_pull import MODELS, text_of
-from tierchat.client import is_running
 from tierchat.errors import ConfigError, UsageError
 from tierchat.events import CascadeEvent, Done
+from tierchat.service.client import is_running
 from tierchat.service.messages import DaemonStatus
 from tierchat.types import Message, Prompt, Sampling, TierOptions
 from tierchat.workers.status import WorkerStatus

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tierchat.config.added_models import add_model, refuse_taken, tell_daemon
+from tierchat.config.added_models import add_model, refuse_taken
 from tierchat.errors import ModelCorrupt, TemplateError, UsageError, error_from_code
 from tierchat.model_text import header_lines
 from tierchat.models.gguf.header import read_header
@@ -20,6 +20,7 @@ from tierchat.models.hub.downloads import Downloader
 from tierchat.models.hub.reference import hub_model
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
+from tierchat.service.client import tell_daemon
 from tierchat.terminal.confirm import confirm
 from tierchat.terminal.output import Output
 from tierchat.terminal.progress import Bars

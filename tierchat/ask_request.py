@@ -15,11 +15,11 @@ import msgspec
 from tierchat import answer_schema, templates
 from tierchat.asking import Asking, View
 from tierchat.attachments import attach
-from tierchat.client import Client
 from tierchat.config.settings import Settings, load_settings, parse_keepalive
 from tierchat.conversations import past as conversations
 from tierchat.paths import Paths, find_paths
 from tierchat.prompt_text import Stdin, StdinRule, read_prompt, readable
+from tierchat.service.client import Client
 from tierchat.terminal.output import Output, standard_output
 from tierchat.typed_options import checked, parse_sampling
 from tierchat.types import QUALITIES, Prompt, TierOptions

@@ -13,7 +13,6 @@ from importlib import metadata
 from pathlib import Path
 
 from tierchat import __version__
-from tierchat.client import Client
 from tierchat.config.catalogue import Catalogue, load_catalogue
 from tierchat.config.settings import load_settings, setting_sources
 from tierchat.errors import TierchatError
@@ -22,6 +21,7 @@ from tierchat.models.placement.gpu_drivers import gpu_drivers, install_line
 from tierchat.models.placement.hardware import list_devices, num_cores, ram
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
+from tierchat.service.client import Client
 from tierchat.terminal.units import memory_text
 from tierchat.types import DeviceInfo, Message, Prompt
 from tierchat.workers.quirks import MachineMemory

@@ -5,13 +5,13 @@ Does not know typer or streams; the daemon writes, this asks it to.
 
 from __future__ import annotations
 
-from tierchat.client import Client
 from tierchat.conversations.changes import LogChange
 from tierchat.conversations.listing import SavedConversations
 from tierchat.conversations.reader import open_log
 from tierchat.conversations.rows import ConversationRow
 from tierchat.errors import UsageError
 from tierchat.paths import Paths
+from tierchat.service.client import Client
 
 _MANY = 1_000_000
 

@@ -13,7 +13,6 @@ from typing import Any
 
 import msgspec
 
-from tierchat.client import Client
 from tierchat.config.added_models import forget_model
 from tierchat.config.catalogue import ModelSpec, load_catalogue
 from tierchat.errors import ModelMissing, TierchatError, UsageError
@@ -22,6 +21,7 @@ from tierchat.models.gguf.header import GgufHeader, read_header
 from tierchat.models.hub.part_file import part_path, wrong_path
 from tierchat.models.verified_files import hash_file
 from tierchat.paths import Paths
+from tierchat.service.client import Client
 from tierchat.terminal.table import table
 from tierchat.terminal.units import size_text
 

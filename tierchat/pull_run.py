@@ -15,7 +15,7 @@ from pathlib import Path
 import msgspec
 
 from tierchat.atomic_file import write_quietly
-from tierchat.config.added_models import add_model, refuse_taken, tell_daemon
+from tierchat.config.added_models import add_model, refuse_taken
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, is_whole, load_catalogue
 from tierchat.config.settings import load_settings
 from tierchat.errors import DoesNotFit, ModelMissing, UsageError
@@ -27,6 +27,7 @@ from tierchat.models.placement.hardware import look
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
 from tierchat.pull_plan import PullPlan, plan_facts, plan_pull, propose, room_text
+from tierchat.service.client import tell_daemon
 from tierchat.terminal.confirm import confirm
 from tierchat.terminal.output import Output
 from tierchat.terminal.progress import Bars

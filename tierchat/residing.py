@@ -7,13 +7,13 @@ from collections.abc import Iterator
 
 import msgspec
 
-from tierchat.client import Client
 from tierchat.config.catalogue import load_catalogue
 from tierchat.config.settings import load_settings
 from tierchat.errors import UsageError
 from tierchat.models.placement.hardware import look
 from tierchat.paths import Paths
 from tierchat.pull_plan import plan_facts, plan_pull
+from tierchat.service.client import Client
 from tierchat.service.messages import Residence
 from tierchat.terminal.units import memory_text
 

@@ -16,7 +16,6 @@ import pytest
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
 from tierchat.config.settings import load_settings
 from tierchat.errors import DoesNotFit, ModelMissing, TierchatError
-from tierchat.live_cascade import LiveCascade
 from tierchat.models.gguf.header import read_header
 from tierchat.models.placement import hardware
 from tierchat.models.placement.footprint import Footprint, Setting, shape_of_header
@@ -25,6 +24,7 @@ from tierchat.models.placement.planner import ModelPlan, Room
 from tierchat.models.placement.plans import Plans, room_of_machine
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
+from tierchat.service.home_cascade import LiveCascade
 from tierchat.types import DeviceInfo, Message
 from tierchat.workers.eviction import Loaded, victims
 from tierchat.workers.pool import Pool

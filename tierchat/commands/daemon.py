@@ -33,7 +33,7 @@ def _status_by_default(context: typer.Context) -> None:
 
 def up() -> None:
     """Start the daemon (`ask` does it by itself)."""
-    from tierchat.client import Client
+    from tierchat.service.client import Client
     from tierchat.terminal.output import standard_output
 
     client, output = Client(our_paths()), standard_output()
@@ -46,7 +46,7 @@ def up() -> None:
 
 def down() -> None:
     """Stop the daemon; answers under way get ten seconds. The memory is free afterwards."""
-    from tierchat.client import Client
+    from tierchat.service.client import Client
     from tierchat.terminal.output import standard_output
 
     was_running = Client(our_paths()).stop()
@@ -55,7 +55,7 @@ def down() -> None:
 
 def status(json: Json = False) -> None:
     """Say whether the daemon runs, since when, and how busy it is."""
-    from tierchat.client import Client
+    from tierchat.service.client import Client
     from tierchat.status_text import daemon_lines, json_line
     from tierchat.terminal.output import standard_output
 

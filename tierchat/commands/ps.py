@@ -14,7 +14,7 @@ def add_to(app: typer.Typer) -> None:
 
 def ps(json: Json = False) -> None:
     """List the models: tier, state, memory, context, time left."""
-    from tierchat.client import Client
+    from tierchat.service.client import Client
     from tierchat.status_text import json_line, worker_lines
     from tierchat.terminal.output import standard_output
 

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
 from typing import Any
 
 import msgspec
 
-from tierchat.client import Client
 from tierchat.config.catalogue import added_models, load_catalogue
-from tierchat.errors import TierchatError, UsageError
+from tierchat.errors import UsageError
 from tierchat.paths import Paths, make_private
 
 _NAME = re.compile(r"[^\W_][\w.+-]{0,63}")
@@ -52,14 +50,6 @@ def add_model(name: str, entry: dict[str, Any], paths: Paths) -> None:
     if name not in known.cascades:
         added["cascades"][name] = {"tiers": [{"name": "S", "model": name}]}
     _write(paths, added)
-
-
-def tell_daemon(paths: Paths, on_note: Callable[[str], None]) -> None:
-    """Have a running daemon read what is known now."""
-    try:
-        Client(paths, starts_daemon=False).reload_if_running()
-    except TierchatError as error:
-        on_note(f"the daemon goes on with what it had: {error.message}")
 
 
 def forget_model(name: str, paths: Paths) -> bool:

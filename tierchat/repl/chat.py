@@ -14,7 +14,6 @@ import msgspec
 
 from tierchat.asking import Asking, View
 from tierchat.attachments import attach, read_text
-from tierchat.client import Client
 from tierchat.config.catalogue import Catalogue
 from tierchat.conversations import past as conversations
 from tierchat.conversations.changes import LogChange
@@ -27,6 +26,7 @@ from tierchat.prompt_text import readable
 from tierchat.repl import reports, settings, slash
 from tierchat.repl.keys import Keys
 from tierchat.repl.session import ChatSession, Turn
+from tierchat.service.client import Client
 from tierchat.service.messages import DaemonStatus
 from tierchat.terminal.editor import edit_file
 from tierchat.terminal.markdown_stream import Theme

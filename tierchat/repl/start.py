@@ -14,7 +14,6 @@ from pathlib import Path
 
 import msgspec
 
-from tierchat.client import Client
 from tierchat.config.catalogue import Catalogue, load_catalogue
 from tierchat.config.settings import Settings, load_settings
 from tierchat.conversations import past as conversations
@@ -24,6 +23,7 @@ from tierchat.paths import Paths, find_paths, make_private
 from tierchat.repl.chat import Chat
 from tierchat.repl.keys import Keys
 from tierchat.repl.session import ChatSession, Turn
+from tierchat.service.client import Client
 from tierchat.service.messages import DaemonStatus
 from tierchat.terminal.output import Output, standard_output
 from tierchat.types import Outcome, Prompt

@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from tierchat.admission import Admission
 from tierchat.errors import Overloaded, Timeout
+from tierchat.service.admission import Admission
 
 
 async def settle() -> None:

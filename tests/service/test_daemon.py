@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Home, wait_until
-from tierchat.client import is_running
 from tierchat.errors import DaemonUnreachable, EngineCrashed, Overloaded
 from tierchat.events import AnswerDelta, CascadeEvent, Done
+from tierchat.service.client import is_running
 from tierchat.types import Message, Prompt
 
 
@@ -40,7 +40,7 @@ def gather(home: Home, text: str, events: list[CascadeEvent | BaseException]) ->
 
 
 def test_it_never_imports_llama_cpp() -> None:
-    code = "import sys, tierchat.daemon; sys.exit('llama_cpp' in sys.modules)"
+    code = "import sys, tierchat.service.daemon; sys.exit('llama_cpp' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
@@ -65,7 +65,7 @@ def test_twenty_racing_commands_start_one_daemon(home: Home) -> None:
 def test_a_second_daemon_says_who_is_there_and_leaves(home: Home) -> None:
     first = home.start_scripted()
     second = subprocess.run(
-        [sys.executable, "-m", "tierchat.daemon"],
+        [sys.executable, "-m", "tierchat.service.daemon"],
         env=home.env,
         capture_output=True,
         timeout=30,

@@ -11,7 +11,7 @@ import os
 import signal
 import socket
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +19,14 @@ import msgspec
 
 from tierchat import __version__
 from tierchat.conversations.changes import LogChange
-from tierchat.errors import DaemonUnreachable, Overloaded, TierchatError, error_from_code
-from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
-from tierchat.openai_format import VERSION_HEADER, write_request
+from tierchat.errors import DaemonUnreachable, TierchatError
+from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice, ThoughtDelta
 from tierchat.paths import Paths
-from tierchat.peer import peer_of
 from tierchat.service.messages import DaemonStatus, ModelsChange, Residence
-from tierchat.types import Outcome, Prompt
+from tierchat.service.openai_format import VERSION_HEADER, write_request
+from tierchat.service.openai_replies import _completed, _error, _read_chunk, _unreadable
+from tierchat.service.peer import peer_of
+from tierchat.types import Prompt
 
 _CONNECT_S = 5.0
 _POLL_S = 0.01
@@ -232,7 +233,7 @@ class Client:
 
     def _ensure_running(self) -> None:
         # Only the first command of a day starts a daemon; the others do not load what that takes.
-        from tierchat.daemon_start import ensure_running
+        from tierchat.service.daemon_start import ensure_running
 
         ensure_running(self._paths)
 
@@ -262,59 +263,6 @@ class Client:
             return connection.getresponse().read()
 
 
-def _read_chunk(data: bytes) -> list[CascadeEvent]:
-    try:
-        chunk: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
-        if "error" in chunk:
-            raise _error(data, 200)
-        return list(_events_of(chunk))
-    except (ValueError, LookupError, TypeError) as error:
-        raise _unreadable(error) from error
-
-
-def _events_of(chunk: dict[str, Any]) -> Iterator[CascadeEvent]:
-    extension = chunk.get("x_tierchat") or {}
-    delta = chunk["choices"][0]["delta"]
-    kind = extension.get("type")
-    if delta.get("content"):
-        yield AnswerDelta(text=delta["content"])
-    if delta.get("reasoning_content"):
-        yield ThoughtDelta(tier=extension.get("tier", ""), text=delta["reasoning_content"])
-    if kind == "done":
-        # A newer daemon may have added keys; it never renames one.
-        found = extension["outcome"]
-        known = {name: found[name] for name in Outcome.__struct_fields__ if name in found}
-        yield Done(outcome=msgspec.convert({"answer": "", "thought": "", **known}, Outcome))
-    elif kind in ("hop", "notice", "loading"):
-        event: Hop | Notice | Loading = msgspec.convert(extension, Hop | Notice | Loading)
-        yield event
-
-
-def _completed(event: Done, answer: str, thought: str) -> Done:
-    return Done(outcome=msgspec.structs.replace(event.outcome, answer=answer, thought=thought))
-
-
-def _unreadable(error: Exception) -> DaemonUnreachable:
-    return DaemonUnreachable(
-        f"the daemon speaks another version than this one, {__version__}: {error}",
-        "tierchat daemon down: the next command starts the right one",
-    )
-
-
-def _error(body: bytes, status: int) -> TierchatError:
-    try:
-        found = msgspec.json.decode(body)["error"]
-    except (ValueError, KeyError, TypeError):
-        return DaemonUnreachable(
-            f"the daemon answered {status} without saying why",
-            f"another version may be running (this is {__version__}): tierchat daemon down",
-        )
-    error = error_from_code(found.get("code") or "", found["message"], found.get("hint") or "")
-    if isinstance(error, Overloaded):
-        error.retry_after_s = found.get("retry_after_s", error.retry_after_s)
-    return error
-
-
 def is_running(pid: int) -> bool:
     """Tell whether a process lives; one that only waits for its parent's notice does not."""
     try:
@@ -330,3 +278,11 @@ def is_running(pid: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def tell_daemon(paths: Paths, on_note: Callable[[str], None]) -> None:
+    """Have a running daemon read what is known now."""
+    try:
+        Client(paths, starts_daemon=False).reload_if_running()
+    except TierchatError as error:
+        on_note(f"the daemon goes on with what it had: {error.message}")

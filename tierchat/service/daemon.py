@@ -20,17 +20,18 @@ from pathlib import Path
 from typing import Protocol
 
 from tierchat import __version__
-from tierchat.admission import Admission
 from tierchat.config.settings import Settings, load_settings
 from tierchat.errors import EngineCrashed, TierchatError, UnsafePath
 from tierchat.events import CascadeEvent
-from tierchat.http_listener import Http
-from tierchat.live_cascade import LiveCascade
 from tierchat.models.placement.hardware import resident_bytes
 from tierchat.paths import Paths, find_paths, make_private
-from tierchat.recorder import Recorder
-from tierchat.server import Limits, Service
+from tierchat.service.admission import Admission
+from tierchat.service.home_cascade import LiveCascade
+from tierchat.service.http_listener import Http
 from tierchat.service.messages import DaemonStatus, Residence
+from tierchat.service.recorder import Recorder
+from tierchat.service.replies import Limits
+from tierchat.service.routes import Service
 from tierchat.types import Prompt
 from tierchat.workers.status import WorkerStatus
 
@@ -236,7 +237,7 @@ def run_daemon(
 
 
 def main() -> int:
-    """Entry of `python -m tierchat.daemon`, as the client starts it."""
+    """Entry of `python -m tierchat.service.daemon`, as the client starts it."""
     logging.basicConfig(format="%(asctime)s %(levelname)s %(message)s", level=logging.WARNING)
     try:
         paths = find_paths(os.environ)

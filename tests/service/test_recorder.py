@@ -17,7 +17,7 @@ from tierchat.conversations.reader import LogReader
 from tierchat.conversations.store import LogStore
 from tierchat.errors import EngineCrashed
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Notice
-from tierchat.recorder import Recorder
+from tierchat.service.recorder import Recorder
 from tierchat.types import Message, Prompt, SaveOptions, TierOptions, Usage
 
 CHAT = "c0ffee00"

@@ -17,10 +17,10 @@ import pytest
 from tests.conftest import Home, wait_until
 from tierchat import __version__
 from tierchat.cascade.ledger import Ledger
-from tierchat.client import Client
 from tierchat.errors import ContextTooLong, DaemonUnreachable, Overloaded, TierchatError
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice, ThoughtDelta
-from tierchat.openai_format import chunk
+from tierchat.service.client import Client
+from tierchat.service.openai_replies import chunk
 from tierchat.types import Message, Prompt, Usage, Visit
 
 
@@ -244,7 +244,7 @@ def test_ctrl_c_cancels_the_work_even_while_the_program_lives_on(home: Home, pla
 def test_importing_it_loads_no_service_and_no_event_loop() -> None:
     heavy = "asyncio starlette uvicorn httpx llama_cpp numpy rich platformdirs"
     code = (
-        "import sys, tierchat.client; "
+        "import sys, tierchat.service.client; "
         f"sys.exit(' '.join(m for m in '{heavy}'.split() if m in sys.modules) or 0)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

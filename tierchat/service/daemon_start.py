@@ -55,7 +55,7 @@ class _Starter:
         log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             return subprocess.Popen(
-                [sys.executable, "-m", "tierchat.daemon"],
+                [sys.executable, "-m", "tierchat.service.daemon"],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -11,9 +11,8 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
-from tierchat.errors import InvalidRequest, Overloaded, TierchatError
-from tierchat.events import AnswerDelta, CascadeEvent, Done, ThoughtDelta
-from tierchat.types import Message, Outcome, Prompt, Role, Sampling, TierOptions
+from tierchat.errors import InvalidRequest
+from tierchat.types import Message, Prompt, Role, Sampling, TierOptions
 
 _Value = TypeVar("_Value")
 ANY_MODEL = "tierchat"
@@ -142,83 +141,6 @@ def write_request(prompt: Prompt) -> bytes:
     )
 
 
-def completion(id_: str, created: int, outcome: Outcome) -> dict[str, Any]:
-    """Write a whole answer as a chat.completion object."""
-    is_answered = outcome.finish_reason != "unanswered"
-    message: dict[str, Any] = {
-        "role": "assistant",
-        "content": outcome.answer if is_answered else None,
-        "refusal": None if is_answered else outcome.notices[-1],
-    }
-    if outcome.thought:
-        message["reasoning_content"] = outcome.thought
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _reason(outcome)}
-    return {
-        "id": id_,
-        "object": "chat.completion",
-        "created": created,
-        "model": outcome.model or ANY_MODEL,
-        "choices": [choice],
-        "usage": _usage(outcome),
-        "x_tierchat": facts(outcome),
-    }
-
-
-def chunk(id_: str, created: int, event: CascadeEvent) -> dict[str, Any]:
-    """Write one event as a chat.completion.chunk object."""
-    delta: dict[str, Any] = {}
-    finish_reason: str | None = None
-    extension: Any = None
-    rest: dict[str, Any] = {}
-    model = ANY_MODEL
-    match event:
-        case AnswerDelta(text=text):
-            delta = {"content": text}
-        case ThoughtDelta(tier=tier, text=text):
-            delta = {"reasoning_content": text}
-            extension = {"type": "thought", "tier": tier}
-        case Done(outcome=outcome):
-            finish_reason, model = _reason(outcome), outcome.model or ANY_MODEL
-            if outcome.finish_reason == "unanswered":
-                delta = {"refusal": outcome.notices[-1]}
-            extension = {"type": "done", "outcome": facts(outcome)}
-            rest = {"usage": _usage(outcome)}
-        case _:
-            extension = event
-    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
-    return {
-        "id": id_,
-        "object": "chat.completion.chunk",
-        "created": created,
-        "model": model,
-        "choices": [choice],
-        **({"x_tierchat": extension} if extension is not None else {}),
-        **rest,
-    }
-
-
-def facts(outcome: Outcome) -> dict[str, Any]:
-    """List what tierchat knows of an answer, without the answer itself."""
-    known: dict[str, Any] = msgspec.to_builtins(outcome)
-    del known["answer"], known["thought"]
-    return known
-
-
-def error_body(error: TierchatError) -> dict[str, Any]:
-    """Write an error as OpenAI does, with our hint beside."""
-    is_ours = error.http_status >= 500
-    return {
-        "error": {
-            "message": error.message,
-            "type": "server_error" if is_ours else "invalid_request_error",
-            "param": error.param if isinstance(error, InvalidRequest) else None,
-            "code": error.code,
-            "hint": error.hint,
-            **({"retry_after_s": error.retry_after_s} if isinstance(error, Overloaded) else {}),
-        }
-    }
-
-
 def _decode(body: bytes, kind: Any) -> Any:
     try:
         return msgspec.json.decode(body, type=kind)
@@ -300,17 +222,3 @@ def _options(body: _Body) -> TierOptions:
     return msgspec.structs.replace(
         options, cascade=options.cascade or cascade, tier=options.tier or tier or None
     )
-
-
-def _reason(outcome: Outcome) -> str:
-    return "length" if outcome.finish_reason == "length" else "stop"
-
-
-def _usage(outcome: Outcome) -> dict[str, Any]:
-    cached = outcome.path[-1].cached_tokens if outcome.path else 0
-    return {
-        "prompt_tokens": outcome.prompt_tokens,
-        "completion_tokens": outcome.generated_tokens,
-        "total_tokens": outcome.prompt_tokens + outcome.generated_tokens,
-        "prompt_tokens_details": {"cached_tokens": cached},
-    }

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from tierchat.cascade.ledger import Ledger
 from tierchat.errors import InvalidRequest
 from tierchat.events import AnswerDelta, Done, ThoughtDelta
-from tierchat.openai_format import chunk, completion, error_body, read_request, write_request
+from tierchat.service.openai_format import read_request, write_request
+from tierchat.service.openai_replies import chunk, completion, error_body
 from tierchat.types import Message, Outcome, Prompt, Sampling, TierOptions, Usage
 
 USER = {"role": "user", "content": "2+2"}

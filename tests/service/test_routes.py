@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Home, wait_until
-from tierchat.server import Limits
+from tierchat.service.replies import Limits
 
 
 def request(*, stream: bool, text: str = "x", **fields: Any) -> bytes:

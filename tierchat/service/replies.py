@@ -1,0 +1,184 @@
+"""One answer on its way to one client, whole or streamed.
+
+Does not know routes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import secrets
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from tierchat import __version__
+from tierchat.errors import EngineCrashed, Overloaded, TierchatError
+from tierchat.events import CascadeEvent, Done
+from tierchat.service.openai_format import VERSION_HEADER
+from tierchat.service.openai_replies import chunk, completion, error_body
+
+_JSON = "application/json"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of the service; seconds and bytes."""
+
+    max_body_bytes: int = 16 * 1024 * 1024
+    head_s: float = 10.0
+    body_s: float = 30.0
+    stall_s: float = 60.0
+    keep_alive_s: float = 15.0
+
+
+class _Reply:
+    """One answer on its way to one client, whole or as a stream."""
+
+    def __init__(
+        self,
+        events: AsyncGenerator[CascadeEvent, None],
+        limits: Limits,
+        bug: Callable[[], TierchatError],
+    ) -> None:
+        self._events = events
+        self._limits = limits
+        self._bug = bug
+        self._id = f"chatcmpl-{secrets.token_hex(12)}"
+        self._created = int(time.time())
+
+    async def whole(self, request: Request) -> Response:
+        """Answer in one piece; a client that goes away cancels the work."""
+        work = asyncio.create_task(self._outcome())
+        gone = asyncio.create_task(_until_gone(request.receive))
+        await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+        gone.cancel()
+        if not work.done():
+            work.cancel()
+            await asyncio.wait((work,))
+            raise ClientDisconnect
+        return work.result()
+
+    async def _outcome(self) -> Response:
+        async with contextlib.aclosing(self._events) as events:
+            async for event in events:
+                if isinstance(event, Done):
+                    return _json(completion(self._id, self._created, event.outcome))
+        raise EngineCrashed("the answer ended without an outcome")
+
+    def stream(self) -> _Stream:
+        """Answer as server-sent events."""
+        return _Stream(self._lines(), self._limits)
+
+    async def _lines(self) -> AsyncIterator[bytes]:
+        try:
+            async with contextlib.aclosing(self._events) as events:
+                async for event in events:
+                    yield _line(chunk(self._id, self._created, event))
+            yield b"data: [DONE]\n\n"
+        except TierchatError as error:
+            yield _Failure(error)
+        except Exception:
+            yield _Failure(self._bug())
+
+
+class _Failure(bytes):
+    """The last line of a stream that failed; it still knows the error."""
+
+    error: TierchatError
+
+    def __new__(cls, error: TierchatError) -> _Failure:
+        self = super().__new__(cls, _line(error_body(error)))
+        self.error = error
+        return self
+
+
+class _Stream:
+    """An ASGI response: lines out, an eye on the client, a sign of life when nothing comes.
+
+    An error before the first line is an ordinary error response with its status.
+    """
+
+    def __init__(self, lines: AsyncIterator[bytes], limits: Limits) -> None:
+        self._lines = lines
+        self._limits = limits
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        work = asyncio.create_task(self._write(_scope, receive, send))
+        gone = asyncio.create_task(_until_gone(receive))
+        try:
+            await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (work, gone):
+                task.cancel()
+            results = await asyncio.gather(work, gone, return_exceptions=True)
+        if isinstance(results[0], Exception) and not isinstance(results[0], OSError):
+            raise results[0]
+
+    async def _write(self, scope: Scope, receive: Receive, send: Send) -> None:
+        queue: asyncio.Queue[bytes | None] = asyncio.Queue(64)
+        pump = asyncio.create_task(self._pump(queue))
+        try:
+            # An error that comes soon has its own status; a long wait shows a sign of life.
+            line = await self._next(queue)
+            if isinstance(line, _Failure):
+                await _error(line.error)(scope, receive, send)
+                return
+            headers = [
+                (b"content-type", b"text/event-stream"),
+                (b"cache-control", b"no-store"),
+                (VERSION_HEADER.encode(), __version__.encode()),
+            ]
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            while line is not None:
+                await self._send(send, line)
+                line = await self._next(queue)
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            pump.cancel()
+            await asyncio.gather(pump, return_exceptions=True)
+
+    async def _pump(self, queue: asyncio.Queue[bytes | None]) -> None:
+        try:
+            async for line in self._lines:
+                await queue.put(line)
+            await queue.put(None)
+        finally:
+            await self._lines.aclose()  # type: ignore[attr-defined]
+
+    async def _next(self, queue: asyncio.Queue[bytes | None]) -> bytes | None:
+        try:
+            return await asyncio.wait_for(queue.get(), self._limits.keep_alive_s)
+        except TimeoutError:
+            return b": keep-alive\n\n"
+
+    async def _send(self, send: Send, line: bytes) -> None:
+        # `send` returns once the transport takes more: a reader that stalls is dropped.
+        async with asyncio.timeout(self._limits.stall_s):
+            await send({"type": "http.response.body", "body": line, "more_body": True})
+
+
+async def _until_gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        continue
+
+
+def _line(value: Any) -> bytes:
+    return b"data: " + msgspec.json.encode(value) + b"\n\n"
+
+
+def _json(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type=_JSON)
+
+
+def _error(error: TierchatError) -> Response:
+    response = _json(error_body(error), error.http_status)
+    if isinstance(error, Overloaded):
+        response.headers["retry-after"] = str(error.retry_after_s)
+    return response
