@@ -21,9 +21,9 @@ from collections.abc import Mapping
 
 import pexpect
 
+from tierchat.cli.chat.session import ChatSession, Turn
 from tierchat.events import AnswerDelta, Done, ThoughtDelta
 from tierchat.paths import find_paths
-from tierchat.repl.session import ChatSession, Turn
 from tierchat.service.client import Client
 from tierchat.types import Outcome, Prompt
 

@@ -37,10 +37,10 @@ SEAMS = {
     "httpx": {"tierchat.models.hub.hub"},
     "huggingface_hub": {"tierchat.models.hub.hub"},
     "jinja2": {"tierchat.engine.template"},
-    "jsonschema": {"tierchat.answer_schema"},
+    "jsonschema": {"tierchat.cli.ask.answer_schema"},
     "llama_cpp": {"tierchat.engine.llama"},
     "platformdirs": {"tierchat.paths"},
-    "prompt_toolkit": {"tierchat.repl.line_editor"},
+    "prompt_toolkit": {"tierchat.cli.chat.line_editor"},
     "starlette": {"tierchat.service.routes", "tierchat.service.replies"},
     "uvicorn": {"tierchat.service.http_listener"},
 }

@@ -2,7 +2,7 @@
 
 import sys
 
-from tierchat.cli import main
+from tierchat.cli.main import main
 
 if __name__ == "__main__":
     sys.exit(main())

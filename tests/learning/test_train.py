@@ -170,7 +170,7 @@ def test_without_scikit_learn_it_says_what_to_install(home: Home, prompts: Path)
         "import sys, importlib.util as u\n"
         "find = u.find_spec\n"
         "u.find_spec = lambda name, *a: None if name == 'sklearn' else find(name, *a)\n"
-        "from tierchat.cli import main\n"
+        "from tierchat.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
     command = [sys.executable, "-c", script, "train", "--prompts", str(prompts)]

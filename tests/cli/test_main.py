@@ -1,0 +1,150 @@
+"""The commands around `ask`, and how fast the small ones start."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tests.conftest import Home
+from tierchat import __version__
+from tierchat.cli.main import COMMANDS
+
+
+def test_version_and_help_import_nothing_heavy() -> None:
+    heavy = "llama_cpp numpy rich msgspec starlette uvicorn httpx prompt_toolkit jinja2 asyncio"
+    for argument in ("--version", "--help"):
+        code = (
+            "import sys; from tierchat.cli.main import main; main([sys.argv[1]]);"
+            f"sys.exit(' '.join(m for m in '{heavy}'.split() if m in sys.modules))"
+        )
+        found = subprocess.run(
+            [sys.executable, "-c", code, argument], capture_output=True, text=True, check=False
+        )
+        # `sys.exit("")` of an empty list prints an empty line and exits 1.
+        assert found.stderr.strip() == "", found.stderr
+
+
+def test_version_is_told(warm: Home) -> None:
+    assert warm.run("--version").stdout.decode() == f"tierchat {__version__}\n"
+
+
+def test_no_verb_shows_what_there_is(warm: Home) -> None:
+    found = warm.run()
+    assert found.returncode == 0
+    for command in (b"ask", b"ps", b"daemon", b"config", b"paths", b"doctor"):
+        assert command in found.stdout
+
+
+def test_the_help_lists_whole_sentences_in_a_sensible_order(warm: Home) -> None:
+    said = warm.run("--help").stdout.decode()
+    assert "..." not in said.partition("Commands:")[2] and "--version" in said
+    names = [line.split()[0] for line in said.partition("Commands:\n")[2].splitlines()]
+    assert names == list(COMMANDS)
+    assert "9 no tier could answer" in " ".join(warm.run("ask", "--help").stdout.decode().split())
+
+
+def test_a_hint_names_the_command_whose_help_tells_more(warm: Home) -> None:
+    assert b"see tierchat ask --help" in warm.run("ask", "--expain").stderr
+    assert b"see tierchat daemon --help" in warm.run("daemon", "frob").stderr
+
+
+@pytest.mark.parametrize("command", ["--version", "--help", "paths", "ask --help", "ps"])
+def test_nobody_reading_stdout_and_a_full_disk_leave_no_traceback(warm: Home, command: str) -> None:
+    tierchat = " ".join(warm.command(command))
+    # Only a buffered stdout still fails when the interpreter ends.
+    env = {key: value for key, value in warm.env.items() if key != "PYTHONUNBUFFERED"}
+    for where, codes, said in (
+        ("| true; exit ${PIPESTATUS[0]}", (0, 141), b""),
+        ("> /dev/full", (1,), b"No space left"),
+    ):
+        found = subprocess.run(
+            ["bash", "-c", f"{tierchat} {where}"], env=env, capture_output=True, check=False
+        )
+        assert found.returncode in codes, found
+        assert said in found.stderr and found.stderr.count(b"\n") <= 1
+
+
+def test_ps_lists_the_tiers_with_their_memory(warm: Home) -> None:
+    warm.run("ask", "2+2")
+    lines = warm.run("ps").stdout.decode().splitlines()
+    assert lines[0].split()[:3] == ["TIER", "MODEL", "STATE"]
+    assert any(line.startswith("XS") and "MiB" in line for line in lines)
+    found = json.loads(warm.run("ps", "--json").stdout)
+    assert found["running"] and found["workers"][0]["tiers"] == ["XS"]
+
+
+def test_the_daemon_goes_up_and_down(home: Home) -> None:
+    assert b"not running" in home.run("daemon", "status").stdout
+    assert b"not running" in home.run("ps").stdout
+    assert b"not running" in home.run("daemon", "down").stdout
+    assert home.run("daemon", "up").stdout.startswith(b"started (PID")
+    again = home.run("daemon", "up")
+    assert again.returncode == 0 and b"not starting a second daemon" in again.stdout
+    assert b"running (PID" in home.run("daemon").stdout
+    assert b"daemon 0" in home.run("daemon", "logs").stdout
+    assert home.run("daemon", "down").stdout == b"stopped\n"
+    assert json.loads(home.run("daemon", "status", "--json").stdout) == {"running": False}
+
+
+def test_paths_and_config_tell_where_things_come_from(home: Home) -> None:
+    assert str(home.directory).encode() in home.run("paths").stdout
+    assert json.loads(home.run("paths", "--json").stdout)["socket"] == str(home.paths.socket)
+    found = home.run("config", env={"TIERCHAT_KEEPALIVE": "5m"})
+    assert b"5m" in found.stdout and b"TIERCHAT_KEEPALIVE" in found.stdout
+    assert "pocket" in json.loads(home.run("config", "--json").stdout)["cascades"]
+
+
+def test_a_broken_config_is_told_with_its_line(home: Home) -> None:
+    (home.directory / "config").mkdir()
+    (home.directory / "config" / "config.toml").write_text("\nkeepalve = '5m'\n")
+    found = home.run("config")
+    assert found.returncode == 2
+    assert b"line 2" in found.stderr and b"did you mean `keepalive`?" in found.stderr
+
+
+def test_the_doctor_ends_in_a_real_generation(warm: Home) -> None:
+    found = warm.run("doctor")
+    assert found.returncode == 0, found.stdout
+    said = found.stdout.decode()
+    assert "GPU driver" in said and "sha256 right" in said and "\"2+2\" gave '4' from XS" in said
+    assert "✗" not in said
+
+
+def test_the_doctor_finds_a_damaged_model_and_goes_on(home: Home) -> None:
+    (home.directory / "config").mkdir()
+    (home.directory / "config" / "models.toml").write_text('[models.gone]\nfile = "gone.gguf"\n')
+    found = home.run("doctor")
+    assert found.returncode == 1
+    assert "✗ model        gone" in found.stdout.decode() and "generation" in found.stdout.decode()
+
+
+def test_a_bug_leaves_its_traceback_in_a_file(home: Home) -> None:
+    code = (
+        "import sys; from tierchat.cli import main as cli\n"
+        "def broken(only): raise ZeroDivisionError('oops')\n"
+        "cli.build_app = broken\n"
+        "sys.exit(cli.main(['ps']))"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=home.env, capture_output=True, text=True, check=False
+    )
+    assert found.returncode == 1 and "Traceback" not in found.stderr
+    assert str(home.paths.crash_log) in found.stderr
+    assert "oops" in home.paths.crash_log.read_text()
+
+
+def test_the_log_is_followed_into_the_file_of_the_next_daemon(home: Home) -> None:
+    log = home.paths.daemon_log
+    log.parent.mkdir(parents=True, exist_ok=True)
+    log.write_text("one\n")
+    command = [sys.executable, "-m", "tierchat", "daemon", "logs", "-f"]
+    with subprocess.Popen(command, env=home.env, stdout=subprocess.PIPE, text=True) as following:
+        assert following.stdout
+        assert following.stdout.readline() == "one\n"
+        log.replace(log.with_suffix(".log.1"))
+        log.write_text("two\n")
+        assert following.stdout.readline() == "two\n"
+        following.kill()

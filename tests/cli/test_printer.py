@@ -1,0 +1,137 @@
+"""What one answer prints and how it ends, with a client that plays a script."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+
+import msgspec
+import pytest
+
+from tierchat.cli.ask.printer import Asking, View
+from tierchat.errors import DaemonUnreachable, EngineCrashed
+from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
+from tierchat.terminal.output import Output
+from tierchat.types import FinishReason, Message, Outcome, Prompt, Visit
+
+PROMPT = Prompt(messages=(Message(role="user", content="x"),))
+OUTCOME = Outcome(
+    answer="4",
+    tier="XS",
+    model="m",
+    finish_reason="stop",
+    path=(Visit(tier="XS", model="m", reason="stop"),),
+    prompt_tokens=3,
+    generated_tokens=1,
+    escalation_tokens=0,
+    escalation_seconds=0.0,
+    seconds=0.1,
+    relative_compute=0.1,
+    is_compute_estimated=True,
+    top_tier="M",
+)
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+class Script:
+    """Plays events; an exception among them is raised. Counts how often it was closed early."""
+
+    def __init__(self, *events: CascadeEvent | BaseException) -> None:
+        self._events = events
+        self.is_closed = False
+
+    def ask(self, prompt: Prompt) -> Iterator[CascadeEvent]:
+        try:
+            for event in self._events:
+                if isinstance(event, BaseException):
+                    raise event
+                yield event
+        finally:
+            self.is_closed = True
+
+
+def play(
+    *events: CascadeEvent | BaseException, view: View | None = None, is_terminal: bool = False
+) -> tuple[int, str, str]:
+    kind = Terminal if is_terminal else io.StringIO
+    out, err = kind(), kind()
+    asking = Asking(Output(out, err, {"TERM": "dumb"}), view or View())
+    return asking.run(Script(*events), PROMPT), out.getvalue(), err.getvalue()
+
+
+def done(**changes: object) -> Done:
+    return Done(outcome=msgspec.structs.replace(OUTCOME, **changes))
+
+
+@pytest.mark.parametrize(
+    ("reason", "is_below", "code"),
+    [("stop", False, 0), ("stop", True, 8), ("length", False, 1), ("interrupted", False, 130)],
+)
+def test_how_it_ended_decides_the_exit_code(
+    reason: FinishReason, is_below: bool, code: int
+) -> None:
+    found = play(AnswerDelta(text="4"), done(finish_reason=reason, is_below_asked=is_below))
+    assert found == (code, "4\n", "")
+
+
+def test_a_refusal_is_an_error_with_an_empty_stdout() -> None:
+    refused = done(answer="", tier=None, finish_reason="unanswered", notices=("low failed", "no"))
+    assert play(Notice(text="low failed"), refused) == (9, "", "low failed\ntierchat: no\n")
+    assert play(done(answer="", tier=None, finish_reason="unanswered"))[0] == 9
+
+
+def test_a_notice_is_told_once_and_one_that_never_came_is_told_at_the_end() -> None:
+    events = Notice(text="low failed"), AnswerDelta(text="4")
+    assert play(*events, done(notices=("low failed",)))[2] == "low failed\n"
+    assert play(*events, done(notices=("low failed", "cut")))[2] == "low failed\ncut\n"
+
+
+def test_json_is_one_line_with_the_outcome_alone() -> None:
+    code, out, err = play(AnswerDelta(text="4"), done(), view=View(is_json=True))
+    assert (code, err) == (0, "") and out.count("\n") == 1
+    assert list(json.loads(out))[:4] == ["answer", "tier", "model", "finish_reason"]
+
+
+def test_without_streaming_nothing_is_shown_before_the_end() -> None:
+    code, out, _ = play(AnswerDelta(text="4"), done(), view=View(is_streamed=False))
+    assert (code, out) == (0, "4\n")
+    with pytest.raises(EngineCrashed):
+        play(AnswerDelta(text="4"), EngineCrashed("gone"), view=View(is_streamed=False))
+
+
+def test_the_way_up_is_shown_on_a_terminal_only() -> None:
+    hop = Hop(visit=Visit(tier="XS", model="m", reason="escalate token"), target="S")
+    events = Loading(tier="XS", model="m"), hop, ThoughtDelta(tier="S", text="hm"), done()
+    assert play(*events)[2] == ""
+    _, out, err = play(*events, is_terminal=True)
+    assert out == "" and err.startswith("XS: loading m …\nXS → S: escalate token\nhm\n")
+    assert "hm" not in play(*events, view=View(shows_thoughts=False), is_terminal=True)[2]
+
+
+@pytest.mark.parametrize("said", [(), (AnswerDelta(text="1 2"),)])
+def test_ctrl_c_ends_with_130_and_marks_what_was_shown(said: tuple[AnswerDelta, ...]) -> None:
+    code, out, err = play(*said, KeyboardInterrupt())
+    assert code == 130 and out == ("1 2\n" if said else "")
+    assert err.startswith("interrupted") and ("incomplete" in err) == bool(said)
+
+
+def test_an_answer_without_an_outcome_is_an_error() -> None:
+    with pytest.raises(DaemonUnreachable, match="without an outcome"):
+        play(AnswerDelta(text="4"))
+
+
+def test_a_reader_that_leaves_cancels_the_work() -> None:
+    client = Script(AnswerDelta(text="4"), AnswerDelta(text="5"), done())
+    full = open("/dev/full", "w")  # noqa: SIM115
+    with pytest.raises(OSError, match="No space"):
+        Asking(Output(full, None, {}), View()).run(client, PROMPT)
+    assert client.is_closed
+    with pytest.raises(OSError, match="No space"):
+        full.close()

@@ -1,0 +1,174 @@
+"""What a chat sends, whatever was undone, replaced or summarised before."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.conversations.test_store import CHAT, save, say
+from tierchat.cascade.ledger import Ledger
+from tierchat.cli.chat import reports, slash
+from tierchat.cli.chat.session import SUMMARISE, ChatSession, Turn
+from tierchat.conversations.past import Past
+from tierchat.conversations.reader import LogReader
+from tierchat.conversations.store import LogStore
+from tierchat.errors import UsageError
+from tierchat.service.messages import DaemonStatus
+from tierchat.types import Message, Outcome, Prompt, Usage
+from tierchat.workers.status import WorkerStatus
+
+
+def outcome(tier: str = "S") -> Outcome:
+    ledger = Ledger({"XS": 1.0, "S": 5.0, "M": 20.0}.__getitem__, "M")
+    ledger.add("XS", "small", "escalate token", Usage(prompt_tokens=10, cached_tokens=4))
+    ledger.add(tier, "big", "stop", Usage(prompt_tokens=10, generated_tokens=4), is_answer=True)
+    return ledger.close("4", "", "stop", 0.5)
+
+
+@pytest.fixture
+def session() -> ChatSession:
+    found = ChatSession("pocket", ("XS", "S", "M"))
+    for number in (1, 2):
+        found.add(Turn(f"exchange{number}", f"q{number}", f"a{number}", outcome(), "S"))
+        found.spend(outcome())
+    return found
+
+
+def said(prompt: Prompt) -> list[str]:
+    return [message.content for message in prompt.messages]
+
+
+def test_every_turn_is_sent_with_the_next(session: ChatSession) -> None:
+    session.system = "Be brief."
+    assert said(session.ask("q3")) == ["Be brief.", "q1", "a1", "q2", "a2", "q3"]
+
+
+def test_what_is_asked_again_stands_in_its_own_place(session: ChatSession) -> None:
+    last = session.last
+    assert last is not None
+    above = session.tier_above(last)
+    prompt = session.ask(last.prompt, min_tier=above, replaces=last)
+    assert said(prompt) == ["q1", "a1", "q2"] and prompt.options.min_tier == "M"
+    assert prompt.options.save is not None and prompt.options.save.replaces == "exchange2"
+    session.add(Turn("exchange3", "q2", "better", outcome("M"), "M"), replaces=last)
+    assert said(session.ask("q3")) == ["q1", "a1", "q2", "better", "q3"]
+    assert session.last is not None and session.tier_above(session.last) is None
+
+
+def test_undo_takes_turns_back_until_there_are_none(session: ChatSession) -> None:
+    assert [turn.prompt for turn in (session.undo(), session.undo()) if turn] == ["q2", "q1"]
+    assert session.undo() is None and session.last is None
+    assert said(session.ask("q3")) == ["q3"]
+    # They were paid for all the same.
+    assert session.num_tokens == 2 * (6 + 14) and len(session.spent) == 2
+
+
+def test_unanswered_turns_are_not_sent_and_interrupted_ones_as_far_as_they_went(
+    session: ChatSession,
+) -> None:
+    session.add(Turn("exchange3", "q3", ""))
+    session.add(Turn("exchange4", "q4", "as far as"))
+    assert said(session.ask("q5"))[-3:] == ["q4", "as far as", "q5"]
+
+
+def test_a_summary_stands_for_what_was_said(session: ChatSession) -> None:
+    prompt = session.ask_for_summary("M")
+    assert prompt.messages[-1].content == SUMMARISE and prompt.options.tier == "M"
+    assert prompt.options.save is not None and prompt.options.save.is_summary
+    assert said(session.ask_for_summary("M", 1)) == ["q2", "a2", SUMMARISE]
+    session.compact(Turn("summary1", SUMMARISE, "we counted"))
+    assert len(said(session.ask("q3"))) == 3 and "we counted" in said(session.ask("q3"))[0]
+    undone = session.undo()
+    assert undone is not None and undone.exchange == "summary1"
+    assert said(session.ask("q3")) == ["q1", "a1", "q2", "a2", "q3"]
+
+
+def test_a_saved_conversation_goes_on(session: ChatSession, tmp_path: Path) -> None:
+    store = LogStore(tmp_path / "log.sqlite")
+    say(store, 1, "gone", "x")
+    say(store, 2, "summarise", "we met", is_summary=True)
+    say(store, 3, "old", "answer")
+    store.begin(save(4), "pocket", (Message(role="user", content="summarise again"),))
+    store.end_early(save(4), "failed", "", "")
+    exchanges = tuple(LogReader(tmp_path / "log.sqlite").exchanges(CHAT))
+    before = session.conversation
+    session.go_on_with(Past(CHAT, "pocket", "Rules.", exchanges))
+    rules, summary, _, *rest = said(session.ask("new"))
+    assert rules == "Rules." and "we met" in summary and rest == ["old", "answer", "new"]
+    prompt = session.ask("new")
+    assert prompt.options.save is not None and prompt.options.save.conversation == CHAT
+    assert session.undo() is not None and session.last is not None
+    assert session.last.tier == "S" and session.tier_above(session.last) == "M"
+    session.start_anew()
+    assert said(session.ask("x")) == ["Rules.", "x"]
+    assert session.conversation not in (before, CHAT)
+
+
+def test_what_is_not_to_be_saved_is_not(session: ChatSession) -> None:
+    session.is_saved = False
+    assert session.ask("q").options.save is None
+
+
+def test_what_was_saved_is_counted(session: ChatSession) -> None:
+    assert session.compute_saved == pytest.approx(1 - (6 + 70) / 280)
+    assert session.used == {"XS": 10, "S": 14}
+    assert ChatSession("pocket", ("XS",)).compute_saved is None
+
+
+def test_commands_are_found_by_all_their_names() -> None:
+    assert slash.parse("/quit")[0].names[0] == "exit"
+    assert slash.parse("/FILE a b.txt") == (slash.parse("/file x")[0], "a b.txt")
+    for line, said_ in (("/wyh", "/why"), ("/undo it", "nothing more"), ("/load", "usage: /load")):
+        with pytest.raises(UsageError) as caught:
+            slash.parse(line)
+        assert said_ in f"{caught.value.message} {caught.value.hint}"
+
+
+@pytest.mark.parametrize(
+    ("line", "is_command"),
+    [
+        (" /up ", True),
+        ("/?", True),
+        ("/wyh", True),
+        ("/etc/hosts what is this?", False),
+        ("/usr", True),
+        ("a /up", False),
+        ("/system two\nlines", True),
+        ("/nope\nlines", False),
+        ("/", False),
+        ("/2 of it", False),
+    ],
+)
+def test_paths_are_not_taken_for_commands(line: str, is_command: bool) -> None:
+    assert slash.is_command(line) is is_command
+
+
+def test_every_command_is_done_by_somebody_and_listed() -> None:
+    from tierchat.cli.chat.chat import Chat
+
+    text = "\n".join(slash.help_lines())
+    for command in slash.COMMANDS:
+        assert callable(getattr(Chat, f"_{command.names[0]}")) and command.usage in text
+    wanted = """help ? exit bye quit clear new model system set show save load list undo retry edit
+        continue copy file think stats context compact export tier up why good bad"""
+    assert {f"/{name}" for name in wanted.split()} == set(slash.NAMES)
+
+
+def worker(*tiers: str, context: int = 512) -> WorkerStatus:
+    return WorkerStatus(model=tiers[0], tiers=tiers, state="ready", pid=1, context=context)
+
+
+def test_the_line_below_the_prompt_shows_the_tiers_of_its_own_cascade() -> None:
+    status = DaemonStatus(
+        pid=1,
+        version="1",
+        uptime_s=1,
+        socket="",
+        cascades={},
+        workers=(worker("XS", "net:S"), worker("other:XS", context=99)),
+        default_cascade="home",
+    )
+    for cascade, shown in (("home", "XS (S)"), ("net", "(XS) S"), ("third", "(XS) (S)")):
+        session = ChatSession(cascade=cascade, tiers=("XS", "S"))
+        assert reports.status_line(session, status) == shown

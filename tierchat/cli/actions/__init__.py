@@ -1,0 +1,1 @@
+"""One file per command: does what the command was asked for."""

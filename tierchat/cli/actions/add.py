@@ -1,0 +1,119 @@
+"""`tierchat add` once its options are read: look into the file, load it once, note it.
+
+Does not know typer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from tierchat.cli.actions.model_lines import header_lines
+from tierchat.config.added_models import add_model, refuse_taken
+from tierchat.errors import ModelCorrupt, TemplateError, UsageError, error_from_code
+from tierchat.models.gguf.header import read_header
+from tierchat.models.hub.downloads import Downloader
+from tierchat.models.hub.reference import hub_model
+from tierchat.models.verified_files import VerifiedFiles
+from tierchat.paths import Paths, make_private
+from tierchat.service.client import tell_daemon
+from tierchat.terminal.confirm import confirm
+from tierchat.terminal.output import Output
+from tierchat.terminal.progress import Bars
+from tierchat.terminal.units import size_text
+from tierchat.types import Message, Sampling
+from tierchat.workers.protocol import Failed, Finished, Generate, LoadModel
+from tierchat.workers.worker import Worker
+
+_TRIAL_CONTEXT = 512
+
+
+def add(
+    name: str, place: str, paths: Paths, output: Output, *, is_sure: bool, is_offline: bool
+) -> Iterator[str]:
+    """Yield what the file says of itself; it is known once it has been loaded.
+
+    Raises ModelMissing, ModelCorrupt, TemplateError, DoesNotFit with the reason, UsageError for
+    a name that is taken, and what downloads raise.
+    """
+    entry, path = (
+        _local(name, place, paths)
+        if _is_local(place)
+        else _published(name, place, paths, output, is_sure=is_sure, is_offline=is_offline)
+    )
+    header = read_header(path)
+    yield f"{'file':<16} {path}"
+    yield from header_lines(header)
+    if not header.chat_template:
+        raise TemplateError(
+            f"{path.name} has no chat template",
+            "use an instruction-tuned GGUF; base models cannot hold a conversation",
+        )
+    output.note("loading it once ...")
+    asyncio.run(_try(name, path))
+    add_model(name, entry, paths)
+    tell_daemon(paths, output.note)
+    yield f'{"loads":<16} yes; it is known as {name} now: tierchat ask -m {name} "2+2"'
+
+
+def _is_local(place: str) -> bool:
+    if Path(place).expanduser().exists():
+        return True
+    is_repo = re.fullmatch(r"[\w.-]+/[\w.-]+", place) and not place.endswith(".gguf")
+    return ":" not in place and not is_repo
+
+
+def _local(name: str, place: str, paths: Paths) -> tuple[dict[str, Any], Path]:
+    path = Path(os.path.abspath(os.path.expanduser(place)))
+    entry = {"file": str(path)}
+    refuse_taken(name, paths, entry)
+    return entry, path
+
+
+def _published(
+    name: str, place: str, paths: Paths, output: Output, *, is_sure: bool, is_offline: bool
+) -> tuple[dict[str, Any], Path]:
+    for directory in (paths.data_dir, paths.state_dir):
+        make_private(directory)
+    with Bars(output) as bars:
+        downloader = Downloader(
+            env=os.environ,
+            verified=VerifiedFiles(paths.verified_file),
+            is_offline=is_offline,
+            on_progress=lambda file, done, total: bars.tell(file.target.name, done, total),
+            on_note=output.note,
+        )
+        found = hub_model(place, downloader, paths, name)
+        refuse_taken(name, paths, found.entry)
+        if not found.file.target.exists():
+            confirm(output, f"Fetch {size_text(found.file.size_bytes or 0)}?", is_sure=is_sure)
+            downloader.check_disk_space([found.file])
+        downloader.fetch(found.file)
+    if not found.file.target.exists():
+        raise UsageError(f"{place} did not arrive")
+    return found.entry, found.file.target
+
+
+async def _try(name: str, path: Path) -> None:
+    """Load the model and let it say one token; raises what keeps it from that."""
+    order = LoadModel(
+        name=name, path=str(path), context=_TRIAL_CONTEXT, max_sequences=1, gpu_layers=0
+    )
+    worker = await Worker.start(order)
+    question = Generate(
+        id=0,
+        messages=(Message(role="user", content="2+2"),),
+        sampling=Sampling(temperature=0, max_tokens=1),
+    )
+    try:
+        async for event in worker.generate(question):
+            if isinstance(event, Failed):
+                raise error_from_code(event.code, event.message, event.hint)
+            if isinstance(event, Finished) and event.reason == "garbage":
+                raise ModelCorrupt(f"{path.name} computes numbers that are not finite")
+    finally:
+        await worker.stop()

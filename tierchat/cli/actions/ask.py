@@ -1,0 +1,47 @@
+"""One question from its options to the exit code; with -i a chat goes on."""
+
+from __future__ import annotations
+
+import os
+
+from tierchat.cli.ask.printer import Asking, View
+from tierchat.cli.ask.request import AskRequest, build_prompt, clean
+from tierchat.cli.ask.stdin import Stdin
+from tierchat.config.settings import load_settings
+from tierchat.paths import find_paths
+from tierchat.service.client import Client
+from tierchat.terminal.output import standard_output
+
+
+def run(request: AskRequest) -> int:
+    """Ask and print with this process's streams; returns the exit code."""
+    paths = find_paths(os.environ)
+    settings = load_settings(paths, os.environ)
+    output = standard_output(quiet=request.quiet)
+    request = clean(request, output)
+    # Whole answers can be judged whole: only a person at a terminal sees them grow.
+    is_whole = request.no_stream or request.json or request.extract or bool(request.schema)
+    is_streamed = output.is_out_terminal and not is_whole
+    prompt = build_prompt(request, settings, paths, output, Stdin.ours(), is_streamed=is_streamed)
+    view = View(
+        is_json=request.json,
+        is_streamed=not is_whole,
+        shows_thoughts=not (request.hide_reasoning or settings.hide_reasoning),
+        shows_usage=request.explain or request.usage,
+        explains=request.explain,
+        extracts=request.extract,
+        is_raw=request.raw or bool(request.schema) or settings.theme == "plain",
+        theme="light" if settings.theme == "light" else "dark",
+        schema=prompt.sampling.json_schema,
+    )
+    if request.interactive:
+        from tierchat.cli.chat.start import open_terminal
+
+        os.close(open_terminal())
+    asking = Asking(output, view)
+    code = asking.run(Client(paths), prompt)
+    if not request.interactive:
+        return code
+    from tierchat.cli.chat.start import go_on
+
+    return go_on(prompt, asking.answer, asking.outcome, settings, paths, output)

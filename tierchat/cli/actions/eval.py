@@ -1,0 +1,254 @@
+"""`tierchat eval` once its options are read: the outcome matrix, every policy on it, a live run.
+
+Does not know typer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from tierchat.cascade.cascade import Cascade
+from tierchat.cli.actions.train import find_cascade
+from tierchat.config.catalogue import Catalogue
+from tierchat.config.settings import Settings
+from tierchat.errors import EngineCrashed, UsageError
+from tierchat.events import AnswerDelta, Done, ThoughtDelta
+from tierchat.gates import files as gate_files
+from tierchat.gates.lookup import FoundGate, GateBook
+from tierchat.learning.evaluation import policies, report
+from tierchat.learning.evaluation.chart import save_chart, terminal_chart
+from tierchat.learning.evaluation.report import EvalReport
+from tierchat.learning.outcomes.collect import collect
+from tierchat.learning.outcomes.matrix import Matrix
+from tierchat.learning.outcomes.prompts import GradedPrompt, grade
+from tierchat.learning.outcomes.sources import Source, find_prompts, need
+from tierchat.learning.outcomes.store import open_store
+from tierchat.learning.outcomes.verdicts import self_verified
+from tierchat.models.verified_files import VerifiedFiles
+from tierchat.paths import Paths, make_private
+from tierchat.terminal.output import Output
+from tierchat.terminal.progress import counting
+from tierchat.types import QUALITIES, Hold, Outcome, Prompt, Sampling, TierOptions
+from tierchat.workers.pool import Pool
+
+_NUM_LIVE = 60
+
+
+@dataclass(frozen=True)
+class EvalRequest:
+    """What was typed after `tierchat eval`."""
+
+    source: Source
+    model: str | None = None
+    compare: bool = False
+    max_prompts: int = 2_500
+    plot: Path | None = None
+    json: bool = False
+    seed: int = 0
+
+
+def run(
+    request: EvalRequest, catalogue: Catalogue, settings: Settings, paths: Paths, output: Output
+) -> int:
+    """Measure a cascade's learned gate; returns the exit code."""
+    need("sklearn", "threadpoolctl", *(["matplotlib"] if request.plot else []))
+    cascade = request.model or settings.cascade
+    spec = find_cascade(catalogue, cascade)
+    if request.plot and request.plot.suffix not in (".png", ".svg", ".pdf"):
+        raise UsageError(f"cannot draw a {request.plot.suffix or 'nameless'} file", "png, svg, pdf")
+    book = GateBook(paths.gates_dir, VerifiedFiles(paths.verified_file))
+    if not book.has_file(cascade):
+        raise UsageError(f"{cascade} has no learned gate to measure", "run `tierchat train` first")
+    gate, notice = book.find(cascade, spec, catalogue.models)
+    if gate is None:
+        raise UsageError(notice, "run `tierchat train` again")
+    prompts = find_prompts(request.source, paths, request.max_prompts, request.seed)
+    known = set(gate.head.learned)
+    fresh = [p for p in prompts if p.group_name not in known][: request.max_prompts]
+    seen = [p for p in prompts if p.group_name in known]
+    if not fresh:
+        raise UsageError("the gate has learned from every one of these prompts", "give others")
+    if request.compare and not seen:
+        raise UsageError(
+            "the controls have nothing to learn from", "give --compare the prompts of the training"
+        )
+    make_private(paths.data_dir)
+    measuring = _Measuring(request, cascade, catalogue, settings, paths, output, gate)
+    found = asyncio.run(measuring.run(fresh, seen if request.compare else []))
+    _show(found, request, len(seen), output)
+    return 0
+
+
+class _Measuring:
+    """One run of `eval`."""
+
+    def __init__(
+        self,
+        request: EvalRequest,
+        cascade: str,
+        catalogue: Catalogue,
+        settings: Settings,
+        paths: Paths,
+        output: Output,
+        gate: FoundGate,
+    ) -> None:
+        self._request, self._cascade, self._catalogue = request, cascade, catalogue
+        self._settings, self._paths, self._output = settings, paths, output
+        self._gate = gate
+
+    async def run(self, fresh: Sequence[GradedPrompt], seen: Sequence[GradedPrompt]) -> EvalReport:
+        from tierchat.learning.evaluation.controls import controls
+        from tierchat.learning.outcomes.work import work_of, workers
+        from tierchat.learning.training.fit import predict
+
+        spec = self._catalogue.effective(self._cascade)
+        work = work_of(spec, self._catalogue, self._paths)
+        gates = gate_files.load(self._gate.path)
+        async with workers(self._catalogue, self._paths, self._settings.num_threads) as pool:
+            with (
+                open_store(self._paths.outcomes_file) as store,
+                counting(self._output, "answers") as tell,
+            ):
+                judged = await collect(work, fresh, pool, store, tell)
+                learned = await collect(work, seen, pool, store, tell) if seen else None
+                said = await self_verified(work, judged, pool, store) if learned else []
+            estimates = predict(gates, judged)
+            ours = policies.gated(judged, estimates, gates)
+            weight = self._gate.head.cost_weight(QUALITIES["balanced"])
+            balanced = policies.walk(
+                judged, estimates, gates.costs, weight, gates.stages, jumps=gates.jumps
+            )
+            live = await self._live(judged, balanced, pool)
+        others = controls(learned, judged, said) if learned else []
+        auroc, helps, ece = report.readers(judged, estimates)
+        return EvalReport(
+            cascade=self._cascade,
+            num_prompts=len(judged.rows),
+            num_groups=len(set(judged.groups)),
+            tiers={
+                name: (float(judged.costs()[:, tier].mean()), float(judged.right[:, tier].mean()))
+                for tier, name in enumerate(judged.tiers)
+            },
+            lines=report.policy_lines(judged, ours, others),
+            auroc=auroc,
+            auroc_helps=helps,
+            ece=ece,
+            at_balanced=report.describe_walk(judged, balanced),
+            families=report.by_family(judged, balanced),
+            live=live,
+        )
+
+    async def _live(self, judged: Matrix, walk: policies.Walk, pool: Pool) -> dict[str, float]:
+        """Send some prompts through the real cascade: it must do as the replay says."""
+        book = GateBook(self._gate.path.parent, VerifiedFiles(self._paths.verified_file))
+        cascade = Cascade(self._catalogue, pool, self._cascade, book)
+        num = min(_NUM_LIVE, len(judged.rows))
+        chosen = random.Random(self._request.seed).sample(range(len(judged.rows)), num)
+        same_tier = same_grade = num_refused = 0
+        waits_s = []
+        for index in chosen:
+            prompt = judged.prompts[index]
+            outcome, _ = await _ask(cascade, prompt, "answer")
+            same_tier += outcome.tier == judged.tiers[walk.tier[index]]
+            # In the matrix nobody may refuse; here the top tier still has its escalate token.
+            num_refused += outcome.finish_reason == "unanswered"
+            graded = grade(prompt, outcome.answer)
+            if graded is None:
+                # The top tier judged the replayed answer: the same words are as right.
+                same_grade += outcome.answer == judged.rows[index][walk.tier[index]].answer
+            else:
+                same_grade += graded == bool(walk.right[index])
+            waits_s.append((await _ask(cascade, prompt, "first"))[1])
+        return {
+            "prompts": num,
+            "same tier": same_tier / num,
+            "same grade": same_grade / num,
+            "refused": num_refused / num,
+            "first token s, p50": float(np.percentile(waits_s, 50)),
+            "first token s, p95": float(np.percentile(waits_s, 95)),
+        }
+
+
+async def _ask(cascade: Cascade, prompt: GradedPrompt, hold: Hold) -> tuple[Outcome, float]:
+    """Return the outcome, and the seconds until something of it could be shown."""
+    asked = Prompt(
+        messages=prompt.messages,
+        sampling=Sampling(temperature=0),
+        options=TierOptions(hold=hold),
+    )
+    began_s, shown_s = time.monotonic(), None
+    async for event in cascade.answer(asked):
+        if shown_s is None and isinstance(event, AnswerDelta | ThoughtDelta | Done):
+            shown_s = time.monotonic()
+        if isinstance(event, Done):
+            return event.outcome, (shown_s or began_s) - began_s
+    raise EngineCrashed("a prompt ended without an outcome")
+
+
+def _show(found: EvalReport, request: EvalRequest, num_seen: int, output: Output) -> None:
+    curves = [(line.name, line.curve) for line in found.lines if line.name in _DRAWN]
+    curves.append(("tiers", tuple(sorted(found.tiers.values()))))
+    if request.plot:
+        save_chart(curves, request.plot)
+    if request.json:
+        output.line(msgspec.json.encode(found).decode())
+        return
+    left_out = f"; {num_seen} it was taught on are left out" if num_seen else ""
+    output.line(f"{found.cascade}: {found.num_prompts} prompts the gate has not seen{left_out}")
+    output.line("")
+    output.line(f"{'':22s} {'NHG':>24s}  {'tierchat ahead by':>24s}  best  cost at 99 %")
+    for line in found.lines:
+        ahead = _interval(line.ours_ahead) if line.ours_ahead else ""
+        output.line(
+            f"{line.name:22s} {_interval(line.nhg):>24s}  {ahead:>24s}  {line.best_quality:.3f}  "
+            f"{line.cost_at_99:.3f}"
+        )
+    output.line("")
+    output.line(f"{'':22s}   AIQ    QNC   APGR  CPT50  CPT80")
+    for line in found.lines:
+        measures = (line.aiq, line.qnc, line.apgr, line.cpt_50, line.cpt_80)
+        output.line(f"{line.name:22s} " + " ".join(f"{value:6.3f}" for value in measures))
+    output.line("")
+    for part in terminal_chart(curves):
+        output.line(part)
+    output.line("")
+    output.line("at --quality balanced:")
+    for name, value in found.at_balanced.items():
+        output.line(f"  {name:24s} {value:.3f}")
+    output.line("")
+    output.line("gates:            AUROC right   AUROC helps   ECE")
+    for name, value in found.auroc.items():
+        helps = f"{found.auroc_helps[name]:.3f}" if name in found.auroc_helps else ""
+        output.line(f"  {name:16s} {value:10.3f} {helps:>13s} {found.ece[name]:7.3f}")
+    output.line("")
+    names = list(found.tiers)
+    output.line(f"{'family':28s} " + " ".join(f"{n:>9s}" for n in (*names, "tierchat", "cost/top")))
+    for family, line_ in found.families.items():
+        values = [line_[n] for n in (*names, "tierchat", "cost / top")]
+        output.line(f"{family:28s} " + " ".join(f"{v:9.3f}" for v in values))
+    output.line("")
+    output.line(
+        f"live run of {found.live['prompts']:.0f} prompts: same tier as the replay "
+        f"{found.live['same tier']:.1%}, same grade {found.live['same grade']:.1%}, "
+        f"refused by every tier {found.live['refused']:.1%}"
+    )
+    output.line(
+        f"time to the first piece of an answer, streamed: median "
+        f"{found.live['first token s, p50']:.3f} s, 95 % within "
+        f"{found.live['first token s, p95']:.3f} s"
+    )
+
+
+_DRAWN = ("tierchat", "oracle", "prompt-only router", "answer confidence")
+
+
+def _interval(values: tuple[float, float, float]) -> str:
+    return f"{values[0]:6.3f} [{values[1]:6.3f}, {values[2]:6.3f}]"

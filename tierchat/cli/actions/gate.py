@@ -1,0 +1,128 @@
+"""The learned gates of one user as `tierchat gate` shows and moves them.
+
+Does not know typer or terminals.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+
+from tierchat.config.catalogue import load_catalogue
+from tierchat.errors import UsageError
+from tierchat.gates import files as gate_files
+from tierchat.gates.files import GateFileBad, GateHead, numbers_file, read_head
+from tierchat.gates.lookup import GateBook
+from tierchat.models.verified_files import VerifiedFiles
+from tierchat.paths import Paths, make_private
+from tierchat.terminal.output import Output
+from tierchat.types import QUALITIES
+
+
+class Shelf:
+    """One directory of gates."""
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._book = GateBook(paths.gates_dir, VerifiedFiles(paths.verified_file))
+
+    def head(self, cascade: str) -> GateHead:
+        """Read a gate's head; raises UsageError when there is none, GateFileBad when damaged."""
+        path = self._book.path(cascade)
+        if not path.exists():
+            known = ", ".join(self._names()) or "none; `tierchat train` makes one"
+            raise UsageError(f"no gate for {cascade!r}", f"there are: {known}")
+        return read_head(path)
+
+    def list_lines(self) -> Iterator[str]:
+        """Describe every gate in a line."""
+        names = self._names()
+        if not names:
+            yield "no learned gates; `tierchat train` makes one"
+        for name in names:
+            state = self._state(name)
+            with contextlib.suppress(GateFileBad):
+                report = read_head(self._book.path(name)).report
+                state = (
+                    f"NHG {report.nhg[0]:.3f}, {report.num_prompts} prompts, {report.date}: {state}"
+                )
+            yield f"{name:16s} {state}"
+
+    def list_json(self) -> Iterator[str]:
+        """Describe all gates as one JSON line."""
+        found = [{"cascade": name, "state": self._state(name)} for name in self._names()]
+        yield msgspec.json.encode(found).decode()
+
+    def remove(self, cascade: str) -> None:
+        """Delete a gate, damaged or not; raises UsageError when there is none."""
+        path = self._book.path(cascade)
+        if cascade not in self._names():
+            self.head(cascade)
+        for part in (path, numbers_file(path)):
+            part.unlink(missing_ok=True)
+
+    def copy_out(self, cascade: str, file: Path) -> None:
+        """Write a gate to a file of that name; raises UsageError when something is there."""
+        head = self.head(cascade)
+        if file.suffix != ".json":
+            raise UsageError(f"{file} is no name for a gate", "end it in .json")
+        for part in (file, numbers_file(file)):
+            if part.exists():
+                raise UsageError(f"{part} is there already", "choose another name")
+        gate_files.save(file, head, gate_files.load(self._book.path(cascade)))
+
+    def take_in(self, file: Path) -> str:
+        """Check a gate and keep it; returns its cascade.
+
+        Raises GateFileBad for a damaged one, UsageError for one of other models.
+        """
+        head, gates = read_head(file), gate_files.load(file)
+        catalogue = load_catalogue(self._paths)
+        if head.cascade not in catalogue.cascades:
+            raise UsageError(
+                f"{file} is for a cascade named {head.cascade!r}",
+                f"known: {', '.join(catalogue.cascades)}",
+            )
+        notice = GateBook(file.parent, VerifiedFiles(self._paths.verified_file)).mismatch(
+            head, catalogue.cascades[head.cascade], catalogue.models
+        )
+        if notice:
+            raise UsageError(f"{file} cannot be used here: {notice}", "teach your own")
+        make_private(self._paths.gates_dir)
+        gate_files.save(self._book.path(head.cascade), head, gates)
+        return head.cascade
+
+    def _names(self) -> list[str]:
+        return sorted(path.stem for path in self._paths.gates_dir.glob("*.json"))
+
+    def _state(self, name: str) -> str:
+        catalogue = load_catalogue(self._paths)
+        spec = catalogue.cascades.get(name)
+        if spec is None:
+            return "no such cascade"
+        _, notice = self._book.find(name, spec, catalogue.models)
+        return notice or "in use"
+
+
+def tell(head: GateHead, output: Output) -> None:
+    """Print what a gate file says of itself."""
+    report = head.report
+    value, low, high = report.nhg
+    output.line(
+        f"{head.cascade}: taught on {report.num_prompts} prompts in {report.num_rounds} rounds, "
+        f"{report.seconds:.0f} s, {report.date}"
+    )
+    output.line(
+        f"NHG {value:.3f} [{low:.3f}, {high:.3f}] on held-out prompts "
+        "(0: mixing tiers at random, 1: an oracle)"
+    )
+    for name, quality in QUALITIES.items():
+        weight = head.cost_weight(quality)
+        chosen = next(t for t in head.tradeoffs if t.cost_weight == weight)
+        output.line(
+            f"{name:9s} {chosen.quality:6.1%} of {head.tiers[-1].name}'s right answers "
+            f"at {chosen.cost:5.1%} of its compute"
+        )

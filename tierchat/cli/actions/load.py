@@ -1,0 +1,85 @@
+"""`load`, `unload` and their plans as lines of text. Does not know typer or streams."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import msgspec
+
+from tierchat.cli.actions.pull_plan import plan_facts, plan_pull
+from tierchat.config.catalogue import load_catalogue
+from tierchat.config.settings import load_settings
+from tierchat.errors import UsageError
+from tierchat.models.placement.hardware import look
+from tierchat.paths import Paths
+from tierchat.service.client import Client
+from tierchat.service.messages import Residence
+from tierchat.terminal.units import memory_text
+
+
+def load_lines(name: str | None, paths: Paths, *, is_json: bool) -> Iterator[str]:
+    """Load models and tell what that took."""
+    chosen = name or load_settings(paths, os.environ).cascade
+    found = Client(paths).load(chosen)
+    yield from [_json(found)] if is_json else map(_loaded_line, found)
+
+
+def unload_lines(name: str | None, paths: Paths, *, is_json: bool) -> Iterator[str]:
+    """Unload models, all that are loaded unless named, and tell what that gave back.
+
+    Raises UsageError for one that is answering, once the others are gone.
+    """
+    client = Client(paths, starts_daemon=False)
+    status = client.status()
+    loaded = [worker.model for worker in status.workers if worker.pid] if status else []
+    found: list[Residence] = []
+    refused: UsageError | None = None
+    for each in [name] if name and status else loaded:
+        try:
+            found += client.unload(each)
+        except UsageError as error:
+            refused = error
+    if is_json and (found or not refused):
+        yield _json(tuple(found))
+    elif not found and not refused:
+        yield "nothing is loaded"
+    else:
+        yield from map(_unloaded_line, found)
+    if refused:
+        raise refused
+
+
+def plan_lines(name: str | None, paths: Paths, *, is_json: bool) -> Iterator[str]:
+    """Tell how a cascade would be loaded on this machine as it is now."""
+    catalogue = load_catalogue(paths)
+    settings = load_settings(paths, os.environ)
+    chosen = name or settings.cascade
+    found = plan_pull(chosen, catalogue, look(), settings.context)
+    if is_json:
+        yield msgspec.json.encode(plan_facts(found)).decode()
+    else:
+        yield from found.lines()
+
+
+def _loaded_line(found: Residence) -> str:
+    if not found.has_changed:
+        return f"{found.model} was loaded already"
+    notice = f"; {found.notice}" if found.notice else ""
+    return f"loaded {found.model} in {found.seconds:.1f} s: {_memory(found)}{notice}"
+
+
+def _unloaded_line(found: Residence) -> str:
+    if not found.has_changed:
+        return f"{found.model} was not loaded"
+    return f"unloaded {found.model}: {_memory(found)} free again"
+
+
+def _memory(found: Residence) -> str:
+    gpu = abs(found.gpu_free_before - found.gpu_free_after)
+    ram = f"{memory_text(found.ram_bytes)} of RAM"
+    return f"{memory_text(gpu)} of GPU memory and {ram}" if gpu else ram
+
+
+def _json(found: tuple[Residence, ...]) -> str:
+    return msgspec.json.encode(found).decode()

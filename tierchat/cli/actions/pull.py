@@ -1,0 +1,273 @@
+"""`tierchat pull` once its options are read: plan, question, downloads, and the daemon told.
+
+Does not know typer, HTTP or how files come here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from tierchat.atomic_file import write_quietly
+from tierchat.cli.actions.pull_plan import PullPlan, plan_facts, plan_pull, propose, room_text
+from tierchat.config.added_models import add_model, refuse_taken
+from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, is_whole, load_catalogue
+from tierchat.config.settings import load_settings
+from tierchat.errors import DoesNotFit, ModelMissing, UsageError
+from tierchat.models.hub.downloads import Downloader, Fetched
+from tierchat.models.hub.names import HubFile, hub_file
+from tierchat.models.hub.part_file import existing, missing_bytes
+from tierchat.models.hub.reference import hub_model
+from tierchat.models.placement.hardware import look
+from tierchat.models.verified_files import VerifiedFiles
+from tierchat.paths import Paths, make_private
+from tierchat.service.client import tell_daemon
+from tierchat.terminal.confirm import confirm
+from tierchat.terminal.output import Output
+from tierchat.terminal.progress import Bars
+from tierchat.terminal.units import size_text
+
+
+@dataclass(frozen=True)
+class PullRequest:
+    """What is to be pulled: cascades, models or `owner/repo:file`; none is what fits best.
+
+    `source` is a file already here. `only_plan` fetches nothing, `context` 0 is the longest that
+    fits.
+    """
+
+    names: tuple[str, ...] = ()
+    source: Path | None = None
+    context: int = 0
+    is_sure: bool = False
+    only_plan: bool = False
+    is_offline: bool = False
+    is_json: bool = False
+
+
+def pull(request: PullRequest, paths: Paths, output: Output) -> None:
+    """Fetch what is missing, smallest first; raises what downloads raise, and DoesNotFit."""
+    try:
+        Puller(request, paths, output).run()
+    except KeyboardInterrupt:
+        output.note("stopped; the same command goes on from here")
+        raise
+
+
+class Puller:
+    """One run of the command."""
+
+    def __init__(self, request: PullRequest, paths: Paths, output: Output) -> None:
+        self._request, self._paths, self._output = request, paths, output
+        self._verified = VerifiedFiles(paths.verified_file)
+        self._report: list[dict[str, object]] = []
+        self._bars = Bars(output)
+
+    def run(self) -> None:
+        names = self._request.names or (self._proposed(),)
+        for name in names:
+            catalogue = load_catalogue(self._paths)
+            if "/" in name:
+                self._pull_from_hub(name)
+            elif name in catalogue.models:
+                self._pull_model(name, catalogue)
+            else:
+                self._pull_cascade(name, catalogue)
+        if self._request.is_json:
+            self._output.line(msgspec.json.encode({"files": self._report}).decode())
+
+    def _proposed(self) -> str:
+        machine = look()
+        name = propose(load_catalogue(self._paths), machine)
+        self._output.note(f"this machine: {room_text(machine)}")
+        self._output.note(f"the largest cascade of the default family that fits: {name}")
+        return name
+
+    def _pull_cascade(self, name: str, catalogue: Catalogue) -> None:
+        catalogue = self._with_sizes(catalogue, name)
+        plan = plan_pull(name, catalogue, look(), self._request.context)
+        to_fetch = plan.bytes_to_fetch(self._paths)
+        if self._request.only_plan and not self._request.is_json:
+            for line in plan.lines():
+                self._output.line(line)
+            self._output.line(self._disk_line(plan, to_fetch))
+        elif self._request.only_plan:
+            self._report.append({"cascade": name, "bytes_to_fetch": to_fetch, **plan_facts(plan)})
+        if self._request.only_plan:
+            return
+        if self._request.source and len(plan.spec.models) > 1:
+            raise UsageError(
+                "--from gives the file of one model", f"name one of {', '.join(plan.spec.models)}"
+            )
+        if plan.missing:
+            for line in [*plan.lines(), self._disk_line(plan, to_fetch)]:
+                self._output.note(line, "plain")
+            if not plan.plan.fits:
+                raise DoesNotFit(
+                    f"{name} does not fit this machine", "pull a smaller one; `tierchat ls` has all"
+                )
+            self._ask(f"Fetch {size_text(to_fetch)}?")
+        self._pull_models(plan.published, catalogue, cascade=name)
+
+    def _with_sizes(self, catalogue: Catalogue, cascade: str) -> Catalogue:
+        """Ask the hub how long the files are of which nobody has said it.
+
+        Raises ModelMissing for a file of the user's own that is not there.
+        """
+        spec = catalogue.cascades.get(cascade, CascadeSpec())
+        models = dict(catalogue.models)
+        for name in spec.models:
+            model = models[name]
+            if not model.repo and not Path(model.file).is_file():
+                raise ModelMissing(
+                    f"{cascade} needs {name}, a file of your own that is not there: {model.file}",
+                    "check `file` in models.toml",
+                )
+            if model.repo and not model.bytes and not Path(model.file).is_file():
+                models[name] = self._with_size(model)
+        return msgspec.structs.replace(catalogue, models=models)
+
+    def _with_size(self, model: ModelSpec) -> ModelSpec:
+        file = hub_file(model, self._paths)
+        with self._downloading() as downloader:
+            found = downloader.describe(file.repo, file.revision, file.file)
+        return msgspec.structs.replace(
+            model, bytes=found.size_bytes or 0, sha256=model.sha256 or found.sha256
+        )
+
+    def _pull_model(self, name: str, catalogue: Catalogue) -> None:
+        spec = catalogue.models[name]
+        is_absent = bool(spec.repo) and not is_whole(spec)
+        if self._may_fetch(name, hub_file(spec, self._paths) if is_absent else None):
+            self._pull_models([name], catalogue)
+
+    def _may_fetch(self, name: str, file: HubFile | None) -> bool:
+        """Tell what is to come of one model, and ask; False where only that was wanted.
+
+        None is a file that is here.
+        """
+        to_fetch = missing_bytes(file.target, file.size_bytes or 0) if file else 0
+        line = f"{name}: {size_text(to_fetch)} to fetch" if file else f"{name} is here"
+        if self._request.only_plan and self._request.is_json:
+            self._report.append({"model": name, "bytes_to_fetch": to_fetch})
+        elif self._request.only_plan:
+            self._output.line(line)
+        elif file:
+            self._output.note(line, "plain")
+            self._ask(f"Fetch {size_text(to_fetch)}?")
+        return not self._request.only_plan
+
+    def _pull_models(
+        self, models: Sequence[str], catalogue: Catalogue, cascade: str | None = None
+    ) -> None:
+        published = [name for name in models if catalogue.models[name].repo]
+        for name in set(models) - set(published):
+            if not Path(catalogue.models[name].file).is_file():
+                raise UsageError(
+                    f"{name} is a file of your own, and not there: {catalogue.models[name].file}"
+                )
+        files = {name: hub_file(catalogue.models[name], self._paths) for name in published}
+        with self._downloading() as downloader:
+            if self._request.source is None and not self._request.is_offline:
+                downloader.check_disk_space(files.values())
+            for place, (name, file) in enumerate(files.items()):
+                self._fetch(name, file, downloader)
+                others = list(files)[place + 1 :]
+                if cascade and not place and not all(is_whole(catalogue.models[o]) for o in others):
+                    self._announce(cascade, catalogue)
+        if cascade:
+            self._announce(cascade, catalogue)
+
+    def _pull_from_hub(self, name: str) -> None:
+        with self._downloading() as downloader:
+            found = hub_model(name, downloader, self._paths)
+            refuse_taken(found.name, self._paths, found.entry)
+            is_here = found.file.target.exists()
+            if not self._may_fetch(found.name, None if is_here else found.file):
+                return
+            downloader.check_disk_space([found.file])
+            self._fetch(found.name, found.file, downloader)
+        add_model(found.name, found.entry, self._paths)
+        tell_daemon(self._paths, self._output.note)
+        self._output.note(f"`tierchat ask -m {found.name}` asks it", "plain")
+
+    def _fetch(self, name: str, file: HubFile, downloader: Downloader) -> None:
+        if self._request.source:
+            downloader.adopt(file, self._request.source)
+            fetched = Fetched("adopted", 0, 0.0)
+        else:
+            fetched = downloader.fetch(file)
+        self._bars.close()
+        self._report.append(
+            {
+                "model": name,
+                "file": str(file.target),
+                "how": fetched.how,
+                "bytes": fetched.num_bytes,
+                "seconds": round(fetched.duration_s, 3),
+            }
+        )
+        self._output.note(f"✓ {name} {_said(fetched, file)}", "green")
+
+    @contextlib.contextmanager
+    def _downloading(self) -> Iterator[Downloader]:
+        if not self._request.only_plan:
+            make_private(self._paths.data_dir)
+            make_private(self._paths.state_dir)
+        with self._bars as bars:
+            yield Downloader(
+                env=os.environ,
+                verified=self._verified,
+                is_offline=self._request.is_offline,
+                on_progress=lambda file, done, total: bars.tell(file.target.name, done, total),
+                on_check=lambda file, done, total: bars.tell(
+                    f"checking {file.target.name}", done, total
+                ),
+                on_note=self._output.note,
+            )
+
+    def _announce(self, cascade: str, catalogue: Catalogue) -> None:
+        """Make the cascade the default one as soon as its first model is here."""
+        write_quietly(self._paths.cascade_file, f"{cascade}\n".encode())
+        settings = load_settings(self._paths, os.environ)
+        tell_daemon(self._paths, self._output.note)
+        here = [
+            tier.name
+            for tier in catalogue.cascades[cascade].tiers
+            if is_whole(catalogue.models[tier.model])
+        ]
+        if settings.cascade != cascade:
+            self._output.note(
+                f"your settings say cascade = {settings.cascade}; `-m {cascade}` asks this one"
+            )
+        self._output.note(f'{", ".join(here)} can answer: tierchat ask "2+2"', "plain")
+
+    def _ask(self, question: str) -> None:
+        is_sure = self._request.is_sure or self._request.source is not None
+        confirm(self._output, question, is_sure=is_sure)
+
+    def _disk_line(self, plan: PullPlan, to_fetch: int) -> str:
+        total = sum(plan.models[name].bytes for name in plan.spec.models)
+        free = shutil.disk_usage(existing(self._paths.models_dir / "any")).free
+        return (
+            f"to fetch: {size_text(to_fetch)} of {size_text(total)}; "
+            f"free on disk: {size_text(free)}"
+        )
+
+
+def _said(fetched: Fetched, file: HubFile) -> str:
+    match fetched.how:
+        case "downloaded":
+            rate = fetched.num_bytes / max(fetched.duration_s, 1e-3)
+            return f"{size_text(fetched.num_bytes)}, {size_text(rate)}/s, sha256 right"
+        case "adopted":
+            return "taken from this machine, sha256 right"
+        case "shared":
+            return "brought by another pull"
+    return f"is here ({size_text(file.size_bytes or 0)})"

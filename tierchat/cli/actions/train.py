@@ -1,0 +1,151 @@
+"""`tierchat train` once its options are read: prompts in, rounds, a gate file out.
+
+Does not know typer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tierchat.cli.actions.gate import tell
+from tierchat.config.catalogue import CascadeSpec, Catalogue
+from tierchat.config.settings import Settings
+from tierchat.errors import UsageError
+from tierchat.gates.files import GateHead
+from tierchat.gates.lookup import GateBook
+from tierchat.learning.outcomes.prompts import GradedPrompt
+from tierchat.learning.outcomes.sources import Source, find_prompts, need
+from tierchat.learning.outcomes.store import OutcomeStore, open_store
+from tierchat.models.verified_files import VerifiedFiles
+from tierchat.paths import Paths, make_private
+from tierchat.terminal.output import Output
+from tierchat.terminal.progress import counting
+
+if TYPE_CHECKING:
+    from tierchat.learning.outcomes.matrix import Matrix
+    from tierchat.learning.outcomes.work import Work
+    from tierchat.workers.pool import Pool
+
+MIN_PROMPTS = 40
+EXIT_INTERRUPTED = 130
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What was typed after `tierchat train`."""
+
+    source: Source
+    model: str | None = None
+    minutes: float = 10.0
+    max_prompts: int = 2_500
+    ignore_token: bool = False
+    seed: int = 0
+
+
+def run(
+    request: TrainRequest, catalogue: Catalogue, settings: Settings, paths: Paths, output: Output
+) -> int:
+    """Teach a cascade's gates; returns the exit code. Ctrl-C keeps what was learned so far."""
+    need("sklearn", "threadpoolctl")
+    cascade = request.model or settings.cascade
+    spec = find_cascade(catalogue, cascade)
+    if len(spec.tiers) < 2:
+        raise UsageError(f"cascade {cascade} has one tier only", "there is nowhere to escalate to")
+    prompts = find_prompts(request.source, paths, request.max_prompts, request.seed)
+    if len(prompts) < MIN_PROMPTS:
+        raise UsageError(
+            f"{len(prompts)} different prompts are too few to learn from",
+            f"give at least {MIN_PROMPTS}",
+        )
+    make_private(paths.data_dir)
+    lesson = _Lesson(request, cascade, spec, catalogue, settings, paths, output)
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(lesson.run(prompts))
+    if lesson.head is None:
+        output.note("stopped before the first round was over; run it again to go on", "yellow")
+        return EXIT_INTERRUPTED
+    tell(lesson.head, output)
+    return 0 if lesson.is_finished else EXIT_INTERRUPTED
+
+
+def find_cascade(catalogue: Catalogue, name: str) -> CascadeSpec:
+    """Look a cascade up; raises UsageError naming those there are."""
+    return catalogue.effective(name)
+
+
+class _Lesson:
+    """One run; `head` is that of the last gate file written."""
+
+    def __init__(
+        self,
+        request: TrainRequest,
+        cascade: str,
+        spec: CascadeSpec,
+        catalogue: Catalogue,
+        settings: Settings,
+        paths: Paths,
+        output: Output,
+    ) -> None:
+        self._request, self._cascade, self._spec = request, cascade, spec
+        self._catalogue, self._settings = catalogue, settings
+        self._paths, self._output = paths, output
+        self.head: GateHead | None = None
+        self.is_finished = False
+
+    async def run(self, prompts: Sequence[GradedPrompt]) -> None:
+        from tierchat.learning.outcomes.work import work_of, workers
+        from tierchat.learning.training import lesson
+        from tierchat.learning.training.rounds import Budget
+
+        request, paths = self._request, self._paths
+        book = GateBook(paths.gates_dir, VerifiedFiles(paths.verified_file))
+        work = work_of(self._spec, self._catalogue, paths)
+        has_token = not request.ignore_token
+        budget = Budget(60 * request.minutes, request.max_prompts, has_token, request.seed)
+        make_private(paths.gates_dir)
+        with (
+            open_store(paths.outcomes_file) as store,
+            counting(self._output, "answers") as tell_progress,
+        ):
+            async with workers(self._catalogue, paths, self._settings.num_threads) as pool:
+                rounds = lesson.learn(work, prompts, pool, store, budget, tell_progress)
+                async for taught in rounds:
+                    last = taught.rounds[-1]
+                    self._output.note(
+                        f"round {last.number}: {last.num_prompts} prompts, "
+                        f"NHG {last.nhg:.3f} on {len(taught.held_out.rows)} held out, "
+                        f"{last.seconds:.0f} s"
+                    )
+                    path = book.path(self._cascade)
+                    self.head = lesson.write(path, self._cascade, work, pool, taught)
+                self.is_finished = True
+                await self._tell_of_arbiter(work, taught.held_out, prompts, pool, store)
+
+    async def _tell_of_arbiter(
+        self,
+        work: Work,
+        held_out: Matrix,
+        prompts: Sequence[GradedPrompt],
+        pool: Pool,
+        store: OutcomeStore,
+    ) -> None:
+        from tierchat.learning.outcomes.verdicts import agreement, unsaid
+
+        top = self._spec.tiers[-1].name
+        share, num, silent = await agreement(work, held_out, pool, store)
+        note = self._output.note
+        if num:
+            note(f"{top} as arbiter says of {num} answers what the exact graders say: {share:.0%}")
+        if silent:
+            note(f"of {silent} of them {top} said neither yes nor no, which counts as no")
+        if unjudged := sum(prompt.is_ungraded for prompt in prompts):
+            note(f"{unjudged} of {len(prompts)} prompts have no answer: {top} graded them")
+        silent, asked = await unsaid(work, held_out, pool, store)
+        if silent:
+            note(
+                f"{top} said neither yes nor no of {silent} of {asked} answers: they count as wrong"
+            )

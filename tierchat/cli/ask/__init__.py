@@ -1,0 +1,1 @@
+"""One question: its options, its texts, and the printing of its answer."""

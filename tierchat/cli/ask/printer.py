@@ -1,0 +1,208 @@
+"""One question from a command: send it, print what comes, choose the exit code.
+
+Does not know typer or sockets; `Asks` is the seam to the client.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from tierchat.errors import DaemonUnreachable, TierchatError
+from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
+from tierchat.terminal.harmless import harmless
+from tierchat.terminal.output import Output, StdoutClosed, terminal_width
+from tierchat.terminal.tier_line import explanation, hop_line, tier_line
+from tierchat.types import Outcome, Prompt
+
+if TYPE_CHECKING:
+    from tierchat.terminal.markdown_stream import MarkdownStream, Theme
+
+EXIT_ERROR = 1
+EXIT_BELOW_ASKED = 8
+EXIT_UNANSWERED = 9
+EXIT_INTERRUPTED = 130
+
+
+class Asks(Protocol):
+    """What asking needs of the client."""
+
+    def ask(self, prompt: Prompt) -> Iterator[CascadeEvent]: ...
+
+
+@dataclass(frozen=True)
+class View:
+    """How the answer is to be shown."""
+
+    is_json: bool = False
+    is_streamed: bool = True
+    shows_thoughts: bool = True
+    shows_usage: bool = False
+    explains: bool = False
+    extracts: bool = False
+    is_raw: bool = False
+    theme: Theme = "dark"
+    schema: str | None = None
+
+
+class Asking:
+    """Prints one answer as it comes."""
+
+    def __init__(self, output: Output, view: View) -> None:
+        self._output = output
+        self._view = view
+        self.outcome: Outcome | None = None
+        self._told: set[str] = set()
+        self._pieces: list[str] = []
+        self._ends_line = True
+        self._markdown: MarkdownStream | None = None
+        if output.is_rich and not (view.is_raw or view.is_json or view.extracts):
+            from tierchat.terminal.markdown_stream import MarkdownStream
+
+            self._markdown = MarkdownStream(terminal_width, view.theme)
+
+    @property
+    def answer(self) -> str:
+        """What has come of the answer so far."""
+        return "".join(self._pieces)
+
+    def run(self, client: Asks, prompt: Prompt) -> int:
+        """Ask and print; returns the exit code. Raises what the client raises."""
+        events = client.ask(prompt)
+        try:
+            for event in events:
+                self._show(event)
+        except KeyboardInterrupt:
+            return self.interrupted()
+        except TierchatError as error:
+            self._end_line()
+            if self._pieces and not isinstance(error, DaemonUnreachable):
+                self._output.note("the answer above is incomplete", "yellow")
+            raise
+        finally:
+            if isinstance(events, Generator):
+                events.close()
+        return self._finish()
+
+    def _show(self, event: CascadeEvent) -> None:
+        match event:
+            case AnswerDelta(text=text):
+                self._answer(text)
+            case ThoughtDelta(text=text):
+                if self._view.shows_thoughts and self._is_talking:
+                    self._output.thought(text)
+            case Loading(tier=tier, model=model):
+                self._say(f"{tier}: loading {model} …")
+            case Hop(visit=visit, target=target):
+                self._say(hop_line(visit, target))
+            case Notice(text=text):
+                self._told.add(text)
+                self._output.note(text, "yellow")
+            case Done(outcome=outcome):
+                self.outcome = outcome
+
+    @property
+    def _is_talking(self) -> bool:
+        return self._output.is_err_terminal and not self._output.is_quiet
+
+    def _say(self, text: str) -> None:
+        if self._is_talking:
+            self._output.note(text)
+
+    def _answer(self, text: str) -> None:
+        self._pieces.append(text)
+        if self._view.is_streamed and not self._view.is_json:
+            self._print(text)
+
+    def _print(self, text: str) -> None:
+        self._ends_line = text.endswith("\n")
+        if self._markdown:
+            self._output.rendered(self._markdown.feed(harmless(text)))
+            self._ends_line = False
+        else:
+            self._output.answer(text)
+
+    def _end_line(self) -> None:
+        if self._ends_line:
+            return
+        self._ends_line = True
+        if self._markdown:
+            self._output.rendered(self._markdown.close())
+        else:
+            self._output.answer("\n")
+
+    def _finish(self) -> int:
+        outcome = self.outcome
+        if outcome is None:
+            raise DaemonUnreachable("the daemon ended the answer without an outcome", "ask again")
+        if self._view.is_json:
+            self._output.line(msgspec.json.encode(outcome).decode())
+        elif self._view.extracts:
+            return self._extract(outcome)
+        elif not self._view.is_streamed and outcome.answer:
+            self._print(outcome.answer)
+        self._end_line()
+        self._tell_cost(outcome)
+        return self._exit_code(outcome)
+
+    def _extract(self, outcome: Outcome) -> int:
+        from tierchat.terminal.code_blocks import last_block
+
+        code = last_block(outcome.answer)
+        if code is not None:
+            self._output.answer(code)
+        self._tell_cost(outcome)
+        status = self._exit_code(outcome)
+        if code is None and not status:
+            self._output.error("the answer has no code block", "without -x it is shown whole")
+            return EXIT_ERROR
+        return status
+
+    def _tell_cost(self, outcome: Outcome) -> None:
+        if not self._view.is_json:
+            self._tell_notices(outcome)
+        if self._view.explains:
+            for line in explanation(outcome.path):
+                self._output.note(line)
+        if self._view.shows_usage or self._output.is_err_terminal:
+            self._output.note(tier_line(outcome))
+
+    def _tell_notices(self, outcome: Outcome) -> None:
+        """Print what was not said while it happened; the last word of a refusal is its error."""
+        notices = list(outcome.notices)
+        is_refused = outcome.finish_reason == "unanswered"
+        refusal = notices.pop() if is_refused and notices else "no tier could answer"
+        for notice in notices:
+            if notice not in self._told:
+                self._output.note(notice, "yellow")
+        if is_refused:
+            self._output.error(refusal)
+
+    def _exit_code(self, outcome: Outcome) -> int:
+        if outcome.finish_reason == "unanswered":
+            return EXIT_UNANSWERED
+        if outcome.finish_reason == "interrupted":
+            return EXIT_INTERRUPTED
+        if outcome.finish_reason == "length":
+            return EXIT_ERROR
+        if self._view.schema is not None and (why := self._misfit(outcome.answer)):
+            self._output.error(f"the answer does not fit the schema: {why}")
+            return EXIT_ERROR
+        return EXIT_BELOW_ASKED if outcome.is_below_asked else 0
+
+    def _misfit(self, answer: str) -> str | None:
+        from tierchat.cli.ask.answer_schema import problem
+
+        return problem(answer, msgspec.json.decode(self._view.schema or "{}"))
+
+    def interrupted(self) -> int:
+        """Say that Ctrl-C ended it, and whether anything is incomplete; returns the exit code."""
+        with contextlib.suppress(OSError, StdoutClosed):
+            self._end_line()
+        what = "; the answer above is incomplete" if self._pieces else ""
+        self._output.note(f"interrupted{what}", "yellow")
+        return EXIT_INTERRUPTED

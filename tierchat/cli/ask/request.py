@@ -1,0 +1,138 @@
+"""The options of `ask` turned into a prompt and a view, checked before anything is sent.
+
+Does not know typer or the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from tierchat.cli.ask import answer_schema, templates
+from tierchat.cli.ask.attachments import attach
+from tierchat.cli.ask.sampling_options import checked, parse_sampling
+from tierchat.cli.ask.stdin import Stdin, StdinRule, read_prompt, readable
+from tierchat.config.settings import Settings, parse_keepalive
+from tierchat.conversations import past as conversations
+from tierchat.paths import Paths
+from tierchat.terminal.output import Output
+from tierchat.types import QUALITIES, Prompt, TierOptions
+
+
+@dataclass(frozen=True)
+class AskRequest:
+    """What was typed after `tierchat ask`; the names are those of the options."""
+
+    prompt: list[str] | None = None
+    model: str | None = None
+    system: str | None = None
+    option: list[str] | None = None
+    tier: str | None = None
+    min_tier: str | None = None
+    max_tier: str | None = None
+    no_escalate: bool = False
+    draft: bool = False
+    quality: str | None = None
+    think: bool | None = None
+    explain: bool = False
+    json: bool = False
+    quiet: bool = False
+    no_stream: bool = False
+    hide_reasoning: bool = False
+    usage: bool = False
+    keepalive: str | None = None
+    timeout: float | None = None
+    seed: int | None = None
+    stdin: bool | None = None
+    file: list[Path] | None = None
+    template: str | None = None
+    extract: bool = False
+    continue_: bool = False
+    conversation: str | None = None
+    no_log: bool = False
+    raw: bool = False
+    interactive: bool = False
+    schema: str | None = None
+
+    @classmethod
+    def names(cls) -> tuple[str, ...]:
+        """List the options."""
+        return tuple(field.name for field in fields(cls))
+
+
+def clean(request: AskRequest, output: Output) -> AskRequest:
+    """Make every text of the command line valid Unicode, with a notice where one was not."""
+
+    def cleaned(value: Any) -> Any:
+        if isinstance(value, list):
+            return [cleaned(part) for part in value]
+        if isinstance(value, str):
+            return readable(value, lambda text: output.note(text, "yellow"))
+        return value
+
+    return AskRequest(**{name: cleaned(getattr(request, name)) for name in AskRequest.names()})
+
+
+def build_prompt(
+    request: AskRequest,
+    settings: Settings,
+    paths: Paths,
+    output: Output,
+    stdin: Stdin,
+    *,
+    is_streamed: bool,
+) -> Prompt:
+    """Check the options and read the prompt; raises UsageError naming what is wrong."""
+    template = templates.load(paths.templates_dir, request.template) if request.template else None
+    known = template or templates.Template()
+    past = conversations.find(paths, request.continue_, request.conversation)
+    sampling = parse_sampling(request.option or [], request.seed, known.options)
+    if request.schema:
+        wanted = msgspec.json.encode(answer_schema.read_schema(request.schema)).decode()
+        sampling = msgspec.structs.replace(sampling, json_schema=wanted)
+    asked = request.quality or known.quality
+    options = checked(
+        TierOptions,
+        {
+            "cascade": request.model or known.cascade or past.cascade or settings.cascade,
+            "tier": request.tier or known.tier,
+            "min_tier": request.min_tier or known.min_tier,
+            "max_tier": request.max_tier or known.max_tier,
+            "no_escalate": request.no_escalate or known.no_escalate,
+            "draft": request.draft,
+            "explain": request.explain,
+            "quality": QUALITIES.get(str(asked), asked),
+            "hold": None if is_streamed else "answer",
+            "keepalive_s": None
+            if request.keepalive is None
+            else parse_keepalive(request.keepalive),
+            "timeout_s": settings.timeout_s if request.timeout is None else request.timeout,
+        },
+    )
+    if settings.log and not request.no_log:
+        saving = conversations.save_in(past.id, request.template or "")
+        options = msgspec.structs.replace(options, save=saving)
+    return Prompt(
+        messages=past.ask(
+            known.text(_words(request, output, stdin)),
+            request.system or known.system or past.system,
+        ),
+        sampling=sampling,
+        options=options,
+        think=known.think if request.think is None else request.think,
+    )
+
+
+def _words(request: AskRequest, output: Output, stdin: Stdin) -> str:
+    def notify(text: str) -> None:
+        output.note(text, "yellow")
+
+    rule: StdinRule = "auto" if request.stdin is None else "always" if request.stdin else "never"
+    files = attach(request.file or [], notify)
+    words = read_prompt(
+        request.prompt or [], stdin, rule, notify, may_be_empty=bool(files or request.template)
+    )
+    return "\n\n".join(part for part in (words, files) if part)

@@ -1,0 +1,100 @@
+"""The commands of the chat that show or change a setting: words in, words out.
+
+Does not know terminals or the daemon.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import msgspec
+
+from tierchat.cli.ask.sampling_options import parse_sampling
+from tierchat.cli.chat.session import ChatSession
+from tierchat.config.catalogue import Catalogue
+from tierchat.errors import UsageError
+from tierchat.types import QUALITIES
+
+_SWITCH = {"on": True, "off": False, "auto": None}
+THINKING = (*_SWITCH, "show", "hide")
+
+
+def tier(session: ChatSession, rest: str) -> str:
+    """Pin a tier, or let them climb; raises UsageError for one that is not there."""
+    if rest:
+        names = {name.casefold(): name for name in session.tiers}
+        if rest.casefold() not in (*names, "free"):
+            raise UsageError(f"no tier named {rest!r}", f"known: {', '.join(session.tiers)}, free")
+        wanted = names.get(rest.casefold())
+        session.options = msgspec.structs.replace(session.options, tier=wanted)
+    now = session.options.tier
+    return f"only {now} is asked" if now else f"free: {' → '.join(session.tiers)}"
+
+
+def cascade(session: ChatSession, catalogue: Catalogue, rest: str) -> str:
+    """Change the cascade; bounds on tiers of the one before go with it."""
+    if rest:
+        spec = catalogue.find(rest)
+        session.cascade = rest
+        session.tiers = tuple(found.name for found in spec.tiers)
+        session.options = msgspec.structs.replace(
+            session.options, tier=None, min_tier=None, max_tier=None
+        )
+    return f"{session.cascade}: {' → '.join(session.tiers)}"
+
+
+def system(session: ChatSession, rest: str) -> str:
+    """Set the system text; `-` takes it away."""
+    if rest:
+        session.system = "" if rest == "-" else rest
+    return f"system: {session.system or '(none)'}"
+
+
+def sampling(session: ChatSession, rest: str) -> list[str]:
+    """Set an option of sampling, or the quality; raises UsageError naming the nearest."""
+    if rest:
+        key, _, value = rest.replace("=", " ", 1).partition(" ")
+        if key == "quality":
+            quality = _quality(value.strip())
+            session.options = msgspec.structs.replace(session.options, quality=quality)
+        else:
+            pair = f"{key}={value.strip()}" if value.strip() else key
+            session.sampling = parse_sampling([pair], None, session.sampling)
+    known = msgspec.to_builtins(session.sampling) | {"quality": session.options.quality}
+    idle: tuple[object, ...] = (None, [], (), False)
+    found = [f"{name} = {value}" for name, value in known.items() if value not in idle]
+    return found or ["everything is as the tiers have it"]
+
+
+def think(session: ChatSession, rest: str) -> str:
+    """Let tiers work things out or not, and show that or not."""
+    if rest in _SWITCH:
+        session.think = _SWITCH[rest]
+    elif rest in THINKING:
+        session.shows_thoughts = rest == "show"
+    elif rest:
+        raise UsageError(f"/think {rest!r}", ", ".join(THINKING))
+    word = {value: name for name, value in _SWITCH.items()}[session.think]
+    return f"thinking: {word}; thoughts are {'shown' if session.shows_thoughts else 'hidden'}"
+
+
+def overview(session: ChatSession, catalogue: Catalogue) -> list[str]:
+    """List all settings."""
+    saved = session.conversation if session.is_saved else "not saved"
+    return [
+        f"conversation: {saved}, {len(session.turns)} exchanges",
+        cascade(session, catalogue, ""),
+        tier(session, ""),
+        system(session, ""),
+        think(session, ""),
+        *sampling(session, ""),
+    ]
+
+
+def _quality(text: str) -> float:
+    quality = QUALITIES.get(text)
+    with contextlib.suppress(ValueError):
+        quality = float(text) if quality is None else quality
+    if quality is None or not 0 <= quality <= 1:
+        raise UsageError(f"quality {text!r}", f"0..1 or {', '.join(QUALITIES)}")
+    return quality

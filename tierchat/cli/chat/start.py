@@ -1,0 +1,223 @@
+"""`tierchat` with no verb: put the chat together and hand over to it.
+
+The prompt is there at once: a thread starts the daemon and watches the tiers load.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from tierchat.cli.chat.chat import Chat
+from tierchat.cli.chat.keys import Keys
+from tierchat.cli.chat.session import ChatSession, Turn
+from tierchat.config.catalogue import Catalogue, load_catalogue
+from tierchat.config.settings import Settings, load_settings
+from tierchat.conversations import past as conversations
+from tierchat.conversations.past import Past
+from tierchat.errors import TierchatError, UsageError
+from tierchat.paths import Paths, find_paths, make_private
+from tierchat.service.client import Client
+from tierchat.service.messages import DaemonStatus
+from tierchat.terminal.output import Output, standard_output
+from tierchat.types import Outcome, Prompt
+
+_WATCH_S, _LOADING_S = 5.0, 0.3
+
+
+def run(
+    *,
+    cascade: str | None = None,
+    system: str | None = None,
+    tier: str | None = None,
+    is_continued: bool = False,
+    conversation: str | None = None,
+    no_log: bool = False,
+    hide_reasoning: bool = False,
+    raw: bool = False,
+) -> int:
+    """Open a chat on this terminal; returns the exit code."""
+    paths = find_paths(os.environ)
+    settings = load_settings(paths, os.environ)
+    output = standard_output()
+    catalogue = load_catalogue(paths)
+    past = conversations.find(paths, is_continued, conversation)
+    name = cascade or past.cascade or settings.cascade
+    session = new_session(catalogue, settings, name, is_saved=settings.log and not no_log)
+    session.go_on_with(past)
+    session.system = system or session.system
+    chat, watch = assemble(
+        session, catalogue, settings, paths, output, hides=hide_reasoning, is_raw=raw
+    )
+    if tier:
+        chat.take(f"/tier {tier}")
+    if past.id:
+        num = len(session.turns)
+        output.note(f"going on with {past.id}, {num} exchanges; /load {past.id} shows them")
+    return talk(chat, watch, paths, output)
+
+
+def go_on(
+    prompt: Prompt,
+    answer: str,
+    outcome: Outcome | None,
+    settings: Settings,
+    paths: Paths,
+    output: Output,
+) -> int:
+    """Open a chat that goes on after one question, which may have come through a pipe."""
+    catalogue = load_catalogue(paths)
+    save = prompt.options.save
+    cascade = prompt.options.cascade or settings.cascade
+    session = new_session(catalogue, settings, cascade, is_saved=save is not None)
+    system = [m.content for m in prompt.messages if m.role == "system"]
+    said = tuple(m for m in prompt.messages[:-1] if m.role != "system")
+    session.go_on_with(Past(id=save.conversation if save else None))
+    session.said = said
+    session.system = "\n\n".join(system)
+    session.sampling, session.think = prompt.sampling, prompt.think
+    session.options = msgspec.structs.replace(prompt.options, save=None, hold=None)
+    exchange = save.exchange if save else conversations.new_id()
+    tier = outcome.tier if outcome else None
+    is_complete = outcome is not None and outcome.finish_reason == "stop"
+    turn = Turn(exchange, prompt.messages[-1].content, answer, outcome, tier, is_complete)
+    session.add(turn)
+    if outcome:
+        session.spend(outcome)
+    terminal = open_terminal()
+    # What was piped in is used up; the person types at the terminal.
+    os.dup2(terminal, 0)
+    os.close(terminal)
+    chat, watch = assemble(session, catalogue, settings, paths, output, hides=False, is_raw=False)
+    return talk(chat, watch, paths, output)
+
+
+def open_terminal() -> int:
+    """Open the terminal itself, whatever stdin is; raises UsageError when there is none."""
+    try:
+        return os.open("/dev/tty", os.O_RDWR)
+    except OSError as error:
+        raise UsageError("there is no terminal to go on at", "leave out -i") from error
+
+
+def new_session(
+    catalogue: Catalogue, settings: Settings, cascade: str, *, is_saved: bool
+) -> ChatSession:
+    """Begin a session with a cascade; raises UsageError when there is no such one."""
+    spec = catalogue.find(cascade)
+    session = ChatSession(cascade, tuple(t.name for t in spec.tiers), is_saved=is_saved)
+    session.options = msgspec.structs.replace(session.options, timeout_s=settings.timeout_s)
+    return session
+
+
+def assemble(
+    session: ChatSession,
+    catalogue: Catalogue,
+    settings: Settings,
+    paths: Paths,
+    output: Output,
+    *,
+    hides: bool,
+    is_raw: bool,
+) -> tuple[Chat, Watch]:
+    """Put a chat together, with the thread that watches the daemon for it."""
+    watch = Watch(Client(paths))
+    session.shows_thoughts = not (hides or settings.hide_reasoning)
+    chat = Chat(
+        session,
+        catalogue,
+        Client(paths),
+        paths,
+        output,
+        lambda: watch.status,
+        Keys(0),
+        is_raw=is_raw or settings.theme == "plain",
+        theme="light" if settings.theme == "light" else "dark",
+    )
+    return chat, watch
+
+
+def talk(chat: Chat, watch: Watch, paths: Paths, output: Output) -> int:
+    """Read lines from the terminal until the person leaves."""
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "a chat needs a terminal", 'without one: echo "2+2" | tierchat ask, or tierchat --help'
+        )
+    from tierchat.cli.chat.line_editor import LineEditor
+
+    # What is not to be saved is not remembered either.
+    history: Path | None = paths.history_file if chat.session.is_saved else None
+    try:
+        make_private(paths.state_dir)
+    except TierchatError as error:
+        output.note(f"what you type is not remembered: {error.message}", "yellow")
+        history = None
+    editor = LineEditor(
+        history,
+        chat.arguments(),
+        ("/file", "/export"),
+        chat.status_line,
+        has_colour=output.has_colour,
+    )
+    watch.begin(editor.redraw)
+
+    def leave(number: int, _frame: object) -> None:
+        # An exception from nowhere is no good inside prompt-toolkit's event loop.
+        if not editor.leave(_Ended(number)):
+            raise _Ended(number)
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, leave)
+    try:
+        return chat.run(editor)
+    except _Ended as end:
+        return end.code
+
+
+class _Ended(BaseException):
+    """Somebody ends this process; on its way up the terminal is left as it was found."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__(number)
+        self.code = 128 + number
+
+
+class Watch:
+    """A thread that starts the daemon and keeps an eye on it. `status` is the newest seen."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.status: DaemonStatus | None = None
+
+    def begin(self, on_change: Callable[[], None]) -> None:
+        """Start watching; `on_change` is called from the thread."""
+        threading.Thread(target=self._run, args=(on_change,), daemon=True).start()
+
+    def _run(self, on_change: Callable[[], None]) -> None:
+        pause = threading.Event()
+        try:
+            self._client.start()
+        except TierchatError:
+            # The first question says it better.
+            return
+        while True:
+            try:
+                found = self._client.status()
+            except TierchatError:
+                found = None
+            is_news = _loaded(found) != _loaded(self.status)
+            self.status = found
+            if is_news:
+                on_change()
+            is_loading = found is not None and any(w.state == "loading" for w in found.workers)
+            pause.wait(_LOADING_S if is_loading or found is None else _WATCH_S)
+
+
+def _loaded(status: DaemonStatus | None) -> list[tuple[str, str, int | None]]:
+    return [(w.model, w.state, w.context) for w in status.workers] if status else []

@@ -1,0 +1,1 @@
+"""One file per command: reads its options and calls its action."""

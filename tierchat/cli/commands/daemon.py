@@ -1,0 +1,93 @@
+"""`tierchat daemon up|down|status|logs`."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Annotated
+
+import typer
+
+from tierchat.cli.options import Json, our_paths
+
+_LOOK_S = 0.2
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the group and its subcommands."""
+    group = typer.Typer(
+        help="Start, stop and watch the daemon that keeps the models loaded.",
+        invoke_without_command=True,
+        rich_markup_mode=None,
+    )
+    group.callback()(_status_by_default)
+    for command in (up, down, status, logs):
+        group.command()(command)
+    app.add_typer(group, name="daemon")
+
+
+def _status_by_default(context: typer.Context) -> None:
+    if context.invoked_subcommand is None:
+        status()
+
+
+def up() -> None:
+    """Start the daemon (`ask` does it by itself)."""
+    from tierchat.service.client import Client
+    from tierchat.terminal.output import standard_output
+
+    client, output = Client(our_paths()), standard_output()
+    running = client.status()
+    if running:
+        output.line(f"already running (PID {running.pid}); not starting a second daemon")
+    else:
+        output.line(f"started (PID {client.start().pid})")
+
+
+def down() -> None:
+    """Stop the daemon; answers under way get ten seconds. The memory is free afterwards."""
+    from tierchat.service.client import Client
+    from tierchat.terminal.output import standard_output
+
+    was_running = Client(our_paths()).stop()
+    standard_output().line("stopped" if was_running else "the daemon is not running")
+
+
+def status(json: Json = False) -> None:
+    """Say whether the daemon runs, since when, and how busy it is."""
+    from tierchat.cli.actions.status import daemon_lines, json_line
+    from tierchat.service.client import Client
+    from tierchat.terminal.output import standard_output
+
+    found = Client(our_paths()).status()
+    output = standard_output()
+    for line in [json_line(found)] if json else daemon_lines(found):
+        output.line(line)
+
+
+def logs(
+    num: Annotated[
+        int, typer.Option("--lines", "-n", metavar="N", help="How many of the last lines.")
+    ] = 50,
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
+) -> None:
+    """Print the daemon's log."""
+    from tierchat.terminal.output import standard_output
+
+    log, output = our_paths().daemon_log, standard_output()
+    if not log.exists():
+        output.note(f"no log yet: {log}")
+        return
+    file = log.open(errors="replace")
+    for line in file.readlines()[-num:] if num > 0 else []:
+        output.line(line.rstrip("\n"))
+    while follow:
+        line = file.readline()
+        if line:
+            output.line(line.rstrip("\n"))
+        elif log.exists() and not os.path.samestat(log.stat(), os.fstat(file.fileno())):
+            # A new daemon began a new file.
+            file.close()
+            file = log.open(errors="replace")
+        else:
+            time.sleep(_LOOK_S)

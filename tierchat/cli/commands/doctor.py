@@ -1,0 +1,29 @@
+"""`tierchat doctor`: what works and what to do about the rest."""
+
+from __future__ import annotations
+
+import typer
+
+from tierchat.cli.options import our_paths
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(doctor)
+
+
+def doctor() -> None:
+    """Check the installation, ending in one real answer.
+
+    Exit code 1 if anything fails.
+    """
+    from tierchat.cli.actions.doctor import examine
+    from tierchat.terminal.output import standard_output
+
+    output, num_bad = standard_output(), 0
+    for finding in examine(our_paths()):
+        num_bad += not finding.is_good
+        output.line(f"{'✓' if finding.is_good else '✗'} {finding.name:<12} {finding.detail}")
+        if finding.advice:
+            output.line(f"  {'':<12} {finding.advice}")
+    raise typer.Exit(1 if num_bad else 0)

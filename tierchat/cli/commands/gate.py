@@ -1,0 +1,85 @@
+"""`tierchat gate ls|show|rm|export|import`: the learned gates."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tierchat.cli.options import Json, our_paths
+
+Cascade = Annotated[str, typer.Argument(metavar="CASCADE", help="The cascade it is for.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the group and its subcommands."""
+    group = typer.Typer(
+        help="List, show, remove and hand on learned gates.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    for name, command in (
+        ("ls", ls),
+        ("show", show),
+        ("rm", rm),
+        ("export", export),
+        ("import", import_),
+    ):
+        group.command(name)(command)
+    app.add_typer(group, name="gate")
+
+
+def ls(json: Json = False) -> None:
+    """List the learned gates, and whether they are in use."""
+    from tierchat.cli.actions.gate import Shelf
+    from tierchat.terminal.output import standard_output
+
+    shelf, output = Shelf(our_paths()), standard_output()
+    for line in shelf.list_json() if json else shelf.list_lines():
+        output.line(line)
+
+
+def show(cascade: Cascade, json: Json = False) -> None:
+    """Tell how a gate was taught and what it gives."""
+    import msgspec
+
+    from tierchat.cli.actions.gate import Shelf, tell
+    from tierchat.terminal.output import standard_output
+
+    head, output = Shelf(our_paths()).head(cascade), standard_output()
+    if json:
+        output.line(msgspec.json.encode(head).decode())
+    else:
+        tell(head, output)
+
+
+def rm(cascade: Cascade) -> None:
+    """Remove a gate; the cascade goes on without it at once."""
+    from tierchat.cli.actions.gate import Shelf
+    from tierchat.terminal.output import standard_output
+
+    Shelf(our_paths()).remove(cascade)
+    standard_output().line(f"removed the gate of {cascade}")
+
+
+def export(
+    cascade: Cascade,
+    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="Where to; an npz beside it.")],
+) -> None:
+    """Copy a gate out, to hand it to somebody with the same models."""
+    from tierchat.cli.actions.gate import Shelf
+    from tierchat.terminal.output import standard_output
+
+    Shelf(our_paths()).copy_out(cascade, file)
+    standard_output().line(f"wrote {file} and {file.with_suffix('.npz')}")
+
+
+def import_(
+    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="A gate, its npz beside it.")],
+) -> None:
+    """Take in a gate taught elsewhere, if it is for models you have."""
+    from tierchat.cli.actions.gate import Shelf
+    from tierchat.terminal.output import standard_output
+
+    standard_output().line(f"took in the gate of {Shelf(our_paths()).take_in(file)}")

@@ -1,0 +1,139 @@
+"""`tierchat logs ls|show|search|rename|rm|export|path`: the saved conversations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tierchat.cli import completions
+from tierchat.cli.options import Json, our_paths
+
+Id = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[ID]",
+        help="Of a conversation, or how it begins.",
+        autocompletion=completions.conversations,
+    ),
+]
+Num = Annotated[int, typer.Option("--num", "-n", metavar="N", min=1, help="No more than this.")]
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the group and its subcommands."""
+    group = typer.Typer(
+        help="List, show, search and remove saved conversations.",
+        no_args_is_help=True,
+        rich_markup_mode=None,
+    )
+    for name, command in (
+        ("ls", ls),
+        ("show", show),
+        ("search", search),
+        ("rename", rename),
+        ("rm", rm),
+        ("export", export),
+        ("path", path),
+    ):
+        group.command(name)(command)
+    app.add_typer(group, name="logs")
+
+
+def ls(num: Num = 20, json: Json = False) -> None:
+    """List conversations, newest first."""
+    from tierchat.conversations.listing import SavedConversations
+    from tierchat.terminal.output import standard_output
+
+    output = standard_output()
+    for line in SavedConversations(our_paths()).overview(num, is_json=json):
+        output.line(line)
+
+
+def show(
+    id: Id = None,
+    with_hidden: Annotated[
+        bool, typer.Option("--all", "-a", help="Undone and replaced exchanges, too.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Show one conversation, the last one unless told."""
+    from tierchat.conversations.listing import SavedConversations
+    from tierchat.terminal.output import standard_output
+
+    output = standard_output()
+    for line in SavedConversations(our_paths()).show(id, with_hidden=with_hidden, is_json=json):
+        output.line(line)
+
+
+def search(
+    words: Annotated[list[str], typer.Argument(metavar="WORD...", help="All must occur.")],
+    num: Num = 20,
+    json: Json = False,
+) -> None:
+    """Find exchanges by the words of prompt and answer, best first."""
+    from tierchat.conversations.listing import SavedConversations
+    from tierchat.terminal.output import standard_output
+
+    output = standard_output()
+    for line in SavedConversations(our_paths()).search(" ".join(words), num, is_json=json):
+        output.line(line)
+
+
+def rename(
+    id: Annotated[str, typer.Argument(metavar="ID")],
+    title: Annotated[list[str], typer.Argument(metavar="TITLE...")],
+) -> None:
+    """Give a conversation another title."""
+    from tierchat.cli.actions import logs
+    from tierchat.terminal.output import standard_output
+
+    standard_output().line(logs.rename(our_paths(), id, " ".join(title)))
+
+
+def rm(
+    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
+    every: Annotated[bool, typer.Option("--all", help="Remove every conversation.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove conversations for good."""
+    from tierchat.cli.actions import logs
+    from tierchat.terminal.output import standard_output
+
+    paths, output = our_paths(), standard_output()
+    found = logs.choose(paths, ids or [], is_every=every)
+    names = ", ".join(f"{row.id} ({row.title})" for row in found[:5])
+    more = f" and {len(found) - 5} more" if len(found) > 5 else ""
+    if not yes and not typer.confirm(f"remove {names}{more}?", err=True):
+        raise typer.Exit(1)
+    for row in found:
+        logs.remove(paths, row.id)
+    output.note(f"removed {len(found)}")
+
+
+def export(
+    id: Id = None,
+    file: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", metavar="FILE", help="Where to; else stdout."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Write a conversation as Markdown, or as JSON."""
+    from tierchat.conversations.listing import SavedConversations, write_export
+    from tierchat.terminal.output import standard_output
+
+    text = SavedConversations(our_paths()).export(id, is_json=json)
+    if file is None:
+        standard_output().answer(text)
+    else:
+        write_export(file, text)
+        standard_output().note(f"wrote {file}")
+
+
+def path() -> None:
+    """Print where the log is: an SQLite file that any tool may read."""
+    from tierchat.terminal.output import standard_output
+
+    standard_output().line(str(our_paths().log_file))

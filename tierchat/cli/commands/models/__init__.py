@@ -1,0 +1,1 @@
+"""The commands about model files and the memory they take."""

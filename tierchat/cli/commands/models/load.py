@@ -1,0 +1,39 @@
+"""`tierchat load`: bring models into memory."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tierchat.cli import completions
+from tierchat.cli.options import Json, our_paths
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(load)
+
+
+def load(
+    name: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[NAME]",
+            help="A model, tier or cascade; the default cascade unless named.",
+            autocompletion=completions.pullable,
+        ),
+    ] = None,
+    plan: Annotated[bool, typer.Option("--plan", help="Only show how it would be loaded.")] = False,
+    json: Json = False,
+) -> None:
+    """Load models now.
+
+    Says what memory that took, measured before and after."""
+    from tierchat.cli.actions.load import load_lines, plan_lines
+    from tierchat.terminal.output import standard_output
+
+    output = standard_output()
+    lines = plan_lines if plan else load_lines
+    for line in lines(name, our_paths(), is_json=json):
+        output.line(line)

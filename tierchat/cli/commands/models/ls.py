@@ -1,0 +1,22 @@
+"""`tierchat ls`: all models of the catalogue."""
+
+from __future__ import annotations
+
+import typer
+
+from tierchat.cli.options import Json, our_paths
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(ls)
+
+
+def ls(json: Json = False) -> None:
+    """List all models, and which are here."""
+    from tierchat.cli.actions.models import ModelShelf
+    from tierchat.terminal.output import standard_output
+
+    shelf, output = ModelShelf(our_paths()), standard_output()
+    for line in [shelf.list_json()] if json else shelf.list_lines():
+        output.line(line)

@@ -1,0 +1,40 @@
+"""`tierchat rm`: delete a model's file."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tierchat.cli import completions
+from tierchat.cli.options import Json, Yes, our_paths
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(rm)
+
+
+def rm(
+    name: Annotated[
+        str, typer.Argument(metavar="MODEL", help="The model.", autocompletion=completions.models)
+    ],
+    yes: Yes = False,
+    json: Json = False,
+) -> None:
+    """Delete a pulled model, or forget one."""
+    import msgspec
+
+    from tierchat.cli.actions.models import ModelShelf
+    from tierchat.terminal.confirm import confirm
+    from tierchat.terminal.output import standard_output
+    from tierchat.terminal.units import size_text
+
+    shelf, output = ModelShelf(our_paths()), standard_output()
+    for path in shelf.files_to_remove(name):
+        output.note(str(path))
+    confirm(output, f"Remove {name}?", is_sure=yes)
+    freed = shelf.remove(name)
+    found = {"model": name, "freed_bytes": freed}
+    said = f"removed {name}, {size_text(freed)} freed"
+    output.line(msgspec.json.encode(found).decode() if json else said)

@@ -1,0 +1,33 @@
+"""`tierchat show`: one model or cascade."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from tierchat.cli import completions
+from tierchat.cli.options import Json, our_paths
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(show)
+
+
+def show(
+    name: Annotated[
+        str,
+        typer.Argument(
+            metavar="NAME", help="A model or a cascade.", autocompletion=completions.pullable
+        ),
+    ],
+    json: Json = False,
+) -> None:
+    """Describe a model or a cascade."""
+    from tierchat.cli.actions.models import ModelShelf
+    from tierchat.terminal.output import standard_output
+
+    shelf, output = ModelShelf(our_paths()), standard_output()
+    for line in [shelf.show_json(name)] if json else shelf.show_lines(name):
+        output.line(line)

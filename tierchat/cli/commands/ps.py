@@ -1,0 +1,24 @@
+"""`tierchat ps`: what is loaded."""
+
+from __future__ import annotations
+
+import typer
+
+from tierchat.cli.options import Json, our_paths
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(ps)
+
+
+def ps(json: Json = False) -> None:
+    """List the models: tier, state, memory, context, time left."""
+    from tierchat.cli.actions.status import json_line, worker_lines
+    from tierchat.service.client import Client
+    from tierchat.terminal.output import standard_output
+
+    found = Client(our_paths()).status()
+    output = standard_output()
+    for line in [json_line(found)] if json else worker_lines(found):
+        output.line(line)

@@ -1,0 +1,57 @@
+"""`tierchat stats`: what all saved prompts cost, and what the small tiers saved."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tierchat.cli.options import Json, our_paths
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(stats)
+
+
+def stats(
+    days: Annotated[
+        int | None, typer.Option(metavar="N", min=1, max=36_500, help="Look at the last days only.")
+    ] = None,
+    by: Annotated[str, typer.Option(metavar="WHAT", help="day, template or conversation.")] = "day",
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw it: png, svg or pdf.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Show who answered, why others did not, and the compute saved."""
+    from typing import cast, get_args
+
+    import msgspec
+
+    from tierchat.conversations import stats as figures
+    from tierchat.conversations.reader import open_log
+    from tierchat.errors import UsageError
+    from tierchat.terminal.output import standard_output, terminal_width
+
+    known = get_args(figures.By)
+    if by not in known:
+        raise UsageError(f"--by {by!r} is not known", f"known: {', '.join(known)}")
+    if plot and plot.suffix not in (".png", ".svg", ".pdf"):
+        raise UsageError(f"cannot draw a {plot.suffix or 'nameless'} file", "png, svg or pdf")
+    kind = cast(figures.By, by)
+    output = standard_output()
+    with open_log(our_paths().log_file) as log:
+        found = figures.collect(log.spent(days) if log else [], kind)
+    if plot:
+        try:
+            figures.save_plot(found, kind, plot)
+        except OSError as error:
+            raise UsageError(f"cannot write {plot}: {error.strerror}") from error
+    if json:
+        output.line(msgspec.json.encode(found).decode())
+        return
+    width = terminal_width() if output.is_out_terminal else 100
+    for line in figures.lines(found, kind, width):
+        output.line(line)

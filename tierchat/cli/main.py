@@ -1,0 +1,147 @@
+"""The command line: names the commands, and catches what nobody caught.
+
+Does not know what a command does; heavy imports stay inside the commands.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from tierchat import __version__
+
+# Importing `typing` takes milliseconds in which Ctrl-C would show a traceback; mypy knows the name.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    import typer
+
+COMMANDS = (
+    *("ask", "pull", "ls", "show", "add", "rm", "verify"),
+    *("logs", "stats", "templates"),
+    *("train", "eval", "gate"),
+    *("ps", "load", "unload", "stop", "daemon", "config", "paths", "doctor", "completion"),
+)
+_ABOUT_MODELS = {"pull", "ls", "show", "add", "rm", "verify", "load", "unload"}
+COMPLETING = "_TIERCHAT_COMPLETE"
+EXIT_BUG = 1
+EXIT_INTERRUPTED = 130
+EXIT_BROKEN_PIPE = 141
+
+
+def build_app(only: str | None = None) -> typer.Typer:
+    """Put the commands together, in the order the help lists them; or just the one asked for."""
+    import importlib
+
+    import typer
+
+    from tierchat.cli import root
+
+    app = typer.Typer(
+        name="tierchat",
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    root.add_to(app, COMMANDS)
+    for name in [only] if only in COMMANDS else COMMANDS:
+        folder = "commands.models" if name in _ABOUT_MODELS else "commands"
+        importlib.import_module(f"tierchat.cli.{folder}.{name}").add_to(app)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; the one place of a command that catches all."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        if given == ["--version"]:
+            print(f"tierchat {__version__}", flush=True)
+            return 0
+        return _run(given)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
+    except Exception as error:
+        return _report(error)
+
+
+def _run(arguments: list[str]) -> int:
+    import os
+
+    if COMPLETING in os.environ:
+        return _complete()
+    arguments = arguments or _unsaid()
+    if not arguments:
+        # What people open most is not kept waiting for a parser that has nothing to parse.
+        from tierchat.cli.chat.start import run
+
+        return run()
+    import typer
+    from typer.exceptions import Abort, Exit, TyperException
+
+    from tierchat.cli.option_pairs import merge_pairs
+
+    command = typer.main.get_command(build_app(arguments[0] if arguments else None))
+    try:
+        code = command.main(merge_pairs(arguments), "tierchat", standalone_mode=False)
+    except TyperException as error:
+        from tierchat.terminal.output import standard_output
+
+        context = getattr(error, "ctx", None)
+        asked = context.command_path if context else "tierchat"
+        standard_output().error(error.format_message(), f"see {asked} --help")
+        return error.exit_code
+    except Exit as error:
+        return error.exit_code
+    except Abort:
+        return EXIT_INTERRUPTED
+    except SystemExit as error:
+        # The one thing that still ends the process by itself: help nobody reads to its end.
+        raise BrokenPipeError from error
+    return code if isinstance(code, int) else 0
+
+
+def _complete() -> int:
+    """Answer a shell that asks how a line may go on."""
+    import typer
+    from typer._completion_classes import completion_init
+
+    completion_init()
+    typer.main.get_command(build_app())([], "tierchat", complete_var=COMPLETING)
+    return 0
+
+
+def _unsaid() -> list[str]:
+    """Choose what no words mean: a chat at a terminal, a question where something is piped in."""
+    import os
+    import stat
+
+    try:
+        mode = os.fstat(0).st_mode
+    except OSError:
+        return ["--help"]
+    if os.isatty(0):
+        return []
+    return ["ask", "-"] if stat.S_ISFIFO(mode) or stat.S_ISREG(mode) else ["--help"]
+
+
+def _report(error: Exception) -> int:
+    from tierchat.errors import TierchatError
+    from tierchat.terminal.output import StdoutClosed, abandon_stdout, standard_output
+
+    if isinstance(error, StdoutClosed | BrokenPipeError):
+        abandon_stdout()
+        return EXIT_BROKEN_PIPE
+    if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+        # Such as a full disk behind stdout; what waits in its buffer would fail again.
+        abandon_stdout()
+        standard_output().error(f"cannot write the answer: {error.strerror}")
+        return EXIT_BUG
+    output = standard_output()
+    if isinstance(error, TierchatError):
+        output.error(error.message, error.hint)
+        return error.exit_code
+    from tierchat.cli.crash_log import record
+
+    output.error(f"a bug in tierchat: {error!r}", f"please report it with {record(error)}")
+    return EXIT_BUG

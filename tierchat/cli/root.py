@@ -1,0 +1,84 @@
+"""`tierchat` itself: its own options, and the order of its commands.
+
+Does not know what a command does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.core import TyperGroup
+
+from tierchat import __version__
+from tierchat.cli.options import (
+    Cascade,
+    Continue,
+    Conversation,
+    HideReasoning,
+    NoLog,
+    Raw,
+    System,
+    Tier,
+)
+
+
+def _show_version(is_asked: bool) -> None:
+    if is_asked:
+        print(f"tierchat {__version__}", flush=True)
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option(
+        "--version", is_eager=True, callback=_show_version, help="Show the version and exit."
+    ),
+]
+
+
+def add_to(app: typer.Typer, order: Sequence[str]) -> None:
+    """Register the options that stand before a command, and list the commands in this order."""
+
+    class InOrder(TyperGroup):
+        def list_commands(self, _context: object) -> list[str]:
+            return [name for name in order if name in self.commands]
+
+    app.callback(cls=InOrder, invoke_without_command=True)(root)
+
+
+def root(
+    context: typer.Context,
+    version: Version = False,
+    model: Cascade = None,
+    system: System = None,
+    tier: Tier = None,
+    continue_: Continue = False,
+    conversation: Conversation = None,
+    no_log: NoLog = False,
+    hide_reasoning: HideReasoning = False,
+    raw: Raw = False,
+) -> None:
+    """A nest of local language models: the smallest that can answers.
+
+    Without a command a chat opens, and these options are for it. With one:
+
+    tierchat ask "2+2"
+    """
+    if context.invoked_subcommand is not None:
+        return
+    from tierchat.cli.chat.start import run
+
+    raise typer.Exit(
+        run(
+            cascade=model,
+            system=system,
+            tier=tier,
+            is_continued=continue_,
+            conversation=conversation,
+            no_log=no_log,
+            hide_reasoning=hide_reasoning,
+            raw=raw,
+        )
+    )
