@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from tierchat.pocket.metrics import replay, summary, weights_of
-from tierchat.pocket.outcomes import Cell, Question, TierFacts, run_tier
-from tierchat.pocket.problems import Problem
-from tierchat.pocket.thresholds import fit
+from tierchat.pocket.measure.metrics import replay, summary, weights_of
+from tierchat.pocket.measure.outcomes import Cell, Question, TierFacts, run_tier
+from tierchat.pocket.measure.thresholds import fit
+from tierchat.pocket.tasks.problems import Problem
 from tierchat.types import Message
 from tierchat.workers.child.held_model import HeldModel
 from tierchat.workers.protocol import LoadModel

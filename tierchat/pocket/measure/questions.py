@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import random
 
-from tierchat.pocket import contexts, dataset, smalltalk, tasks
-from tierchat.pocket.dataset import Source
-from tierchat.pocket.outcomes import Question
-from tierchat.pocket.outside import Outside
-from tierchat.pocket.problems import Problem
-from tierchat.pocket.sides import Side, side_of
+from tierchat.pocket.measure.outcomes import Question
+from tierchat.pocket.recipe import contexts, dataset
+from tierchat.pocket.recipe.dataset import Source
+from tierchat.pocket.tasks import families as tasks
+from tierchat.pocket.tasks import smalltalk
+from tierchat.pocket.tasks.outside import Outside
+from tierchat.pocket.tasks.problems import Problem
+from tierchat.pocket.tasks.sides import Side, side_of
 from tierchat.types import Message
 
 _MAX_DRAWS = 30

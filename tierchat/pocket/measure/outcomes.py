@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tierchat.gates.order import GateOrder
-from tierchat.pocket import dataset
-from tierchat.pocket.problems import Problem
+from tierchat.pocket.recipe import dataset
+from tierchat.pocket.tasks.problems import Problem
 from tierchat.types import Message, Sampling
 from tierchat.workers.child.held_model import HeldModel
 from tierchat.workers.child.request import Request

@@ -1,4 +1,6 @@
-"""Fit every tier's thresholds on the rounds side: `python -m tierchat.pocket.thresholds DIR`.
+"""Fit every tier's thresholds on the rounds side.
+
+    python -m tierchat.pocket.measure.thresholds DIR
 
 Does not know training. Runs exported models through the engine, so that the numbers compared are
 the ones the gate will read. Writes what each tier gets right per cell too, for `train --focus`.
@@ -11,8 +13,8 @@ import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from tierchat.pocket.outcomes import TIERS, Cell, Question, run_tiers
-from tierchat.pocket.questions import draw_all
+from tierchat.pocket.measure.outcomes import TIERS, Cell, Question, run_tiers
+from tierchat.pocket.measure.questions import draw_all
 
 _WRONG_COSTS = 8.0
 # Above the top tier there is nobody: what it refuses is lost.

@@ -8,9 +8,9 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from tierchat.pocket import outside_words, smalltalk
-from tierchat.pocket.dataset import Encoder, Example, Source
-from tierchat.pocket.problems import Problem, Wording
+from tierchat.pocket.recipe.dataset import Encoder, Example, Source
+from tierchat.pocket.tasks import outside_words, smalltalk
+from tierchat.pocket.tasks.problems import Problem, Wording
 
 _SYSTEMS = (
     "You are a helpful assistant.",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from tierchat.pocket.problems import Problem, Wording
+from tierchat.pocket.tasks.problems import Problem, Wording
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from tierchat.pocket import arithmetic
-from tierchat.pocket.problems import Problem
+from tierchat.pocket.tasks import arithmetic
+from tierchat.pocket.tasks.problems import Problem
 
 _NUM_ITEMS = 100_000_000
 _SEED = 1_000_000_000

@@ -12,20 +12,12 @@ import pytest
 torch = pytest.importorskip("torch", reason="extra [pocket]: training needs torch")
 pytest.importorskip("reasoning_gym", reason="extra [pocket]")
 
-from tierchat.pocket import (  # noqa: E402
-    average,
-    contexts,
-    dataset,
-    generate,
-    model,
-    shipped,
-    tokenizer,
-    train,
-)
-from tierchat.pocket.problems import Problem  # noqa: E402
+from tierchat.pocket.measure import shipped  # noqa: E402
+from tierchat.pocket.recipe import average, contexts, dataset, generate, model, tokenizer, train  # noqa: E402
+from tierchat.pocket.tasks.problems import Problem  # noqa: E402
 
 pytestmark = pytest.mark.pocket
-_XS = Path(model.__file__).parent / "models" / "pocket-xs.gguf"
+_XS = Path(model.__file__).parents[1] / "models" / "pocket-xs.gguf"
 
 
 def _encoder() -> dataset.Encoder:

@@ -9,10 +9,10 @@ import jinja2
 import pytest
 from llama_cpp import Llama
 
-from tierchat.pocket import tokenizer
-from tierchat.pocket.outside import Outside
+from tierchat.pocket.recipe import tokenizer
+from tierchat.pocket.tasks.outside import Outside
 
-_MODELS = Path(tokenizer.__file__).parent / "models"
+_MODELS = Path(tokenizer.__file__).parents[1] / "models"
 _NAMES = ("pocket-xs", "pocket-s", "pocket-m")
 
 

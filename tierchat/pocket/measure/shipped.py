@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from tokenizers import Tokenizer
 
-from tierchat.pocket import model, tokenizer
+from tierchat.pocket.recipe import model, tokenizer
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Shipped:
 
 def models_dir() -> Path:
     """Name the folder of the bundled GGUFs."""
-    return Path(__file__).parent / "models"
+    return Path(__file__).parents[1] / "models"
 
 
 def load(path: Path) -> Shipped:

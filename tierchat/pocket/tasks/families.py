@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import random
 
-from tierchat.pocket import arithmetic, phrasings
-from tierchat.pocket.problems import Problem, Wording
+from tierchat.pocket.tasks import arithmetic, phrasings
+from tierchat.pocket.tasks.problems import Problem, Wording
 
 
 def cells() -> tuple[tuple[str, str], ...]:

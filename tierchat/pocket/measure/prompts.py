@@ -1,5 +1,5 @@
 """Write the bundled models' own tasks as prompts for `tierchat train`:
-`python -m tierchat.pocket.prompts FILE --side rounds`.
+`python -m tierchat.pocket.measure.prompts FILE --side rounds`.
 
 Does not know models or gates.
 """
@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import get_args
 
 from tierchat.learning.outcomes.prompts import GradedPrompt, write_prompts
-from tierchat.pocket.dataset import Source
-from tierchat.pocket.sides import Side
+from tierchat.pocket.recipe.dataset import Source
+from tierchat.pocket.tasks.sides import Side
 
 _MAX_MISSES = 20_000
 

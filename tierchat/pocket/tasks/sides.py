@@ -10,7 +10,7 @@ import math
 import re
 from typing import Literal
 
-from tierchat.pocket.problems import Problem
+from tierchat.pocket.tasks.problems import Problem
 
 Side = Literal["train", "rounds", "test"]
 _NUM_BUCKETS = 16

@@ -9,8 +9,8 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tierchat.pocket import outside_kinds, outside_questions, outside_words
-from tierchat.pocket.problems import Problem, Wording
+from tierchat.pocket.tasks import outside_kinds, outside_questions, outside_words
+from tierchat.pocket.tasks.problems import Problem, Wording
 
 # Sources of these standard modules are pasted into prompts; the second list only in tests.
 _MODULES = (

@@ -1,4 +1,4 @@
-"""Measure the bundled cascade on held-out prompts: `python -m tierchat.pocket.evaluate`.
+"""Measure the bundled cascade on held-out prompts: `python -m tierchat.pocket.measure.evaluate`.
 
 Does not know training. Every tier runs on every prompt once, through the engine; each policy is
 replayed on that outcome matrix.
@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from tierchat.pocket.metrics import per_cell, refusals, replay, summary
-from tierchat.pocket.outcomes import Cell, run_tiers
-from tierchat.pocket.problems import Problem
-from tierchat.pocket.questions import draw_all
+from tierchat.pocket.measure.metrics import per_cell, refusals, replay, summary
+from tierchat.pocket.measure.outcomes import Cell, run_tiers
+from tierchat.pocket.measure.questions import draw_all
+from tierchat.pocket.tasks.problems import Problem
 
 SUMMARISED = ("mix", "own", "puzzles", "wordings", "chats", "long", "piped")
 
@@ -82,7 +82,7 @@ def evaluate(folder: Path, num_per_cell: int, seed: int) -> dict[str, Any]:
 def main() -> None:
     """Print the tables; --json writes the numbers too."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--models", type=Path, default=Path(__file__).parent / "models")
+    parser.add_argument("--models", type=Path, default=Path(__file__).parents[1] / "models")
     parser.add_argument("--per-cell", type=int, default=160)
     parser.add_argument("--seed", type=int, default=4_711)
     parser.add_argument("--json", type=Path)

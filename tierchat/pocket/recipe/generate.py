@@ -12,8 +12,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from tierchat.pocket import model, tokenizer
-from tierchat.pocket.dataset import Encoder
+from tierchat.pocket.recipe import model, tokenizer
+from tierchat.pocket.recipe.dataset import Encoder
 
 
 @dataclass(frozen=True)

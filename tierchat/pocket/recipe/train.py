@@ -1,4 +1,4 @@
-"""Train one model on the task mix: `python -m tierchat.pocket.train xs|s|m --out DIR`.
+"""Train one model on the task mix: `python -m tierchat.pocket.recipe.train xs|s|m --out DIR`.
 
 Does not know how escalation labels are found (see `rounds`) or what a GGUF is.
 """
@@ -19,9 +19,10 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from tierchat.pocket import contexts, dataset, model, smalltalk, tokenizer
-from tierchat.pocket.dataset import Encoder, Example, Rows, Source
-from tierchat.pocket.problems import Problem
+from tierchat.pocket.recipe import contexts, dataset, model, tokenizer
+from tierchat.pocket.recipe.dataset import Encoder, Example, Rows, Source
+from tierchat.pocket.tasks import smalltalk
+from tierchat.pocket.tasks.problems import Problem
 
 ROW_LENGTH = 192
 LONG_ROW = 384

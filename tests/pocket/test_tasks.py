@@ -7,9 +7,11 @@ import re
 
 import pytest
 
-from tierchat.pocket import arithmetic, dataset, outside_words, phrasings, smalltalk, tasks
-from tierchat.pocket.problems import Problem
-from tierchat.pocket.sides import side_of
+from tierchat.pocket.recipe import dataset
+from tierchat.pocket.tasks import arithmetic, outside_words, phrasings, smalltalk
+from tierchat.pocket.tasks import families as tasks
+from tierchat.pocket.tasks.problems import Problem
+from tierchat.pocket.tasks.sides import side_of
 
 pytest.importorskip("reasoning_gym", reason="extra [pocket]: the puzzles come from its generator")
 

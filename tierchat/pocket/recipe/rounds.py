@@ -1,6 +1,6 @@
 """The arbiter rounds: the junior answers, the senior marks, what it failed becomes `<|escalate|>`.
 
-Does not know packing or GGUF; `python -m tierchat.pocket.rounds xs --arbiter s` runs them.
+Does not know packing or GGUF; `python -m tierchat.pocket.recipe.rounds xs --arbiter s` runs them.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from pathlib import Path
 
 import torch
 
-from tierchat.pocket import contexts, dataset, generate, model, tokenizer, train
-from tierchat.pocket.dataset import Encoder, Example, Rows, Source
-from tierchat.pocket.generate import Reply
-from tierchat.pocket.problems import Problem
+from tierchat.pocket.recipe import contexts, dataset, generate, model, tokenizer, train
+from tierchat.pocket.recipe.dataset import Encoder, Example, Rows, Source
+from tierchat.pocket.recipe.generate import Reply
+from tierchat.pocket.tasks.problems import Problem
 
 _MAX_TOKENS = {"xs": 60, "s": 200, "m": 240}
 

@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from tierchat.pocket import puzzles, smalltalk, tasks, tokenizer
-from tierchat.pocket.outside import Outside
-from tierchat.pocket.problems import Problem
-from tierchat.pocket.sides import Side, side_of
+from tierchat.pocket.recipe import tokenizer
+from tierchat.pocket.tasks import families as tasks
+from tierchat.pocket.tasks import puzzles, smalltalk
+from tierchat.pocket.tasks.outside import Outside
+from tierchat.pocket.tasks.problems import Problem
+from tierchat.pocket.tasks.sides import Side, side_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -1,4 +1,6 @@
-"""Write a trained model as GGUF: `python -m tierchat.pocket.export CHECKPOINT TOKENIZER OUT.gguf`.
+"""Write a trained model as GGUF.
+
+    python -m tierchat.pocket.recipe.export CHECKPOINT TOKENIZER OUT.gguf
 
 Does not know training; the torch model already rotates interleaved pairs as `llama` does.
 """
@@ -12,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tierchat.pocket import tokenizer
+from tierchat.pocket.recipe import tokenizer
 
 RECIPE = "pocket-1"
 

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from tierchat.pocket.outcomes import Cell, TierFacts
-from tierchat.pocket.problems import Problem
+from tierchat.pocket.measure.outcomes import Cell, TierFacts
+from tierchat.pocket.tasks.problems import Problem
 
 
 @dataclass(frozen=True)

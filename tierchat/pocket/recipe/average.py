@@ -1,4 +1,6 @@
-"""Average two checkpoints of one run: `python -m tierchat.pocket.average A.npz B.npz OUT.npz`.
+"""Average two checkpoints of one run.
+
+    python -m tierchat.pocket.recipe.average A.npz B.npz OUT.npz
 
 Two points of one training lie around a better one more often than not (arXiv 2203.05482).
 """
@@ -10,7 +12,7 @@ from pathlib import Path
 
 import torch
 
-from tierchat.pocket import model, train
+from tierchat.pocket.recipe import model, train
 
 
 def average(first: model.Llama, second: model.Llama) -> model.Llama:

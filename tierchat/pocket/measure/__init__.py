@@ -1,0 +1,1 @@
+"""What the bundled models are worth, alone and as a cascade."""

@@ -1,0 +1,1 @@
+"""The questions that the bundled models learn: generated, seeded, with their answers."""
