@@ -1,0 +1,39 @@
+"""One user's home in use: where things lie, and what is written there.
+
+Does not know models' files, workers or terminals. Made once where a program starts, and handed
+down; settings and catalogue are read when they are first asked for.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from tierchat.config.catalogue import Catalogue, load_catalogue
+from tierchat.config.settings import Settings, load_settings
+from tierchat.paths import Paths, find_paths
+
+
+@dataclass(frozen=True)
+class Home:
+    """The paths of a user and the environment they were found by."""
+
+    paths: Paths
+    env: Mapping[str, str]
+
+    @classmethod
+    def of_process(cls) -> Home:
+        """Find the home of whoever runs this process; raises ConfigError, UnsafePath."""
+        return cls(find_paths(os.environ), os.environ)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What config.toml and the environment say; raises ConfigError."""
+        return load_settings(self.paths, self.env)
+
+    @cached_property
+    def catalogue(self) -> Catalogue:
+        """What models.toml says; raises ConfigError."""
+        return load_catalogue(self.paths)
