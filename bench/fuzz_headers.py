@@ -27,7 +27,7 @@ from tierchat.models.verified_files import VerifiedFiles
 from tierchat.types import Message, Sampling
 from tierchat.workers.pool import Pool
 from tierchat.workers.protocol import Failed, Generate
-from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.quirks import MachineQuirks
 from tierchat.workers.starter import Starter
 from tierchat.workers.worker import WorkerDied
 
@@ -113,7 +113,7 @@ async def load(path: Path) -> tuple[str, str]:
     starter = Starter(
         VerifiedFiles(path.with_suffix(".verified")),
         # A death at the first decode may switch kernels for one case, not for the next.
-        MachineMemory(path.with_suffix(f".{time.monotonic_ns()}")),
+        MachineQuirks(path.with_suffix(f".{time.monotonic_ns()}")),
         num_threads=1,
     )
     pool = Pool({"case": ModelSpec(file=str(path))}, starter, keepalive_s=-1)

@@ -25,7 +25,7 @@ import numpy as np
 from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue import load_catalogue
 from tierchat.events import Done
-from tierchat.gates.lookup import GateBook
+from tierchat.gates.lookup import GateLookup
 from tierchat.gates.row_gate import STAGES
 from tierchat.gates.signals import features
 from tierchat.learning.evaluation import metrics, policies
@@ -166,15 +166,15 @@ async def drafts(judge: Path, num: int) -> None:
     """Send prompts through the real cascade, with and without the rejected draft handed on."""
     paths = find_paths(os.environ)
     catalogue = load_catalogue(paths)
-    book = GateBook(paths.gates_dir, VerifiedFiles(paths.verified_file))
-    if not book.has_file("pocket"):
+    lookup = GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file))
+    if not lookup.has_file("pocket"):
         print("\nno learned gate in TIERCHAT_HOME: drafts are not measured")
         return
     print(
         "\n| draft handed on | right | prompts with a draft | right of those |\n|---|---|---|---|"
     )
     async with workers(catalogue, paths, 0) as pool:
-        cascade = Cascade(catalogue, pool, "pocket", book)
+        cascade = Cascade(catalogue, pool, "pocket", lookup)
         for is_handed in (False, True):
             rights, with_draft = [], []
             for prompt in read_prompts(judge)[:num]:

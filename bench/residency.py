@@ -32,13 +32,13 @@ from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec, load_catalogue
 from tierchat.events import AnswerDelta
 from tierchat.models.placement.hardware import has_gpu_library, look, resident_bytes
-from tierchat.models.placement.plans import Plans
+from tierchat.models.placement.plans import CascadePlans
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
 from tierchat.types import Message, Prompt, Sampling, TierOptions
 from tierchat.workers.pool import Pool
 from tierchat.workers.protocol import Finished, Generate
-from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.quirks import MachineQuirks
 from tierchat.workers.starter import Starter
 
 MIB = 1 << 20
@@ -82,7 +82,7 @@ def off(predicted: int, measured: int) -> str:
     return f"{measured / MIB:,.0f} MiB ({predicted / measured - 1:+.1%})"
 
 
-async def load_all(pool: Pool, plans: Plans, models: list[str]) -> None:
+async def load_all(pool: Pool, plans: CascadePlans, models: list[str]) -> None:
     """Load one after another, the rest staying; print predicted and measured memory."""
     print("| model | context | cache | GPU predicted | measured | RAM predicted | measured |")
     print("|---|---|---|---|---|---|---|")
@@ -169,10 +169,10 @@ async def run(args: argparse.Namespace) -> None:
     machine = look()
     gpus = ", ".join(gpu.description for gpu in machine.gpus) or "no GPU"
     print(f"machine: {gpus}; {platform.machine()}, {machine.num_cores} cores\n")
-    plans = Plans(catalogue, "bench", lambda: machine)
+    plans = CascadePlans(catalogue, "bench", lambda: machine)
     with tempfile.TemporaryDirectory() as home:
         state = Path(home)
-        starter = Starter(VerifiedFiles(state / "v.json"), MachineMemory(state / "m.json"))
+        starter = Starter(VerifiedFiles(state / "v.json"), MachineQuirks(state / "m.json"))
         pool = Pool(catalogue.models, starter, keepalive_s=-1, plans=plans)
         cascade = Cascade(catalogue, pool, "bench")
         try:

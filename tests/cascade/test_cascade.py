@@ -90,7 +90,7 @@ class Scripted:
     def take_notice(self, model: str) -> str:
         return self.notices.pop(model, "")
 
-    def plan_with(self, cascade: str, models: Iterable[str]) -> None:
+    def plan_as_part_of(self, cascade: str, models: Iterable[str]) -> None:
         return
 
     async def load(self, model: str) -> object:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from tierchat.cascade.preload import LIKELY, Foresight
+from tierchat.cascade.preload import LIKELY, Preloader
 from tierchat.errors import DoesNotFit
 
 
@@ -37,14 +37,14 @@ class Scripted:
         self.loaded.add(model)
 
 
-def run(use: Callable[[Foresight, Scripted], Awaitable[None]]) -> None:
+def run(use: Callable[[Preloader, Scripted], Awaitable[None]]) -> None:
     async def main() -> None:
         models = Scripted()
-        foresight = Foresight(models)
+        preloader = Preloader(models)
         try:
-            await use(foresight, models)
+            await use(preloader, models)
         finally:
-            await foresight.close()
+            await preloader.close()
 
     asyncio.run(main())
 
@@ -55,8 +55,8 @@ async def turn() -> None:
 
 
 def test_a_model_nobody_has_asked_yet_gets_the_next_one_ready() -> None:
-    async def use(foresight: Foresight, models: Scripted) -> None:
-        foresight.prepare("s", "m")
+    async def use(preloader: Preloader, models: Scripted) -> None:
+        preloader.prepare("s", "m")
         assert models.begun == []  # It is not waited for.
         await turn()
         assert models.begun == ["m"]
@@ -68,10 +68,10 @@ def test_a_model_nobody_has_asked_yet_gets_the_next_one_ready() -> None:
 
 
 def test_what_is_loaded_or_the_same_is_left_alone() -> None:
-    async def use(foresight: Foresight, models: Scripted) -> None:
+    async def use(preloader: Preloader, models: Scripted) -> None:
         models.loaded.add("m")
-        foresight.prepare("s", "m")
-        foresight.prepare("l", "l")
+        preloader.prepare("s", "m")
+        preloader.prepare("l", "l")
         await turn()
         assert models.begun == []
 
@@ -79,23 +79,23 @@ def test_what_is_loaded_or_the_same_is_left_alone() -> None:
 
 
 def test_one_that_answers_by_itself_gets_nothing_ready_until_it_asks_again() -> None:
-    async def use(foresight: Foresight, models: Scripted) -> None:
+    async def use(preloader: Preloader, models: Scripted) -> None:
         num = 0
         while not num or models.begun:
             models.begun.clear()
-            foresight.record("s", False)
-            foresight.prepare("s", "m")
+            preloader.record("s", False)
+            preloader.prepare("s", "m")
             await turn()
             num += 1
         # From 0.5 down to 0.3, a tenth of the way at a time.
         assert num == 5
         # What others do does not matter.
-        foresight.prepare("xs", "m")
+        preloader.prepare("xs", "m")
         await turn()
         assert models.begun == ["m"]
         models.begun.clear()
-        foresight.record("s", True)
-        foresight.prepare("s", "m")
+        preloader.record("s", True)
+        preloader.prepare("s", "m")
         await turn()
         assert models.begun == ["m"]
 
@@ -103,28 +103,28 @@ def test_one_that_answers_by_itself_gets_nothing_ready_until_it_asks_again() -> 
 
 
 def test_the_odds_are_a_moving_average() -> None:
-    foresight = Foresight(Scripted())
+    preloader = Preloader(Scripted())
     for _ in range(60):
-        foresight.record("s", True)
-    assert foresight._odds["s"] > 0.99
-    odds = foresight._odds["s"]
-    foresight.record("s", False)
-    assert foresight._odds["s"] == pytest.approx(0.9 * odds)
+        preloader.record("s", True)
+    assert preloader._odds["s"] > 0.99
+    odds = preloader._odds["s"]
+    preloader.record("s", False)
+    assert preloader._odds["s"] == pytest.approx(0.9 * odds)
     for turn_ in range(200):
-        foresight.record("s", turn_ % 10 == 0)
+        preloader.record("s", turn_ % 10 == 0)
     # One prompt in ten asks on: not worth it.
-    assert foresight._odds["s"] < LIKELY
+    assert preloader._odds["s"] < LIKELY
 
 
 def test_a_load_that_fails_is_nobodys_business() -> None:
-    async def use(foresight: Foresight, models: Scripted) -> None:
+    async def use(preloader: Preloader, models: Scripted) -> None:
         models.error = DoesNotFit("no room")
         models.may_end.set()
-        foresight.prepare("s", "m")
+        preloader.prepare("s", "m")
         await turn()
         assert models.begun == ["m"] and not models.loaded
         # The next prompt may try again.
-        foresight.prepare("s", "m")
+        preloader.prepare("s", "m")
         await turn()
         assert models.begun == ["m", "m"]
 
@@ -132,11 +132,11 @@ def test_a_load_that_fails_is_nobodys_business() -> None:
 
 
 def test_closing_gives_up_what_is_being_loaded() -> None:
-    async def use(foresight: Foresight, models: Scripted) -> None:
-        foresight.prepare("s", "m")
+    async def use(preloader: Preloader, models: Scripted) -> None:
+        preloader.prepare("s", "m")
         await turn()
-        await foresight.close()
+        await preloader.close()
         assert models.was_cancelled and not models.loaded
-        await foresight.close()
+        await preloader.close()
 
     run(use)

@@ -4,78 +4,78 @@ from __future__ import annotations
 
 import pytest
 
-from tierchat.cascade.route import Climb
+from tierchat.cascade.route import Route
 from tierchat.errors import UsageError
 from tierchat.types import TierOptions
 
 NAMES = ("XS", "S", "M", "L")
 
 
-def climb(**options: object) -> Climb:
-    return Climb(NAMES, TierOptions(**options))  # type: ignore[arg-type]
+def route(**options: object) -> Route:
+    return Route(NAMES, TierOptions(**options))  # type: ignore[arg-type]
 
 
 def test_it_starts_with_the_cheapest_and_goes_rung_by_rung() -> None:
-    way = climb()
+    way = route()
     assert way.name == "XS"
     assert [way.after_verdict(None) for _ in NAMES] == ["S", "M", "L", None]
 
 
 def test_a_gate_may_jump_up_but_never_down_or_nowhere() -> None:
-    way = climb()
+    way = route()
     assert way.after_verdict("M") == "M"
     assert way.after_verdict("XS") == "L"
-    assert climb().after_verdict("nobody") == "S"
+    assert route().after_verdict("nobody") == "S"
 
 
 def test_min_and_max_bound_the_climb() -> None:
-    way = climb(min_tier="S", max_tier="M")
+    way = route(min_tier="S", max_tier="M")
     assert way.name == "S" and way.may_escalate
     assert way.after_verdict("L") is None
 
 
 def test_a_pinned_tier_stays_and_may_not_escalate() -> None:
-    way = climb(tier="M")
+    way = route(tier="M")
     assert way.name == "M" and not way.may_escalate
     assert way.after_too_long() is None
 
 
 def test_without_escalation_a_prompt_still_goes_where_it_fits() -> None:
-    way = climb(no_escalate=True)
+    way = route(no_escalate=True)
     assert not way.may_escalate
     assert way.after_too_long() == "S"
 
 
 def test_tier_names_are_found_in_any_case() -> None:
-    assert climb(tier="xs").name == "XS"
+    assert route(tier="xs").name == "XS"
 
 
 @pytest.mark.parametrize("field", ["tier", "min_tier", "max_tier"])
 def test_an_unknown_tier_is_named_with_the_known_ones(field: str) -> None:
     with pytest.raises(UsageError) as caught:
-        climb(**{field: "huge"})
+        route(**{field: "huge"})
     assert field in caught.value.message and "huge" in caught.value.message
     assert "XS, S, M, L" in caught.value.hint
 
 
 def test_bounds_that_cross_are_refused() -> None:
     with pytest.raises(UsageError, match="above"):
-        climb(min_tier="L", max_tier="S")
+        route(min_tier="L", max_tier="S")
 
 
 def test_a_crash_goes_up() -> None:
-    assert climb().after_failure() == "S"
+    assert route().after_failure() == "S"
 
 
 def test_a_crash_at_the_top_is_tried_once_more_then_goes_down_to_who_has_not_declined() -> None:
-    way = climb(min_tier="L")
+    way = route(min_tier="L")
     assert way.after_failure() == "L"
     assert way.after_failure() == "M"
     assert way.is_below_asked
 
 
 def test_a_tier_that_declined_is_not_asked_again() -> None:
-    way = climb()
+    way = route()
     while way.name != "L":
         way.after_verdict(None)
     assert way.after_failure() == "L"
@@ -83,13 +83,13 @@ def test_a_tier_that_declined_is_not_asked_again() -> None:
 
 
 def test_a_pinned_tier_is_tried_twice_and_never_replaced() -> None:
-    way = climb(tier="M")
+    way = route(tier="M")
     assert way.after_failure() == "M"
     assert way.after_failure() is None
 
 
-def with_absent(*absent: str, **options: object) -> Climb:
-    return Climb(NAMES, TierOptions(**options), absent)  # type: ignore[arg-type]
+def with_absent(*absent: str, **options: object) -> Route:
+    return Route(NAMES, TierOptions(**options), absent)  # type: ignore[arg-type]
 
 
 def test_absent_tiers_are_climbed_over() -> None:
@@ -143,29 +143,29 @@ def test_when_all_are_absent_the_first_is_tried_and_says_so() -> None:
 
 
 def test_a_tier_that_does_not_fit_is_climbed_over() -> None:
-    way = climb()
+    way = route()
     assert way.after_unusable() == "S"
     assert not way.is_settled
     assert way.after_verdict(None) == "M"
 
 
 def test_past_a_top_that_does_not_fit_the_best_below_answers() -> None:
-    way = climb()
+    way = route()
     assert [way.after_verdict(None) for _ in range(3)] == ["S", "M", "L"]
     assert way.after_unusable() == "M"
     assert way.is_settled and way.is_below_asked
     # And when that does not fit either, the next one.
-    assert climb(min_tier="L").after_unusable() == "M"
+    assert route(min_tier="L").after_unusable() == "M"
 
 
 def test_when_many_do_not_fit_the_best_that_does_answers() -> None:
-    way = climb(min_tier="L")
+    way = route(min_tier="L")
     assert [way.after_unusable() for _ in range(4)] == ["M", "S", "XS", None]
     assert way.is_settled and not way.may_escalate
 
 
 def test_a_settled_tier_that_crashes_is_tried_once_more_and_then_goes_down() -> None:
-    way = climb(min_tier="L")
+    way = route(min_tier="L")
     assert way.after_unusable() == "M"
     assert [way.after_failure() for _ in range(3)] == ["M", "S", "S"]
     assert way.is_below_asked
@@ -178,7 +178,7 @@ def test_a_settled_tier_has_nobody_above() -> None:
 
 
 def test_without_escalation_a_tier_that_does_not_fit_ends_it() -> None:
-    assert climb(no_escalate=True).after_unusable() is None
+    assert route(no_escalate=True).after_unusable() is None
 
 
 def test_a_max_tier_bounds_who_may_settle() -> None:
@@ -207,6 +207,6 @@ def test_one_that_crashed_is_not_settled_on() -> None:
 
 
 def test_what_is_missing_above_the_asked_bound_changes_nothing() -> None:
-    way = Climb(("XS", "S", "M"), TierOptions(max_tier="S"), absent=["M"])
+    way = Route(("XS", "S", "M"), TierOptions(max_tier="S"), absent=["M"])
     assert way.after_verdict(None) == "S"
     assert way.after_verdict(None) is None

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from tierchat.cli.ask.printer import Asking, View
+from tierchat.cli.ask.printer import AnswerPrinter, AnswerView
 from tierchat.errors import DaemonUnreachable, EngineCrashed
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
 from tierchat.terminal.output import Output
@@ -58,11 +58,11 @@ class Script:
 
 
 def play(
-    *events: CascadeEvent | BaseException, view: View | None = None, is_terminal: bool = False
+    *events: CascadeEvent | BaseException, view: AnswerView | None = None, is_terminal: bool = False
 ) -> tuple[int, str, str]:
     kind = Terminal if is_terminal else io.StringIO
     out, err = kind(), kind()
-    asking = Asking(Output(out, err, {"TERM": "dumb"}), view or View())
+    asking = AnswerPrinter(Output(out, err, {"TERM": "dumb"}), view or AnswerView())
     return asking.run(Script(*events), PROMPT), out.getvalue(), err.getvalue()
 
 
@@ -94,16 +94,16 @@ def test_a_notice_is_told_once_and_one_that_never_came_is_told_at_the_end() -> N
 
 
 def test_json_is_one_line_with_the_outcome_alone() -> None:
-    code, out, err = play(AnswerDelta(text="4"), done(), view=View(is_json=True))
+    code, out, err = play(AnswerDelta(text="4"), done(), view=AnswerView(is_json=True))
     assert (code, err) == (0, "") and out.count("\n") == 1
     assert list(json.loads(out))[:4] == ["answer", "tier", "model", "finish_reason"]
 
 
 def test_without_streaming_nothing_is_shown_before_the_end() -> None:
-    code, out, _ = play(AnswerDelta(text="4"), done(), view=View(is_streamed=False))
+    code, out, _ = play(AnswerDelta(text="4"), done(), view=AnswerView(is_streamed=False))
     assert (code, out) == (0, "4\n")
     with pytest.raises(EngineCrashed):
-        play(AnswerDelta(text="4"), EngineCrashed("gone"), view=View(is_streamed=False))
+        play(AnswerDelta(text="4"), EngineCrashed("gone"), view=AnswerView(is_streamed=False))
 
 
 def test_the_way_up_is_shown_on_a_terminal_only() -> None:
@@ -112,7 +112,7 @@ def test_the_way_up_is_shown_on_a_terminal_only() -> None:
     assert play(*events)[2] == ""
     _, out, err = play(*events, is_terminal=True)
     assert out == "" and err.startswith("XS: loading m …\nXS → S: escalate token\nhm\n")
-    assert "hm" not in play(*events, view=View(shows_thoughts=False), is_terminal=True)[2]
+    assert "hm" not in play(*events, view=AnswerView(shows_thoughts=False), is_terminal=True)[2]
 
 
 @pytest.mark.parametrize("said", [(), (AnswerDelta(text="1 2"),)])
@@ -131,7 +131,7 @@ def test_a_reader_that_leaves_cancels_the_work() -> None:
     client = Script(AnswerDelta(text="4"), AnswerDelta(text="5"), done())
     full = open("/dev/full", "w")  # noqa: SIM115
     with pytest.raises(OSError, match="No space"):
-        Asking(Output(full, None, {}), View()).run(client, PROMPT)
+        AnswerPrinter(Output(full, None, {}), AnswerView()).run(client, PROMPT)
     assert client.is_closed
     with pytest.raises(OSError, match="No space"):
         full.close()

@@ -28,7 +28,7 @@ from tierchat.gates.files import (
     numbers_file,
     read_head,
 )
-from tierchat.gates.lookup import GateBook
+from tierchat.gates.lookup import GateLookup
 from tierchat.learning.training.fit import Fit, fit_gates
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
@@ -196,10 +196,10 @@ def test_a_gate_of_something_else_is_left_aside_with_a_notice(
 ) -> None:
     catalogue = load_catalogue(find_paths({"TIERCHAT_HOME": str(tmp_path / "home")}))
     gate_files.save(tmp_path / "pocket.json", head(**changes), FIT.gates)
-    book = GateBook(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
-    found, notice = book.find("pocket", catalogue.cascades["pocket"], catalogue.models)
+    lookup = GateLookup(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
+    found, notice = lookup.find("pocket", catalogue.cascades["pocket"], catalogue.models)
     assert found is None and said in notice
-    again, silence = book.find("pocket", catalogue.cascades["pocket"], catalogue.models)
+    again, silence = lookup.find("pocket", catalogue.cascades["pocket"], catalogue.models)
     assert again is None and silence == "", "a notice is said once"
 
 
@@ -216,17 +216,17 @@ def test_a_gate_for_another_file_of_the_same_name_is_left_aside(tmp_path: Path) 
         ),
     }
     gate_files.save(tmp_path / "pocket.json", head(), FIT.gates)
-    book = GateBook(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
-    found, notice = book.find("pocket", catalogue.cascades["pocket"], models)
+    lookup = GateLookup(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
+    found, notice = lookup.find("pocket", catalogue.cascades["pocket"], models)
     assert found is None and "S is another model" in notice
 
 
 def test_a_gate_that_fits_is_found_and_a_new_one_noticed(path: Path, tmp_path: Path) -> None:
     catalogue = load_catalogue(find_paths({"TIERCHAT_HOME": str(tmp_path / "home")}))
-    book = GateBook(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
+    lookup = GateLookup(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
     spec = catalogue.cascades["pocket"]
-    found, notice = book.find("pocket", spec, catalogue.models)
+    found, notice = lookup.find("pocket", spec, catalogue.models)
     assert found is not None and notice == "" and found.head == read_head(path)
     path.write_text("{}")
-    found, notice = book.find("pocket", spec, catalogue.models)
+    found, notice = lookup.find("pocket", spec, catalogue.models)
     assert found is None and "not a gate file" in notice

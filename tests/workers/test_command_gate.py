@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from tierchat.config.catalogue import CascadeSpec, TierSpec
-from tierchat.gates.lookup import GateBook
+from tierchat.gates.lookup import GateLookup
 from tierchat.gates.order import GateOrder
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.types import Message, Sampling
-from tierchat.workers.child.held_model import COMMAND, HeldModel, with_command
+from tierchat.workers.child.held_model import UNSURE_SENTENCE, HeldModel, with_command
 from tierchat.workers.protocol import Finished, Generate, LoadModel, RequestEvent
 
 QUESTION = (Message(role="user", content="2+2"),)
@@ -51,9 +51,9 @@ def order(kind: str, *, may: bool) -> Generate:
 
 def test_the_command_stands_in_the_system_turn() -> None:
     added, question = with_command(QUESTION)
-    assert (added.role, added.content) == ("system", COMMAND) and question == QUESTION[0]
+    assert (added.role, added.content) == ("system", UNSURE_SENTENCE) and question == QUESTION[0]
     joined, _ = with_command((Message(role="system", content="Be brief."), *QUESTION))
-    assert joined.content == f"Be brief.\n\n{COMMAND}"
+    assert joined.content == f"Be brief.\n\n{UNSURE_SENTENCE}"
 
 
 def test_it_is_told_only_where_it_may_pass_the_prompt_on(untaught: HeldModel) -> None:
@@ -77,12 +77,12 @@ def test_that_it_could_be_taught_is_said_once(tmp_path: Path) -> None:
     tiers = (TierSpec(name="S", model="a"), TierSpec(name="L", model="b"))
     spec = CascadeSpec(tiers=tiers)
     for number in range(2):
-        book = GateBook(tmp_path / "gates", VerifiedFiles(tmp_path / "verified.json"))
-        words = [book.first_word("mine", spec) for _ in range(2)]
+        lookup = GateLookup(tmp_path / "gates", VerifiedFiles(tmp_path / "verified.json"))
+        words = [lookup.teaching_hint("mine", spec) for _ in range(2)]
         assert words[1] == "" and ("tierchat train -m mine" in words[0]) is (number == 0)
 
 
 def test_cascades_with_trained_tokens_have_nothing_to_be_told(tmp_path: Path) -> None:
     tiers = (TierSpec(name="S", model="a", gate="token"), TierSpec(name="L", model="b"))
-    book = GateBook(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
-    assert book.first_word("mine", CascadeSpec(tiers=tiers)) == ""
+    lookup = GateLookup(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
+    assert lookup.teaching_hint("mine", CascadeSpec(tiers=tiers)) == ""

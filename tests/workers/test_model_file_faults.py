@@ -18,7 +18,7 @@ from tierchat.models.verified_files import VerifiedFiles, hash_file
 from tierchat.types import Message
 from tierchat.workers.pool import Pool
 from tierchat.workers.protocol import Delta, Generate, LoadModel
-from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.quirks import MachineQuirks
 from tierchat.workers.starter import Starter
 from tierchat.workers.worker import Worker, WorkerDied
 
@@ -40,7 +40,7 @@ class Site:
                 {"pocket": ModelSpec(file=str(self.file), sha256=sha256)},
                 Starter(
                     VerifiedFiles(self.directory / "verified.json"),
-                    MachineMemory(self.directory / "machine.json"),
+                    MachineQuirks(self.directory / "machine.json"),
                     launch=self._launch,
                 ),
                 keepalive_s=60,

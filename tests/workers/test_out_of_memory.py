@@ -16,13 +16,13 @@ from tierchat.config.catalogue import Catalogue, load_catalogue
 from tierchat.errors import DoesNotFit, says_out_of_memory
 from tierchat.events import CascadeEvent, Done, Notice
 from tierchat.models.placement.hardware import Machine
-from tierchat.models.placement.plans import Plans
+from tierchat.models.placement.plans import CascadePlans
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
 from tierchat.types import KvType, Message, Outcome, Prompt, TierOptions
 from tierchat.workers.pool import Pool
 from tierchat.workers.protocol import Delta, Generate, LoadModel
-from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.quirks import MachineQuirks
 from tierchat.workers.starter import Starter
 from tierchat.workers.status import WorkerStatus
 from tierchat.workers.worker import Worker, WorkerDied
@@ -118,12 +118,12 @@ def run(
     async def main() -> None:
         starter = Starter(
             VerifiedFiles(tried.tmp_path / "verified.json"),
-            MachineMemory(tried.tmp_path / "machine.json"),
+            MachineQuirks(tried.tmp_path / "machine.json"),
             launch=tried,
         )
-        # Plans believe in more memory than the children then get.
+        # The plans believe in more memory than the children then get.
         machine = Machine(ram_total_bytes=64 * GIB, ram_free_bytes=64 * GIB)
-        plans = Plans(catalogue, "pocket", lambda: machine, context)
+        plans = CascadePlans(catalogue, "pocket", lambda: machine, context)
         pool = Pool(catalogue.models, starter, keepalive_s=60, plans=plans)
         try:
             await asyncio.wait_for(use(pool), 60)
@@ -131,7 +131,7 @@ def run(
             await pool.close()
 
     asyncio.run(main())
-    machine = MachineMemory(tried.tmp_path / "machine.json")
+    machine = MachineQuirks(tried.tmp_path / "machine.json")
     assert machine.uses_extra_buffer_types, "want of memory is no want of instructions"
 
 

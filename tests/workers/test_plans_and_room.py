@@ -21,15 +21,15 @@ from tierchat.models.placement import hardware
 from tierchat.models.placement.footprint import Footprint, Setting, shape_of_header
 from tierchat.models.placement.hardware import Machine
 from tierchat.models.placement.planner import ModelPlan, Room
-from tierchat.models.placement.plans import Plans, room_of_machine
+from tierchat.models.placement.plans import CascadePlans, room_of_machine
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
-from tierchat.service.home_cascade import LiveCascade
+from tierchat.service.home_cascade import HomeCascade
 from tierchat.types import DeviceInfo, Message
-from tierchat.workers.eviction import Loaded, victims
+from tierchat.workers.eviction import Occupant, victims
 from tierchat.workers.pool import Pool
 from tierchat.workers.protocol import Delta, Generate, LoadModel
-from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.quirks import MachineQuirks
 from tierchat.workers.starter import Launch, Starter
 from tierchat.workers.status import WorkerStatus
 from tierchat.workers.worker import Worker, WorkerDied
@@ -45,8 +45,8 @@ def planned(model: str, ram: int = 0, gpus: tuple[int, ...] = ()) -> ModelPlan:
 
 def loaded(
     model: str, ram: int, used_s: float = 0, *, is_busy: bool = False, is_pinned: bool = False
-) -> Loaded:
-    return Loaded(model, planned(model, ram), used_s, is_busy, is_pinned)
+) -> Occupant:
+    return Occupant(model, planned(model, ram), used_s, is_busy, is_pinned)
 
 
 ROOM = Room((), 10)
@@ -83,8 +83,8 @@ def test_what_does_not_fit_an_empty_machine_is_said_of_the_machine() -> None:
 def test_each_gpu_has_room_of_its_own() -> None:
     room = Room((10, 10), 100)
     there = [
-        Loaded("left", planned("left", 1, (8, 0)), 1, False, False),
-        Loaded("right", planned("right", 1, (0, 8)), 2, False, False),
+        Occupant("left", planned("left", 1, (8, 0)), 1, False, False),
+        Occupant("right", planned("right", 1, (0, 8)), 2, False, False),
     ]
     assert victims(planned("new", 1, (2, 2)), there, room) == []
     assert victims(planned("new", 1, (8, 0)), there, room) == ["left"]
@@ -126,7 +126,7 @@ def catalogue(models_dir: Path, *names: str, **more: tuple[str, ...]) -> Catalog
 
 def room_for(models_dir: Path, *names: str) -> int:
     """Say how much RAM these models need together, and hardly more."""
-    plans = Plans(catalogue(models_dir, *names), "home", lambda: machine(10 * GIB))
+    plans = CascadePlans(catalogue(models_dir, *names), "home", lambda: machine(10 * GIB))
     return sum(each.ram_bytes for each in plans.of_cascade("home").models) + MIB
 
 
@@ -139,7 +139,7 @@ def test_a_header_is_used_where_there_is_one_and_the_catalogue_where_there_is_no
         file=str(file), bytes=5 * MIB, parameters=11_113_728, kv_bytes_per_token=100, max_context=99
     )
     found = msgspec.structs.replace(found, models={**found.models, "m": later})
-    plans = Plans(found, "home", lambda: machine(GIB))
+    plans = CascadePlans(found, "home", lambda: machine(GIB))
     small, large = plans.of("xs"), plans.of("m")
     assert small and large
     assert not small.is_estimate and large.is_estimate and large.setting.context == 99
@@ -156,7 +156,7 @@ def test_a_header_is_used_where_there_is_one_and_the_catalogue_where_there_is_no
 def test_a_model_is_planned_with_the_cascade_it_belongs_to(models_dir: Path) -> None:
     found = catalogue(models_dir, "xs", "s", other=("xs", "m"))
     found.models["loose"] = found.models["m"]
-    plans = Plans(found, "home", lambda: machine(GIB), context=256)
+    plans = CascadePlans(found, "home", lambda: machine(GIB), context=256)
     assert plans.of_cascade("home").of("m") is None
     assert plans.of("m") == plans.of_cascade("other").of("m")
     assert plans.of("xs") == plans.of_cascade("home").of("xs")
@@ -171,7 +171,7 @@ def test_the_machine_is_looked_at_once(models_dir: Path) -> None:
         looks.append(1)
         return machine(GIB)
 
-    plans = Plans(catalogue(models_dir, "xs", "s"), "home", look)
+    plans = CascadePlans(catalogue(models_dir, "xs", "s"), "home", look)
     assert not looks
     plans.of("xs"), plans.of("s"), plans.pinned()
     assert len(looks) == 1
@@ -179,9 +179,14 @@ def test_the_machine_is_looked_at_once(models_dir: Path) -> None:
 
 def test_the_smallest_is_pinned_unless_it_takes_turns(models_dir: Path) -> None:
     found = catalogue(models_dir, "xs", "s", "m")
-    assert Plans(found, "home", lambda: machine(GIB)).pinned() == {"xs"}
-    assert Plans(found, "home", lambda: machine(room_for(models_dir, "xs", "m"))).pinned() == {"xs"}
-    assert Plans(found, "home", lambda: machine(room_for(models_dir, "m"))).pinned() == frozenset()
+    assert CascadePlans(found, "home", lambda: machine(GIB)).pinned() == {"xs"}
+    assert CascadePlans(
+        found, "home", lambda: machine(room_for(models_dir, "xs", "m"))
+    ).pinned() == {"xs"}
+    assert (
+        CascadePlans(found, "home", lambda: machine(room_for(models_dir, "m"))).pinned()
+        == frozenset()
+    )
 
 
 def taken(worker: WorkerStatus) -> int:
@@ -200,10 +205,10 @@ def run(
     async def main() -> None:
         starter = Starter(
             VerifiedFiles(tmp_path / "verified.json"),
-            MachineMemory(tmp_path / "machine.json"),
+            MachineQuirks(tmp_path / "machine.json"),
             launch=launch,
         )
-        plans = Plans(
+        plans = CascadePlans(
             found,
             "home",
             lambda: machine(room - sum(taken(each) for each in pool.status())),
@@ -502,7 +507,7 @@ def test_reading_the_settings_again_does_not_count_loaded_models_twice(
 
     async def main() -> None:
         paths = find_paths(os.environ)
-        cascade = LiveCascade(paths, load_settings(paths, os.environ))
+        cascade = HomeCascade(paths, load_settings(paths, os.environ))
         try:
             await cascade.load("S")
             await cascade.reload()
@@ -523,8 +528,8 @@ def test_memory_that_others_give_back_is_found_before_a_model_is_refused(
     found = catalogue(models_dir, "xs", "m")
 
     async def main() -> None:
-        starter = Starter(VerifiedFiles(tmp_path / "v.json"), MachineMemory(tmp_path / "m.json"))
-        plans = Plans(found, "home", lambda: machine(frees.pop(0)))
+        starter = Starter(VerifiedFiles(tmp_path / "v.json"), MachineQuirks(tmp_path / "m.json"))
+        plans = CascadePlans(found, "home", lambda: machine(frees.pop(0)))
         pool = Pool(found.models, starter, keepalive_s=60, plans=plans)
         try:
             await pool.load("xs")

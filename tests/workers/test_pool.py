@@ -18,7 +18,7 @@ from tierchat.models.verified_files import VerifiedFiles, hash_file
 from tierchat.types import Message
 from tierchat.workers.pool import Pool
 from tierchat.workers.protocol import Delta, Generate, LoadModel
-from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.quirks import MachineQuirks
 from tierchat.workers.starter import Launch, Starter
 from tierchat.workers.status import WorkerStatus
 from tierchat.workers.worker import Worker, WorkerDied
@@ -58,7 +58,7 @@ def run(spec: ModelSpec, tmp_path: Path, use: Use, launch: Launch = Worker.start
             {"pocket": spec},
             Starter(
                 VerifiedFiles(tmp_path / "verified.json"),
-                MachineMemory(tmp_path / "machine.json"),
+                MachineQuirks(tmp_path / "machine.json"),
                 launch=launch,
             ),
             keepalive_s=60,
@@ -155,7 +155,7 @@ def test_an_illegal_instruction_at_the_first_decode_heals_and_is_remembered(
         assert only(pool).num_crashes == 1
 
     run(xs, tmp_path, use, launch)
-    assert not MachineMemory(tmp_path / "machine.json").uses_extra_buffer_types
+    assert not MachineQuirks(tmp_path / "machine.json").uses_extra_buffer_types
 
     async def use_again(pool: Pool) -> None:
         assert await ask(pool) == "4"

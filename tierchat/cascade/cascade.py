@@ -13,8 +13,8 @@ from pathlib import Path
 import msgspec
 
 from tierchat.cascade.deadline import until
-from tierchat.cascade.preload import Foresight
-from tierchat.cascade.prompt_run import Models, Run
+from tierchat.cascade.preload import Preloader
+from tierchat.cascade.prompt_run import Models, PromptRun
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
 from tierchat.errors import (
     ModelMissing,
@@ -22,7 +22,7 @@ from tierchat.errors import (
     UsageError,
 )
 from tierchat.events import CascadeEvent, Notice
-from tierchat.gates.lookup import FoundGate, GateBook
+from tierchat.gates.lookup import FoundGate, GateLookup
 from tierchat.models.gguf.header import read_header
 from tierchat.types import Prompt
 from tierchat.workers.status import WorkerStatus
@@ -32,14 +32,14 @@ class Cascade:
     """Answers prompts with the cascades of a catalogue. One event loop owns it."""
 
     def __init__(
-        self, catalogue: Catalogue, models: Models, default: str, gates: GateBook | None = None
+        self, catalogue: Catalogue, models: Models, default: str, gates: GateLookup | None = None
     ) -> None:
         catalogue.find(default)
         self._catalogue = catalogue
         self._models = models
         self._default = default
         self._gates = gates
-        self._foresight = Foresight(models)
+        self._preloader = Preloader(models)
         self._sizes: dict[str, int] = {}
 
     def cascades(self) -> dict[str, tuple[str, ...]]:
@@ -113,13 +113,13 @@ class Cascade:
             yield Notice(text=notice)
         self._refuse_absent(name, spec, prompt)
         sizes = {model: await self._size(self._catalogue.models[model]) for model in spec.models}
-        self._models.plan_with(name, spec.models)
-        run = Run(
+        self._models.plan_as_part_of(name, spec.models)
+        run = PromptRun(
             prompt,
             spec,
             self._models,
             lambda tier: sizes[models[tier]],
-            self._foresight,
+            self._preloader,
             gate,
         )
         try:
@@ -133,13 +133,13 @@ class Cascade:
         if self._gates is None:
             return None, ""
         if not self._gates.has_file(name):
-            return None, self._gates.first_word(name, spec)
+            return None, self._gates.teaching_hint(name, spec)
         # A model file that nobody has hashed yet takes seconds.
         return await asyncio.to_thread(self._gates.find, name, spec, self._catalogue.models)
 
     async def close(self) -> None:
         """End every worker."""
-        await self._foresight.close()
+        await self._preloader.close()
         await self._models.close()
 
     def _tiers_on(self, model: str) -> tuple[str, ...]:

@@ -20,13 +20,13 @@ _log = logging.getLogger(__name__)
 
 
 class Loader(Protocol):
-    """What foresight needs of the pool."""
+    """What preloading needs of the pool."""
 
     def is_loaded(self, model: str) -> bool: ...
     async def load_ahead(self, model: str) -> None: ...
 
 
-class Foresight:
+class Preloader:
     """One event loop owns it."""
 
     def __init__(self, models: Loader) -> None:

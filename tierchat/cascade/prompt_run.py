@@ -13,8 +13,8 @@ from typing import Protocol
 import msgspec
 
 from tierchat.cascade.ledger import Ledger
-from tierchat.cascade.preload import Foresight
-from tierchat.cascade.route import Climb
+from tierchat.cascade.preload import Preloader
+from tierchat.cascade.route import Route
 from tierchat.config.catalogue import CascadeSpec, TierSpec
 from tierchat.errors import (
     ContextTooLong,
@@ -62,7 +62,7 @@ class Models(Protocol):
     def is_loaded(self, model: str) -> bool: ...
     def is_present(self, model: str) -> bool: ...
     def take_notice(self, model: str) -> str: ...
-    def plan_with(self, cascade: str, models: Iterable[str]) -> None: ...
+    def plan_as_part_of(self, cascade: str, models: Iterable[str]) -> None: ...
     def info(self, model: str) -> ModelInfo | None: ...
     async def load(self, model: str) -> object: ...
     async def load_ahead(self, model: str) -> None: ...
@@ -71,8 +71,8 @@ class Models(Protocol):
     async def close(self) -> None: ...
 
 
-class Run:
-    """One prompt on its way; `parameters` sizes the tiers, `foresight` loads ahead."""
+class PromptRun:
+    """One prompt on its way; `parameters` sizes the tiers, `preloader` loads ahead."""
 
     def __init__(
         self,
@@ -80,17 +80,17 @@ class Run:
         spec: CascadeSpec,
         models: Models,
         parameters: Callable[[str], float],
-        foresight: Foresight,
+        preloader: Preloader,
         gate: FoundGate | None = None,
     ) -> None:
         self._prompt = prompt
         self._spec = spec
         self._models = models
-        self._foresight = foresight
+        self._preloader = preloader
         self._gate = gate
         self._tiers = {tier.name: tier for tier in spec.tiers}
         absent = [tier.name for tier in spec.tiers if not models.is_present(tier.model)]
-        self._climb = Climb(list(self._tiers), prompt.options, absent)
+        self._route = Route(list(self._tiers), prompt.options, absent)
         self._absent = absent
         self._ledger = Ledger(parameters, spec.tiers[-1].name)
         self._began_s = time.monotonic()
@@ -99,10 +99,10 @@ class Run:
         self._draft = ""
 
     async def events(self) -> AsyncGenerator[CascadeEvent, None]:
-        if self._absent and self._climb.is_settled:
-            yield self._say(f"answering with {self._climb.name}: {self._missing()}")
+        if self._absent and self._route.is_settled:
+            yield self._say(f"answering with {self._route.name}: {self._missing()}")
         while True:
-            tier = self._tiers[self._climb.name]
+            tier = self._tiers[self._route.name]
             if not self._models.is_loaded(tier.model):
                 yield Loading(tier=tier.name, model=tier.model)
             self._look_ahead(tier)
@@ -121,7 +121,7 @@ class Run:
                             end = event
             except _TIER_FAILED as error:
                 end = self._failed(error, time.monotonic() - began_s)
-            self._foresight.record(tier.model, isinstance(end, Escalated))
+            self._preloader.record(tier.model, isinstance(end, Escalated))
             after = self._settle(tier, end)
             for follow_up in after:
                 yield follow_up
@@ -129,9 +129,9 @@ class Run:
                 return
 
     def _look_ahead(self, tier: TierSpec) -> None:
-        if self._climb.targets:
-            above = self._tiers[self._climb.targets[0]]
-            self._foresight.prepare(tier.model, above.model)
+        if self._route.targets:
+            above = self._tiers[self._route.targets[0]]
+            self._preloader.prepare(tier.model, above.model)
 
     def _order(self, tier: TierSpec) -> Generate:
         options = self._prompt.options
@@ -146,13 +146,13 @@ class Run:
     def _gate_order(self, tier: TierSpec, options: TierOptions) -> GateOrder:
         order = GateOrder(
             kind=tier.gate,
-            may_escalate=self._climb.may_escalate,
+            may_escalate=self._route.may_escalate,
             hold=options.hold or "first",
             hold_back=self._spec.hold_back,
             escalate_threshold=tier.escalate_threshold,
             answer_threshold=tier.answer_threshold,
         )
-        if self._gate is None or not self._climb.targets:
+        if self._gate is None or not self._route.targets:
             # The top tier can only decline, which is for its own token.
             return order
         quality = QUALITIES["balanced"] if options.quality is None else options.quality
@@ -161,7 +161,7 @@ class Run:
             kind="row",
             file=str(self._gate.path),
             tier=tier.name,
-            targets=self._climb.targets,
+            targets=self._route.targets,
             cost_weight=self._gate.head.cost_weight(quality),
         )
 
@@ -195,8 +195,8 @@ class Run:
                     tier.name, tier.model, end.verdict.reason, end.usage, end.verdict
                 )
                 self._draft = end.draft if self._prompt.options.draft else ""
-                target = self._climb.after_verdict(end.verdict.target)
-                if self._climb.is_settled:
+                target = self._route.after_verdict(end.verdict.target)
+                if self._route.is_settled:
                     why = f"{tier.name} would ask a better one"
                     return [self._say(f"{why}, but {self._missing()}; {target} answers")]
                 return [Hop(visit=visit, target=target)] if target else self._unanswered()
@@ -215,7 +215,7 @@ class Run:
         if notice:
             self._ledger.notices.append(notice.format(tier=tier.name, usage=end.usage))
         asked = self._prompt.options.min_tier
-        if self._climb.is_below_asked and asked:
+        if self._route.is_below_asked and asked:
             self._ledger.notices.append(f"answered by {tier.name}, below the asked {asked}")
         self._ledger.add(tier.name, tier.model, end.reason, end.usage, end.verdict, is_answer=True)
         return self._done(_FINISH_REASONS.get(end.reason, "length"))
@@ -231,7 +231,7 @@ class Run:
         # Counted by the tier's own tokenizer, but never computed: it costs nothing.
         reason = end.message
         visit = self._ledger.add(tier.name, tier.model, reason, Usage(seconds=end.usage.seconds))
-        target = self._climb.after_too_long()
+        target = self._route.after_too_long()
         if target is None:
             raise ContextTooLong(
                 f"{tier.name}: {end.message}",
@@ -245,7 +245,7 @@ class Run:
     def _go_around(self, tier: TierSpec, end: Failed) -> list[CascadeEvent]:
         visit = self._ledger.add(tier.name, tier.model, end.code, end.usage)
         is_unusable = end.code in _UNUSABLE
-        target = self._climb.after_unusable() if is_unusable else self._climb.after_failure()
+        target = self._route.after_unusable() if is_unusable else self._route.after_failure()
         if target is None:
             raise error_from_code(end.code, end.message, end.hint)
         next_try = "trying it once more" if target == tier.name else f"going on with {target}"
@@ -259,7 +259,7 @@ class Run:
     def _missing(self) -> str:
         """Say which tiers are not here, or nothing fits."""
         names = list(self._tiers)
-        above = [n for n in names[names.index(self._climb.name) + 1 :] if n in self._absent]
+        above = [n for n in names[names.index(self._route.name) + 1 :] if n in self._absent]
         if not above:
             return "no better one can be loaded"
         return f"{' and '.join(above)} {'is' if len(above) == 1 else 'are'} not here yet"
@@ -271,5 +271,5 @@ class Run:
             reason,
             time.monotonic() - self._began_s,
         )
-        is_below = reason != "unanswered" and self._climb.is_below_asked
+        is_below = reason != "unanswered" and self._route.is_below_asked
         return [Done(outcome=msgspec.structs.replace(outcome, is_below_asked=is_below))]

@@ -13,7 +13,7 @@ from tierchat.types import TierOptions
 MAX_TRIES_OF_A_TIER = 2
 
 
-class Climb:
+class Route:
     """The way of one prompt over the tiers, cheapest first. `current` is the tier to run now."""
 
     def __init__(

@@ -24,7 +24,7 @@ class FoundGate:
     head: GateHead
 
 
-class GateBook:
+class GateLookup:
     """Looks gates up in one directory, afresh when a file changes."""
 
     def __init__(self, directory: Path, files: VerifiedFiles) -> None:
@@ -66,7 +66,7 @@ class GateBook:
         self._known[cascade] = (stamp, found)
         return found, notice
 
-    def first_word(self, cascade: str, spec: CascadeSpec) -> str:
+    def teaching_hint(self, cascade: str, spec: CascadeSpec) -> str:
         """Say, once and never again, that a cascade which is asked in words could be taught."""
         if all(tier.gate != "command" for tier in spec.tiers[:-1]):
             return ""
@@ -82,7 +82,9 @@ class GateBook:
             f"`tierchat train -m {cascade} --builtin` teaches them better, within 10 minutes"
         )
 
-    def mismatch(self, head: GateHead, spec: CascadeSpec, models: Mapping[str, ModelSpec]) -> str:
+    def why_not_for(
+        self, head: GateHead, spec: CascadeSpec, models: Mapping[str, ModelSpec]
+    ) -> str:
         """Say why a gate is not for a cascade as it stands, or nothing."""
         try:
             self._check(head, head.cascade, spec, models)

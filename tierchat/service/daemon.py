@@ -26,7 +26,7 @@ from tierchat.events import CascadeEvent
 from tierchat.models.placement.hardware import resident_bytes
 from tierchat.paths import Paths, find_paths, make_private
 from tierchat.service.admission import Admission
-from tierchat.service.home_cascade import LiveCascade
+from tierchat.service.home_cascade import HomeCascade
 from tierchat.service.http_listener import Http
 from tierchat.service.messages import DaemonStatus, Residence
 from tierchat.service.recorder import Recorder
@@ -209,7 +209,7 @@ class Daemon:
 
 
 def run_daemon(
-    paths: Paths, settings: Settings, build: Build = LiveCascade, limits: Limits | None = None
+    paths: Paths, settings: Settings, build: Build = HomeCascade, limits: Limits | None = None
 ) -> int:
     """Be the daemon of this home; returns the exit code. A second one says so and leaves.
 

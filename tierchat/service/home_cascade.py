@@ -14,25 +14,25 @@ from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue import Catalogue, load_catalogue
 from tierchat.config.settings import Settings, load_settings, parse_keepalive
 from tierchat.errors import TierchatError, UsageError
-from tierchat.gates.lookup import GateBook
+from tierchat.gates.lookup import GateLookup
 from tierchat.models.placement import hardware
 from tierchat.models.placement.hardware import resident_bytes
-from tierchat.models.placement.plans import Plans
+from tierchat.models.placement.plans import CascadePlans
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths
 from tierchat.service.messages import Residence
 from tierchat.workers.pool import Pool
-from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.quirks import MachineQuirks
 from tierchat.workers.starter import Starter
 
 
-class LiveCascade(Cascade):
+class HomeCascade(Cascade):
     """The cascades of a home, with the workers behind them. One event loop owns it."""
 
     def __init__(self, paths: Paths, settings: Settings) -> None:
         catalogue = load_catalogue(paths)
         files = VerifiedFiles(paths.verified_file)
-        machine = MachineMemory(paths.machine_file)
+        machine = MachineQuirks(paths.machine_file)
         self._paths = paths
         self._context = settings.context
         self._pool = Pool(
@@ -41,7 +41,9 @@ class LiveCascade(Cascade):
             keepalive_s=parse_keepalive(settings.keepalive),
             plans=_plans(catalogue, settings),
         )
-        super().__init__(catalogue, self._pool, settings.cascade, GateBook(paths.gates_dir, files))
+        super().__init__(
+            catalogue, self._pool, settings.cascade, GateLookup(paths.gates_dir, files)
+        )
 
     async def reload(self) -> None:
         """Read catalogue and settings anew; raises ConfigError and leaves all as it was."""
@@ -72,7 +74,7 @@ class LiveCascade(Cascade):
             await self.look_for_news()
             found = self.models_named(name)
         if name in self.cascades():
-            self._pool.plan_with(name, found)
+            self._pool.plan_as_part_of(name, found)
         return found
 
     async def _load(self, model: str) -> Residence:
@@ -108,9 +110,9 @@ class LiveCascade(Cascade):
         )
 
 
-def _plans(catalogue: Catalogue, settings: Settings) -> Plans:
+def _plans(catalogue: Catalogue, settings: Settings) -> CascadePlans:
     catalogue.find(settings.cascade)
-    return Plans(catalogue, settings.cascade, hardware.look, settings.context)
+    return CascadePlans(catalogue, settings.cascade, hardware.look, settings.context)
 
 
 async def _gpu_free() -> int:

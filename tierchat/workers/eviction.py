@@ -13,7 +13,7 @@ from tierchat.models.placement.planner import ModelPlan, Room
 
 
 @dataclass(frozen=True)
-class Loaded:
+class Occupant:
     """A model in memory, or being loaded. `is_pinned` keeps it there, as being busy does."""
 
     model: str
@@ -23,7 +23,7 @@ class Loaded:
     is_pinned: bool
 
 
-def victims(wanted: ModelPlan, loaded: Iterable[Loaded], room: Room) -> list[str]:
+def victims(wanted: ModelPlan, loaded: Iterable[Occupant], room: Room) -> list[str]:
     """Choose who is unloaded so that `wanted` fits: idle ones, the longest unused first.
 
     Raises DoesNotFit when what must stay leaves too little.
@@ -47,7 +47,7 @@ def victims(wanted: ModelPlan, loaded: Iterable[Loaded], room: Room) -> list[str
     return gone
 
 
-def _fits(wanted: ModelPlan, stays: Sequence[Loaded], room: Room) -> bool:
+def _fits(wanted: ModelPlan, stays: Sequence[Occupant], room: Room) -> bool:
     all_plans = [wanted, *(one.plan for one in stays)]
     if sum(each.ram_bytes for each in all_plans) > room.ram:
         return False

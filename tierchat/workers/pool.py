@@ -17,10 +17,10 @@ from tierchat.errors import DoesNotFit, EngineCrashed, ModelMissing
 from tierchat.models.file_stamp import FileStamp
 from tierchat.models.placement.hardware import resident_bytes
 from tierchat.models.placement.planner import ModelPlan, smaller
-from tierchat.models.placement.plans import Plans
+from tierchat.models.placement.plans import CascadePlans
 from tierchat.types import ModelInfo
 from tierchat.workers.crashes import Crashes, refuse_quarantined
-from tierchat.workers.eviction import Loaded, victims
+from tierchat.workers.eviction import Occupant, victims
 from tierchat.workers.protocol import Generate, RequestEvent
 from tierchat.workers.starter import Starter
 from tierchat.workers.status import WorkerState, WorkerStatus
@@ -28,7 +28,7 @@ from tierchat.workers.worker import Worker, WorkerDied
 
 
 @dataclass
-class _Place:
+class _Seat:
     """Where one model's worker lives; None while it is not loaded.
 
     `plan` is set from the moment memory is set aside for it until that is free again.
@@ -73,13 +73,13 @@ class Pool:
         starter: Starter,
         *,
         keepalive_s: float,
-        plans: Plans | None = None,
+        plans: CascadePlans | None = None,
     ) -> None:
-        self._places = {name: _Place(spec) for name, spec in models.items()}
+        self._places = {name: _Seat(spec) for name, spec in models.items()}
         self._starter = starter
         self._plans = plans
         self._keepalive_s = keepalive_s
-        self._retired: list[_Place] = []
+        self._retired: list[_Seat] = []
         self._making_room = asyncio.Lock()
         self._unloads: set[asyncio.Task[bool]] = set()
         self._leaving: set[asyncio.Task[None]] = set()
@@ -138,10 +138,10 @@ class Pool:
         self._forget_timer(place)
         return await self._unload(place)
 
-    def plan_with(self, cascade: str, models: Iterable[str]) -> None:
+    def plan_as_part_of(self, cascade: str, models: Iterable[str]) -> None:
         """Plan these models as part of that cascade from now on."""
         if self._plans:
-            self._plans.plan_with(cascade, models)
+            self._plans.plan_as_part_of(cascade, models)
 
     def take_notice(self, model: str) -> str:
         """Return once what a person should know of how the model was loaded."""
@@ -196,7 +196,7 @@ class Pool:
     async def replace(
         self,
         models: Mapping[str, ModelSpec],
-        plans: Plans | None,
+        plans: CascadePlans | None,
         *,
         begins_anew: bool = False,
     ) -> None:
@@ -211,7 +211,7 @@ class Pool:
             if begins_anew or models.get(name) != place.spec:
                 self._retired.append(self._places.pop(name))
         for name, spec in models.items():
-            self._places.setdefault(name, _Place(spec))
+            self._places.setdefault(name, _Seat(spec))
         await self._sweep()
 
     async def _sweep(self) -> None:
@@ -229,14 +229,14 @@ class Pool:
         workers = [place.worker for place in places if place.worker]
         await asyncio.gather(*(w.stop() for w in workers), *self._unloads)
 
-    def _place(self, model: str) -> _Place:
+    def _place(self, model: str) -> _Seat:
         if model not in self._places:
             raise ModelMissing(
                 f"there is no model named {model!r} any more", "`tierchat ls` lists all"
             )
         return self._places[model]
 
-    async def _start(self, model: str, place: _Place) -> None:
+    async def _start(self, model: str, place: _Seat) -> None:
         started = await self._starter.start(
             model, place.spec, place.crashes, place.plan, is_smaller=place.was_out_of_memory
         )
@@ -244,7 +244,7 @@ class Pool:
         place.notice = place.notice or started.notice
         place.last_used_s = time.monotonic()
 
-    async def _make_room(self, model: str, place: _Place, may_unload: bool) -> None:
+    async def _make_room(self, model: str, place: _Seat, may_unload: bool) -> None:
         """Set memory aside for a model, unloading idle ones if need be; raises DoesNotFit."""
         if self._plans is None:
             return
@@ -287,9 +287,9 @@ class Pool:
                 raise DoesNotFit(f"{model} does not fit beside {name}, which is in use")
         return plan
 
-    def _loaded(self, pinned: Collection[str]) -> list[Loaded]:
+    def _loaded(self, pinned: Collection[str]) -> list[Occupant]:
         return [
-            Loaded(
+            Occupant(
                 name,
                 place.plan,
                 place.last_used_s,
@@ -300,7 +300,7 @@ class Pool:
             if place.plan and place.has_memory
         ]
 
-    async def _bury(self, place: _Place, worker: Worker, error: WorkerDied) -> None:
+    async def _bury(self, place: _Seat, worker: Worker, error: WorkerDied) -> None:
         # Every request of a dead worker comes here; the first one clears the place.
         if place.worker is not worker:
             return
@@ -315,7 +315,7 @@ class Pool:
             place.crashes.record(error.message)
         await worker.stop()
 
-    def _expire_later(self, model: str, place: _Place, keepalive_s: float) -> None:
+    def _expire_later(self, model: str, place: _Seat, keepalive_s: float) -> None:
         self._forget_timer(place)
         if keepalive_s < 0 or self._is_closed:
             return
@@ -323,7 +323,7 @@ class Pool:
         loop = asyncio.get_running_loop()
         place.timer = loop.call_later(keepalive_s, self._unload_soon, model)
 
-    def _forget_timer(self, place: _Place) -> None:
+    def _forget_timer(self, place: _Seat) -> None:
         if place.timer:
             place.timer.cancel()
         place.timer = place.expires_s = None
@@ -333,7 +333,7 @@ class Pool:
         self._unloads.add(task)
         task.add_done_callback(self._unloads.discard)
 
-    async def _unload(self, place: _Place) -> bool:
+    async def _unload(self, place: _Seat) -> bool:
         async with place.lock:
             # A prompt may have come while the lock was waited for.
             if not place.worker or place.num_active:
@@ -346,7 +346,7 @@ class Pool:
             place.plan = None
             return True
 
-    def _describe(self, name: str, place: _Place) -> WorkerStatus:
+    def _describe(self, name: str, place: _Seat) -> WorkerStatus:
         worker = place.worker if place.worker and place.worker.is_alive else None
         expires_in_s = None
         if worker and place.expires_s is not None:

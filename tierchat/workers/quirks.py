@@ -12,7 +12,7 @@ import msgspec
 from tierchat.atomic_file import write_quietly
 
 
-class MachineMemory:
+class MachineQuirks:
     """What this machine taught us, in a small JSON file."""
 
     def __init__(self, path: Path) -> None:

@@ -21,7 +21,7 @@ from tierchat.models.placement.planner import ModelPlan, smaller
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.workers.crashes import Crashes, _log
 from tierchat.workers.protocol import LoadModel
-from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.quirks import MachineQuirks
 from tierchat.workers.worker import Worker, WorkerDied
 
 _FAULTS = {signal.SIGILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE}
@@ -43,7 +43,7 @@ class Starter:
     def __init__(
         self,
         files: VerifiedFiles,
-        machine: MachineMemory,
+        machine: MachineQuirks,
         *,
         num_threads: int = 0,
         launch: Launch = Worker.start,

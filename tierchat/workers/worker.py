@@ -40,7 +40,7 @@ from tierchat.workers.protocol import (
 )
 
 _Event = TypeVar("_Event")
-COMMAND = (sys.executable, "-m", "tierchat.workers.child.process")
+CHILD_ARGV = (sys.executable, "-m", "tierchat.workers.child.process")
 _READ_BYTES = 1 << 16
 _KILL_GRACE_S = 1.0
 _STDERR_TAIL_BYTES = 600
@@ -101,7 +101,7 @@ class Worker:
         cls,
         order: LoadModel,
         deadlines: Deadlines | None = None,
-        command: Sequence[str] = COMMAND,
+        command: Sequence[str] = CHILD_ARGV,
     ) -> Worker:
         """Spawn a child and wait until its model is loaded and has decoded once.
 

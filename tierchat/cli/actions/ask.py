@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from tierchat.cli.ask.printer import Asking, View
+from tierchat.cli.ask.printer import AnswerPrinter, AnswerView
 from tierchat.cli.ask.request import AskRequest, build_prompt, clean
 from tierchat.cli.ask.stdin import Stdin
 from tierchat.config.settings import load_settings
@@ -23,7 +23,7 @@ def run(request: AskRequest) -> int:
     is_whole = request.no_stream or request.json or request.extract or bool(request.schema)
     is_streamed = output.is_out_terminal and not is_whole
     prompt = build_prompt(request, settings, paths, output, Stdin.ours(), is_streamed=is_streamed)
-    view = View(
+    view = AnswerView(
         is_json=request.json,
         is_streamed=not is_whole,
         shows_thoughts=not (request.hide_reasoning or settings.hide_reasoning),
@@ -38,7 +38,7 @@ def run(request: AskRequest) -> int:
         from tierchat.cli.chat.start import open_terminal
 
         os.close(open_terminal())
-    asking = Asking(output, view)
+    asking = AnswerPrinter(output, view)
     code = asking.run(Client(paths), prompt)
     if not request.interactive:
         return code

@@ -24,7 +24,7 @@ from tierchat.paths import Paths, make_private
 from tierchat.service.client import Client
 from tierchat.terminal.units import memory_text
 from tierchat.types import DeviceInfo, Message, Prompt
-from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.quirks import MachineQuirks
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def _cpu(paths: Paths) -> Iterator[Finding]:
     flags = set(info.read_text().split()) if info.exists() else set()
     is_trap = {"amx_int8", "hypervisor"} <= flags
     detail = "no known trap"
-    if not MachineMemory(paths.machine_file).uses_extra_buffer_types:
+    if not MachineQuirks(paths.machine_file).uses_extra_buffer_types:
         detail = "repacked weights are switched off: their kernels crashed here once"
     elif is_trap:
         detail = "AMX on a virtual machine: the first crash of its kernels switches them off"

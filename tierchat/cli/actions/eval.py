@@ -22,7 +22,7 @@ from tierchat.config.settings import Settings
 from tierchat.errors import EngineCrashed, UsageError
 from tierchat.events import AnswerDelta, Done, ThoughtDelta
 from tierchat.gates import files as gate_files
-from tierchat.gates.lookup import FoundGate, GateBook
+from tierchat.gates.lookup import FoundGate, GateLookup
 from tierchat.learning.evaluation import policies, report
 from tierchat.learning.evaluation.chart import save_chart, terminal_chart
 from tierchat.learning.evaluation.report import EvalReport
@@ -64,10 +64,10 @@ def run(
     spec = find_cascade(catalogue, cascade)
     if request.plot and request.plot.suffix not in (".png", ".svg", ".pdf"):
         raise UsageError(f"cannot draw a {request.plot.suffix or 'nameless'} file", "png, svg, pdf")
-    book = GateBook(paths.gates_dir, VerifiedFiles(paths.verified_file))
-    if not book.has_file(cascade):
+    lookup = GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file))
+    if not lookup.has_file(cascade):
         raise UsageError(f"{cascade} has no learned gate to measure", "run `tierchat train` first")
-    gate, notice = book.find(cascade, spec, catalogue.models)
+    gate, notice = lookup.find(cascade, spec, catalogue.models)
     if gate is None:
         raise UsageError(notice, "run `tierchat train` again")
     prompts = find_prompts(request.source, paths, request.max_prompts, request.seed)
@@ -148,8 +148,8 @@ class _Measuring:
 
     async def _live(self, judged: Matrix, walk: policies.Walk, pool: Pool) -> dict[str, float]:
         """Send some prompts through the real cascade: it must do as the replay says."""
-        book = GateBook(self._gate.path.parent, VerifiedFiles(self._paths.verified_file))
-        cascade = Cascade(self._catalogue, pool, self._cascade, book)
+        lookup = GateLookup(self._gate.path.parent, VerifiedFiles(self._paths.verified_file))
+        cascade = Cascade(self._catalogue, pool, self._cascade, lookup)
         num = min(_NUM_LIVE, len(judged.rows))
         chosen = random.Random(self._request.seed).sample(range(len(judged.rows)), num)
         same_tier = same_grade = num_refused = 0

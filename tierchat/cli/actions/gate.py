@@ -15,7 +15,7 @@ from tierchat.config.catalogue import load_catalogue
 from tierchat.errors import UsageError
 from tierchat.gates import files as gate_files
 from tierchat.gates.files import GateFileBad, GateHead, numbers_file, read_head
-from tierchat.gates.lookup import GateBook
+from tierchat.gates.lookup import GateLookup
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
 from tierchat.terminal.output import Output
@@ -27,11 +27,11 @@ class Shelf:
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
-        self._book = GateBook(paths.gates_dir, VerifiedFiles(paths.verified_file))
+        self._lookup = GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file))
 
     def head(self, cascade: str) -> GateHead:
         """Read a gate's head; raises UsageError when there is none, GateFileBad when damaged."""
-        path = self._book.path(cascade)
+        path = self._lookup.path(cascade)
         if not path.exists():
             known = ", ".join(self._names()) or "none; `tierchat train` makes one"
             raise UsageError(f"no gate for {cascade!r}", f"there are: {known}")
@@ -45,7 +45,7 @@ class Shelf:
         for name in names:
             state = self._state(name)
             with contextlib.suppress(GateFileBad):
-                report = read_head(self._book.path(name)).report
+                report = read_head(self._lookup.path(name)).report
                 state = (
                     f"NHG {report.nhg[0]:.3f}, {report.num_prompts} prompts, {report.date}: {state}"
                 )
@@ -58,7 +58,7 @@ class Shelf:
 
     def remove(self, cascade: str) -> None:
         """Delete a gate, damaged or not; raises UsageError when there is none."""
-        path = self._book.path(cascade)
+        path = self._lookup.path(cascade)
         if cascade not in self._names():
             self.head(cascade)
         for part in (path, numbers_file(path)):
@@ -72,7 +72,7 @@ class Shelf:
         for part in (file, numbers_file(file)):
             if part.exists():
                 raise UsageError(f"{part} is there already", "choose another name")
-        gate_files.save(file, head, gate_files.load(self._book.path(cascade)))
+        gate_files.save(file, head, gate_files.load(self._lookup.path(cascade)))
 
     def take_in(self, file: Path) -> str:
         """Check a gate and keep it; returns its cascade.
@@ -86,13 +86,13 @@ class Shelf:
                 f"{file} is for a cascade named {head.cascade!r}",
                 f"known: {', '.join(catalogue.cascades)}",
             )
-        notice = GateBook(file.parent, VerifiedFiles(self._paths.verified_file)).mismatch(
+        notice = GateLookup(file.parent, VerifiedFiles(self._paths.verified_file)).why_not_for(
             head, catalogue.cascades[head.cascade], catalogue.models
         )
         if notice:
             raise UsageError(f"{file} cannot be used here: {notice}", "teach your own")
         make_private(self._paths.gates_dir)
-        gate_files.save(self._book.path(head.cascade), head, gates)
+        gate_files.save(self._lookup.path(head.cascade), head, gates)
         return head.cascade
 
     def _names(self) -> list[str]:
@@ -103,7 +103,7 @@ class Shelf:
         spec = catalogue.cascades.get(name)
         if spec is None:
             return "no such cascade"
-        _, notice = self._book.find(name, spec, catalogue.models)
+        _, notice = self._lookup.find(name, spec, catalogue.models)
         return notice or "in use"
 
 

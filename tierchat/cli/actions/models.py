@@ -40,7 +40,7 @@ class Verified:
     problem: str = ""
 
 
-class ModelShelf:
+class ModelListing:
     """All models one user can name."""
 
     def __init__(self, paths: Paths) -> None:

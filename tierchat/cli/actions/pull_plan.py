@@ -14,7 +14,7 @@ from tierchat.models.hub.names import hub_file
 from tierchat.models.hub.part_file import missing_bytes
 from tierchat.models.placement.hardware import Machine
 from tierchat.models.placement.planner import ModelPlan, Plan
-from tierchat.models.placement.plans import Plans, room_of_machine
+from tierchat.models.placement.plans import CascadePlans, room_of_machine
 from tierchat.models.placement.speed import speed_class
 from tierchat.paths import Paths
 from tierchat.terminal.table import table
@@ -110,7 +110,7 @@ class PullPlan:
 def plan_pull(name: str, catalogue: Catalogue, machine: Machine, context: int = 0) -> PullPlan:
     """Plan for one cascade; raises UsageError for an unknown one."""
     spec = catalogue.find(name)
-    plans = Plans(catalogue, name, lambda: machine, context)
+    plans = CascadePlans(catalogue, name, lambda: machine, context)
     return PullPlan(name, spec, catalogue.models, plans.of_cascade(name), machine)
 
 

@@ -16,7 +16,7 @@ from tierchat.config.catalogue import CascadeSpec, Catalogue
 from tierchat.config.settings import Settings
 from tierchat.errors import UsageError
 from tierchat.gates.files import GateHead
-from tierchat.gates.lookup import GateBook
+from tierchat.gates.lookup import GateLookup
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.sources import Source, find_prompts, need
 from tierchat.learning.outcomes.store import OutcomeStore, open_store
@@ -102,7 +102,7 @@ class _Lesson:
         from tierchat.learning.training.rounds import Budget
 
         request, paths = self._request, self._paths
-        book = GateBook(paths.gates_dir, VerifiedFiles(paths.verified_file))
+        lookup = GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file))
         work = work_of(self._spec, self._catalogue, paths)
         has_token = not request.ignore_token
         budget = Budget(60 * request.minutes, request.max_prompts, has_token, request.seed)
@@ -120,7 +120,7 @@ class _Lesson:
                         f"NHG {last.nhg:.3f} on {len(taught.held_out.rows)} held out, "
                         f"{last.seconds:.0f} s"
                     )
-                    path = book.path(self._cascade)
+                    path = lookup.path(self._cascade)
                     self.head = lesson.write(path, self._cascade, work, pool, taught)
                 self.is_finished = True
                 await self._tell_of_arbiter(work, taught.held_out, prompts, pool, store)

@@ -28,14 +28,14 @@ EXIT_UNANSWERED = 9
 EXIT_INTERRUPTED = 130
 
 
-class Asks(Protocol):
+class AsksDaemon(Protocol):
     """What asking needs of the client."""
 
     def ask(self, prompt: Prompt) -> Iterator[CascadeEvent]: ...
 
 
 @dataclass(frozen=True)
-class View:
+class AnswerView:
     """How the answer is to be shown."""
 
     is_json: bool = False
@@ -49,10 +49,10 @@ class View:
     schema: str | None = None
 
 
-class Asking:
+class AnswerPrinter:
     """Prints one answer as it comes."""
 
-    def __init__(self, output: Output, view: View) -> None:
+    def __init__(self, output: Output, view: AnswerView) -> None:
         self._output = output
         self._view = view
         self.outcome: Outcome | None = None
@@ -70,7 +70,7 @@ class Asking:
         """What has come of the answer so far."""
         return "".join(self._pieces)
 
-    def run(self, client: Asks, prompt: Prompt) -> int:
+    def run(self, client: AsksDaemon, prompt: Prompt) -> int:
         """Ask and print; returns the exit code. Raises what the client raises."""
         events = client.ask(prompt)
         try:

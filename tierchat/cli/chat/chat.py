@@ -13,7 +13,7 @@ from typing import Protocol
 import msgspec
 
 from tierchat.cli.ask.attachments import attach, read_text
-from tierchat.cli.ask.printer import Asking, View
+from tierchat.cli.ask.printer import AnswerPrinter, AnswerView
 from tierchat.cli.ask.stdin import readable
 from tierchat.cli.chat import reports, settings, slash
 from tierchat.cli.chat.keys import Keys
@@ -130,11 +130,11 @@ class Chat:
         if asking.answer.strip() or asking.outcome:
             self.session.add(_turn_of(prompt, asking), replaces)
 
-    def _send(self, prompt: Prompt) -> Asking:
-        view = View(
+    def _send(self, prompt: Prompt) -> AnswerPrinter:
+        view = AnswerView(
             shows_thoughts=self.session.shows_thoughts, is_raw=self._is_raw, theme=self._theme
         )
-        asking = Asking(self._output, view)
+        asking = AnswerPrinter(self._output, view)
         try:
             asking.run(self._client, prompt)
         except DaemonUnreachable as error:
@@ -329,7 +329,7 @@ class Chat:
         self._say(f"wrote {rest}")
 
 
-def _turn_of(prompt: Prompt, asking: Asking) -> Turn:
+def _turn_of(prompt: Prompt, asking: AnswerPrinter) -> Turn:
     outcome, save = asking.outcome, prompt.options.save
     return Turn(
         save.exchange if save else conversations.new_id(),

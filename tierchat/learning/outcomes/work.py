@@ -20,7 +20,7 @@ from tierchat.paths import Paths
 from tierchat.types import Frozen, ModelInfo
 from tierchat.workers.pool import Pool
 from tierchat.workers.protocol import Generate, RequestEvent
-from tierchat.workers.quirks import MachineMemory
+from tierchat.workers.quirks import MachineQuirks
 from tierchat.workers.starter import Starter
 
 # Counted up when cells come to hold something else: older ones are then not found.
@@ -72,7 +72,7 @@ async def workers(catalogue: Catalogue, paths: Paths, num_threads: int) -> Async
         catalogue.models,
         Starter(
             VerifiedFiles(paths.verified_file),
-            MachineMemory(paths.machine_file),
+            MachineQuirks(paths.machine_file),
             num_threads=num_threads,
         ),
         keepalive_s=_KEEPALIVE_S,

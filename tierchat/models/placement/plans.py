@@ -21,7 +21,7 @@ from tierchat.models.placement.planner import ModelPlan, Plan, Room, Wanted, pla
 _log = logging.getLogger(__name__)
 
 
-class Plans:
+class CascadePlans:
     """Plans each model with the cascade it was last asked in, else the default, else its first.
 
     `look` describes the machine as it is; `look_again` is told what of it is ours. Used from
@@ -76,7 +76,7 @@ class Plans:
         plans = self.of_cascade(self._default).models[:1]
         return frozenset(each.model for each in plans if each.is_resident)
 
-    def plan_with(self, cascade: str, models: Iterable[str]) -> None:
+    def plan_as_part_of(self, cascade: str, models: Iterable[str]) -> None:
         """Plan these models as part of that cascade from now on: it is the one that is asked."""
         self._asked |= dict.fromkeys(models, cascade)
 

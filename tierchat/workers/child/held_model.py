@@ -34,7 +34,7 @@ from tierchat.workers.protocol import Generate, LoadModel
 
 _NUM_WARM_UP_TOKENS = 32
 MARKER = "UNSURE"
-COMMAND = (
+UNSURE_SENTENCE = (
     f"If you cannot answer correctly, or are not sure, answer with the one word {MARKER}. "
     "Otherwise answer as usual."
 )
@@ -205,9 +205,9 @@ class HeldModel:
 def with_command(messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """Ask the model, in the system turn, to begin with the marker when it is unsure."""
     if messages[0].role != "system":
-        return (Message(role="system", content=COMMAND), *messages)
+        return (Message(role="system", content=UNSURE_SENTENCE), *messages)
     first, *rest = messages
-    return (Message(role="system", content=f"{first.content}\n\n{COMMAND}"), *rest)
+    return (Message(role="system", content=f"{first.content}\n\n{UNSURE_SENTENCE}"), *rest)
 
 
 def _num_threads(model: LlamaModel) -> int:

@@ -36,7 +36,7 @@ _PR_SET_PDEATHSIG = 1
 _HEARTBEAT_S = 1.0
 
 
-class Worker:
+class WorkerLoop:
     """The loop: take orders, step the engine, send what came of it. Runs in the main thread,
     because a template's deadline is a signal.
     """
@@ -153,7 +153,7 @@ def main(argv: list[str]) -> int:
     connection.send([Loaded(info=held.info)])
     connection.start_reading()
     try:
-        Worker(held, connection).run()
+        WorkerLoop(held, connection).run()
     except TierchatError as error:
         # The engine can no longer be trusted; the pool starts a new process.
         print(f"engine crashed: {error.message}", file=sys.stderr)

@@ -14,9 +14,9 @@ def add_to(app: typer.Typer) -> None:
 
 def ls(json: Json = False) -> None:
     """List all models, and which are here."""
-    from tierchat.cli.actions.models import ModelShelf
+    from tierchat.cli.actions.models import ModelListing
     from tierchat.terminal.output import standard_output
 
-    shelf, output = ModelShelf(our_paths()), standard_output()
+    shelf, output = ModelListing(our_paths()), standard_output()
     for line in [shelf.list_json()] if json else shelf.list_lines():
         output.line(line)

@@ -25,12 +25,12 @@ def rm(
     """Delete a pulled model, or forget one."""
     import msgspec
 
-    from tierchat.cli.actions.models import ModelShelf
+    from tierchat.cli.actions.models import ModelListing
     from tierchat.terminal.confirm import confirm
     from tierchat.terminal.output import standard_output
     from tierchat.terminal.units import size_text
 
-    shelf, output = ModelShelf(our_paths()), standard_output()
+    shelf, output = ModelListing(our_paths()), standard_output()
     for path in shelf.files_to_remove(name):
         output.note(str(path))
     confirm(output, f"Remove {name}?", is_sure=yes)

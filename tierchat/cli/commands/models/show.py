@@ -25,9 +25,9 @@ def show(
     json: Json = False,
 ) -> None:
     """Describe a model or a cascade."""
-    from tierchat.cli.actions.models import ModelShelf
+    from tierchat.cli.actions.models import ModelListing
     from tierchat.terminal.output import standard_output
 
-    shelf, output = ModelShelf(our_paths()), standard_output()
+    shelf, output = ModelListing(our_paths()), standard_output()
     for line in [shelf.show_json(name)] if json else shelf.show_lines(name):
         output.line(line)

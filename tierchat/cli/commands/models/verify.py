@@ -32,14 +32,14 @@ def verify(
     Compares their sha256 with what was published. Exit code 1 if one is wrong."""
     import msgspec
 
-    from tierchat.cli.actions.models import ModelShelf
+    from tierchat.cli.actions.models import ModelListing
     from tierchat.terminal.output import standard_output
     from tierchat.terminal.progress import Bars
 
     output = standard_output(quiet=quiet)
     with Bars(output) as bars:
         found = []
-        for one in ModelShelf(our_paths()).verify(tuple(names or ()), bars.tell):
+        for one in ModelListing(our_paths()).verify(tuple(names or ()), bars.tell):
             bars.close()
             found.append(one)
             if not json:
