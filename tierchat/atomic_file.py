@@ -1,18 +1,89 @@
-"""Replace a small file whole or not at all."""
+"""Small files that several processes write: replaced whole, and changed under a lock.
+
+Does not know what is in them. All functions raise OSError; `write_quietly` ignores it.
+"""
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import os
 import threading
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+
+_POLL_S = 0.05
+# A file is read, changed and replaced within milliseconds.
+_MAX_WAIT_S = 10.0
+_PRIVATE = 0o600
+
+
+def replace_file(path: Path, data: bytes) -> None:
+    """Replace a file whole or not at all, even if the machine stops; only the owner can read it."""
+    # Each writer has a name of its own: two must not mix.
+    part = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _PRIVATE), "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        part.replace(path)
+    except OSError:
+        with contextlib.suppress(OSError):
+            part.unlink()
+        raise
 
 
 def write_quietly(path: Path, data: bytes) -> None:
-    """Replace a small memory file; a home that cannot be written costs only the memory."""
-    # Its own name for each writer: two must not mix.
-    part = path.with_name(f"{path.name}.{os.getpid()}.{threading.get_ident()}.part")
+    """Replace a file that only saves work; where it cannot be written, the work is done again."""
+    with contextlib.suppress(OSError):
+        replace_file(path, data)
+
+
+@contextlib.contextmanager
+def changing(path: Path) -> Iterator[None]:
+    """Keep other processes and threads out while a file is read, changed and replaced.
+
+    Raises TimeoutError, an OSError, when another process does not release the lock.
+    """
+    deadline_s = time.monotonic() + _MAX_WAIT_S
+
+    def give_up() -> None:
+        if time.monotonic() > deadline_s:
+            raise TimeoutError(None, f"another process has held its lock for {_MAX_WAIT_S:.0f} s")
+
+    with locked(path, give_up):
+        yield
+
+
+@contextlib.contextmanager
+def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
+    """Hold `<path>.lock`; `on_wait` is called again and again while another process holds it.
+
+    The kernel releases the lock of a process that dies, so a lock file left behind is harmless.
+    """
+    lock = path.with_name(path.name + ".lock")
+    while (fd := _try_lock(lock)) is None:
+        on_wait()
+        time.sleep(_POLL_S)
     try:
-        part.write_bytes(data)
-        part.replace(path)
-    except OSError:
-        return
+        yield
+    finally:
+        # Removed while the lock is still held: a process that waits on the removed file notices
+        # and opens a new one.
+        lock.unlink(missing_ok=True)
+        os.close(fd)
+
+
+def _try_lock(path: Path) -> int | None:
+    """Open and lock a file; None when another process holds it, or has just removed it."""
+    with contextlib.ExitStack() as undo:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, _PRIVATE)
+        undo.callback(os.close, fd)
+        with contextlib.suppress(BlockingIOError, FileNotFoundError):
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.fstat(fd), path.stat()):
+                undo.pop_all()
+                return fd
+    return None

@@ -5,14 +5,17 @@ Does not know typer or downloads' details. Only `add`, `pull` and `rm` write tha
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import msgspec
 
+from tierchat.atomic_file import changing, replace_file
 from tierchat.config.catalogue import added_models, load_catalogue
-from tierchat.errors import UsageError
+from tierchat.errors import UnsafePath, UsageError
 from tierchat.paths import Paths, make_private
 
 _NAME = re.compile(r"[^\W_][\w.+-]{0,63}")
@@ -43,13 +46,13 @@ def refuse_taken(name: str, paths: Paths, entry: dict[str, Any] | None = None) -
 
 def add_model(name: str, entry: dict[str, Any], paths: Paths) -> None:
     """Write the entry of a model, and a cascade of it alone; raises UsageError if it is taken."""
-    refuse_taken(name, paths, entry)
-    known = load_catalogue(paths)
-    added = _entries(paths)
-    added["models"][name] = entry
-    if name not in known.cascades:
-        added["cascades"][name] = {"tiers": [{"name": "S", "model": name}]}
-    _write(paths, added)
+    with _changing(paths):
+        refuse_taken(name, paths, entry)
+        added = _entries(paths)
+        added["models"][name] = entry
+        if name not in load_catalogue(paths).cascades:
+            added["cascades"][name] = {"tiers": [{"name": "S", "model": name}]}
+        _write(paths, added)
 
 
 def forget_model(name: str, paths: Paths) -> bool:
@@ -57,20 +60,37 @@ def forget_model(name: str, paths: Paths) -> bool:
 
     Raises UsageError while a cascade of the user's own stands on it.
     """
-    added = _entries(paths)
-    if name not in added["models"]:
+    if name not in _entries(paths)["models"]:
         return False
-    users = [
-        cascade
-        for cascade, spec in load_catalogue(paths).cascades.items()
-        if name in spec.models and cascade not in added["cascades"]
-    ]
-    if users:
-        raise UsageError(f"{name} is a tier of {', '.join(users)}", "change your models.toml first")
-    del added["models"][name]
-    added["cascades"].pop(name, None)
-    _write(paths, added)
-    return True
+    with _changing(paths):
+        added = _entries(paths)
+        users = [
+            cascade
+            for cascade, spec in load_catalogue(paths).cascades.items()
+            if name in spec.models and cascade not in added["cascades"]
+        ]
+        if users:
+            raise UsageError(
+                f"{name} is a tier of {', '.join(users)}", "change your models.toml first"
+            )
+        added["cascades"].pop(name, None)
+        is_there = added["models"].pop(name, None) is not None
+        _write(paths, added)
+    return is_there
+
+
+@contextlib.contextmanager
+def _changing(paths: Paths) -> Iterator[None]:
+    """Keep other `add`s and `pull`s waiting between our look at the file and our writing."""
+    make_private(paths.data_dir)
+    file = paths.added_models_file
+    try:
+        with changing(file):
+            yield
+    except OSError as error:
+        raise UnsafePath(
+            f"cannot write {file}: {error.strerror or error}", "set TIERCHAT_HOME elsewhere"
+        ) from error
 
 
 def _entries(paths: Paths) -> dict[str, dict[str, Any]]:
@@ -102,7 +122,4 @@ def _write(paths: Paths, entries: dict[str, dict[str, Any]]) -> None:
         for tier in entry["tiers"]:
             lines.append(f"\n[[cascades.{json.dumps(name)}.tiers]]\n")
             lines += [f"{key} = {json.dumps(value)}\n" for key, value in tier.items()]
-    make_private(paths.data_dir)
-    part = paths.added_models_file.with_suffix(".part")
-    part.write_text("".join(lines), "utf-8")
-    part.replace(paths.added_models_file)
+    replace_file(paths.added_models_file, "".join(lines).encode())

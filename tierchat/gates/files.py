@@ -7,12 +7,12 @@ gate is for; the numbers are read in the worker.
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from tierchat.atomic_file import changing, replace_file
 from tierchat.errors import TierchatError
 from tierchat.types import Frozen, Stage
 
@@ -155,8 +155,10 @@ def save(path: Path, head: GateHead, gates: RowGates) -> None:
     np.savez(buffer, **numbers)
     raw = buffer.getvalue()
     head = msgspec.structs.replace(head, numbers_sha256=hashlib.sha256(raw).hexdigest())
-    _write(numbers_file(path), raw)
-    _write(path, msgspec.json.format(msgspec.json.encode(head), indent=1))
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    with changing(path):
+        replace_file(numbers_file(path), raw)
+        replace_file(path, msgspec.json.format(msgspec.json.encode(head), indent=1))
 
 
 def _head(numbers: dict[str, Any], tier: int, stage: Stage, num_rows: int, path: Path) -> Any:
@@ -220,11 +222,3 @@ def _read(path: Path, most: int) -> bytes:
     if len(raw) > most:
         raise GateFileBad(f"{path} is larger than {most} bytes", _HINT)
     return raw
-
-
-def _write(path: Path, raw: bytes) -> None:
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
-    part.write_bytes(raw)
-    part.chmod(0o600)
-    part.replace(path)

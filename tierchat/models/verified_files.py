@@ -5,6 +5,7 @@ Does not know catalogues, workers or what is inside a GGUF.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from pathlib import Path
 
 import msgspec
 
-from tierchat.atomic_file import write_quietly
+from tierchat.atomic_file import changing, replace_file
 from tierchat.errors import ModelCorrupt, ModelMissing
 
 _BLOCK_BYTES = 1 << 20
@@ -45,8 +46,7 @@ class VerifiedFiles:
         if not sha256:
             return
         identity = _identity(stat, sha256)
-        known = self._load()
-        if known.get(str(path)) == identity:
+        if self._load().get(str(path)) == identity:
             return
         found = hash_file(path, on_hash)
         if found != sha256.lower():
@@ -55,11 +55,11 @@ class VerifiedFiles:
                 f"models.toml says {sha256[:12]}...",
                 "fetch it again with `tierchat pull` (a bundled model: reinstall tierchat)",
             )
-        self._save({**known, str(path): identity})
+        self._note(str(path), identity)
 
     def remember(self, path: Path, sha256: str) -> None:
         """Note the hash of a file that was hashed as it was written."""
-        self._save({**self._load(), str(path): _identity(path.stat(), sha256)})
+        self._note(str(path), _identity(path.stat(), sha256))
 
     def sha256_of(self, path: Path, sha256: str | None) -> str:
         """Return the file's sha256: as published, else hashed once for as long as it is unchanged.
@@ -78,7 +78,7 @@ class VerifiedFiles:
             found = hash_file(path)
         except OSError as error:
             raise ModelMissing(f"cannot read the model file {path}: {error.strerror}") from error
-        self._save({**self._load(), key: f"{found} {identity}"})
+        self._note(key, f"{found} {identity}")
         return found
 
     def _load(self) -> dict[str, str]:
@@ -87,8 +87,9 @@ class VerifiedFiles:
         except (OSError, ValueError):
             return {}
 
-    def _save(self, known: dict[str, str]) -> None:
-        write_quietly(self._memory, msgspec.json.encode(known))
+    def _note(self, key: str, value: str) -> None:
+        with contextlib.suppress(OSError), changing(self._memory):
+            replace_file(self._memory, msgspec.json.encode({**self._load(), key: value}))
 
 
 def hash_file(path: Path, on_hash: Callable[[int, int], None] | None = None) -> str:

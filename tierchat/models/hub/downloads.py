@@ -5,6 +5,7 @@ Does not know catalogues or tiers, nor what is inside a GGUF; it prints nothing.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import os
 import random
@@ -14,6 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
+from tierchat.atomic_file import locked
 from tierchat.errors import ModelCorrupt, ModelMissing, NetworkError, UsageError
 from tierchat.models.file_stamp import FileStamp
 from tierchat.models.hub.hub import Body, Hub, PassingFault, Published, RangeRefused
@@ -21,7 +23,6 @@ from tierchat.models.hub.names import HubFile, validate_file_name, validate_repo
 from tierchat.models.hub.part_file import (
     PartFile,
     disk_errors,
-    locked,
     missing_bytes,
     require_space,
 )
@@ -144,7 +145,9 @@ class Downloader:
             return "adopted", 0
         self._refuse_offline(file.target.name)
         _make_directory(file.target)
-        with locked(file.target, self._waiter(file)):
+        with contextlib.ExitStack() as lock:
+            with disk_errors(file.target):
+                lock.enter_context(locked(file.target, self._waiter(file)))
             # Another process may have brought it since we looked.
             if FileStamp.of(file.target) != stamp and self._is_present(file):
                 return "shared", 0

@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
 import os
-import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -18,7 +16,6 @@ from types import TracebackType
 from tierchat.errors import DoesNotFit, ModelCorrupt, UnsafePath
 
 _BLOCK_BYTES = 1 << 20
-_POLL_S = 0.2
 # A disk that is filled to the brim breaks other programs, and our own log.
 _MIN_MARGIN_BYTES = 64 << 20
 _MARGIN = 0.01
@@ -119,42 +116,6 @@ class PartFile:
     def _disk_errors(self) -> Iterator[None]:
         with disk_errors(self._target, lambda: self._total_bytes - self.size_bytes):
             yield
-
-
-@contextlib.contextmanager
-def locked(target: Path, on_wait: Callable[[], None]) -> Iterator[None]:
-    """Hold `<target>.lock`; `on_wait` is called again and again while another process has it.
-
-    The kernel releases the lock of a process that dies, so what it leaves behind is harmless.
-    """
-    path = target.with_name(target.name + ".lock")
-    while True:
-        with disk_errors(target):
-            fd = _try_lock(path)
-        if fd is not None:
-            break
-        on_wait()
-        time.sleep(_POLL_S)
-    try:
-        yield
-    finally:
-        # Removed while it is still ours: whoever waits on the removed file sees that and
-        # opens a new one.
-        path.unlink(missing_ok=True)
-        os.close(fd)
-
-
-def _try_lock(path: Path) -> int | None:
-    """Open and lock a file; None when another process has it, or has just removed it."""
-    with contextlib.ExitStack() as undo:
-        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, _PRIVATE)
-        undo.callback(os.close, fd)
-        with contextlib.suppress(BlockingIOError, FileNotFoundError):
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.path.samestat(os.fstat(fd), path.stat()):
-                undo.pop_all()
-                return fd
-    return None
 
 
 @contextlib.contextmanager
