@@ -9,16 +9,15 @@ import asyncio
 import hashlib
 import math
 import struct
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 from tierchat.config.catalogue import TierSpec
-from tierchat.errors import ContextTooLong, EngineCrashed, error_from_code
+from tierchat.errors import ContextTooLong
 from tierchat.learning.outcomes.store import OutcomeStore
 from tierchat.types import Message, Sampling
-from tierchat.workers.protocol import Failed, Finished, Generate, RequestEvent
+from tierchat.workers.complete import Generates, complete
+from tierchat.workers.protocol import Generate
 
 _YES, _NO = ("yes", "Yes", " yes", " Yes"), ("no", "No", " no", " No")
 _QUESTION = (
@@ -35,12 +34,6 @@ _FLOAT = struct.Struct("<d")
 _LEAST_SAID = 0.1
 # Counted up with every change of what a verdict is: older ones are then not found.
 _FORMAT = "2"
-
-
-class Models(Protocol):
-    """What judging needs of a pool."""
-
-    def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]: ...
 
 
 @dataclass(frozen=True)
@@ -61,7 +54,7 @@ class Arbiter:
     num_at_once: int = 16
 
     async def judge(
-        self, cases: Sequence[Case], models: Models, store: OutcomeStore
+        self, cases: Sequence[Case], models: Generates, store: OutcomeStore
     ) -> list[float | None]:
         """Return for every case the probability that its answer is right, None if left unsaid.
 
@@ -89,7 +82,7 @@ class Arbiter:
         parts = (what, _FORMAT, self.identity, case.question, case.answer, case.reference or "")
         return hashlib.blake2b("\0".join(parts).encode(), digest_size=20).digest()
 
-    async def _ask(self, case: Case, models: Models) -> float | None:
+    async def _ask(self, case: Case, models: Generates) -> float | None:
         wording = _ALONE if case.reference is None else _QUESTION
         text = wording.format(question=case.question, answer=case.answer, reference=case.reference)
         order = Generate(
@@ -100,16 +93,11 @@ class Arbiter:
             probe=True,
             watch=(*_YES, *_NO),
         )
-        async with aclosing(models.generate(self.tier.model, order)) as events:
-            async for event in events:
-                if isinstance(event, Finished):
-                    watched = event.probe.first.watched if event.probe else ()
-                    return _share_of_yes(watched)
-                if isinstance(event, Failed):
-                    if event.code == ContextTooLong.code:
-                        return 0.0
-                    raise error_from_code(event.code, event.message, event.hint)
-        raise EngineCrashed(f"the worker of {self.tier.model} ended a request without a result")
+        try:
+            completed = await complete(models, self.tier.model, order)
+        except ContextTooLong:
+            return 0.0
+        return _share_of_yes(completed.probe.first.watched if completed.probe else ())
 
 
 def _share_of_yes(watched: Sequence[float]) -> float | None:

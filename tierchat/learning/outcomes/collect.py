@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import aclosing
 
 import msgspec
 
 from tierchat.config.catalogue import TierSpec
-from tierchat.errors import ContextTooLong, EngineCrashed, error_from_code
+from tierchat.errors import ContextTooLong
 from tierchat.gates.order import GateOrder, Probe
 from tierchat.learning.outcomes.arbiter import Arbiter
 from tierchat.learning.outcomes.matrix import Cell, Matrix
@@ -22,7 +21,8 @@ from tierchat.learning.outcomes.store import OutcomeStore
 from tierchat.learning.outcomes.verdicts import _judge
 from tierchat.learning.outcomes.work import Models, Stored, Work, key_of
 from tierchat.types import ModelInfo, Signals
-from tierchat.workers.protocol import Delta, Failed, Finished, Generate
+from tierchat.workers.complete import complete
+from tierchat.workers.protocol import Generate
 
 _SAVE_EVERY = 64
 _MAX_TOKENS = 1024
@@ -127,32 +127,25 @@ class _Filling:
             ),
             probe=True,
         )
-        text: list[str] = []
-        async with aclosing(self._models.generate(self._tier.model, order)) as events:
-            async for event in events:
-                if isinstance(event, Delta):
-                    text.append(event.answer)
-                elif isinstance(event, Finished):
-                    return Stored(
-                        answer="".join(text),
-                        reason=event.reason,
-                        num_prompt_tokens=event.usage.prompt_tokens,
-                        num_generated_tokens=event.usage.generated_tokens,
-                        seconds=event.usage.seconds,
-                        probe=event.probe or _NO_PROBE,
-                    )
-                elif isinstance(event, Failed) and event.code == ContextTooLong.code:
-                    return Stored(
-                        answer="",
-                        reason=event.code,
-                        num_prompt_tokens=event.usage.prompt_tokens,
-                        num_generated_tokens=0,
-                        seconds=0.0,
-                        probe=_NO_PROBE,
-                    )
-                elif isinstance(event, Failed):
-                    raise error_from_code(event.code, event.message, event.hint)
-        raise EngineCrashed(f"the worker of {self._tier.model} ended a request without a result")
+        try:
+            completed = await complete(self._models, self._tier.model, order)
+        except ContextTooLong as error:
+            return Stored(
+                answer="",
+                reason=error.code,
+                num_prompt_tokens=error.num_tokens,
+                num_generated_tokens=0,
+                seconds=0.0,
+                probe=_NO_PROBE,
+            )
+        return Stored(
+            answer=completed.answer,
+            reason=completed.reason,
+            num_prompt_tokens=completed.usage.prompt_tokens,
+            num_generated_tokens=completed.usage.generated_tokens,
+            seconds=completed.usage.seconds,
+            probe=completed.probe or _NO_PROBE,
+        )
 
 
 def _assemble(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -18,8 +18,8 @@ from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths
 from tierchat.types import Frozen, ModelInfo
+from tierchat.workers.complete import Generates
 from tierchat.workers.pool import Pool
-from tierchat.workers.protocol import Generate, RequestEvent
 from tierchat.workers.quirks import MachineQuirks
 from tierchat.workers.starter import Starter
 
@@ -27,10 +27,9 @@ from tierchat.workers.starter import Starter
 _FORMAT = 2
 
 
-class Models(Protocol):
+class Models(Generates, Protocol):
     """What collecting needs of a pool."""
 
-    def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]: ...
     async def load(self, model: str) -> object: ...
     def info(self, model: str) -> ModelInfo | None: ...
 
