@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import random
 import zipfile
 from collections.abc import Callable
@@ -29,9 +30,13 @@ from tierchat.gates.files import (
     read_head,
 )
 from tierchat.gates.lookup import GateLookup
+from tierchat.gates.order import GateOrder
 from tierchat.learning.training.fit import Fit, fit_gates
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
+from tierchat.types import Message
+from tierchat.workers.child.held_model import HeldModel
+from tierchat.workers.protocol import Generate, LoadModel
 
 MATRIX = made_matrix(120)
 FIT: Fit = fit_gates(MATRIX, has_token=False)
@@ -230,3 +235,36 @@ def test_a_gate_that_fits_is_found_and_a_new_one_noticed(path: Path, tmp_path: P
     path.write_text("{}")
     found, notice = lookup.find("pocket", spec, catalogue.models)
     assert found is None and "not a gate file" in notice
+
+
+def copy_over(path: Path, text: str) -> None:
+    """Copy another file over this one as `cp -p` does, with the time of change it had."""
+    times = path.stat().st_atime_ns, path.stat().st_mtime_ns
+    path.write_text(text)
+    os.utime(path, ns=times)
+
+
+def test_a_gate_replaced_with_its_time_kept_is_noticed(path: Path, tmp_path: Path) -> None:
+    catalogue = load_catalogue(find_paths({"TIERCHAT_HOME": str(tmp_path / "home")}))
+    lookup = GateLookup(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
+    spec = catalogue.cascades["pocket"]
+    assert lookup.find("pocket", spec, catalogue.models)[0]
+    copy_over(path, "{}")
+    found, notice = lookup.find("pocket", spec, catalogue.models)
+    assert found is None and "not a gate file" in notice
+
+
+def test_a_worker_reads_a_gate_again_that_was_replaced_with_its_time_kept(
+    path: Path, models_dir: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    held = HeldModel(LoadModel(name="xs", path=str(models_dir / "pocket-xs.gguf")), lambda _: None)
+    order = Generate(
+        id=1,
+        messages=(Message(role="user", content="2+2"),),
+        gate=GateOrder(kind="row", may_escalate=True, file=str(path), tier="XS"),
+    )
+    assert held.request(order).sequence.num_hidden_states == order.gate.hold_back
+    copy_over(path, "{}")
+    assert held.request(order).sequence.num_hidden_states == 0
+    assert "gate file ignored" in capfd.readouterr().err
+    held.close()

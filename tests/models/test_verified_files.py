@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -35,3 +38,31 @@ def test_a_broken_or_unwritable_memory_only_costs_hashing(tmp_path: Path) -> Non
     memory.write_text("{broken")
     VerifiedFiles(memory).check(model, hash_file(model))
     VerifiedFiles(tmp_path / "no" / "such" / "dir.json").check(model, hash_file(model))
+
+
+@pytest.mark.parametrize("data", [b"longer than before", b"samesize"])
+def test_a_file_replaced_with_its_time_kept_is_hashed_again(tmp_path: Path, data: bytes) -> None:
+    model, other = tmp_path / "model.gguf", tmp_path / "other.gguf"
+    model.write_bytes(b"old file")
+    files = VerifiedFiles(tmp_path / "verified.json")
+    old = files.sha256_of(model, None)
+    files.check(model, old)
+    other.write_bytes(data)
+    os.utime(other, ns=(model.stat().st_atime_ns, model.stat().st_mtime_ns))
+    other.replace(model)
+    assert files.sha256_of(model, None) != old
+    with pytest.raises(ModelCorrupt):
+        files.check(model, old)
+
+
+def test_hashes_remembered_by_many_threads_are_all_kept(tmp_path: Path) -> None:
+    models = [tmp_path / f"{number}.gguf" for number in range(20)]
+    memory = tmp_path / "verified.json"
+
+    def check(model: Path) -> None:
+        model.write_bytes(model.name.encode())
+        VerifiedFiles(memory).check(model, hash_file(model))
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(check, models))
+    assert set(json.loads(memory.read_text())) == {str(model) for model in models}

@@ -13,7 +13,11 @@ from pathlib import Path
 from tierchat.atomic_file import write_quietly
 from tierchat.config.catalogue import CascadeSpec, ModelSpec
 from tierchat.gates.files import GateFileBad, GateHead, numbers_file, read_head
+from tierchat.models.file_stamp import FileStamp
 from tierchat.models.verified_files import VerifiedFiles
+
+# Of the head and of the numbers.
+_Stamp = tuple[FileStamp | None, FileStamp | None]
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class GateLookup:
         self._directory = directory
         self._files = files
         self._told: set[str] = set()
-        self._known: dict[str, tuple[tuple[int, ...], FoundGate | None]] = {}
+        self._known: dict[str, tuple[_Stamp, FoundGate | None]] = {}
 
     def path(self, cascade: str) -> Path:
         """Say where the gate of a cascade is kept."""
@@ -49,10 +53,7 @@ class GateLookup:
         May hash model files whose sha256 models.toml does not say; raises ModelMissing.
         """
         path = self.path(cascade)
-        try:
-            stamp = tuple(p.stat().st_mtime_ns for p in (path, numbers_file(path)))
-        except OSError:
-            stamp = ()
+        stamp = FileStamp.of(path), FileStamp.of(numbers_file(path))
         known = self._known.get(cascade)
         if known and known[0] == stamp:
             return known[1], ""

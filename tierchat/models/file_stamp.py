@@ -1,4 +1,4 @@
-"""How a file looked at one moment, to tell later whether it was written to since.
+"""How a file looked at one moment, to notice later that it was changed or replaced.
 
 Does not know what is in the file.
 """
@@ -11,7 +11,10 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class FileStamp:
-    """What changes when a file is written to (size, time) or is another one (inode, device)."""
+    """Size and time change when a file is written to, inode and device when it is replaced.
+
+    The time of the last change of the inode is not kept: a hard link or a `chmod` changes it.
+    """
 
     size_bytes: int
     modified_ns: int
@@ -20,17 +23,26 @@ class FileStamp:
 
     @classmethod
     def of(cls, path: Path) -> FileStamp | None:
-        """Look at a file; None if it cannot be seen."""
+        """Look at a file; None where there is none, or where it cannot be seen."""
         try:
-            stat = path.stat()
+            return cls.of_existing(path)
         except OSError:
             return None
+
+    @classmethod
+    def of_existing(cls, path: Path) -> FileStamp:
+        """Look at a file; raises OSError where it cannot be seen."""
+        stat = path.stat()
         return cls(stat.st_size, stat.st_mtime_ns, stat.st_ino, stat.st_dev)
 
-    def is_overwritten(self, path: Path) -> bool:
-        """Tell whether this very file was written to since.
+    def __str__(self) -> str:
+        return f"{self.size_bytes} {self.modified_ns} {self.inode} {self.device}"
 
-        One that was renamed over, or removed, lives on unchanged for whoever has it open.
+    def is_overwritten(self, path: Path) -> bool:
+        """Whether this very file was written to since.
+
+        A file that was removed or replaced by a rename stays unchanged for a process that has it
+        open.
         """
         now = FileStamp.of(path)
         if now is None or (now.inode, now.device) != (self.inode, self.device):

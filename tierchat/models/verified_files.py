@@ -1,4 +1,4 @@
-"""Model files on disk: whether one is the file that was published.
+"""Whether a model file on disk is the file that was published.
 
 Does not know catalogues, workers or what is inside a GGUF.
 """
@@ -15,15 +15,16 @@ import msgspec
 
 from tierchat.atomic_file import changing, replace_file
 from tierchat.errors import ModelCorrupt, ModelMissing
+from tierchat.models.file_stamp import FileStamp
 
 _BLOCK_BYTES = 1 << 20
 
 
 class VerifiedFiles:
-    """Checks a file's sha256 and remembers the answer for as long as the file is unchanged.
+    """Checks a file's sha256 and remembers the result until the file changes (see FileStamp).
 
-    Unchanged means same size, modification time, inode and device. `memory` is a JSON file;
-    when it cannot be read or written, files are hashed again and nothing else is lost.
+    `memory` is a JSON file. When it cannot be read or written, files are hashed again; nothing
+    else is lost.
     """
 
     def __init__(self, memory: Path) -> None:
@@ -34,24 +35,18 @@ class VerifiedFiles:
     ) -> None:
         """Raise ModelMissing or ModelCorrupt unless the file is there and has this hash.
 
-        `on_hash` hears how many bytes of how many are read, where they must be.
+        While the file is hashed, `on_hash` gets the bytes read so far and those of the whole file.
         """
-        try:
-            stat = path.stat()
-        except OSError as error:
-            raise ModelMissing(
-                f"cannot read the model file {path}: {error.strerror}",
-                "check `file` in models.toml; `tierchat paths` shows where that is",
-            ) from error
+        stamp = _stamp(path, "check `file` in models.toml; `tierchat paths` shows where that is")
         if not sha256:
             return
-        identity = _identity(stat, sha256)
+        identity = f"{stamp} {sha256}"
         if self._load().get(str(path)) == identity:
             return
-        found = hash_file(path, on_hash)
-        if found != sha256.lower():
+        actual = hash_file(path, on_hash)
+        if actual != sha256.lower():
             raise ModelCorrupt(
-                f"{path} is not the file that was published: its sha256 is {found[:12]}..., "
+                f"{path} is not the file that was published: its sha256 is {actual[:12]}..., "
                 f"models.toml says {sha256[:12]}...",
                 "fetch it again with `tierchat pull` (a bundled model: reinstall tierchat)",
             )
@@ -59,27 +54,26 @@ class VerifiedFiles:
 
     def remember(self, path: Path, sha256: str) -> None:
         """Note the hash of a file that was hashed as it was written."""
-        self._note(str(path), _identity(path.stat(), sha256))
+        self._note(str(path), f"{FileStamp.of_existing(path)} {sha256}")
 
     def sha256_of(self, path: Path, sha256: str | None) -> str:
-        """Return the file's sha256: as published, else hashed once for as long as it is unchanged.
+        """Return the published sha256, else that of the file, hashed once until the file changes.
 
         Raises ModelMissing.
         """
         if sha256:
             return sha256.lower()
         key = f"sha256 of {path}"
+        stamp = _stamp(path)
+        remembered, _, before = self._load().get(key, "").partition(" ")
+        if remembered and before == str(stamp):
+            return remembered
         try:
-            stat = path.stat()
-            identity = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino} {stat.st_dev}"
-            known, _, before = self._load().get(key, "").partition(" ")
-            if known and before == identity:
-                return known
-            found = hash_file(path)
+            actual = hash_file(path)
         except OSError as error:
-            raise ModelMissing(f"cannot read the model file {path}: {error.strerror}") from error
-        self._note(key, f"{found} {identity}")
-        return found
+            raise _unreadable(path, error) from error
+        self._note(key, f"{actual} {stamp}")
+        return actual
 
     def _load(self) -> dict[str, str]:
         try:
@@ -106,5 +100,12 @@ def hash_file(path: Path, on_hash: Callable[[int, int], None] | None = None) -> 
     return digest.hexdigest()
 
 
-def _identity(stat: os.stat_result, sha256: str) -> str:
-    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ino} {stat.st_dev} {sha256}"
+def _stamp(path: Path, hint: str = "") -> FileStamp:
+    try:
+        return FileStamp.of_existing(path)
+    except OSError as error:
+        raise _unreadable(path, error, hint) from error
+
+
+def _unreadable(path: Path, error: OSError, hint: str = "") -> ModelMissing:
+    return ModelMissing(f"cannot read the model file {path}: {error.strerror}", hint)

@@ -28,6 +28,7 @@ from tierchat.gates.files import GateFileBad
 from tierchat.gates.order import GateOrder
 from tierchat.gates.row_gate import RowGate, RowGates
 from tierchat.gates.token_gate import TokenGate
+from tierchat.models.file_stamp import FileStamp
 from tierchat.types import KvType, Message, ModelInfo, Sampling
 from tierchat.workers.child.request import Request
 from tierchat.workers.protocol import Generate, LoadModel
@@ -80,7 +81,7 @@ class HeldModel:
             ),
         )
         self._gates: RowGates | None = None
-        self._gates_stamp: tuple[str, int] | None = None
+        self._gates_stamp: tuple[str, FileStamp] | None = None
         self.escalate_token = _whole(self.model.metadata("tierchat.escalate_token_id"))
         self.think_tokens = _thought_tokens(self.model)
         on_progress(1.0)
@@ -187,7 +188,7 @@ class HeldModel:
             return None
         path = Path(order.file)
         try:
-            stamp = (order.file, path.stat().st_mtime_ns)
+            stamp = (order.file, FileStamp.of_existing(path))
             if self._gates_stamp != stamp:
                 self._gates, self._gates_stamp = gate_files.load(path), stamp
         except (OSError, GateFileBad) as error:
