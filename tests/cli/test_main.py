@@ -27,6 +27,18 @@ def test_version_and_help_import_nothing_heavy() -> None:
         assert found.stderr.strip() == "", found.stderr
 
 
+def test_a_warm_ask_reads_no_catalogue(warm: Home) -> None:
+    code = (
+        "import sys; from tierchat.cli.main import main; main(['ask', '2+2', '--no-stdin']);"
+        "sys.exit(' '.join(m for m in sys.modules if m == 'tierchat.config.catalogue'))"
+    )
+    warm.run("ask", "2+2")
+    found = subprocess.run(
+        [sys.executable, "-c", code], env=warm.env, capture_output=True, text=True, check=False
+    )
+    assert found.stdout == "4\n" and found.stderr.strip() == ""
+
+
 def test_version_is_told(warm: Home) -> None:
     assert warm.run("--version").stdout.decode() == f"tierchat {__version__}\n"
 

@@ -6,34 +6,35 @@ Does not know typer.
 from __future__ import annotations
 
 import contextlib
-import os
 from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
 
 from tierchat.errors import TierchatError
-from tierchat.paths import find_paths
+
+if TYPE_CHECKING:
+    from tierchat.config.home import Home
 
 
 def cascades(begun: str) -> list[str]:
     """Complete the name of a cascade."""
     with contextlib.suppress(TierchatError):
-        return _matching(begun, _catalogue())
+        return _matching(begun, _home().catalogue.cascades)
     return []
 
 
 def tiers(begun: str) -> list[str]:
     """Complete the name of a tier of any cascade."""
     with contextlib.suppress(TierchatError):
-        found = [tier for names in _catalogue().values() for tier in names]
-        return _matching(begun, dict.fromkeys(found))
+        cascades = _home().catalogue.cascades.values()
+        names = [tier.name for cascade in cascades for tier in cascade.tiers]
+        return _matching(begun, dict.fromkeys(names))
     return []
 
 
 def models(begun: str) -> list[str]:
     """Complete the name of a model."""
-    from tierchat.config.catalogue import load_catalogue
-
     with contextlib.suppress(TierchatError):
-        return _matching(begun, load_catalogue(find_paths(os.environ)).models)
+        return _matching(begun, _home().catalogue.models)
     return []
 
 
@@ -47,7 +48,7 @@ def templates(begun: str) -> list[str]:
     from tierchat.cli.ask import templates
 
     with contextlib.suppress(TierchatError):
-        return _matching(begun, templates.names(find_paths(os.environ).templates_dir))
+        return _matching(begun, templates.names(_home().paths.templates_dir))
     return []
 
 
@@ -56,16 +57,16 @@ def conversations(begun: str) -> Iterator[tuple[str, str]]:
     from tierchat.conversations.listing import SavedConversations
 
     with contextlib.suppress(TierchatError):
-        for row in SavedConversations(find_paths(os.environ)).newest(50):
+        for row in SavedConversations(_home().paths).newest(50):
             if row.id.startswith(begun):
                 yield row.id, row.title
 
 
-def _catalogue() -> dict[str, tuple[str, ...]]:
-    from tierchat.config.catalogue import load_catalogue
+def _home() -> Home:
+    # A shell asks for completions without running `main`, so no home was handed down.
+    from tierchat.config.home import Home
 
-    found = load_catalogue(find_paths(os.environ)).cascades
-    return {name: tuple(tier.name for tier in spec.tiers) for name, spec in found.items()}
+    return Home.of_process()
 
 
 def _matching(begun: str, words: Iterable[str]) -> list[str]:

@@ -15,8 +15,8 @@ from tierchat.paths import find_paths, make_private
 def record(error: BaseException) -> Path | str:
     """Append the traceback to the crash log and return its path, or say why there is none."""
     text = "".join(traceback.format_exception(error))
-    paths = find_paths(os.environ)
     try:
+        paths = find_paths(os.environ)
         make_private(paths.state_dir)
         with paths.crash_log.open("a") as file:
             file.write(f"{time.strftime('%F %T')} tierchat {__version__}\n{text}\n")

@@ -74,8 +74,9 @@ def _run(arguments: list[str]) -> int:
     if not arguments:
         # What people open most is not kept waiting for a parser that has nothing to parse.
         from tierchat.cli.chat.start import run
+        from tierchat.config.home import Home
 
-        return run()
+        return run(Home.of_process())
     import typer
     from typer.exceptions import Abort, Exit, TyperException
 

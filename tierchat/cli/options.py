@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tierchat.cli import completions
-from tierchat.paths import Paths, find_paths
+
+if TYPE_CHECKING:
+    from tierchat.config.home import Home
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors on stderr.")]
@@ -53,6 +54,16 @@ HideReasoning = Annotated[
 Raw = Annotated[bool, typer.Option("--raw", "-r", help="Show Markdown as it is.")]
 
 
-def our_paths() -> Paths:
-    """Find the directories of whoever runs the command."""
-    return find_paths(os.environ)
+def home_of(context: typer.Context) -> Home:
+    """Return the home of the user who runs the command; found once, when first asked for.
+
+    `--help` needs no home, and must work where there is none. Raises UnsafePath.
+    """
+    # The import takes longer than all of `--help`.
+    from tierchat.config.home import Home
+
+    root = context.find_root()
+    if root.obj is None:
+        root.obj = Home.of_process()
+    home: Home = root.obj
+    return home

@@ -21,6 +21,7 @@ from tierchat.cli.options import (
     Raw,
     System,
     Tier,
+    home_of,
 )
 
 
@@ -72,6 +73,7 @@ def root(
 
     raise typer.Exit(
         run(
+            home_of(context),
             cascade=model,
             system=system,
             tier=tier,

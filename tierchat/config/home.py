@@ -10,10 +10,13 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import TYPE_CHECKING
 
-from tierchat.config.catalogue import Catalogue, load_catalogue
 from tierchat.config.settings import Settings, load_settings
 from tierchat.paths import Paths, find_paths
+
+if TYPE_CHECKING:
+    from tierchat.config.catalogue import Catalogue
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,12 @@ class Home:
 
     @classmethod
     def of_process(cls) -> Home:
-        """Find the home of whoever runs this process; raises ConfigError, UnsafePath."""
+        """Find the home of the user who runs this process; raises UnsafePath."""
         return cls(find_paths(os.environ), os.environ)
+
+    def reread(self) -> Home:
+        """Return the same home with nothing read yet, for files that have changed since."""
+        return Home(self.paths, self.env)
 
     @cached_property
     def settings(self) -> Settings:
@@ -36,4 +43,7 @@ class Home:
     @cached_property
     def catalogue(self) -> Catalogue:
         """What models.toml says; raises ConfigError."""
+        # A warm `ask` needs no catalogue, and is spared its import.
+        from tierchat.config.catalogue import load_catalogue
+
         return load_catalogue(self.paths)

@@ -7,22 +7,19 @@ import os
 from tierchat.cli.ask.printer import AnswerPrinter, AnswerView
 from tierchat.cli.ask.request import AskRequest, build_prompt, clean
 from tierchat.cli.ask.stdin import Stdin
-from tierchat.config.settings import load_settings
-from tierchat.paths import find_paths
+from tierchat.config.home import Home
 from tierchat.service.client import Client
 from tierchat.terminal.output import standard_output
 
 
-def run(request: AskRequest) -> int:
+def run(request: AskRequest, home: Home) -> int:
     """Ask and print with this process's streams; returns the exit code."""
-    paths = find_paths(os.environ)
-    settings = load_settings(paths, os.environ)
-    output = standard_output(quiet=request.quiet)
+    settings, output = home.settings, standard_output(quiet=request.quiet)
     request = clean(request, output)
     # Whole answers can be judged whole: only a person at a terminal sees them grow.
     is_whole = request.no_stream or request.json or request.extract or bool(request.schema)
     is_streamed = output.is_out_terminal and not is_whole
-    prompt = build_prompt(request, settings, paths, output, Stdin.ours(), is_streamed=is_streamed)
+    prompt = build_prompt(request, home, output, Stdin.ours(), is_streamed=is_streamed)
     view = AnswerView(
         is_json=request.json,
         is_streamed=not is_whole,
@@ -39,9 +36,9 @@ def run(request: AskRequest) -> int:
 
         os.close(open_terminal())
     asking = AnswerPrinter(output, view)
-    code = asking.run(Client(paths), prompt)
+    code = asking.run(Client(home.paths), prompt)
     if not request.interactive:
         return code
     from tierchat.cli.chat.start import go_on
 
-    return go_on(prompt, asking.answer, asking.outcome, settings, paths, output)
+    return go_on(prompt, asking.answer, asking.outcome, home, output)

@@ -11,16 +11,16 @@ from typing import Any
 
 import msgspec
 
-from tierchat.config.catalogue import Origin, load_catalogue, origins, shipped_models_file
-from tierchat.config.settings import load_settings, setting_sources
-from tierchat.paths import Paths
+from tierchat.config.catalogue import Origin, origins, shipped_models_file
+from tierchat.config.home import Home
+from tierchat.config.settings import setting_sources
 from tierchat.terminal.table import table
 
 
-def check_lines(paths: Paths, env: Mapping[str, str]) -> Iterator[str]:
+def check_lines(home: Home) -> Iterator[str]:
     """Explain everything, own values first; raises ConfigError naming the place of a mistake."""
-    settings, sources = load_settings(paths, env), setting_sources(paths, env)
-    catalogue = load_catalogue(paths)
+    paths, settings, catalogue = home.paths, home.settings, home.catalogue
+    sources = setting_sources(paths, home.env)
     catalogue.check_default(settings.cascade, sources["cascade"])
     for file in (paths.config_file, paths.models_file, paths.added_models_file):
         yield f"{'read' if file.exists() else 'not there':<10} {file}"
@@ -34,17 +34,17 @@ def check_lines(paths: Paths, env: Mapping[str, str]) -> Iterator[str]:
     yield f"{len(catalogue.models)} models and {len(catalogue.cascades)} cascades, all in order"
 
 
-def check_json(paths: Paths, env: Mapping[str, str]) -> Iterator[str]:
+def check_json(home: Home) -> Iterator[str]:
     """The same as one JSON line."""
-    settings, sources = load_settings(paths, env), setting_sources(paths, env)
-    values: dict[str, dict[str, Any]] = msgspec.to_builtins(load_catalogue(paths))
+    settings, sources = home.settings, setting_sources(home.paths, home.env)
+    values: dict[str, dict[str, Any]] = msgspec.to_builtins(home.catalogue)
     found: dict[str, Any] = {
         "settings": {
             key: {"value": getattr(settings, key), "from": source}
             for key, source in sources.items()
         }
     }
-    for origin in origins(paths):
+    for origin in origins(home.paths):
         entry = values[origin.kind][origin.name]
         found.setdefault(origin.kind, {})[origin.name] = {
             key: {"value": entry[key], "from": source} for key, source in origin.keys.items()

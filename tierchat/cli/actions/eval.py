@@ -16,9 +16,7 @@ import msgspec
 import numpy as np
 
 from tierchat.cascade.cascade import Cascade
-from tierchat.cli.actions.train import find_cascade
-from tierchat.config.catalogue import Catalogue
-from tierchat.config.settings import Settings
+from tierchat.config.home import Home
 from tierchat.errors import EngineCrashed, UsageError
 from tierchat.events import AnswerDelta, Done, ThoughtDelta
 from tierchat.gates import files as gate_files
@@ -33,7 +31,7 @@ from tierchat.learning.outcomes.sources import Source, find_prompts, need
 from tierchat.learning.outcomes.store import open_store
 from tierchat.learning.outcomes.verdicts import self_verified
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.paths import Paths, make_private
+from tierchat.paths import make_private
 from tierchat.terminal.output import Output
 from tierchat.terminal.progress import counting
 from tierchat.types import QUALITIES, Hold, Outcome, Prompt, Sampling, TierOptions
@@ -55,13 +53,12 @@ class EvalRequest:
     seed: int = 0
 
 
-def run(
-    request: EvalRequest, catalogue: Catalogue, settings: Settings, paths: Paths, output: Output
-) -> int:
+def run(request: EvalRequest, home: Home, output: Output) -> int:
     """Measure a cascade's learned gate; returns the exit code."""
     need("sklearn", "threadpoolctl", *(["matplotlib"] if request.plot else []))
-    cascade = request.model or settings.cascade
-    spec = find_cascade(catalogue, cascade)
+    paths, catalogue = home.paths, home.catalogue
+    cascade = request.model or home.settings.cascade
+    spec = catalogue.effective(cascade)
     if request.plot and request.plot.suffix not in (".png", ".svg", ".pdf"):
         raise UsageError(f"cannot draw a {request.plot.suffix or 'nameless'} file", "png, svg, pdf")
     lookup = GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file))
@@ -81,7 +78,7 @@ def run(
             "the controls have nothing to learn from", "give --compare the prompts of the training"
         )
     make_private(paths.data_dir)
-    measuring = _Measuring(request, cascade, catalogue, settings, paths, output, gate)
+    measuring = _Measuring(request, cascade, home, output, gate)
     found = asyncio.run(measuring.run(fresh, seen if request.compare else []))
     _show(found, request, len(seen), output)
     return 0
@@ -94,27 +91,24 @@ class _Measuring:
         self,
         request: EvalRequest,
         cascade: str,
-        catalogue: Catalogue,
-        settings: Settings,
-        paths: Paths,
+        home: Home,
         output: Output,
         gate: FoundGate,
     ) -> None:
-        self._request, self._cascade, self._catalogue = request, cascade, catalogue
-        self._settings, self._paths, self._output = settings, paths, output
-        self._gate = gate
+        self._request, self._cascade = request, cascade
+        self._home, self._output, self._gate = home, output, gate
 
     async def run(self, fresh: Sequence[GradedPrompt], seen: Sequence[GradedPrompt]) -> EvalReport:
         from tierchat.learning.evaluation.controls import controls
         from tierchat.learning.outcomes.work import work_of, workers
         from tierchat.learning.training.fit import predict
 
-        spec = self._catalogue.effective(self._cascade)
-        work = work_of(spec, self._catalogue, self._paths)
+        paths, catalogue = self._home.paths, self._home.catalogue
+        work = work_of(catalogue.effective(self._cascade), catalogue, paths)
         gates = gate_files.load(self._gate.path)
-        async with workers(self._catalogue, self._paths, self._settings.num_threads) as pool:
+        async with workers(catalogue, paths, self._home.settings.num_threads) as pool:
             with (
-                open_store(self._paths.outcomes_file) as store,
+                open_store(paths.outcomes_file) as store,
                 counting(self._output, "answers") as tell,
             ):
                 judged = await collect(work, fresh, pool, store, tell)
@@ -148,8 +142,9 @@ class _Measuring:
 
     async def _live(self, judged: Matrix, walk: policies.Walk, pool: Pool) -> dict[str, float]:
         """Send some prompts through the real cascade: it must do as the replay says."""
-        lookup = GateLookup(self._gate.path.parent, VerifiedFiles(self._paths.verified_file))
-        cascade = Cascade(self._catalogue, pool, self._cascade, lookup)
+        home = self._home
+        lookup = GateLookup(self._gate.path.parent, VerifiedFiles(home.paths.verified_file))
+        cascade = Cascade(home.catalogue, pool, self._cascade, lookup)
         num = min(_NUM_LIVE, len(judged.rows))
         chosen = random.Random(self._request.seed).sample(range(len(judged.rows)), num)
         same_tier = same_grade = num_refused = 0

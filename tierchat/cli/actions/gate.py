@@ -11,13 +11,13 @@ from pathlib import Path
 
 import msgspec
 
-from tierchat.config.catalogue import load_catalogue
+from tierchat.config.home import Home
 from tierchat.errors import UsageError
 from tierchat.gates import files as gate_files
 from tierchat.gates.files import GateFileBad, GateHead, numbers_file, read_head
 from tierchat.gates.lookup import GateLookup
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.paths import Paths, make_private
+from tierchat.paths import make_private
 from tierchat.terminal.output import Output
 from tierchat.types import QUALITIES
 
@@ -25,9 +25,9 @@ from tierchat.types import QUALITIES
 class Shelf:
     """One directory of gates."""
 
-    def __init__(self, paths: Paths) -> None:
-        self._paths = paths
-        self._lookup = GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file))
+    def __init__(self, home: Home) -> None:
+        self._home = home
+        self._lookup = GateLookup(home.paths.gates_dir, VerifiedFiles(home.paths.verified_file))
 
     def head(self, cascade: str) -> GateHead:
         """Read a gate's head; raises UsageError when there is none, GateFileBad when damaged."""
@@ -80,26 +80,26 @@ class Shelf:
         Raises GateFileBad for a damaged one, UsageError for one of other models.
         """
         head, gates = read_head(file), gate_files.load(file)
-        catalogue = load_catalogue(self._paths)
+        catalogue = self._home.catalogue
         if head.cascade not in catalogue.cascades:
             raise UsageError(
                 f"{file} is for a cascade named {head.cascade!r}",
                 f"known: {', '.join(catalogue.cascades)}",
             )
-        notice = GateLookup(file.parent, VerifiedFiles(self._paths.verified_file)).why_not_for(
+        notice = GateLookup(file.parent, VerifiedFiles(self._home.paths.verified_file)).why_not_for(
             head, catalogue.cascades[head.cascade], catalogue.models
         )
         if notice:
             raise UsageError(f"{file} cannot be used here: {notice}", "teach your own")
-        make_private(self._paths.gates_dir)
+        make_private(self._home.paths.gates_dir)
         gate_files.save(self._lookup.path(head.cascade), head, gates)
         return head.cascade
 
     def _names(self) -> list[str]:
-        return sorted(path.stem for path in self._paths.gates_dir.glob("*.json"))
+        return sorted(path.stem for path in self._home.paths.gates_dir.glob("*.json"))
 
     def _state(self, name: str) -> str:
-        catalogue = load_catalogue(self._paths)
+        catalogue = self._home.catalogue
         spec = catalogue.cascades.get(name)
         if spec is None:
             return "no such cascade"

@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 
 import msgspec
 
 from tierchat.cli.actions.pull_plan import plan_facts, plan_pull
-from tierchat.config.catalogue import load_catalogue
-from tierchat.config.settings import load_settings
+from tierchat.config.home import Home
 from tierchat.errors import UsageError
 from tierchat.models.placement.hardware import look
-from tierchat.paths import Paths
 from tierchat.service.client import Client
 from tierchat.service.messages import Residence
 from tierchat.terminal.units import memory_text
 
 
-def load_lines(name: str | None, paths: Paths, *, is_json: bool) -> Iterator[str]:
+def load_lines(name: str | None, home: Home, *, is_json: bool) -> Iterator[str]:
     """Load models and tell what that took."""
-    chosen = name or load_settings(paths, os.environ).cascade
-    found = Client(paths).load(chosen)
+    chosen = name or home.settings.cascade
+    found = Client(home.paths).load(chosen)
     yield from [_json(found)] if is_json else map(_loaded_line, found)
 
 
-def unload_lines(name: str | None, paths: Paths, *, is_json: bool) -> Iterator[str]:
+def unload_lines(name: str | None, home: Home, *, is_json: bool) -> Iterator[str]:
     """Unload models, all that are loaded unless named, and tell what that gave back.
 
     Raises UsageError for one that is answering, once the others are gone.
     """
-    client = Client(paths, starts_daemon=False)
+    client = Client(home.paths, starts_daemon=False)
     status = client.status()
     loaded = [worker.model for worker in status.workers if worker.pid] if status else []
     found: list[Residence] = []
@@ -50,12 +47,10 @@ def unload_lines(name: str | None, paths: Paths, *, is_json: bool) -> Iterator[s
         raise refused
 
 
-def plan_lines(name: str | None, paths: Paths, *, is_json: bool) -> Iterator[str]:
+def plan_lines(name: str | None, home: Home, *, is_json: bool) -> Iterator[str]:
     """Tell how a cascade would be loaded on this machine as it is now."""
-    catalogue = load_catalogue(paths)
-    settings = load_settings(paths, os.environ)
-    chosen = name or settings.cascade
-    found = plan_pull(chosen, catalogue, look(), settings.context)
+    settings = home.settings
+    found = plan_pull(name or settings.cascade, home.catalogue, look(), settings.context)
     if is_json:
         yield msgspec.json.encode(plan_facts(found)).decode()
     else:

@@ -21,12 +21,12 @@ from tierchat.cli.actions.model_lines import (
     users,
 )
 from tierchat.config.added_models import forget_model
-from tierchat.config.catalogue import ModelSpec, load_catalogue
+from tierchat.config.catalogue import ModelSpec
+from tierchat.config.home import Home
 from tierchat.errors import ModelMissing, TierchatError, UsageError
 from tierchat.models.gguf.header import GgufHeader, read_header
 from tierchat.models.hub.part_file import part_path, wrong_path
 from tierchat.models.verified_files import hash_file
-from tierchat.paths import Paths
 from tierchat.service.client import Client
 from tierchat.terminal.table import table
 from tierchat.terminal.units import size_text
@@ -43,9 +43,9 @@ class Verified:
 class ModelListing:
     """All models one user can name."""
 
-    def __init__(self, paths: Paths) -> None:
-        self._paths = paths
-        self._catalogue = load_catalogue(paths)
+    def __init__(self, home: Home) -> None:
+        self._paths = home.paths
+        self._catalogue = home.catalogue
 
     def list_lines(self) -> list[str]:
         """List every model: its state, size and tiers."""

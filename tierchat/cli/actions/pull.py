@@ -6,7 +6,6 @@ Does not know typer, HTTP or how files come here.
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,8 +16,8 @@ import msgspec
 from tierchat.atomic_file import write_quietly
 from tierchat.cli.actions.pull_plan import PullPlan, plan_facts, plan_pull, propose, room_text
 from tierchat.config.added_models import add_model, refuse_taken
-from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, is_whole, load_catalogue
-from tierchat.config.settings import load_settings
+from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, is_whole
+from tierchat.config.home import Home
 from tierchat.errors import DoesNotFit, ModelMissing, UsageError
 from tierchat.models.hub.downloads import Downloader, Fetched
 from tierchat.models.hub.names import HubFile, hub_file
@@ -26,7 +25,7 @@ from tierchat.models.hub.part_file import existing, missing_bytes
 from tierchat.models.hub.reference import hub_model
 from tierchat.models.placement.hardware import look
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.paths import Paths, make_private
+from tierchat.paths import make_private
 from tierchat.service.client import tell_daemon
 from tierchat.terminal.confirm import confirm
 from tierchat.terminal.output import Output
@@ -51,10 +50,10 @@ class PullRequest:
     is_json: bool = False
 
 
-def pull(request: PullRequest, paths: Paths, output: Output) -> None:
+def pull(request: PullRequest, home: Home, output: Output) -> None:
     """Fetch what is missing, smallest first; raises what downloads raise, and DoesNotFit."""
     try:
-        Puller(request, paths, output).run()
+        Puller(request, home, output).run()
     except KeyboardInterrupt:
         output.note("stopped; the same command goes on from here")
         raise
@@ -63,16 +62,18 @@ def pull(request: PullRequest, paths: Paths, output: Output) -> None:
 class Puller:
     """One run of the command."""
 
-    def __init__(self, request: PullRequest, paths: Paths, output: Output) -> None:
-        self._request, self._paths, self._output = request, paths, output
-        self._verified = VerifiedFiles(paths.verified_file)
+    def __init__(self, request: PullRequest, home: Home, output: Output) -> None:
+        self._request, self._home, self._output = request, home, output
+        self._paths = home.paths
+        self._verified = VerifiedFiles(home.paths.verified_file)
         self._report: list[dict[str, object]] = []
         self._bars = Bars(output)
 
     def run(self) -> None:
         names = self._request.names or (self._proposed(),)
         for name in names:
-            catalogue = load_catalogue(self._paths)
+            # The model before this one may have been added by this command.
+            catalogue = self._home.reread().catalogue
             if "/" in name:
                 self._pull_from_hub(name)
             elif name in catalogue.models:
@@ -84,7 +85,7 @@ class Puller:
 
     def _proposed(self) -> str:
         machine = look()
-        name = propose(load_catalogue(self._paths), machine)
+        name = propose(self._home.catalogue, machine)
         self._output.note(f"this machine: {room_text(machine)}")
         self._output.note(f"the largest cascade of the default family that fits: {name}")
         return name
@@ -222,7 +223,7 @@ class Puller:
             make_private(self._paths.state_dir)
         with self._bars as bars:
             yield Downloader(
-                env=os.environ,
+                env=self._home.env,
                 verified=self._verified,
                 is_offline=self._request.is_offline,
                 on_progress=lambda file, done, total: bars.tell(file.target.name, done, total),
@@ -235,7 +236,7 @@ class Puller:
     def _announce(self, cascade: str, catalogue: Catalogue) -> None:
         """Make the cascade the default one as soon as its first model is here."""
         write_quietly(self._paths.cascade_file, f"{cascade}\n".encode())
-        settings = load_settings(self._paths, os.environ)
+        settings = self._home.reread().settings
         tell_daemon(self._paths, self._output.note)
         here = [
             tier.name

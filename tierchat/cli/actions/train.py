@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tierchat.cli.actions.gate import tell
-from tierchat.config.catalogue import CascadeSpec, Catalogue
-from tierchat.config.settings import Settings
+from tierchat.config.catalogue import CascadeSpec
+from tierchat.config.home import Home
 from tierchat.errors import UsageError
 from tierchat.gates.files import GateHead
 from tierchat.gates.lookup import GateLookup
@@ -21,7 +21,7 @@ from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.sources import Source, find_prompts, need
 from tierchat.learning.outcomes.store import OutcomeStore, open_store
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.paths import Paths, make_private
+from tierchat.paths import make_private
 from tierchat.terminal.output import Output
 from tierchat.terminal.progress import counting
 
@@ -46,23 +46,21 @@ class TrainRequest:
     seed: int = 0
 
 
-def run(
-    request: TrainRequest, catalogue: Catalogue, settings: Settings, paths: Paths, output: Output
-) -> int:
+def run(request: TrainRequest, home: Home, output: Output) -> int:
     """Teach a cascade's gates; returns the exit code. Ctrl-C keeps what was learned so far."""
     need("sklearn", "threadpoolctl")
-    cascade = request.model or settings.cascade
-    spec = find_cascade(catalogue, cascade)
+    cascade = request.model or home.settings.cascade
+    spec = home.catalogue.effective(cascade)
     if len(spec.tiers) < 2:
         raise UsageError(f"cascade {cascade} has one tier only", "there is nowhere to escalate to")
-    prompts = find_prompts(request.source, paths, request.max_prompts, request.seed)
+    prompts = find_prompts(request.source, home.paths, request.max_prompts, request.seed)
     if len(prompts) < MIN_PROMPTS:
         raise UsageError(
             f"{len(prompts)} different prompts are too few to learn from",
             f"give at least {MIN_PROMPTS}",
         )
-    make_private(paths.data_dir)
-    lesson = _Lesson(request, cascade, spec, catalogue, settings, paths, output)
+    make_private(home.paths.data_dir)
+    lesson = _Lesson(request, cascade, spec, home, output)
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(lesson.run(prompts))
     if lesson.head is None:
@@ -70,11 +68,6 @@ def run(
         return EXIT_INTERRUPTED
     tell(lesson.head, output)
     return 0 if lesson.is_finished else EXIT_INTERRUPTED
-
-
-def find_cascade(catalogue: Catalogue, name: str) -> CascadeSpec:
-    """Look a cascade up; raises UsageError naming those there are."""
-    return catalogue.effective(name)
 
 
 class _Lesson:
@@ -85,14 +78,11 @@ class _Lesson:
         request: TrainRequest,
         cascade: str,
         spec: CascadeSpec,
-        catalogue: Catalogue,
-        settings: Settings,
-        paths: Paths,
+        home: Home,
         output: Output,
     ) -> None:
         self._request, self._cascade, self._spec = request, cascade, spec
-        self._catalogue, self._settings = catalogue, settings
-        self._paths, self._output = paths, output
+        self._home, self._output = home, output
         self.head: GateHead | None = None
         self.is_finished = False
 
@@ -101,9 +91,9 @@ class _Lesson:
         from tierchat.learning.training import lesson
         from tierchat.learning.training.rounds import Budget
 
-        request, paths = self._request, self._paths
+        request, home, paths = self._request, self._home, self._home.paths
         lookup = GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file))
-        work = work_of(self._spec, self._catalogue, paths)
+        work = work_of(self._spec, home.catalogue, paths)
         has_token = not request.ignore_token
         budget = Budget(60 * request.minutes, request.max_prompts, has_token, request.seed)
         make_private(paths.gates_dir)
@@ -111,7 +101,7 @@ class _Lesson:
             open_store(paths.outcomes_file) as store,
             counting(self._output, "answers") as tell_progress,
         ):
-            async with workers(self._catalogue, paths, self._settings.num_threads) as pool:
+            async with workers(home.catalogue, paths, home.settings.num_threads) as pool:
                 rounds = lesson.learn(work, prompts, pool, store, budget, tell_progress)
                 async for taught in rounds:
                     last = taught.rounds[-1]

@@ -15,9 +15,9 @@ from tierchat.cli.ask import answer_schema, templates
 from tierchat.cli.ask.attachments import attach
 from tierchat.cli.ask.sampling_options import checked, parse_sampling
 from tierchat.cli.ask.stdin import Stdin, StdinRule, read_prompt, readable
-from tierchat.config.settings import Settings, parse_keepalive
+from tierchat.config.home import Home
+from tierchat.config.settings import parse_keepalive
 from tierchat.conversations import past as conversations
-from tierchat.paths import Paths
 from tierchat.terminal.output import Output
 from tierchat.types import QUALITIES, Prompt, TierOptions
 
@@ -78,17 +78,20 @@ def clean(request: AskRequest, output: Output) -> AskRequest:
 
 def build_prompt(
     request: AskRequest,
-    settings: Settings,
-    paths: Paths,
+    home: Home,
     output: Output,
     stdin: Stdin,
     *,
     is_streamed: bool,
 ) -> Prompt:
     """Check the options and read the prompt; raises UsageError naming what is wrong."""
-    template = templates.load(paths.templates_dir, request.template) if request.template else None
-    known = template or templates.Template()
-    past = conversations.find(paths, request.continue_, request.conversation)
+    settings = home.settings
+    known = (
+        templates.load(home.paths.templates_dir, request.template)
+        if request.template
+        else templates.Template()
+    )
+    past = conversations.find(home.paths, request.continue_, request.conversation)
     sampling = parse_sampling(request.option or [], request.seed, known.options)
     if request.schema:
         wanted = msgspec.json.encode(answer_schema.read_schema(request.schema)).decode()

@@ -18,14 +18,13 @@ from tierchat.cli.ask.stdin import readable
 from tierchat.cli.chat import reports, settings, slash
 from tierchat.cli.chat.keys import Keys
 from tierchat.cli.chat.session import ChatSession, Turn
-from tierchat.config.catalogue import Catalogue
+from tierchat.config.home import Home
 from tierchat.conversations import past as conversations
 from tierchat.conversations.changes import LogChange
 from tierchat.conversations.listing import SavedConversations, write_export
 from tierchat.conversations.reader import open_log
 from tierchat.conversations.store import title_of
 from tierchat.errors import ContextTooLong, DaemonUnreachable, TierchatError, UsageError
-from tierchat.paths import Paths
 from tierchat.service.client import Client
 from tierchat.service.messages import DaemonStatus
 from tierchat.terminal.editor import edit_file
@@ -49,9 +48,7 @@ class Chat:
     def __init__(
         self,
         session: ChatSession,
-        catalogue: Catalogue,
-        client: Client,
-        paths: Paths,
+        home: Home,
         output: Output,
         status: Callable[[], DaemonStatus | None],
         keys: Keys,
@@ -60,7 +57,8 @@ class Chat:
         theme: Theme = "dark",
     ) -> None:
         self.session = session
-        self._catalogue, self._client, self._paths = catalogue, client, paths
+        self._home, self._paths = home, home.paths
+        self._client = Client(home.paths)
         self._output = output
         self._status = status
         self._keys = keys
@@ -109,7 +107,7 @@ class Chat:
         words: dict[str, Callable[[], Iterable[str]]] = {name: list for name in slash.NAMES}
         words["/tier"] = lambda: [*self.session.tiers, "free"]
         words["/compact"] = lambda: self.session.tiers
-        words["/model"] = lambda: self._catalogue.cascades
+        words["/model"] = lambda: self._home.catalogue.cascades
         words["/think"] = lambda: settings.THINKING
         words["/set"] = lambda: [*Sampling.__struct_fields__, "quality"]
         words["/load"] = lambda: [row.id for row in SavedConversations(self._paths).newest(20)]
@@ -192,10 +190,10 @@ class Chat:
         self._say(settings.think(self.session, rest))
 
     def _model(self, rest: str) -> None:
-        self._say(settings.cascade(self.session, self._catalogue, rest))
+        self._say(settings.cascade(self.session, self._home.catalogue, rest))
 
     def _show(self, _rest: str) -> None:
-        self._say(*settings.overview(self.session, self._catalogue))
+        self._say(*settings.overview(self.session, self._home.catalogue))
 
     def _up(self, _rest: str) -> None:
         last = self._last()
@@ -306,8 +304,8 @@ class Chat:
 
     def _load(self, rest: str) -> None:
         past = conversations.find(self._paths, False, rest)
-        if past.cascade in self._catalogue.cascades and past.cascade != self.session.cascade:
-            settings.cascade(self.session, self._catalogue, past.cascade)
+        if past.cascade in self._home.catalogue.cascades and past.cascade != self.session.cascade:
+            settings.cascade(self.session, self._home.catalogue, past.cascade)
         self.session.go_on_with(past)
         lines = SavedConversations(self._paths).show(past.id, with_hidden=False, is_json=False)
         self._say(*lines)

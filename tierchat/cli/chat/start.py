@@ -17,12 +17,11 @@ import msgspec
 from tierchat.cli.chat.chat import Chat
 from tierchat.cli.chat.keys import Keys
 from tierchat.cli.chat.session import ChatSession, Turn
-from tierchat.config.catalogue import Catalogue, load_catalogue
-from tierchat.config.settings import Settings, load_settings
+from tierchat.config.home import Home
 from tierchat.conversations import past as conversations
 from tierchat.conversations.past import Past
 from tierchat.errors import TierchatError, UsageError
-from tierchat.paths import Paths, find_paths, make_private
+from tierchat.paths import make_private
 from tierchat.service.client import Client
 from tierchat.service.messages import DaemonStatus
 from tierchat.terminal.output import Output, standard_output
@@ -32,6 +31,7 @@ _WATCH_S, _LOADING_S = 5.0, 0.3
 
 
 def run(
+    home: Home,
     *,
     cascade: str | None = None,
     system: str | None = None,
@@ -43,39 +43,26 @@ def run(
     raw: bool = False,
 ) -> int:
     """Open a chat on this terminal; returns the exit code."""
-    paths = find_paths(os.environ)
-    settings = load_settings(paths, os.environ)
-    output = standard_output()
-    catalogue = load_catalogue(paths)
-    past = conversations.find(paths, is_continued, conversation)
+    settings, output = home.settings, standard_output()
+    past = conversations.find(home.paths, is_continued, conversation)
     name = cascade or past.cascade or settings.cascade
-    session = new_session(catalogue, settings, name, is_saved=settings.log and not no_log)
+    session = new_session(home, name, is_saved=settings.log and not no_log)
     session.go_on_with(past)
     session.system = system or session.system
-    chat, watch = assemble(
-        session, catalogue, settings, paths, output, hides=hide_reasoning, is_raw=raw
-    )
+    chat, watch = assemble(session, home, output, hides=hide_reasoning, is_raw=raw)
     if tier:
         chat.take(f"/tier {tier}")
     if past.id:
         num = len(session.turns)
         output.note(f"going on with {past.id}, {num} exchanges; /load {past.id} shows them")
-    return talk(chat, watch, paths, output)
+    return talk(chat, watch, home, output)
 
 
-def go_on(
-    prompt: Prompt,
-    answer: str,
-    outcome: Outcome | None,
-    settings: Settings,
-    paths: Paths,
-    output: Output,
-) -> int:
+def go_on(prompt: Prompt, answer: str, outcome: Outcome | None, home: Home, output: Output) -> int:
     """Open a chat that goes on after one question, which may have come through a pipe."""
-    catalogue = load_catalogue(paths)
     save = prompt.options.save
-    cascade = prompt.options.cascade or settings.cascade
-    session = new_session(catalogue, settings, cascade, is_saved=save is not None)
+    cascade = prompt.options.cascade or home.settings.cascade
+    session = new_session(home, cascade, is_saved=save is not None)
     system = [m.content for m in prompt.messages if m.role == "system"]
     said = tuple(m for m in prompt.messages[:-1] if m.role != "system")
     session.go_on_with(Past(id=save.conversation if save else None))
@@ -94,8 +81,8 @@ def go_on(
     # What was piped in is used up; the person types at the terminal.
     os.dup2(terminal, 0)
     os.close(terminal)
-    chat, watch = assemble(session, catalogue, settings, paths, output, hides=False, is_raw=False)
-    return talk(chat, watch, paths, output)
+    chat, watch = assemble(session, home, output, hides=False, is_raw=False)
+    return talk(chat, watch, home, output)
 
 
 def open_terminal() -> int:
@@ -106,34 +93,23 @@ def open_terminal() -> int:
         raise UsageError("there is no terminal to go on at", "leave out -i") from error
 
 
-def new_session(
-    catalogue: Catalogue, settings: Settings, cascade: str, *, is_saved: bool
-) -> ChatSession:
+def new_session(home: Home, cascade: str, *, is_saved: bool) -> ChatSession:
     """Begin a session with a cascade; raises UsageError when there is no such one."""
-    spec = catalogue.find(cascade)
+    spec = home.catalogue.find(cascade)
     session = ChatSession(cascade, tuple(t.name for t in spec.tiers), is_saved=is_saved)
-    session.options = msgspec.structs.replace(session.options, timeout_s=settings.timeout_s)
+    session.options = msgspec.structs.replace(session.options, timeout_s=home.settings.timeout_s)
     return session
 
 
 def assemble(
-    session: ChatSession,
-    catalogue: Catalogue,
-    settings: Settings,
-    paths: Paths,
-    output: Output,
-    *,
-    hides: bool,
-    is_raw: bool,
+    session: ChatSession, home: Home, output: Output, *, hides: bool, is_raw: bool
 ) -> tuple[Chat, Watch]:
     """Put a chat together, with the thread that watches the daemon for it."""
-    watch = Watch(Client(paths))
+    settings, watch = home.settings, Watch(Client(home.paths))
     session.shows_thoughts = not (hides or settings.hide_reasoning)
     chat = Chat(
         session,
-        catalogue,
-        Client(paths),
-        paths,
+        home,
         output,
         lambda: watch.status,
         Keys(0),
@@ -143,7 +119,7 @@ def assemble(
     return chat, watch
 
 
-def talk(chat: Chat, watch: Watch, paths: Paths, output: Output) -> int:
+def talk(chat: Chat, watch: Watch, home: Home, output: Output) -> int:
     """Read lines from the terminal until the person leaves."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
@@ -152,9 +128,9 @@ def talk(chat: Chat, watch: Watch, paths: Paths, output: Output) -> int:
     from tierchat.cli.chat.line_editor import LineEditor
 
     # What is not to be saved is not remembered either.
-    history: Path | None = paths.history_file if chat.session.is_saved else None
+    history: Path | None = home.paths.history_file if chat.session.is_saved else None
     try:
-        make_private(paths.state_dir)
+        make_private(home.paths.state_dir)
     except TierchatError as error:
         output.note(f"what you type is not remembered: {error.message}", "yellow")
         history = None

@@ -19,6 +19,7 @@ from tierchat.cli.options import (
     Raw,
     System,
     Tier,
+    home_of,
 )
 
 MinTier = Annotated[
@@ -39,6 +40,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def ask(
+    context: typer.Context,
     prompt: Annotated[
         list[str] | None,
         typer.Argument(metavar="[PROMPT]...", help="What to ask; `-` reads standard input."),
@@ -142,4 +144,6 @@ def ask(
     from tierchat.cli.ask.request import AskRequest
 
     given = dict(locals())
-    raise typer.Exit(run(AskRequest(**{name: given[name] for name in AskRequest.names()})))
+    raise typer.Exit(
+        run(AskRequest(**{name: given[name] for name in AskRequest.names()}), home_of(context))
+    )

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
-
 import typer
 
-from tierchat.cli.options import Json, our_paths
+from tierchat.cli.options import Json, home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,25 +25,23 @@ def _show_by_default(context: typer.Context, json: Json = False) -> None:
     import msgspec
 
     from tierchat.cli.actions.status import catalogue_lines
-    from tierchat.config.catalogue import load_catalogue
-    from tierchat.config.settings import load_settings, setting_sources
+    from tierchat.config.settings import setting_sources
     from tierchat.terminal.output import standard_output
 
-    paths = our_paths()
-    settings, catalogue = load_settings(paths, os.environ), load_catalogue(paths)
-    output = standard_output()
+    home, output = home_of(context), standard_output()
+    settings, catalogue = home.settings, home.catalogue
     if json:
         both = {"settings": settings, "models": catalogue.models, "cascades": catalogue.cascades}
         output.line(msgspec.json.encode(both).decode())
         return
-    for key, source in setting_sources(paths, os.environ).items():
+    for key, source in setting_sources(home.paths, home.env).items():
         value = getattr(settings, key)
         output.line(f"{key:<15} {'none' if value is None else value!s:<10} {source}")
     for line in catalogue_lines(catalogue):
         output.line(line)
 
 
-def check(json: Json = False) -> None:
+def check(context: typer.Context, json: Json = False) -> None:
     """Check all files, and say of every value where it comes from.
 
     Exit code 2, with file and line, if one is wrong.
@@ -54,5 +50,5 @@ def check(json: Json = False) -> None:
     from tierchat.terminal.output import standard_output
 
     lines = check_json if json else check_lines
-    for line in lines(our_paths(), os.environ):
+    for line in lines(home_of(context)):
         standard_output().line(line)

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from tierchat.cli.options import Json, our_paths
+from tierchat.cli.options import Json, home_of
 
 _LOOK_S = 0.2
 
@@ -28,15 +28,15 @@ def add_to(app: typer.Typer) -> None:
 
 def _status_by_default(context: typer.Context) -> None:
     if context.invoked_subcommand is None:
-        status()
+        status(context)
 
 
-def up() -> None:
+def up(context: typer.Context) -> None:
     """Start the daemon (`ask` does it by itself)."""
     from tierchat.service.client import Client
     from tierchat.terminal.output import standard_output
 
-    client, output = Client(our_paths()), standard_output()
+    client, output = Client(home_of(context).paths), standard_output()
     running = client.status()
     if running:
         output.line(f"already running (PID {running.pid}); not starting a second daemon")
@@ -44,28 +44,29 @@ def up() -> None:
         output.line(f"started (PID {client.start().pid})")
 
 
-def down() -> None:
+def down(context: typer.Context) -> None:
     """Stop the daemon; answers under way get ten seconds. The memory is free afterwards."""
     from tierchat.service.client import Client
     from tierchat.terminal.output import standard_output
 
-    was_running = Client(our_paths()).stop()
+    was_running = Client(home_of(context).paths).stop()
     standard_output().line("stopped" if was_running else "the daemon is not running")
 
 
-def status(json: Json = False) -> None:
+def status(context: typer.Context, json: Json = False) -> None:
     """Say whether the daemon runs, since when, and how busy it is."""
     from tierchat.cli.actions.status import daemon_lines, json_line
     from tierchat.service.client import Client
     from tierchat.terminal.output import standard_output
 
-    found = Client(our_paths()).status()
+    found = Client(home_of(context).paths).status()
     output = standard_output()
     for line in [json_line(found)] if json else daemon_lines(found):
         output.line(line)
 
 
 def logs(
+    context: typer.Context,
     num: Annotated[
         int, typer.Option("--lines", "-n", metavar="N", help="How many of the last lines.")
     ] = 50,
@@ -74,7 +75,7 @@ def logs(
     """Print the daemon's log."""
     from tierchat.terminal.output import standard_output
 
-    log, output = our_paths().daemon_log, standard_output()
+    log, output = home_of(context).paths.daemon_log, standard_output()
     if not log.exists():
         output.note(f"no log yet: {log}")
         return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tierchat.cli.options import our_paths
+from tierchat.cli.options import home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -12,7 +12,7 @@ def add_to(app: typer.Typer) -> None:
     app.command()(doctor)
 
 
-def doctor() -> None:
+def doctor(context: typer.Context) -> None:
     """Check the installation, ending in one real answer.
 
     Exit code 1 if anything fails.
@@ -21,7 +21,7 @@ def doctor() -> None:
     from tierchat.terminal.output import standard_output
 
     output, num_bad = standard_output(), 0
-    for finding in examine(our_paths()):
+    for finding in examine(home_of(context).paths):
         num_bad += not finding.is_good
         output.line(f"{'✓' if finding.is_good else '✗'} {finding.name:<12} {finding.detail}")
         if finding.advice:

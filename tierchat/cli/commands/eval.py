@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tierchat.cli.commands.train import Builtin, CascadeName, FromHistory, Prompts
-from tierchat.cli.options import Json, Quiet, our_paths
+from tierchat.cli.options import Json, Quiet, home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,6 +17,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def evaluate(
+    context: typer.Context,
     prompts: Prompts = None,
     builtin: Builtin = False,
     from_history: FromHistory = False,
@@ -40,17 +41,11 @@ def evaluate(
     run checks the replay. Prompts that the gate was taught on are left out; --compare lets the
     other policies learn from them.
     """
-    import os
-
     from tierchat.cli.actions.eval import EvalRequest, run
-    from tierchat.config.catalogue import load_catalogue
-    from tierchat.config.settings import load_settings
     from tierchat.learning.outcomes.sources import Source
     from tierchat.terminal.output import standard_output
 
-    paths = our_paths()
     source = Source(prompts, builtin, from_history)
     request = EvalRequest(source, model, compare, max_prompts, plot, json, seed)
     output = standard_output(quiet=quiet)
-    settings = load_settings(paths, os.environ)
-    raise typer.Exit(run(request, load_catalogue(paths), settings, paths, output))
+    raise typer.Exit(run(request, home_of(context), output))

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tierchat.cli.options import Json, our_paths
+from tierchat.cli.options import Json, home_of
 
 Cascade = Annotated[str, typer.Argument(metavar="CASCADE", help="The cascade it is for.")]
 
@@ -30,40 +30,41 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(group, name="gate")
 
 
-def ls(json: Json = False) -> None:
+def ls(context: typer.Context, json: Json = False) -> None:
     """List the learned gates, and whether they are in use."""
     from tierchat.cli.actions.gate import Shelf
     from tierchat.terminal.output import standard_output
 
-    shelf, output = Shelf(our_paths()), standard_output()
+    shelf, output = Shelf(home_of(context)), standard_output()
     for line in shelf.list_json() if json else shelf.list_lines():
         output.line(line)
 
 
-def show(cascade: Cascade, json: Json = False) -> None:
+def show(context: typer.Context, cascade: Cascade, json: Json = False) -> None:
     """Tell how a gate was taught and what it gives."""
     import msgspec
 
     from tierchat.cli.actions.gate import Shelf, tell
     from tierchat.terminal.output import standard_output
 
-    head, output = Shelf(our_paths()).head(cascade), standard_output()
+    head, output = Shelf(home_of(context)).head(cascade), standard_output()
     if json:
         output.line(msgspec.json.encode(head).decode())
     else:
         tell(head, output)
 
 
-def rm(cascade: Cascade) -> None:
+def rm(context: typer.Context, cascade: Cascade) -> None:
     """Remove a gate; the cascade goes on without it at once."""
     from tierchat.cli.actions.gate import Shelf
     from tierchat.terminal.output import standard_output
 
-    Shelf(our_paths()).remove(cascade)
+    Shelf(home_of(context)).remove(cascade)
     standard_output().line(f"removed the gate of {cascade}")
 
 
 def export(
+    context: typer.Context,
     cascade: Cascade,
     file: Annotated[Path, typer.Argument(metavar="FILE.json", help="Where to; an npz beside it.")],
 ) -> None:
@@ -71,15 +72,16 @@ def export(
     from tierchat.cli.actions.gate import Shelf
     from tierchat.terminal.output import standard_output
 
-    Shelf(our_paths()).copy_out(cascade, file)
+    Shelf(home_of(context)).copy_out(cascade, file)
     standard_output().line(f"wrote {file} and {file.with_suffix('.npz')}")
 
 
 def import_(
+    context: typer.Context,
     file: Annotated[Path, typer.Argument(metavar="FILE.json", help="A gate, its npz beside it.")],
 ) -> None:
     """Take in a gate taught elsewhere, if it is for models you have."""
     from tierchat.cli.actions.gate import Shelf
     from tierchat.terminal.output import standard_output
 
-    standard_output().line(f"took in the gate of {Shelf(our_paths()).take_in(file)}")
+    standard_output().line(f"took in the gate of {Shelf(home_of(context)).take_in(file)}")

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tierchat.cli import completions
-from tierchat.cli.options import Json, our_paths
+from tierchat.cli.options import Json, home_of
 
 Id = Annotated[
     str | None,
@@ -41,17 +41,18 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(group, name="logs")
 
 
-def ls(num: Num = 20, json: Json = False) -> None:
+def ls(context: typer.Context, num: Num = 20, json: Json = False) -> None:
     """List conversations, newest first."""
     from tierchat.conversations.listing import SavedConversations
     from tierchat.terminal.output import standard_output
 
     output = standard_output()
-    for line in SavedConversations(our_paths()).overview(num, is_json=json):
+    for line in SavedConversations(home_of(context).paths).overview(num, is_json=json):
         output.line(line)
 
 
 def show(
+    context: typer.Context,
     id: Id = None,
     with_hidden: Annotated[
         bool, typer.Option("--all", "-a", help="Undone and replaced exchanges, too.")
@@ -63,11 +64,14 @@ def show(
     from tierchat.terminal.output import standard_output
 
     output = standard_output()
-    for line in SavedConversations(our_paths()).show(id, with_hidden=with_hidden, is_json=json):
+    for line in SavedConversations(home_of(context).paths).show(
+        id, with_hidden=with_hidden, is_json=json
+    ):
         output.line(line)
 
 
 def search(
+    context: typer.Context,
     words: Annotated[list[str], typer.Argument(metavar="WORD...", help="All must occur.")],
     num: Num = 20,
     json: Json = False,
@@ -77,11 +81,14 @@ def search(
     from tierchat.terminal.output import standard_output
 
     output = standard_output()
-    for line in SavedConversations(our_paths()).search(" ".join(words), num, is_json=json):
+    for line in SavedConversations(home_of(context).paths).search(
+        " ".join(words), num, is_json=json
+    ):
         output.line(line)
 
 
 def rename(
+    context: typer.Context,
     id: Annotated[str, typer.Argument(metavar="ID")],
     title: Annotated[list[str], typer.Argument(metavar="TITLE...")],
 ) -> None:
@@ -89,10 +96,11 @@ def rename(
     from tierchat.cli.actions import logs
     from tierchat.terminal.output import standard_output
 
-    standard_output().line(logs.rename(our_paths(), id, " ".join(title)))
+    standard_output().line(logs.rename(home_of(context).paths, id, " ".join(title)))
 
 
 def rm(
+    context: typer.Context,
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
     every: Annotated[bool, typer.Option("--all", help="Remove every conversation.")] = False,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
@@ -101,7 +109,7 @@ def rm(
     from tierchat.cli.actions import logs
     from tierchat.terminal.output import standard_output
 
-    paths, output = our_paths(), standard_output()
+    paths, output = home_of(context).paths, standard_output()
     found = logs.choose(paths, ids or [], is_every=every)
     names = ", ".join(f"{row.id} ({row.title})" for row in found[:5])
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
@@ -113,6 +121,7 @@ def rm(
 
 
 def export(
+    context: typer.Context,
     id: Id = None,
     file: Annotated[
         Path | None,
@@ -124,7 +133,7 @@ def export(
     from tierchat.conversations.listing import SavedConversations, write_export
     from tierchat.terminal.output import standard_output
 
-    text = SavedConversations(our_paths()).export(id, is_json=json)
+    text = SavedConversations(home_of(context).paths).export(id, is_json=json)
     if file is None:
         standard_output().answer(text)
     else:
@@ -132,8 +141,8 @@ def export(
         standard_output().note(f"wrote {file}")
 
 
-def path() -> None:
+def path(context: typer.Context) -> None:
     """Print where the log is: an SQLite file that any tool may read."""
     from tierchat.terminal.output import standard_output
 
-    standard_output().line(str(our_paths().log_file))
+    standard_output().line(str(home_of(context).paths.log_file))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tierchat.cli.options import Json, our_paths
+from tierchat.cli.options import Json, home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -12,14 +12,14 @@ def add_to(app: typer.Typer) -> None:
     app.command()(paths)
 
 
-def paths(json: Json = False) -> None:
+def paths(context: typer.Context, json: Json = False) -> None:
     """Print where tierchat keeps its files."""
     import msgspec
 
     from tierchat.config.catalogue import shipped_models_file
     from tierchat.terminal.output import standard_output
 
-    found = our_paths()
+    found = home_of(context).paths
     places = {
         "config": found.config_file,
         "models": found.models_file,

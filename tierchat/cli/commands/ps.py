@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tierchat.cli.options import Json, our_paths
+from tierchat.cli.options import Json, home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -12,13 +12,13 @@ def add_to(app: typer.Typer) -> None:
     app.command()(ps)
 
 
-def ps(json: Json = False) -> None:
+def ps(context: typer.Context, json: Json = False) -> None:
     """List the models: tier, state, memory, context, time left."""
     from tierchat.cli.actions.status import json_line, worker_lines
     from tierchat.service.client import Client
     from tierchat.terminal.output import standard_output
 
-    found = Client(our_paths()).status()
+    found = Client(home_of(context).paths).status()
     output = standard_output()
     for line in [json_line(found)] if json else worker_lines(found):
         output.line(line)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tierchat.cli.options import Json, our_paths
+from tierchat.cli.options import Json, home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def stats(
+    context: typer.Context,
     days: Annotated[
         int | None, typer.Option(metavar="N", min=1, max=36_500, help="Look at the last days only.")
     ] = None,
@@ -42,7 +43,7 @@ def stats(
         raise UsageError(f"cannot draw a {plot.suffix or 'nameless'} file", "png, svg or pdf")
     kind = cast(figures.By, by)
     output = standard_output()
-    with open_log(our_paths().log_file) as log:
+    with open_log(home_of(context).paths.log_file) as log:
         found = figures.collect(log.spent(days) if log else [], kind)
     if plot:
         try:

@@ -15,6 +15,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def stop(
+    context: typer.Context,
     name: Annotated[
         str | None,
         typer.Argument(
@@ -29,6 +30,6 @@ def stop(
     from tierchat.cli.commands.models.unload import unload
 
     if name:
-        unload(name)
+        unload(context, name)
     else:
-        down()
+        down(context)

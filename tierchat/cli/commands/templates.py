@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tierchat.cli import completions
-from tierchat.cli.options import our_paths
+from tierchat.cli.options import home_of
 
 Name = Annotated[
     str, typer.Argument(metavar="NAME", help="The template.", autocompletion=completions.templates)
@@ -24,14 +24,14 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(group, name="templates")
 
 
-def ls() -> None:
+def ls(context: typer.Context) -> None:
     """List the templates, yours and those that come with tierchat."""
     from tierchat.cli.ask import templates
     from tierchat.errors import ConfigError
     from tierchat.terminal.output import standard_output
     from tierchat.terminal.table import table
 
-    directory, output = our_paths().templates_dir, standard_output()
+    directory, output = home_of(context).paths.templates_dir, standard_output()
     rows: list[tuple[str, ...]] = []
     for name in templates.names(directory):
         is_own = templates.file_of(directory, name).exists()
@@ -44,14 +44,14 @@ def ls() -> None:
         output.line(line)
 
 
-def show(name: Name) -> None:
+def show(context: typer.Context, name: Name) -> None:
     """Print a template."""
     import msgspec
 
     from tierchat.cli.ask import templates
     from tierchat.terminal.output import standard_output
 
-    directory = our_paths().templates_dir
+    directory = home_of(context).paths.templates_dir
     found = templates.load(directory, name)
     default = msgspec.to_builtins(templates.Template())
     output = standard_output()
@@ -64,14 +64,14 @@ def show(name: Name) -> None:
             output.line(f"{key} = {value}")
 
 
-def edit(name: Name) -> None:
+def edit(context: typer.Context, name: Name) -> None:
     """Open a template of yours in $VISUAL or $EDITOR; it is made when there is none."""
     from tierchat.cli.ask import templates
     from tierchat.paths import make_private
     from tierchat.terminal.editor import edit_file
     from tierchat.terminal.output import standard_output
 
-    paths = our_paths()
+    paths = home_of(context).paths
     file = templates.file_of(paths.templates_dir, name)
     make_private(paths.templates_dir)
     if not file.exists():

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tierchat.cli.options import Quiet, our_paths
+from tierchat.cli.options import Quiet, home_of
 
 Prompts = Annotated[
     Path | None,
@@ -29,6 +29,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def train(
+    context: typer.Context,
     prompts: Prompts = None,
     builtin: Builtin = False,
     from_history: FromHistory = False,
@@ -55,17 +56,11 @@ def train(
     A line of the file: {"prompt": "2+2", "answer": "4", "grader": "number"}. Graders: exact,
     number, choice, regex, reasoning_gym:<task>.
     """
-    import os
-
     from tierchat.cli.actions.train import TrainRequest, run
-    from tierchat.config.catalogue import load_catalogue
-    from tierchat.config.settings import load_settings
     from tierchat.learning.outcomes.sources import Source
     from tierchat.terminal.output import standard_output
 
-    paths = our_paths()
     source = Source(prompts, builtin, from_history)
     request = TrainRequest(source, model, minutes, max_prompts, ignore_token, seed)
     output = standard_output(quiet=quiet)
-    settings = load_settings(paths, os.environ)
-    raise typer.Exit(run(request, load_catalogue(paths), settings, paths, output))
+    raise typer.Exit(run(request, home_of(context), output))

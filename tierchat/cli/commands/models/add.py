@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from tierchat.cli.options import Offline, Quiet, Yes, our_paths
+from tierchat.cli.options import Offline, Quiet, Yes, home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -15,6 +15,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def add(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
     place: Annotated[
         str, typer.Argument(metavar="FILE", help="A GGUF here, or owner/repo:file.gguf.")
@@ -31,5 +32,5 @@ def add(
     from tierchat.terminal.output import standard_output
 
     output = standard_output(quiet=quiet)
-    for line in add(name, place, our_paths(), output, is_sure=yes, is_offline=offline):
+    for line in add(name, place, home_of(context).paths, output, is_sure=yes, is_offline=offline):
         output.line(line)

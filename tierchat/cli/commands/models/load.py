@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tierchat.cli import completions
-from tierchat.cli.options import Json, our_paths
+from tierchat.cli.options import Json, home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def load(
+    context: typer.Context,
     name: Annotated[
         str | None,
         typer.Argument(
@@ -35,5 +36,5 @@ def load(
 
     output = standard_output()
     lines = plan_lines if plan else load_lines
-    for line in lines(name, our_paths(), is_json=json):
+    for line in lines(name, home_of(context), is_json=json):
         output.line(line)

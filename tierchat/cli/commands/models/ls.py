@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tierchat.cli.options import Json, our_paths
+from tierchat.cli.options import Json, home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -12,11 +12,11 @@ def add_to(app: typer.Typer) -> None:
     app.command()(ls)
 
 
-def ls(json: Json = False) -> None:
+def ls(context: typer.Context, json: Json = False) -> None:
     """List all models, and which are here."""
     from tierchat.cli.actions.models import ModelListing
     from tierchat.terminal.output import standard_output
 
-    shelf, output = ModelListing(our_paths()), standard_output()
+    shelf, output = ModelListing(home_of(context)), standard_output()
     for line in [shelf.list_json()] if json else shelf.list_lines():
         output.line(line)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tierchat.cli import completions
-from tierchat.cli.options import Json, Offline, Quiet, Yes, our_paths
+from tierchat.cli.options import Json, Offline, Quiet, Yes, home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -17,6 +17,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def pull(
+    context: typer.Context,
     names: Annotated[
         list[str] | None,
         typer.Argument(
@@ -57,4 +58,4 @@ def pull(
         is_offline=offline,
         is_json=json,
     )
-    pull(request, our_paths(), standard_output(quiet=quiet))
+    pull(request, home_of(context), standard_output(quiet=quiet))

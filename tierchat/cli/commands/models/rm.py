@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tierchat.cli import completions
-from tierchat.cli.options import Json, Yes, our_paths
+from tierchat.cli.options import Json, Yes, home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def rm(
+    context: typer.Context,
     name: Annotated[
         str, typer.Argument(metavar="MODEL", help="The model.", autocompletion=completions.models)
     ],
@@ -30,7 +31,7 @@ def rm(
     from tierchat.terminal.output import standard_output
     from tierchat.terminal.units import size_text
 
-    shelf, output = ModelListing(our_paths()), standard_output()
+    shelf, output = ModelListing(home_of(context)), standard_output()
     for path in shelf.files_to_remove(name):
         output.note(str(path))
     confirm(output, f"Remove {name}?", is_sure=yes)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tierchat.cli import completions
-from tierchat.cli.options import Json, our_paths
+from tierchat.cli.options import Json, home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def show(
+    context: typer.Context,
     name: Annotated[
         str,
         typer.Argument(
@@ -28,6 +29,6 @@ def show(
     from tierchat.cli.actions.models import ModelListing
     from tierchat.terminal.output import standard_output
 
-    shelf, output = ModelListing(our_paths()), standard_output()
+    shelf, output = ModelListing(home_of(context)), standard_output()
     for line in [shelf.show_json(name)] if json else shelf.show_lines(name):
         output.line(line)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tierchat.cli import completions
-from tierchat.cli.options import Json, our_paths
+from tierchat.cli.options import Json, home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def unload(
+    context: typer.Context,
     name: Annotated[
         str | None,
         typer.Argument(
@@ -33,5 +34,5 @@ def unload(
     from tierchat.terminal.output import standard_output
 
     output = standard_output()
-    for line in unload_lines(name, our_paths(), is_json=json):
+    for line in unload_lines(name, home_of(context), is_json=json):
         output.line(line)

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from tierchat.cli import completions
-from tierchat.cli.options import Json, Quiet, our_paths
+from tierchat.cli.options import Json, Quiet, home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -16,6 +16,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def verify(
+    context: typer.Context,
     names: Annotated[
         list[str] | None,
         typer.Argument(
@@ -39,7 +40,7 @@ def verify(
     output = standard_output(quiet=quiet)
     with Bars(output) as bars:
         found = []
-        for one in ModelListing(our_paths()).verify(tuple(names or ()), bars.tell):
+        for one in ModelListing(home_of(context)).verify(tuple(names or ()), bars.tell):
             bars.close()
             found.append(one)
             if not json:
