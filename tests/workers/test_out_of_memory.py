@@ -11,6 +11,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from tests.trapping import quirks_here, trapping_env
 from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue import Catalogue, load_catalogue
 from tierchat.errors import DoesNotFit, says_out_of_memory
@@ -115,12 +116,11 @@ def change(catalogue: Catalogue, model: str, **changes: object) -> None:
 def run(
     catalogue: Catalogue, tried: Tried, use: Callable[[Pool], Awaitable[None]], context: int
 ) -> None:
+    quirks = quirks_here(tried.tmp_path / "machine.json")
+    before = quirks.uses_extra_buffer_types
+
     async def main() -> None:
-        starter = Starter(
-            VerifiedFiles(tried.tmp_path / "verified.json"),
-            MachineQuirks(tried.tmp_path / "machine.json"),
-            launch=tried,
-        )
+        starter = Starter(VerifiedFiles(tried.tmp_path / "verified.json"), quirks, launch=tried)
         # The plans believe in more memory than the children then get.
         machine = Machine(ram_total_bytes=64 * GIB, ram_free_bytes=64 * GIB)
         plans = CascadePlans(catalogue, "pocket", lambda: machine, context)
@@ -131,8 +131,7 @@ def run(
             await pool.close()
 
     asyncio.run(main())
-    machine = MachineQuirks(tried.tmp_path / "machine.json")
-    assert machine.uses_extra_buffer_types, "want of memory is no want of instructions"
+    assert quirks.uses_extra_buffer_types == before, "want of memory is no want of instructions"
 
 
 async def ask(pool: Pool, model: str, text: str = "2+2") -> str:
@@ -168,6 +167,33 @@ def test_a_model_that_llama_cpp_finds_no_memory_for_is_loaded_with_half_the_cont
 
     run(catalogue, tried, use, CONTEXT)
     assert tried.settings == [("pocket-s", 131_072, "q8_0"), ("pocket-s", 65_536, "q8_0")]
+
+
+@pytest.mark.parametrize(
+    "script", [LIMITED.format(limit=370 * MIB), DIES_LATER.format(num_steps=1, least=CONTEXT)]
+)
+def test_a_build_that_traps_heals_and_is_loaded_smaller_where_memory_is_short_as_well(
+    catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    for name, value in trapping_env(always=True).items():
+        monkeypatch.setenv(name, value)
+    tried = Tried(tmp_path, {"pocket-s": script})
+    quirks = MachineQuirks(tmp_path / "machine.json")
+
+    async def main() -> None:
+        starter = Starter(VerifiedFiles(tmp_path / "verified.json"), quirks, launch=tried)
+        machine = Machine(ram_total_bytes=64 * GIB, ram_free_bytes=64 * GIB)
+        plans = CascadePlans(catalogue, "pocket", lambda: machine, CONTEXT)
+        pool = Pool(catalogue.models, starter, keepalive_s=60, plans=plans)
+        try:
+            assert await ask(pool, "pocket-s") == "4"
+            assert "loaded smaller: context 65536" in pool.take_notice("pocket-s")
+        finally:
+            await pool.close()
+
+    asyncio.run(main())
+    assert not quirks.uses_extra_buffer_types
+    assert tried.settings[0][1] == 131_072 and tried.settings[-1][1] == 65_536
 
 
 def test_when_the_smaller_setting_fails_too_it_does_not_fit(

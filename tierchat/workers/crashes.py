@@ -14,10 +14,8 @@ from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import EngineCrashed
 
 _MAX_CRASHES = 3
-
 _CRASH_WINDOW_S = 300.0
-
-_log = logging.getLogger(__name__)
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -32,7 +30,7 @@ class Crashes:
     def record(self, message: str) -> None:
         """Remember a crash, and log it."""
         self._recent.append((time.monotonic(), message))
-        _log.warning("%s", message)
+        log.warning("%s", message)
 
     @property
     def quarantine_reason(self) -> str:

@@ -20,7 +20,7 @@ from tierchat.atomic_file import write_quietly
 # Builds llama.cpp again without the trap, and with kernels up to four times as fast.
 REBUILD = (
     'CXXFLAGS="-fno-tree-dse -fno-dse" '
-    "pip install --force-reinstall --no-deps --no-cache-dir --no-binary :all: llama-cpp-python"
+    "pip install --force-reinstall --no-deps --no-cache-dir llama-cpp-python"
 )
 
 

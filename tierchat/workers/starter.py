@@ -19,7 +19,7 @@ from tierchat.models.file_stamp import FileStamp
 from tierchat.models.gguf.header import CheckedHeaders
 from tierchat.models.placement.planner import ModelPlan, smaller
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.workers.crashes import Crashes, _log
+from tierchat.workers.crashes import Crashes, log
 from tierchat.workers.protocol import LoadModel
 from tierchat.workers.quirks import MachineQuirks
 from tierchat.workers.worker import Worker, WorkerDied
@@ -38,19 +38,19 @@ class Started:
 
 
 class Starter:
-    """Turns a model into a live worker."""
+    """Turns a model into a live worker: for the daemon, `add`, `train` and `eval` alike."""
 
     def __init__(
         self,
         files: VerifiedFiles,
-        machine: MachineQuirks,
+        quirks: MachineQuirks,
         *,
         num_threads: int = 0,
         launch: Launch = Worker.start,
     ) -> None:
         self._files = files
         self._headers = CheckedHeaders()
-        self._machine = machine
+        self._quirks = quirks
         self._num_threads = num_threads
         self._launch = launch
 
@@ -63,37 +63,38 @@ class Starter:
         *,
         is_smaller: bool = False,
     ) -> Started:
-        """Start a worker as planned; out of memory is met by one try with a smaller setting.
+        """Check the file, then start a worker as planned.
 
-        `is_smaller` begins with that one. Raises ModelMissing, ModelCorrupt, DoesNotFit,
-        EngineCrashed, ...
+        A worker that dies is started once more; one that runs out of memory, once with a smaller
+        setting. `is_smaller` begins with that setting. Raises ModelMissing, ModelCorrupt,
+        DoesNotFit, EngineCrashed, ...
         """
         path = Path(spec.file)
         if spec.repo and not path.is_file():
             raise ModelMissing(f"{model} is not on this machine yet", f"run: tierchat pull {model}")
-        # Before the checks, so that what is written meanwhile is noticed later.
+        # Before the checks, so that a write during them is noticed later.
         stamp = FileStamp.of(path)
         await asyncio.to_thread(self._files.check, path, spec.sha256)
         await asyncio.to_thread(self._headers.check, path)
-        order = self._order(model, spec, plan)
-        less = _smaller_order(order, spec, plan)
+        load = self._as_planned(model, spec, plan)
+        less = _smaller(load, spec, plan)
         if is_smaller and less:
-            return Started(await self._start(order=less, spec=spec, crashes=crashes), stamp)
+            return Started(await self._start(less, crashes), stamp)
         try:
-            return Started(await self._start(order, spec, crashes), stamp)
+            return Started(await self._start(load, crashes), stamp)
         except DoesNotFit as error:
             if less is None:
                 raise
-            _log.warning("%s", error.message)
-        worker = await self._start(less, spec, crashes)
+            log.warning("%s", error.message)
+        worker = await self._start(less, crashes)
         notice = (
             f"{model} ran out of memory and was loaded smaller: "
             f"context {less.context}, {less.kv_type} cache"
         )
         return Started(worker, stamp, notice)
 
-    def _order(self, model: str, spec: ModelSpec, plan: ModelPlan | None) -> LoadModel:
-        order = LoadModel(
+    def _as_planned(self, model: str, spec: ModelSpec, plan: ModelPlan | None) -> LoadModel:
+        load = LoadModel(
             name=model,
             path=spec.file,
             context=spec.context,
@@ -101,12 +102,11 @@ class Starter:
             gpu_layers=spec.gpu_layers,
             kv_type=spec.kv_type,
             num_threads=self._num_threads,
-            use_extra_buffer_types=self._machine.uses_extra_buffer_types,
         )
         if plan is None:
-            return order
+            return load
         return msgspec.structs.replace(
-            order,
+            load,
             context=plan.setting.context,
             gpu_layers=plan.setting.gpu_layers,
             kv_type=plan.setting.kv_type,
@@ -114,46 +114,49 @@ class Starter:
             num_threads=self._num_threads or plan.num_threads,
         )
 
-    async def _start(self, order: LoadModel, spec: ModelSpec, crashes: Crashes) -> Worker:
+    async def _start(self, load: LoadModel, crashes: Crashes) -> Worker:
+        """Start a worker, and once more if it dies; raises DoesNotFit where memory ran out."""
+        has_extra_buffers = self._quirks.uses_extra_buffer_types
+        load = msgspec.structs.replace(load, use_extra_buffer_types=has_extra_buffers)
         try:
-            return await self._launch(order)
+            return await self._launched(load)
         except WorkerDied as error:
-            if error.is_out_of_memory:
-                raise DoesNotFit(error.message, "unload another model, or use a smaller one") from (
-                    error
-                )
-            crashes.record(error.message)
             died = error
-        if died.signal_number in _FAULTS and not died.is_first_decode:
-            # The same bytes would end the next child the same way.
+        crashes.record(died.message)
+        is_fault = died.signal_number in _FAULTS
+        if is_fault and not died.is_first_decode:
+            # The same bytes would end the next child in the same way.
             raise ModelCorrupt(
-                f"{spec.file} cannot be loaded: {died.message}",
+                f"{load.path} cannot be loaded: {died.message}",
                 "the file is damaged or not a model; fetch it again",
             ) from died
         if crashes.quarantine_reason:
             raise died
-        # One restart. A fault at the first decode is how AMX kernels end on virtual machines
-        # that lack them, so the restart goes without repacked weights.
-        careful = msgspec.structs.replace(
-            order,
-            use_extra_buffer_types=order.use_extra_buffer_types
-            and died.signal_number not in _FAULTS,
+        # A fault at the first decode is how the kernels behind the extra buffer types trap.
+        is_careful = has_extra_buffers and is_fault
+        again = msgspec.structs.replace(
+            load, use_extra_buffer_types=has_extra_buffers and not is_fault
         )
-        return await self._restart(order, careful, crashes)
-
-    async def _restart(self, before: LoadModel, order: LoadModel, crashes: Crashes) -> Worker:
         try:
-            worker = await self._launch(order)
+            worker = await self._launched(again)
         except WorkerDied as error:
             crashes.record(error.message)
             raise
-        if before.use_extra_buffer_types != order.use_extra_buffer_types:
-            self._machine.forbid_extra_buffer_types()
+        if is_careful:
+            self._quirks.forbid_extra_buffer_types()
         return worker
 
+    async def _launched(self, load: LoadModel) -> Worker:
+        try:
+            return await self._launch(load)
+        except WorkerDied as error:
+            if not error.is_out_of_memory:
+                raise
+            raise DoesNotFit(error.message, "unload another model, or use a smaller one") from error
 
-def _smaller_order(order: LoadModel, spec: ModelSpec, plan: ModelPlan | None) -> LoadModel | None:
+
+def _smaller(load: LoadModel, spec: ModelSpec, plan: ModelPlan | None) -> LoadModel | None:
     setting = smaller(spec, plan.setting) if plan else None
     if setting is None:
         return None
-    return msgspec.structs.replace(order, context=setting.context, kv_type=setting.kv_type)
+    return msgspec.structs.replace(load, context=setting.context, kv_type=setting.kv_type)
