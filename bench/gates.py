@@ -24,6 +24,7 @@ import numpy as np
 
 from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue import load_catalogue
+from tierchat.config.home import Home
 from tierchat.events import Done
 from tierchat.gates.lookup import GateLookup
 from tierchat.gates.row_gate import STAGES
@@ -50,7 +51,7 @@ async def matrices(learn: Path, judge: Path) -> tuple[Matrix, Matrix]:
     catalogue = load_catalogue(paths)
     make_private(paths.data_dir)
     work = work_of(catalogue.cascades["pocket"], catalogue, paths)
-    async with workers(catalogue, paths, 0) as pool:
+    async with workers(Home(paths, os.environ), "pocket") as pool:
         with open_store(paths.outcomes_file) as store:
             found = []
             for file in (learn, judge):
@@ -173,7 +174,7 @@ async def drafts(judge: Path, num: int) -> None:
     print(
         "\n| draft handed on | right | prompts with a draft | right of those |\n|---|---|---|---|"
     )
-    async with workers(catalogue, paths, 0) as pool:
+    async with workers(Home(paths, os.environ), "pocket") as pool:
         cascade = Cascade(catalogue, pool, "pocket", lookup)
         for is_handed in (False, True):
             rights, with_draft = [], []
@@ -202,7 +203,7 @@ async def throughput(learn: Path, num: int = 120, rounds: int = 5) -> None:
     work = work_of(catalogue.cascades["pocket"], catalogue, paths)
     prompts = read_prompts(learn)[:num]
     print("\n| tier | answers/s, learning | answers/s, plain | ratio, medians |\n|---|---|---|---|")
-    async with workers(catalogue, paths, 0) as pool:
+    async with workers(Home(paths, os.environ), "pocket") as pool:
         for index, tier in enumerate(work.tiers):
             one = replace(work, tiers=(tier,), identities=(work.identities[index],))
             speeds: dict[str, list[float]] = {"learning": [], "plain": []}

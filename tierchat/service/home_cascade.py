@@ -11,19 +11,16 @@ import os
 import time
 
 from tierchat.cascade.cascade import Cascade
-from tierchat.config.catalogue import Catalogue, load_catalogue
+from tierchat.config.catalogue import load_catalogue
 from tierchat.config.settings import Settings, load_settings, parse_keepalive
 from tierchat.errors import TierchatError, UsageError
 from tierchat.gates.lookup import GateLookup
 from tierchat.models.placement import hardware
 from tierchat.models.placement.hardware import resident_bytes
-from tierchat.models.placement.plans import CascadePlans
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths
 from tierchat.service.messages import Residence
-from tierchat.workers.pool import Pool
-from tierchat.workers.quirks import MachineQuirks
-from tierchat.workers.starter import Starter
+from tierchat.workers.build import build_pool, plan_cascades
 
 
 class HomeCascade(Cascade):
@@ -31,25 +28,23 @@ class HomeCascade(Cascade):
 
     def __init__(self, paths: Paths, settings: Settings) -> None:
         catalogue = load_catalogue(paths)
-        files = VerifiedFiles(paths.verified_file)
-        machine = MachineQuirks(paths.machine_file)
         self._paths = paths
         self._context = settings.context
-        self._pool = Pool(
-            catalogue.models,
-            Starter(files, machine, num_threads=settings.num_threads),
+        self._pool = build_pool(
+            catalogue,
+            settings.cascade,
+            paths,
+            settings,
             keepalive_s=parse_keepalive(settings.keepalive),
-            plans=_plans(catalogue, settings),
         )
-        super().__init__(
-            catalogue, self._pool, settings.cascade, GateLookup(paths.gates_dir, files)
-        )
+        gates = GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file))
+        super().__init__(catalogue, self._pool, settings.cascade, gates)
 
     async def reload(self) -> None:
         """Read catalogue and settings anew; raises ConfigError and leaves all as it was."""
         settings, catalogue = load_settings(self._paths, os.environ), load_catalogue(self._paths)
         # What raises comes first.
-        plans = _plans(catalogue, settings)
+        plans = plan_cascades(catalogue, settings.cascade, settings)
         has_new_context = settings.context != self._context
         self._context = settings.context
         self.replace(catalogue, settings.cascade)
@@ -108,11 +103,6 @@ class HomeCascade(Cascade):
             gpu_free_after=await _gpu_free(),
             seconds=seconds,
         )
-
-
-def _plans(catalogue: Catalogue, settings: Settings) -> CascadePlans:
-    catalogue.find(settings.cascade)
-    return CascadePlans(catalogue, settings.cascade, hardware.look, settings.context)
 
 
 async def _gpu_free() -> int:

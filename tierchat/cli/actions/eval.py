@@ -106,7 +106,7 @@ class _Measuring:
         paths, catalogue = self._home.paths, self._home.catalogue
         work = work_of(catalogue.effective(self._cascade), catalogue, paths)
         gates = gate_files.load(self._gate.path)
-        async with workers(catalogue, paths, self._home.settings.num_threads) as pool:
+        async with workers(self._home, self._cascade) as pool:
             with (
                 open_store(paths.outcomes_file) as store,
                 counting(self._output, "answers") as tell,

@@ -101,7 +101,7 @@ class _Lesson:
             open_store(paths.outcomes_file) as store,
             counting(self._output, "answers") as tell_progress,
         ):
-            async with workers(home.catalogue, paths, home.settings.num_threads) as pool:
+            async with workers(home, self._cascade) as pool:
                 rounds = lesson.learn(work, prompts, pool, store, budget, tell_progress)
                 async for taught in rounds:
                     last = taught.rounds[-1]

@@ -13,15 +13,15 @@ from pathlib import Path
 from typing import Protocol
 
 from tierchat.config.catalogue import CascadeSpec, Catalogue, TierSpec
+from tierchat.config.home import Home
 from tierchat.gates.order import Probe
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths
 from tierchat.types import Frozen, ModelInfo
+from tierchat.workers.build import build_pool
 from tierchat.workers.complete import Generates
 from tierchat.workers.pool import Pool
-from tierchat.workers.quirks import MachineQuirks
-from tierchat.workers.starter import Starter
 
 # Counted up when cells come to hold something else: older ones are then not found.
 _FORMAT = 2
@@ -65,17 +65,9 @@ _KEEPALIVE_S = 3600.0
 
 
 @contextlib.asynccontextmanager
-async def workers(catalogue: Catalogue, paths: Paths, num_threads: int) -> AsyncIterator[Pool]:
-    """Hold workers of our own, apart from the daemon's, and end them afterwards."""
-    pool = Pool(
-        catalogue.models,
-        Starter(
-            VerifiedFiles(paths.verified_file),
-            MachineQuirks(paths.machine_file),
-            num_threads=num_threads,
-        ),
-        keepalive_s=_KEEPALIVE_S,
-    )
+async def workers(home: Home, cascade: str) -> AsyncIterator[Pool]:
+    """Hold workers of our own for a cascade, apart from the daemon's, and end them afterwards."""
+    pool = build_pool(home.catalogue, cascade, home.paths, home.settings, keepalive_s=_KEEPALIVE_S)
     try:
         yield pool
     finally:
