@@ -71,10 +71,10 @@ def line(name: str, judged: Matrix, walks: Sequence[policies.Walk]) -> None:
 
 def climbs_on_wrong(judged: Matrix, estimates: policies.Estimates) -> list[policies.Walk]:
     """Decide by "this tier is wrong" alone, one rung at a time, at every threshold."""
-    from tierchat.learning.evaluation.controls import climb
+    from tierchat.learning.evaluation.controls import threshold_walks
 
     scores = [estimates[tier, "prefill"].right[:, 0] for tier in range(len(judged.tiers) - 1)]
-    return climb(judged, scores, whole_answer=False)
+    return threshold_walks(judged, scores, whole_answer=False)
 
 
 def blind(matrix: Matrix, *, hidden: bool, rest: bool) -> Matrix:

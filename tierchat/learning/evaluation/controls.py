@@ -13,7 +13,15 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from tierchat.learning.evaluation.policies import COST_WEIGHTS, Walk, alone, oracle, pick, singles
+from tierchat.learning.evaluation.policies import (
+    COST_WEIGHTS,
+    Walk,
+    alone,
+    follow,
+    oracle,
+    pick,
+    singles,
+)
 from tierchat.learning.outcomes.matrix import Floats, Matrix, reading_of
 
 NUM_THRESHOLDS = 60
@@ -56,35 +64,25 @@ def _controls(learned: Matrix, judged: Matrix, said: Sequence[Floats]) -> list[C
     ]
 
 
-def climb(
+def threshold_walks(
     matrix: Matrix, scores: Sequence[Floats], whole_answer: bool, *, reads_again: bool = False
 ) -> list[Walk]:
     """Go one tier up wherever a tier's score is below a threshold, for many thresholds.
 
-    `scores` has one array a tier but the top one; rejected answers are paid for in full when
-    `whole_answer`, else their prompt only. Scores that come from reading question and answer
-    once more are paid for when `reads_again`.
+    `scores` has one array for each tier but the top one. A tier that gives a prompt up is charged
+    for its whole answer when `whole_answer`, else for the prompt only. `reads_again` charges
+    each of these tiers twice, for scores that come from reading question and answer once more.
     """
     levels = np.quantile(np.concatenate(scores), np.linspace(0, 1, NUM_THRESHOLDS))
+    # The top tier's score is never too low.
+    columns = np.column_stack((*scores, np.full(len(matrix.rows), np.nan)))
+    passes = np.array([2.0 if reads_again else 1.0] * len(scores) + [1.0])
     walks = []
     for level in np.concatenate(([-np.inf], levels, [np.inf])):
-        at, num = np.zeros(len(matrix.rows), np.intp), len(matrix.rows)
-        cost, tokens, discarded = np.zeros(num), np.zeros(num), np.zeros(num)
-        for tier in range(len(matrix.tiers)):
-            here = at == tier
-            leaves = here & (scores[tier] < level) if tier < len(scores) else here & False
-            written = matrix.generated_tokens[:, tier]
-            if not whole_answer:
-                written = np.where(leaves, 0.0, written)
-            spent = matrix.prompt_tokens[:, tier] + written
-            if reads_again and tier < len(scores):
-                spent = 2 * spent
-            cost[here] += (matrix.parameters[tier] * spent / matrix.unit())[here]
-            tokens[here] += spent[here]
-            discarded[leaves] += spent[leaves]
-            at[leaves] += 1
-        right = matrix.right[np.arange(num), at]
-        walks.append(Walk(at, right, cost, tokens, discarded, at, discarded))
+        leaves = columns < level
+        written = np.where(leaves & (not whole_answer), 0.0, matrix.generated_tokens)
+        spent = passes * (matrix.prompt_tokens + written)
+        walks.append(follow(matrix, leaves.astype(np.intp), written, spent=spent))
     return walks
 
 
@@ -111,7 +109,7 @@ def _margin(judged: Matrix) -> list[Walk]:
         np.array([row[tier].probe.first.margin or 0.0 for row in judged.rows])
         for tier in range(len(judged.tiers) - 1)
     ]
-    return climb(judged, scores, whole_answer=False)
+    return threshold_walks(judged, scores, whole_answer=False)
 
 
 def _ucci(learned: Matrix, judged: Matrix) -> list[Walk]:
@@ -123,7 +121,7 @@ def _ucci(learned: Matrix, judged: Matrix) -> list[Walk]:
         model = IsotonicRegression(out_of_bounds="clip")
         model.fit(_mean_logprobs(learned, tier), learned.right[:, tier])
         scores.append(model.predict(_mean_logprobs(judged, tier)))
-    return climb(judged, scores, whole_answer=True)
+    return threshold_walks(judged, scores, whole_answer=True)
 
 
 def _quantiles(learned: Matrix, judged: Matrix) -> list[Walk]:
@@ -132,11 +130,11 @@ def _quantiles(learned: Matrix, judged: Matrix) -> list[Walk]:
     for tier in range(len(judged.tiers) - 1):
         x, y = _logprob_quantiles(learned, tier), _logprob_quantiles(judged, tier)
         scores.append(_logistic(x, learned.right[:, tier])(y))
-    return climb(judged, scores, whole_answer=True)
+    return threshold_walks(judged, scores, whole_answer=True)
 
 
 def _automix(judged: Matrix, said: Sequence[Floats]) -> list[Walk]:
-    return climb(judged, said, whole_answer=True, reads_again=True)
+    return threshold_walks(judged, said, whole_answer=True, reads_again=True)
 
 
 def _scorer(learned: Matrix, judged: Matrix) -> list[Walk]:
@@ -147,7 +145,7 @@ def _scorer(learned: Matrix, judged: Matrix) -> list[Walk]:
         predict = _text_model(texts, learned.right[:, [tier]])
         judged_texts = [_with_answer(judged, i, tier) for i in range(len(judged.rows))]
         scores.append(predict(judged_texts)[:, 0])
-    return climb(judged, scores, whole_answer=True)
+    return threshold_walks(judged, scores, whole_answer=True)
 
 
 def _with_answer(matrix: Matrix, index: int, tier: int) -> str:

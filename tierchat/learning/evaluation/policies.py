@@ -17,6 +17,7 @@ from tierchat.learning.outcomes.matrix import Floats, Matrix
 from tierchat.types import Stage
 
 Ints = npt.NDArray[np.intp]
+Bools = npt.NDArray[np.bool_]
 # What is expected of (tier, stage): arrays of shape (n, tiers from that one up).
 Estimates = Mapping[tuple[int, Stage], Guess]
 COST_WEIGHTS = (0.0, *np.geomspace(1e-3, 30.0, 60))
@@ -24,24 +25,64 @@ COST_WEIGHTS = (0.0, *np.geomspace(1e-3, 30.0, 60))
 
 @dataclass(frozen=True)
 class Walk:
-    """How one policy went, per prompt: who answered, right or not, and what it cost.
+    """How one policy went, per prompt: the last tier visited, right or not, and what it cost.
 
-    `cost` is relative to the top tier's mean; `discarded` counts tokens of tiers not used.
+    `cost` is relative to the top tier's mean; `discarded` counts the tokens of tiers whose work
+    was thrown away, `hop_generated` the generated ones among them. Where `refused`, the last tier
+    gave the prompt up too, and nothing was answered.
     """
 
     tier: Ints
-    right: npt.NDArray[np.bool_]
+    right: Bools
     cost: Floats
     tokens: Floats
     discarded: Floats
     num_hops: Ints
     hop_generated: Floats
+    refused: Bools
 
     def point(self, weights: Floats | None = None) -> tuple[float, float]:
         """Give (mean cost, share right)."""
         return float(np.average(self.cost, weights=weights)), float(
             np.average(self.right, weights=weights)
         )
+
+
+def follow(
+    matrix: Matrix,
+    steps: Ints,
+    written: Floats,
+    *,
+    first: int = 0,
+    spent: Floats | None = None,
+) -> Walk:
+    """Send every prompt up from tier `first` and charge every tier it visits.
+
+    All arrays have shape (n, k). `steps` says how many tiers a prompt goes up from each tier: 0
+    answers there, a step beyond the top tier refuses the prompt. `written` counts the tokens that
+    a tier generates until then. `spent` counts all tokens of a visit; the default is the tier's
+    prompt and `written`.
+    """
+    num, num_tiers = steps.shape
+    spent = matrix.prompt_tokens + written if spent is None else spent
+    charged = np.array(matrix.parameters) * spent / matrix.unit()
+    at, last, done = np.full(num, first, np.intp), np.full(num, first, np.intp), np.zeros(num, bool)
+    cost, tokens, discarded, hop_generated = (np.zeros(num) for _ in range(4))
+    num_hops = np.zeros(num, np.intp)
+    for tier in range(first, num_tiers):
+        here = (at == tier) & ~done
+        leaves = here & (steps[:, tier] > 0)
+        last[here] = tier
+        cost[here] += charged[here, tier]
+        tokens[here] += spent[here, tier]
+        discarded[leaves] += spent[leaves, tier]
+        at[leaves] += steps[leaves, tier]
+        hops = leaves & (at < num_tiers)
+        num_hops[hops] += 1
+        hop_generated[hops] += written[hops, tier]
+        done |= here & ~leaves
+    right = done & matrix.right[np.arange(num), last]
+    return Walk(last, right, cost, tokens, discarded, num_hops, hop_generated, ~done)
 
 
 def walk(
@@ -54,35 +95,18 @@ def walk(
     jumps: bool = True,
 ) -> Walk:
     """Send every prompt up from the lowest tier by value, deciding at the given stages."""
-    num, num_tiers = len(matrix.rows), len(matrix.tiers)
-    at, done = np.zeros(num, np.intp), np.zeros(num, bool)
-    tokens, discarded = np.zeros(num), np.zeros(num)
-    cost, hops, hop_generated = np.zeros(num), np.zeros(num, np.intp), np.zeros(num)
     prompt_tokens, generated = matrix.prompt_tokens, matrix.generated_tokens
-    unit = matrix.unit()
-    for tier in range(num_tiers):
-        here = (at == tier) & ~done
-        written = generated[:, tier].copy()
-        leaves = np.zeros(num, bool)
-        for stage in STAGES if tier < num_tiers - 1 else ():
-            if stage not in stages:
-                continue
+    steps, written = np.zeros(generated.shape, np.intp), generated.copy()
+    for tier in range(len(matrix.tiers) - 1):
+        # From the last stage to the first, so that the earliest decision to go up counts.
+        for stage in [stage for stage in reversed(STAGES) if stage in stages]:
             guess = estimates[tier, stage]
             ahead = costs.ahead(tier, stage, prompt_tokens[:, tier], guess.generated)
             step = choose(guess.right, ahead, cost_weight)
-            goes = here & ~leaves & (step > 0)
-            at[goes] = tier + (step[goes] if jumps else 1)
-            written[goes] = _written(stage, generated[goes, tier], matrix.hold_back)
-            leaves |= goes
-        spent = prompt_tokens[:, tier] + written
-        cost[here] += (matrix.parameters[tier] * spent / unit)[here]
-        tokens[here] += spent[here]
-        discarded[leaves] += spent[leaves]
-        hops[leaves] += 1
-        hop_generated[leaves] += written[leaves]
-        done |= here & ~leaves
-    right = matrix.right[np.arange(num), at]
-    return Walk(at, right, cost, tokens, discarded, hops, hop_generated)
+            goes = step > 0
+            steps[goes, tier] = step[goes] if jumps else 1
+            written[goes, tier] = _written(stage, generated[goes, tier], matrix.hold_back)
+    return follow(matrix, steps, written)
 
 
 def _written(stage: Stage, generated: Floats, hold_back: int) -> Floats:
@@ -149,18 +173,7 @@ def _table(walks: Sequence[Walk]) -> Floats:
 
 def alone(matrix: Matrix, tier: int) -> Walk:
     """Ask one tier only."""
-    num = len(matrix.rows)
-    tokens = matrix.prompt_tokens[:, tier] + matrix.generated_tokens[:, tier]
-    none = np.zeros(num)
-    return Walk(
-        np.full(num, tier, np.intp),
-        matrix.right[:, tier],
-        matrix.costs()[:, tier],
-        tokens,
-        none,
-        none.astype(np.intp),
-        none,
-    )
+    return pick(matrix, np.full(len(matrix.rows), tier, np.intp))
 
 
 def singles(matrix: Matrix) -> list[Walk]:
@@ -185,11 +198,12 @@ def pick(matrix: Matrix, tier: Ints) -> Walk:
     tokens = (matrix.prompt_tokens + matrix.generated_tokens)[index, tier]
     none = np.zeros(len(tier))
     return Walk(
-        tier,
-        matrix.right[index, tier],
-        matrix.costs()[index, tier],
-        tokens,
-        none,
-        none.astype(np.intp),
-        none,
+        tier=tier,
+        right=matrix.right[index, tier],
+        cost=matrix.costs()[index, tier],
+        tokens=tokens,
+        discarded=none,
+        num_hops=none.astype(np.intp),
+        hop_generated=none,
+        refused=none.astype(bool),
     )

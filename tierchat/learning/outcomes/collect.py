@@ -138,6 +138,7 @@ class _Filling:
                 seconds=0.0,
                 probe=_NO_PROBE,
             )
+        estimates = completed.verdict.estimates if completed.verdict else {}
         return Stored(
             answer=completed.answer,
             reason=completed.reason,
@@ -145,6 +146,7 @@ class _Filling:
             num_generated_tokens=completed.usage.generated_tokens,
             seconds=completed.usage.seconds,
             probe=completed.probe or _NO_PROBE,
+            answer_min_logprob=estimates.get("answer_min_logprob"),
         )
 
 
@@ -187,4 +189,5 @@ def _cell(prompt: GradedPrompt, stored: Stored, verdict: bool | None) -> Cell:
         num_generated_tokens=stored.num_generated_tokens,
         seconds=stored.seconds,
         probe=stored.probe,
+        answer_min_logprob=stored.answer_min_logprob,
     )

@@ -21,7 +21,11 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Cell:
-    """One tier's answer to one prompt, escalation forbidden, greedy."""
+    """One tier's answer to one prompt, escalation forbidden, greedy.
+
+    `answer_min_logprob` is the least natural log-probability of a token of the answer, thoughts
+    left out; None where the tier's own gate did not read the finished answer.
+    """
 
     is_right: bool
     answer: str
@@ -29,6 +33,7 @@ class Cell:
     num_generated_tokens: int
     seconds: float
     probe: Probe
+    answer_min_logprob: float | None = None
 
 
 @dataclass(frozen=True)
@@ -65,6 +70,21 @@ class Matrix:
     def generated_tokens(self) -> Floats:
         """Count generated tokens, shape (n, k)."""
         return np.array([[cell.num_generated_tokens for cell in row] for row in self.rows], float)
+
+    @property
+    def escalate_probabilities(self) -> Floats:
+        """Give the escalate token's probability at the prompt's end, shape (n, k).
+
+        NaN where a tier has no such token.
+        """
+        return np.array(
+            [[cell.probe.first.escalate_probability for cell in row] for row in self.rows], float
+        )
+
+    @property
+    def answer_min_logprobs(self) -> Floats:
+        """Give the least log-probability of an answer's tokens, shape (n, k), NaN where unread."""
+        return np.array([[cell.answer_min_logprob for cell in row] for row in self.rows], float)
 
     def costs(self) -> Floats:
         """Give parameters times tokens of every tier alone, shape (n, k), top's mean = 1."""

@@ -34,8 +34,12 @@ class Models(Generates, Protocol):
     def info(self, model: str) -> ModelInfo | None: ...
 
 
-class Stored(Frozen, frozen=True):
-    """A cell as it is kept: without its grade, so that graders may improve."""
+class Stored(Frozen, frozen=True, omit_defaults=True):
+    """A cell as it is kept: without its grade, so that graders may improve.
+
+    Only models whose gate reads the finished answer have an `answer_min_logprob`, so the cells of
+    all others are stored as they were before it existed.
+    """
 
     answer: str
     reason: str
@@ -43,6 +47,7 @@ class Stored(Frozen, frozen=True):
     num_generated_tokens: int
     seconds: float
     probe: Probe
+    answer_min_logprob: float | None = None
 
 
 @dataclass(frozen=True)
