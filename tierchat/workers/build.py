@@ -11,7 +11,7 @@ from tierchat.config.settings import Settings
 from tierchat.models.placement import hardware
 from tierchat.models.placement.plans import CascadePlans
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.paths import Paths
+from tierchat.paths import Paths, make_private
 from tierchat.workers.pool import Pool
 from tierchat.workers.quirks import MachineQuirks
 from tierchat.workers.starter import Starter
@@ -23,7 +23,10 @@ def build_pool(
     """Return a pool without workers; its models are planned as those of `cascade` first.
 
     An idle model stays for `keepalive_s` seconds, for ever if that is negative.
+    Raises UnsafePath, UsageError.
     """
+    # Where the starter remembers checked files and quirks.
+    make_private(paths.state_dir)
     starter = Starter(
         VerifiedFiles(paths.verified_file),
         MachineQuirks(paths.machine_file),

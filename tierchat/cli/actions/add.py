@@ -1,4 +1,4 @@
-"""`tierchat add` once its options are read: look into the file, load it once, note it.
+"""`tierchat add`: reads the file's header, loads the model once, and writes its entry.
 
 Does not know typer.
 """
@@ -14,7 +14,9 @@ from typing import Any
 
 from tierchat.cli.actions.model_lines import header_lines
 from tierchat.config.added_models import add_model, refuse_taken
-from tierchat.errors import ModelCorrupt, TemplateError, UsageError, error_from_code
+from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
+from tierchat.config.home import Home
+from tierchat.errors import ModelCorrupt, TemplateError, UsageError
 from tierchat.models.gguf.header import read_header
 from tierchat.models.hub.downloads import Downloader
 from tierchat.models.hub.reference import hub_model
@@ -26,20 +28,22 @@ from tierchat.terminal.output import Output
 from tierchat.terminal.progress import Bars
 from tierchat.terminal.units import size_text
 from tierchat.types import Message, Sampling
-from tierchat.workers.protocol import Failed, Finished, Generate, LoadModel
-from tierchat.workers.worker import Worker
+from tierchat.workers.build import build_pool
+from tierchat.workers.complete import complete
+from tierchat.workers.protocol import Generate
 
 _TRIAL_CONTEXT = 512
 
 
 def add(
-    name: str, place: str, paths: Paths, output: Output, *, is_sure: bool, is_offline: bool
+    name: str, place: str, home: Home, output: Output, *, is_sure: bool, is_offline: bool
 ) -> Iterator[str]:
-    """Yield what the file says of itself; it is known once it has been loaded.
+    """Yield what the file says of itself; the model is known once it has been loaded.
 
     Raises ModelMissing, ModelCorrupt, TemplateError, DoesNotFit with the reason, UsageError for
     a name that is taken, and what downloads raise.
     """
+    paths = home.paths
     entry, path = (
         _local(name, place, paths)
         if _is_local(place)
@@ -54,7 +58,7 @@ def add(
             "use an instruction-tuned GGUF; base models cannot hold a conversation",
         )
     output.note("loading it once ...")
-    asyncio.run(_try(name, path))
+    asyncio.run(_try(name, path, home))
     add_model(name, entry, paths)
     tell_daemon(paths, output.note)
     yield f'{"loads":<16} yes; it is known as {name} now: tierchat ask -m {name} "2+2"'
@@ -98,22 +102,20 @@ def _published(
     return found.entry, found.file.target
 
 
-async def _try(name: str, path: Path) -> None:
+async def _try(name: str, path: Path, home: Home) -> None:
     """Load the model and let it say one token; raises what keeps it from that."""
-    order = LoadModel(
-        name=name, path=str(path), context=_TRIAL_CONTEXT, max_sequences=1, gpu_layers=0
-    )
-    worker = await Worker.start(order)
+    model = ModelSpec(file=str(path), context=_TRIAL_CONTEXT, max_sequences=1)
+    alone = CascadeSpec(tiers=(TierSpec(name="S", model=name),))
+    catalogue = Catalogue(models={name: model}, cascades={name: alone})
+    pool = build_pool(catalogue, name, home.paths, home.settings, keepalive_s=0)
     question = Generate(
         id=0,
         messages=(Message(role="user", content="2+2"),),
         sampling=Sampling(temperature=0, max_tokens=1),
     )
     try:
-        async for event in worker.generate(question):
-            if isinstance(event, Failed):
-                raise error_from_code(event.code, event.message, event.hint)
-            if isinstance(event, Finished) and event.reason == "garbage":
-                raise ModelCorrupt(f"{path.name} computes numbers that are not finite")
+        said = await complete(pool, name, question)
     finally:
-        await worker.stop()
+        await pool.close()
+    if said.reason == "garbage":
+        raise ModelCorrupt(f"{path.name} computes numbers that are not finite")

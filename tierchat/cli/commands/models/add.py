@@ -32,5 +32,5 @@ def add(
     from tierchat.terminal.output import standard_output
 
     output = standard_output(quiet=quiet)
-    for line in add(name, place, home_of(context).paths, output, is_sure=yes, is_offline=offline):
+    for line in add(name, place, home_of(context), output, is_sure=yes, is_offline=offline):
         output.line(line)
