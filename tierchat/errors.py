@@ -1,30 +1,43 @@
-"""Every error tierchat raises on purpose, with its exit code, HTTP status and hint.
+"""Every error that tierchat raises on purpose, with its exit code, HTTP status and hint.
 
-Knows no formatting: `output.py` prints them, `openai_format.py` turns them into JSON.
+Knows no formatting: `terminal/output.py` prints errors, `service/replies.py` turns them into JSON.
+Errors of one room are defined there and drawn here.
 
-    TierchatError                 1   500
-    ├── UsageError                2   400   the caller asked for something impossible
-    │   └── InvalidRequest        2   400   a field of an API request, named
-    ├── ConfigError               2   500   models.toml or config.toml, file and line named
-    ├── ModelMissing              3   404   file absent or not pulled
-    ├── ModelCorrupt              1   500   file damaged, refused or crashed while loading
-    ├── DoesNotFit                4   507   VRAM, RAM or disk
-    ├── DaemonUnreachable         5   503   not running, would not start, connection lost
-    ├── Overloaded                5   503   queue full or shutting down; carries Retry-After
-    ├── NetworkError              6   502
-    ├── ContextTooLong            7   400   longer than every admissible context
-    ├── NoTierCouldAnswer         9   200   an outcome rather than a failure; see `Outcome`
-    ├── TemplateError             1   500   chat template failed, or ran out of time or memory
-    ├── EngineCrashed             1   500   a worker died; the next prompt gets a new one
-    ├── LogUnusable           1   500   conversations cannot be saved or read
-    │   └── LogRowGone        1   500   this one was removed meanwhile
-    ├── UnsafePath                1   500   a directory or socket that is not ours alone
-    └── Timeout                 124   504
+                                 exit  HTTP
+    TierchatError                   1   500
+    ├── UsageError                  2   400   the caller asked for something impossible
+    │   └── InvalidRequest          2   400   a field of an API request is wrong; `param` names it
+    ├── ConfigError                 2   500   models.toml or config.toml is wrong at a named line
+    ├── ModelMissing                3   404   the file is absent or was not pulled
+    ├── ModelCorrupt                1   500   the file is damaged, refused or crashes when loaded
+    ├── GateFileBad                 1   500   gates: a gate file that cannot be used
+    ├── DoesNotFit                  4   507   not enough GPU memory, RAM or disk
+    ├── DaemonUnreachable           5   503   not running, would not start, or connection lost
+    ├── Overloaded                  5   503   queue full or shutting down; carries Retry-After
+    ├── NetworkError                6   502   a download failed
+    │   └── PassingFault            6   502   models/hub: worth another try
+    │       └── RangeRefused        6   502   models/hub: the file ends before the asked offset
+    ├── ContextTooLong              7   400   longer than the context of every admissible tier
+    ├── TemplateError               1   500   chat template failed, or ran out of time or memory
+    ├── EngineCrashed               1   500   a worker died; the next prompt gets a new one
+    │   └── WorkerDied              1   500   workers: with the signal that killed the process
+    ├── FrameTooLarge               1   500   workers: the stream to the peer is broken
+    ├── LogUnusable                 1   500   conversations cannot be saved or read
+    │   └── LogRowGone              1   500   the conversation was removed meanwhile
+    ├── UnsafePath                  1   500   a directory, file or socket that is not ours alone
+    ├── NoSuchRoute                 1   404   service, as the three below
+    ├── WrongMethod                 1   405
+    ├── TooLarge                    1   413   the body of a request
+    ├── TooSlow                     1   408   the body of a request
+    └── Timeout                   124   504
+
+Exit codes 8 (a lower tier than asked for answered) and 9 (no tier could answer) belong to an
+`Outcome`, not to an error.
 """
 
 from __future__ import annotations
 
-# How llama.cpp and GPU drivers say that memory ran out.
+# What llama.cpp and GPU drivers write when memory runs out.
 _OUT_OF_MEMORY = (
     "out of memory",
     "failed to allocate",
@@ -32,12 +45,12 @@ _OUT_OF_MEMORY = (
     "cannot allocate memory",
     "insufficient memory",
     "bad_alloc",
-    # ggml asserts that it was given what it asked for.
+    # ggml asserts that an allocation succeeded.
     "mem_buffer != null",
     "outofhostmemory",
     "resource allocation failed",
     "alloc_failed",
-    # No room for its stack.
+    # There is no room for the stack of a thread.
     "can't start new thread",
     "outofdevicememory",
     "memoryerror",
@@ -45,7 +58,7 @@ _OUT_OF_MEMORY = (
 
 
 class TierchatError(Exception):
-    """Something went wrong that we foresaw; `message` says what, `hint` what to do next."""
+    """A failure that was foreseen; `message` says what went wrong, `hint` what to do next."""
 
     exit_code = 1
     http_status = 500
@@ -126,12 +139,6 @@ class ContextTooLong(TierchatError):
         self.num_tokens = num_tokens
 
 
-class NoTierCouldAnswer(TierchatError):
-    exit_code = 9
-    http_status = 200
-    code = "unanswered"
-
-
 class TemplateError(TierchatError):
     code = "template_error"
 
@@ -145,7 +152,7 @@ class LogUnusable(TierchatError):
 
 
 class LogRowGone(LogUnusable):
-    """A conversation was removed while it was being talked in; the log itself is well."""
+    """A conversation was removed during an exchange; the log itself is intact."""
 
     code = "log_row_gone"
 
@@ -162,20 +169,19 @@ class Timeout(TierchatError):
 
 def error_from_code(code: str, message: str, hint: str = "") -> TierchatError:
     """Rebuild an error that crossed a process boundary as its `code`."""
-    for kind in _subclasses(TierchatError):
+    # Parents come first: a subclass that shares its parent's code may need other arguments.
+    for kind in family(TierchatError):
         if kind.code == code:
             return kind(message, hint)
     return TierchatError(message, hint)
 
 
-def _subclasses(kind: type[TierchatError]) -> list[type[TierchatError]]:
-    found = [kind]
-    for child in kind.__subclasses__():
-        found += _subclasses(child)
-    return found
+def family(kind: type[TierchatError]) -> list[type[TierchatError]]:
+    """List a class of errors and its subclasses, as far as their modules were imported."""
+    return [kind, *(each for child in kind.__subclasses__() for each in family(child))]
 
 
 def says_out_of_memory(text: str) -> bool:
-    """Recognise that a message of llama.cpp or a GPU driver is about memory."""
+    """Whether a message of llama.cpp or a GPU driver says that memory ran out."""
     folded = text.casefold()
     return any(words in folded for words in _OUT_OF_MEMORY)

@@ -99,10 +99,6 @@ class Engine:
         if sampler:
             sampler.close()
 
-    def is_full(self, sequence: Sequence) -> bool:
-        """Tell whether the sequence has used up its context."""
-        return len(sequence.tokens) >= self.limits.context
-
     def step(self) -> list[Step]:
         """Compute one batch; returns the new tokens, at most one a sequence.
 
