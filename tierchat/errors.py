@@ -1,6 +1,6 @@
 """Every error that tierchat raises on purpose, with its exit code, HTTP status and hint.
 
-Knows no formatting: `terminal/output.py` prints errors, `service/replies.py` turns them into JSON.
+Knows no formatting: `terminal/output.py` prints errors, `service/openai_replies.py` makes JSON.
 Errors of one room are defined there and drawn here.
 
                                  exit  HTTP
