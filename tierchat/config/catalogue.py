@@ -21,8 +21,9 @@ from tierchat.types import Frozen, GateKind, KvType, Sampling
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\s/\x00-\x1f]+$")]
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{64}$")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+# The fewest tokens that hold a turn.
 MIN_CONTEXT = 64
-# What llama.cpp takes: a C int.
+# llama.cpp takes a C int.
 CInt = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 Repo = Annotated[str, msgspec.Meta(pattern=r"^([\w.-]+/[\w.-]+)?$", max_length=200)]
@@ -287,9 +288,3 @@ def _place_of(entry: Mapping[str, Any], giver: _Source | None, paths: Paths) -> 
     if giver.file == shipped_models_file():
         return str(Path(tierchat.__file__).parent / file)
     return str(giver.file.parent / file)
-
-
-def is_whole(spec: ModelSpec) -> bool:
-    """Tell whether a model's file is here and as long as the published one."""
-    path = Path(spec.file)
-    return path.is_file() and spec.bytes in (0, path.stat().st_size)

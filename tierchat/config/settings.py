@@ -11,16 +11,15 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from tierchat.config.catalogue import MIN_CONTEXT
 from tierchat.config.toml_files import decode_toml, parse_toml, read_own
 from tierchat.errors import ConfigError, UsageError
 from tierchat.paths import Paths
 from tierchat.types import Frozen
 
 _MAX_NAME = 64
-_MIN_CONTEXT = 64
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-
-
+# The cascade inside the wheel.
 BUNDLED = "pocket"
 
 
@@ -58,11 +57,11 @@ def load_settings(paths: Paths, env: Mapping[str, str]) -> Settings:
             f"environment variable {_variable(key)} is {given.get(key)!r}: {what}",
             "unset it or correct it",
         ) from error
-    if 0 < settings.context < _MIN_CONTEXT:
+    if 0 < settings.context < MIN_CONTEXT:
         raise ConfigError(
             f"context = {settings.context} ({setting_sources(paths, env)['context']}): "
             "a turn does not fit in that",
-            f"the least is {_MIN_CONTEXT}; 0 takes the longest that fits",
+            f"the least is {MIN_CONTEXT}; 0 takes the longest that fits",
         )
     try:
         parse_keepalive(settings.keepalive)

@@ -1,14 +1,14 @@
 """Learned gates on disk: a JSON head and an npz of numbers beside it. Data only, never pickle.
 
-Does not fit or decide. The head can be read without numpy, so that the daemon can check who a
-gate is for; the numbers are read in the worker.
+Does not fit or decide. The daemon reads heads, without numpy, to check which cascade and models a
+gate was taught for; a worker reads the numbers.
 """
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -17,7 +17,7 @@ from tierchat.errors import TierchatError
 from tierchat.types import Frozen, Stage
 
 if TYPE_CHECKING:
-    from tierchat.gates.row_gate import RowGates
+    from tierchat.gates.row_gate import Floats, Head, RowGates
 
 SCHEMA = 2
 _MAX_HEAD_BYTES = 4 << 20
@@ -25,13 +25,20 @@ _MAX_NUMBERS_BYTES = 256 << 20
 
 
 class GateFileBad(TierchatError):
-    """A gate file that cannot be used; the cascade goes on without it."""
+    """A gate file that cannot be used; the cascade works without it."""
 
     code = "gate_file_bad"
 
+    def __init__(
+        self,
+        message: str,
+        hint: str = "teach it again with `tierchat train`, or remove it with `tierchat gate rm`",
+    ) -> None:
+        super().__init__(message, hint)
+
 
 class GateTier(Frozen, frozen=True):
-    """One tier as it was when the gate was taught: the gate is for this and nothing else."""
+    """One tier as it was when the gate was taught; the gate is valid for no other."""
 
     name: str
     model_sha256: str
@@ -43,7 +50,7 @@ class GateTier(Frozen, frozen=True):
 
 
 class Tradeoff(Frozen, frozen=True):
-    """What one cost weight gave on held-out groups: quality and cost relative to the top tier."""
+    """Quality and cost, relative to the top tier, that one cost weight gave on held-out groups."""
 
     cost_weight: float
     quality: float
@@ -51,7 +58,7 @@ class Tradeoff(Frozen, frozen=True):
 
 
 class GateReport(Frozen, frozen=True):
-    """How the gate was taught and what came of it, on held-out groups."""
+    """How the gate was taught, and how well it does on held-out groups."""
 
     date: str
     data_sha256: str
@@ -69,7 +76,8 @@ class GateReport(Frozen, frozen=True):
 class GateHead(Frozen, frozen=True):
     """The JSON part of a gate file; `numbers_sha256` ties it to its npz.
 
-    `learned` names the question groups it was fitted on, which can judge it no more.
+    `learned` names the question groups that the gate was fitted on; it cannot be evaluated on
+    these.
     """
 
     schema: int
@@ -85,7 +93,7 @@ class GateHead(Frozen, frozen=True):
     numbers_sha256: str = ""
 
     def cost_weight(self, quality: float) -> float:
-        """Give the greatest cost weight that keeps `quality` of the top tier, else the best."""
+        """Return the cheapest cost weight that keeps `quality`, else the one of best quality."""
         enough = [t for t in self.tradeoffs if t.quality >= quality]
         if enough:
             return min(enough, key=lambda t: t.cost).cost_weight
@@ -93,12 +101,12 @@ class GateHead(Frozen, frozen=True):
 
 
 def numbers_file(path: Path) -> Path:
-    """Name the npz beside a JSON head."""
+    """Return the path of the npz beside a JSON head."""
     return path.with_suffix(".npz")
 
 
 def read_head(path: Path) -> GateHead:
-    """Read and check the head and that its numbers are the ones it was written with.
+    """Read the head, and check that the npz is the one it was written with.
 
     Raises GateFileBad saying what is wrong.
     """
@@ -106,53 +114,57 @@ def read_head(path: Path) -> GateHead:
         raw = _read(path, _MAX_HEAD_BYTES)
         head = msgspec.json.decode(raw, type=GateHead)
     except ValueError as error:
-        raise GateFileBad(f"{path} is not a gate file: {error}", _HINT) from error
+        raise GateFileBad(f"{path} is not a gate file: {error}") from error
     if head.schema != SCHEMA:
-        raise GateFileBad(f"{path} has schema {head.schema}, this tierchat reads {SCHEMA}", _HINT)
+        raise GateFileBad(f"{path} has schema {head.schema}, this tierchat reads {SCHEMA}")
     if not head.tiers or not head.tradeoffs:
-        raise GateFileBad(f"{path} names no tiers or no tradeoffs", _HINT)
-    found = hashlib.sha256(_read(numbers_file(path), _MAX_NUMBERS_BYTES)).hexdigest()
-    if found != head.numbers_sha256:
-        raise GateFileBad(f"{numbers_file(path)} is not what {path.name} was written with", _HINT)
+        raise GateFileBad(f"{path} names no tiers or no tradeoffs")
+    sha256 = hashlib.sha256(_read(numbers_file(path), _MAX_NUMBERS_BYTES)).hexdigest()
+    if sha256 != head.numbers_sha256:
+        raise GateFileBad(f"{numbers_file(path)} does not belong to {path.name}")
     return head
-
-
-_HINT = "teach it again with `tierchat train`, or remove it with `tierchat gate rm`"
 
 
 def load(path: Path) -> RowGates:
     """Read head and numbers; raises GateFileBad for numbers missing, misshapen or not finite."""
-    from tierchat.gates.row_gate import RowGates, TierCosts
+    from tierchat.gates.row_gate import STAGES, RowGates, TierCosts
 
     head = read_head(path)
     numbers = _load_numbers(numbers_file(path))
-    heads = {}
+    heads = {
+        (tier, stage): _head(numbers, tier, stage, len(head.tiers) - tier, path)
+        for tier in range(len(head.tiers))
+        for stage in STAGES
+        if f"{tier}/{stage}/mean" in numbers
+    }
+    taught = {tier for tier, _ in heads}
     for index, tier in enumerate(head.tiers):
-        for stage in _stages_in(numbers, index):
-            heads[index, stage] = _head(numbers, index, stage, len(head.tiers) - index, path)
-        if not any(key[0] == index for key in heads):
-            raise GateFileBad(f"{path} has no rows for {tier.name}", _HINT)
+        if index not in taught:
+            raise GateFileBad(f"{path} has no rows for {tier.name}")
     costs = TierCosts(tuple(t.parameters for t in head.tiers), head.unit)
     names = tuple(tier.name for tier in head.tiers)
     return RowGates(names, costs, head.has_token, heads, head.jumps)
 
 
 def save(path: Path, head: GateHead, gates: RowGates) -> None:
-    """Write numbers, then head, each whole or not at all; for the owner alone."""
+    """Write the numbers, then the head, each whole or not at all and readable by the owner alone.
+
+    Raises OSError.
+    """
     import io
 
     import numpy as np
 
-    numbers: dict[str, Any] = {}
-    for (tier, stage), one in gates.heads.items():
-        place = f"{tier}/{stage}"
-        numbers[f"{place}/mean"], numbers[f"{place}/scale"] = one.mean, one.scale
-        numbers[f"{place}/lengths"], numbers[f"{place}/longest"] = one.lengths, one.longest
-        for index, row in enumerate(one.rows):
-            numbers[f"{place}/{index}/weights"] = np.append(row.weights, row.bias)
-            numbers[f"{place}/{index}/knots"] = np.stack((row.scores, row.probabilities))
+    numbers: dict[str, Floats] = {}
+    for (tier, stage), rows in gates.heads.items():
+        prefix = f"{tier}/{stage}"
+        numbers[f"{prefix}/mean"], numbers[f"{prefix}/scale"] = rows.mean, rows.scale
+        numbers[f"{prefix}/lengths"], numbers[f"{prefix}/longest"] = rows.lengths, rows.longest
+        for index, row in enumerate(rows.rows):
+            numbers[f"{prefix}/{index}/weights"] = np.append(row.weights, row.bias)
+            numbers[f"{prefix}/{index}/knots"] = np.stack((row.scores, row.probabilities))
     buffer = io.BytesIO()
-    np.savez(buffer, **numbers)
+    np.savez(buffer, **numbers)  # type: ignore[arg-type]
     raw = buffer.getvalue()
     head = msgspec.structs.replace(head, numbers_sha256=hashlib.sha256(raw).hexdigest())
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -161,35 +173,34 @@ def save(path: Path, head: GateHead, gates: RowGates) -> None:
         replace_file(path, msgspec.json.format(msgspec.json.encode(head), indent=1))
 
 
-def _head(numbers: dict[str, Any], tier: int, stage: Stage, num_rows: int, path: Path) -> Any:
-    import numpy as np
-
+def _head(numbers: dict[str, Floats], tier: int, stage: Stage, num_rows: int, path: Path) -> Head:
     from tierchat.gates.row_gate import Head, Row
 
-    place = f"{tier}/{stage}"
+    prefix = f"{tier}/{stage}"
 
-    def take(name: str, num_dimensions: int) -> Any:
-        found = numbers.get(f"{place}/{name}")
-        if found is None or found.ndim != num_dimensions or found.dtype != np.float64:
-            raise GateFileBad(f"{path}: {place}/{name} is missing or has the wrong shape", _HINT)
-        return found
+    def take(name: str, num_dimensions: int) -> Floats:
+        array = numbers.get(f"{prefix}/{name}")
+        if array is None or array.ndim != num_dimensions:
+            raise GateFileBad(f"{path}: {prefix}/{name} is missing or has the wrong shape")
+        return array
 
     mean, scale = take("mean", 1), take("scale", 1)
     rows = []
     for index in range(num_rows):
         weights, knots = take(f"{index}/weights", 1), take(f"{index}/knots", 2)
         if len(weights) != len(mean) + 1 or len(scale) != len(mean) or knots.shape[0] != 2:
-            raise GateFileBad(f"{path}: the rows of {place} have different widths", _HINT)
+            raise GateFileBad(f"{path}: the rows of {prefix} have different widths")
         rows.append(Row(weights[:-1], float(weights[-1]), knots[0], knots[1]))
     if not (scale > 0).all():
-        raise GateFileBad(f"{path}: a scale of {place} is not positive", _HINT)
+        raise GateFileBad(f"{path}: a scale of {prefix} is not positive")
     lengths, longest = take("lengths", 2), take("longest", 1)
     if lengths.shape != (num_rows, len(mean) + 1) or longest.shape != (num_rows,):
-        raise GateFileBad(f"{path}: the lengths of {place} have the wrong shape", _HINT)
+        raise GateFileBad(f"{path}: the lengths of {prefix} have the wrong shape")
     return Head(mean, scale, tuple(rows), lengths, longest)
 
 
-def _load_numbers(path: Path) -> dict[str, Any]:
+def _load_numbers(path: Path) -> dict[str, Floats]:
+    """Read arrays of finite float64 numbers."""
     import zipfile
 
     import numpy as np
@@ -197,28 +208,23 @@ def _load_numbers(path: Path) -> dict[str, Any]:
     try:
         with zipfile.ZipFile(path) as archive:
             if sum(info.file_size for info in archive.infolist()) > _MAX_NUMBERS_BYTES:
-                raise GateFileBad(f"{path} unpacks to more than {_MAX_NUMBERS_BYTES} bytes", _HINT)
+                raise GateFileBad(f"{path} unpacks to more than {_MAX_NUMBERS_BYTES} bytes")
         with np.load(path, allow_pickle=False) as stored:
             numbers = {name: stored[name] for name in stored.files}
     except (OSError, ValueError, EOFError, zipfile.BadZipFile, KeyError) as error:
-        raise GateFileBad(f"{path} cannot be read: {error}", _HINT) from error
+        raise GateFileBad(f"{path} cannot be read: {error}") from error
     for name, array in numbers.items():
         if array.dtype != np.float64 or not np.isfinite(array).all():
-            raise GateFileBad(f"{path}: {name} holds what is not a finite number", _HINT)
+            raise GateFileBad(f"{path}: {name} has values that are not finite numbers")
     return numbers
 
 
-def _stages_in(numbers: dict[str, Any], tier: int) -> tuple[Stage, ...]:
-    stages: tuple[Stage, ...] = ("prefill", "first", "answer")
-    return tuple(stage for stage in stages if f"{tier}/{stage}/mean" in numbers)
-
-
-def _read(path: Path, most: int) -> bytes:
+def _read(path: Path, max_bytes: int) -> bytes:
     try:
         with path.open("rb") as file:
-            raw = file.read(most + 1)
+            raw = file.read(max_bytes + 1)
     except OSError as error:
-        raise GateFileBad(f"cannot read {path}: {error.strerror}", _HINT) from error
-    if len(raw) > most:
-        raise GateFileBad(f"{path} is larger than {most} bytes", _HINT)
+        raise GateFileBad(f"cannot read {path}: {error.strerror}") from error
+    if len(raw) > max_bytes:
+        raise GateFileBad(f"{path} is larger than {max_bytes} bytes")
     return raw

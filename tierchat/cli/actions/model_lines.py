@@ -7,6 +7,8 @@ from pathlib import Path
 
 from tierchat.config.catalogue import Catalogue, ModelSpec
 from tierchat.models.gguf.header import GgufHeader
+from tierchat.models.hub.part_file import part_path
+from tierchat.models.on_disk import is_whole
 from tierchat.models.placement.footprint import shape_of_header
 from tierchat.terminal.harmless import harmless
 from tierchat.terminal.units import memory_text, size_text
@@ -85,9 +87,8 @@ def file_state(spec: ModelSpec) -> str:
     """Say in a word whether a model's file is here."""
     path = Path(spec.file)
     if path.is_file():
-        is_whole = spec.bytes in (0, path.stat().st_size)
-        return "here" if is_whole else "damaged"
-    part = path.with_name(path.name + ".part")
+        return "here" if is_whole(spec) else "damaged"
+    part = part_path(path)
     if part.exists() and spec.bytes:
         return f"{part.stat().st_size / spec.bytes:.0%} here"
     return "-" if spec.repo else "missing"

@@ -16,13 +16,14 @@ import msgspec
 from tierchat.atomic_file import write_quietly
 from tierchat.cli.actions.pull_plan import PullPlan, plan_facts, plan_pull, propose, room_text
 from tierchat.config.added_models import add_model, refuse_taken
-from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, is_whole
+from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
 from tierchat.config.home import Home
 from tierchat.errors import DoesNotFit, ModelMissing, UsageError
 from tierchat.models.hub.downloads import Downloader, Fetched
 from tierchat.models.hub.names import HubFile, hub_file
 from tierchat.models.hub.part_file import existing, missing_bytes
 from tierchat.models.hub.reference import hub_model
+from tierchat.models.on_disk import is_whole
 from tierchat.models.placement.hardware import look
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import make_private

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, is_whole
+from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
 from tierchat.models.hub.names import hub_file
 from tierchat.models.hub.part_file import missing_bytes
+from tierchat.models.on_disk import is_whole
 from tierchat.models.placement.hardware import Machine
 from tierchat.models.placement.planner import ModelPlan, Plan
 from tierchat.models.placement.plans import CascadePlans, room_of_machine

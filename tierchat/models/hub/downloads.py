@@ -18,7 +18,7 @@ from typing import Literal, TypeVar
 from tierchat.atomic_file import locked
 from tierchat.errors import ModelCorrupt, ModelMissing, NetworkError, UsageError
 from tierchat.models.file_stamp import FileStamp
-from tierchat.models.hub.hub import Body, Hub, PassingFault, Published, RangeRefused
+from tierchat.models.hub.hub import Body, Hub, PassingFault, Published, RangeRefused, is_switched_on
 from tierchat.models.hub.names import HubFile, validate_file_name, validate_repo, validate_revision
 from tierchat.models.hub.part_file import (
     PartFile,
@@ -33,7 +33,6 @@ _MAX_TRIES = 5
 _MAX_BACKOFF_S = 30.0
 _MAX_RETRY_AFTER_S = 120.0
 _REPORT_EVERY_S = 0.1
-_TRUE = frozenset(["1", "ON", "YES", "TRUE"])
 T = TypeVar("T")
 How = Literal["present", "adopted", "downloaded", "shared"]
 OnBytes = Callable[[HubFile, int, int], None]
@@ -69,8 +68,9 @@ class Downloader:
     ) -> None:
         self._verified = verified
         self._hub = Hub(env)
-        offline = env.get("HF_HUB_OFFLINE") or env.get("TRANSFORMERS_OFFLINE") or ""
-        self._is_offline = is_offline or offline.upper() in _TRUE
+        self._is_offline = is_offline or is_switched_on(
+            env, "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"
+        )
         self._on_progress = _seldom(on_progress)
         self._on_check = _seldom(on_check)
         self._on_note = on_note

@@ -25,6 +25,7 @@ _ENDPOINT = "https://huggingface.co"
 _CONNECT_TIMEOUT_S = 10.0
 _READ_TIMEOUT_S = 30.0
 _MAX_REDIRECTS = 5
+# What huggingface_hub takes for yes in an environment variable.
 _TRUE = frozenset(["1", "ON", "YES", "TRUE"])
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})")
@@ -63,6 +64,11 @@ class Body:
     start: int | None
     total_bytes: int | None
     blocks: Iterator[bytes]
+
+
+def is_switched_on(env: Mapping[str, str], *names: str) -> bool:
+    """Whether the first of these environment variables that has a value says yes."""
+    return next((env[name] for name in names if env.get(name)), "").upper() in _TRUE
 
 
 class Hub:
@@ -115,8 +121,9 @@ class Hub:
         # Blobs are named by their hash, whichever commit brought them.
         folder = directory / f"models--{file.repo.replace('/', '--')}"
         blob = folder / "blobs" / (file.sha256 or "-").lower()
-        places = [Path(found)] if isinstance(found, str) else []
-        return places or [blob] * blob.is_file()
+        if isinstance(found, str):
+            return [Path(found)]
+        return [blob] if blob.is_file() else []
 
     @contextlib.contextmanager
     def body(self, file: HubFile, offset: int) -> Iterator[Body]:
@@ -199,7 +206,7 @@ class Hub:
     def _token(self) -> str | None:
         if self._env.get("HF_TOKEN"):
             return self._env["HF_TOKEN"].strip()
-        if (self._env.get("HF_HUB_DISABLE_IMPLICIT_TOKEN") or "").upper() in _TRUE:
+        if is_switched_on(self._env, "HF_HUB_DISABLE_IMPLICIT_TOKEN"):
             return None
         from huggingface_hub import get_token
 
