@@ -37,6 +37,8 @@ Exit codes 8 (a lower tier than asked for answered) and 9 (no tier could answer)
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 # What llama.cpp and GPU drivers write when memory runs out.
 _OUT_OF_MEMORY = (
     "out of memory",
@@ -165,6 +167,14 @@ class Timeout(TierchatError):
     exit_code = 124
     http_status = 504
     code = "timeout"
+
+
+def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
+    """Hint at the known word that is nearest to a mistyped one; `otherwise` where none is near."""
+    import difflib
+
+    near = difflib.get_close_matches(word, list(known), 1)
+    return f"did you mean `{near[0]}`?" if near else otherwise
 
 
 def error_from_code(code: str, message: str, hint: str = "") -> TierchatError:

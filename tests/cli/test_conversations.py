@@ -149,7 +149,7 @@ def test_templates_are_used_shown_edited_and_checked(warm: Home) -> None:
     assert "adds" in listed and "commit" in listed
     assert b"tier = XS" in warm.run("templates", "show", "plus").stdout
     found = warm.run("ask", "-t", "plu", "2")
-    assert found.returncode == 2 and b"did you mean plus" in found.stderr
+    assert found.returncode == 2 and b"did you mean `plus`?" in found.stderr
     assert warm.run("ask", "-t", "../x", "2").returncode == 2
     (directory / "bad.toml").write_text('prompt = "x"\nteir = "XS"\n')
     found = warm.run("ask", "-t", "bad", "2")

@@ -10,7 +10,10 @@ import pytest
 
 from tests.conftest import Home
 from tierchat import __version__
+from tierchat.cli.commands.ask import ask
+from tierchat.cli.exit_codes import ExitCode
 from tierchat.cli.main import COMMANDS
+from tierchat.errors import TierchatError
 
 
 def test_version_and_help_import_nothing_heavy() -> None:
@@ -56,6 +59,13 @@ def test_the_help_lists_whole_sentences_in_a_sensible_order(warm: Home) -> None:
     names = [line.split()[0] for line in said.partition("Commands:\n")[2].splitlines()]
     assert names == list(COMMANDS)
     assert "9 no tier could answer" in " ".join(warm.run("ask", "--help").stdout.decode().split())
+
+
+def test_the_help_of_ask_explains_every_exit_code() -> None:
+    text = " ".join((ask.__doc__ or "").partition("Exit codes:")[2].split())
+    explained = {int(part.split()[0]) for part in text.rstrip(".").split(", ")}
+    of_errors = {kind.exit_code for kind in TierchatError.__subclasses__()}
+    assert explained == of_errors | set(ExitCode)
 
 
 def test_a_hint_names_the_command_whose_help_tells_more(warm: Home) -> None:

@@ -24,9 +24,6 @@ COMMANDS = (
 )
 _ABOUT_MODELS = {"pull", "ls", "show", "add", "rm", "verify", "load", "unload"}
 COMPLETING = "_TIERCHAT_COMPLETE"
-EXIT_BUG = 1
-EXIT_INTERRUPTED = 130
-EXIT_BROKEN_PIPE = 141
 
 
 def build_app(only: str | None = None) -> typer.Typer:
@@ -60,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return 0
         return _run(given)
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        return _interrupted()
     except Exception as error:
         return _report(error)
 
@@ -95,7 +92,7 @@ def _run(arguments: list[str]) -> int:
     except Exit as error:
         return error.exit_code
     except Abort:
-        return EXIT_INTERRUPTED
+        return _interrupted()
     except SystemExit as error:
         # The one thing that still ends the process by itself: help nobody reads to its end.
         raise BrokenPipeError from error
@@ -126,18 +123,25 @@ def _unsaid() -> list[str]:
     return ["ask", "-"] if stat.S_ISFIFO(mode) or stat.S_ISREG(mode) else ["--help"]
 
 
+def _interrupted() -> int:
+    from tierchat.cli.exit_codes import ExitCode
+
+    return ExitCode.INTERRUPTED
+
+
 def _report(error: Exception) -> int:
+    from tierchat.cli.exit_codes import ExitCode
     from tierchat.errors import TierchatError
     from tierchat.terminal.output import StdoutClosed, abandon_stdout, standard_output
 
     if isinstance(error, StdoutClosed | BrokenPipeError):
         abandon_stdout()
-        return EXIT_BROKEN_PIPE
+        return ExitCode.STDOUT_CLOSED
     if isinstance(error, OSError) and error.errno is not None and error.filename is None:
         # Such as a full disk behind stdout; what waits in its buffer would fail again.
         abandon_stdout()
         standard_output().error(f"cannot write the answer: {error.strerror}")
-        return EXIT_BUG
+        return ExitCode.FAILED
     output = standard_output()
     if isinstance(error, TierchatError):
         output.error(error.message, error.hint)
@@ -145,4 +149,4 @@ def _report(error: Exception) -> int:
     from tierchat.cli.crash_log import record
 
     output.error(f"a bug in tierchat: {error!r}", f"please report it with {record(error)}")
-    return EXIT_BUG
+    return ExitCode.FAILED

@@ -6,7 +6,6 @@ Knows neither settings nor catalogues; it reads msgspec's messages and the text.
 from __future__ import annotations
 
 import bisect
-import difflib
 import re
 import tomllib
 import types
@@ -15,6 +14,8 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+
+from tierchat.errors import did_you_mean
 
 _STEP = re.compile(r"\.([^.\[\]`]+)|\[(\d+)\]|(\[\.\.\.\])")
 _ANY_KEY = "*"
@@ -29,12 +30,12 @@ def explain(error: str, text: str, data: Any, kind: type) -> tuple[str, str]:
     if unknown:
         key = unknown[1]
         where = f", line {find_line(text, [*steps, key])}"
-        return f"{where}: unknown key `{key}`", _nearest(key, _fields_at(kind, steps), "known keys")
+        return f"{where}: unknown key `{key}`", _hint(key, _fields_at(kind, steps), "known keys")
     found, where = _value_at(data, steps), ".".join(map(str, steps))
     is_scalar = isinstance(found, str | int | float)
     what = f"{where} is {found!r:.60}: {message}" if is_scalar else f"{where}: {message}"
     choices = _choices(kind, steps)
-    hint = _nearest(str(found), choices, "one of") if choices else "correct that value"
+    hint = _hint(str(found), choices, "one of") if choices else "correct that value"
     return f", line {find_line(text, steps)}: {what}", hint
 
 
@@ -111,9 +112,8 @@ def _value_at(data: Any, steps: Sequence[str | int]) -> Any:
     return data
 
 
-def _nearest(wanted: str, known: Sequence[str], title: str) -> str:
-    near = difflib.get_close_matches(wanted, known, 1)
-    return f"did you mean `{near[0]}`?" if near else f"{title}: {', '.join(known)}"
+def _hint(written: str, known: Sequence[str], title: str) -> str:
+    return did_you_mean(written, known, f"{title}: {', '.join(known)}")
 
 
 def _steps(place: str) -> list[str | int]:

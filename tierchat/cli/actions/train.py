@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tierchat.cli.actions.gate import tell
+from tierchat.cli.exit_codes import ExitCode
 from tierchat.config.catalogue import CascadeSpec
 from tierchat.config.home import Home
 from tierchat.errors import UsageError
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
     from tierchat.workers.pool import Pool
 
 MIN_PROMPTS = 40
-EXIT_INTERRUPTED = 130
 
 
 @dataclass(frozen=True)
@@ -65,9 +65,9 @@ def run(request: TrainRequest, home: Home, output: Output) -> int:
         asyncio.run(lesson.run(prompts))
     if lesson.head is None:
         output.note("stopped before the first round was over; run it again to go on", "yellow")
-        return EXIT_INTERRUPTED
+        return ExitCode.INTERRUPTED
     tell(lesson.head, output)
-    return 0 if lesson.is_finished else EXIT_INTERRUPTED
+    return ExitCode.DONE if lesson.is_finished else ExitCode.INTERRUPTED
 
 
 class _Lesson:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from tierchat.cli.exit_codes import ExitCode
 from tierchat.errors import DaemonUnreachable, TierchatError
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
 from tierchat.terminal.harmless import harmless
@@ -21,11 +22,6 @@ from tierchat.types import Outcome, Prompt
 
 if TYPE_CHECKING:
     from tierchat.terminal.markdown_stream import MarkdownStream, Theme
-
-EXIT_ERROR = 1
-EXIT_BELOW_ASKED = 8
-EXIT_UNANSWERED = 9
-EXIT_INTERRUPTED = 130
 
 
 class AsksDaemon(Protocol):
@@ -159,7 +155,7 @@ class AnswerPrinter:
         status = self._exit_code(outcome)
         if code is None and not status:
             self._output.error("the answer has no code block", "without -x it is shown whole")
-            return EXIT_ERROR
+            return ExitCode.FAILED
         return status
 
     def _tell_cost(self, outcome: Outcome) -> None:
@@ -184,15 +180,15 @@ class AnswerPrinter:
 
     def _exit_code(self, outcome: Outcome) -> int:
         if outcome.finish_reason == "unanswered":
-            return EXIT_UNANSWERED
+            return ExitCode.UNANSWERED
         if outcome.finish_reason == "interrupted":
-            return EXIT_INTERRUPTED
+            return ExitCode.INTERRUPTED
         if outcome.finish_reason == "length":
-            return EXIT_ERROR
+            return ExitCode.FAILED
         if self._view.schema is not None and (why := self._misfit(outcome.answer)):
             self._output.error(f"the answer does not fit the schema: {why}")
-            return EXIT_ERROR
-        return EXIT_BELOW_ASKED if outcome.is_below_asked else 0
+            return ExitCode.FAILED
+        return ExitCode.BELOW_ASKED if outcome.is_below_asked else ExitCode.DONE
 
     def _misfit(self, answer: str) -> str | None:
         from tierchat.cli.ask.answer_schema import problem
@@ -205,4 +201,4 @@ class AnswerPrinter:
             self._end_line()
         what = "; the answer above is incomplete" if self._pieces else ""
         self._output.note(f"interrupted{what}", "yellow")
-        return EXIT_INTERRUPTED
+        return ExitCode.INTERRUPTED

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from tierchat.errors import UsageError
+from tierchat.errors import UsageError, did_you_mean
 from tierchat.types import Sampling
 
 _Value = TypeVar("_Value")
@@ -26,14 +26,9 @@ def parse_sampling(
         if not separator:
             raise UsageError(f"option {pair!r} has no value", "write -o temperature 0.7")
         if key not in Sampling.__struct_fields__:
-            import difflib
-
-            near = difflib.get_close_matches(key, Sampling.__struct_fields__, 1)
+            known = Sampling.__struct_fields__
             raise UsageError(
-                f"no option named {key!r}",
-                f"did you mean {near[0]}?"
-                if near
-                else f"known: {', '.join(Sampling.__struct_fields__)}",
+                f"no option named {key!r}", did_you_mean(key, known, f"known: {', '.join(known)}")
             )
         found[key] = (*found.get(key, ()), value) if key == "stop" else value
     return checked(Sampling, {**msgspec.to_builtins(default), **found})

@@ -9,7 +9,7 @@ import re
 from pathlib import Path
 
 from tierchat.config.toml_files import read_toml
-from tierchat.errors import UsageError
+from tierchat.errors import UsageError, did_you_mean
 from tierchat.types import Frozen, Sampling
 
 INPUT = "$input"
@@ -95,13 +95,9 @@ def load(directory: Path, name: str) -> Template:
     """Read a template; raises UsageError when there is none, ConfigError for a mistake in it."""
     found = read_toml(file_of(directory, name), Template) or SHIPPED.get(name)
     if found is None:
-        import difflib
-
         known = names(directory)
-        near = difflib.get_close_matches(name, known, 1)
         raise UsageError(
-            f"no template named {name!r}",
-            f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}",
+            f"no template named {name!r}", did_you_mean(name, known, f"known: {', '.join(known)}")
         )
     return found
 

@@ -5,11 +5,10 @@ Does not know what they do.
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass
 
-from tierchat.errors import UsageError
+from tierchat.errors import UsageError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -74,11 +73,8 @@ def parse(line: str) -> tuple[Command, str]:
     name, rest = (*line.strip().removeprefix("/").split(maxsplit=1), "", "")[:2]
     command = _BY_NAME.get(name.casefold())
     if command is None:
-        near = difflib.get_close_matches(name.casefold(), _BY_NAME, 1)
-        raise UsageError(
-            f"no command named /{name}",
-            f"did you mean /{near[0]}?" if near else "/help lists them",
-        )
+        hint = did_you_mean(f"/{name.casefold()}", NAMES, "/help lists the commands")
+        raise UsageError(f"no command named /{name}", hint)
     rest = rest.strip()
     if rest and not command.takes:
         raise UsageError(f"/{name} takes nothing more", f"usage: {command.usage}")

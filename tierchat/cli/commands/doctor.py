@@ -18,6 +18,7 @@ def doctor(context: typer.Context) -> None:
     Exit code 1 if anything fails.
     """
     from tierchat.cli.actions.doctor import examine
+    from tierchat.cli.exit_codes import ExitCode
     from tierchat.terminal.output import standard_output
 
     output, num_bad = standard_output(), 0
@@ -26,4 +27,4 @@ def doctor(context: typer.Context) -> None:
         output.line(f"{'✓' if finding.is_good else '✗'} {finding.name:<12} {finding.detail}")
         if finding.advice:
             output.line(f"  {'':<12} {finding.advice}")
-    raise typer.Exit(1 if num_bad else 0)
+    raise typer.Exit(ExitCode.FAILED if num_bad else ExitCode.DONE)

@@ -34,6 +34,7 @@ def verify(
     import msgspec
 
     from tierchat.cli.actions.models import ModelListing
+    from tierchat.cli.exit_codes import ExitCode
     from tierchat.terminal.output import standard_output
     from tierchat.terminal.progress import Bars
 
@@ -48,4 +49,5 @@ def verify(
     if json:
         rows = [{"model": one.model, "problem": one.problem or None} for one in found]
         output.line(msgspec.json.encode(rows).decode())
-    raise typer.Exit(1 if any(one.problem for one in found) else 0)
+    is_wrong = any(each.problem for each in found)
+    raise typer.Exit(ExitCode.FAILED if is_wrong else ExitCode.DONE)
