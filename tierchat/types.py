@@ -198,28 +198,6 @@ class Outcome(Frozen, frozen=True):
     top_compute: float = 0.0
 
 
-class ModelInfo(Frozen, frozen=True):
-    """What a worker reports of the model it holds; sizes in bytes, `context` in tokens.
-
-    `gpu_bytes` is what free GPU memory lost by loading it, as the driver tells.
-    """
-
-    name: str
-    architecture: str
-    parameters: int
-    size_bytes: int
-    context: int
-    vocabulary_size: int
-    escalate_token: int | None = None
-    escalate_threshold: float | None = None
-    answer_threshold: float | None = None
-    quantisation: str = ""
-    template_sha256: str = ""
-    is_gpu_offloaded: bool = False
-    uses_extra_buffer_types: bool = True
-    gpu_bytes: int = 0
-
-
 class DeviceInfo(Frozen, frozen=True):
     """One device as llama.cpp lists it; `backend` is such as CUDA, Metal, Vulkan or CPU."""
 

@@ -20,13 +20,14 @@ from tierchat.errors import (
     UsageError,
 )
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice
-from tierchat.types import Message, ModelInfo, Outcome, Prompt, TierOptions, Usage, Verdict
+from tierchat.types import Message, Outcome, Prompt, TierOptions, Usage, Verdict
 from tierchat.workers.protocol import (
     Delta,
     Escalated,
     Failed,
     Finished,
     Generate,
+    ModelInfo,
     Progress,
     RequestEvent,
 )

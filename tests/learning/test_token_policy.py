@@ -13,7 +13,8 @@ from tierchat.gates.token_gate import TokenGate
 from tierchat.learning.evaluation.token_policy import TokenLimits, token_alone, token_gated
 from tierchat.learning.outcomes.matrix import Cell, Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt
-from tierchat.types import ModelInfo, Signals
+from tierchat.types import Signals
+from tierchat.workers.protocol import ModelInfo
 
 LIMITS = (TokenLimits(0.5, -1.0),) * 3
 PARAMETERS = (1.0, 5.0, 20.0)

@@ -30,13 +30,14 @@ from tierchat.errors import (
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
 from tierchat.gates.lookup import FoundGate
 from tierchat.gates.order import GateOrder
-from tierchat.types import QUALITIES, FinishReason, Message, ModelInfo, Prompt, TierOptions, Usage
+from tierchat.types import QUALITIES, FinishReason, Message, Prompt, TierOptions, Usage
 from tierchat.workers.protocol import (
     Delta,
     Escalated,
     Failed,
     Finished,
     Generate,
+    ModelInfo,
     Progress,
     RequestEvent,
 )

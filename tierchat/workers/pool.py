@@ -18,10 +18,9 @@ from tierchat.models.file_stamp import FileStamp
 from tierchat.models.placement.hardware import resident_bytes
 from tierchat.models.placement.planner import ModelPlan, smaller
 from tierchat.models.placement.plans import CascadePlans
-from tierchat.types import ModelInfo
 from tierchat.workers.crashes import Crashes, refuse_quarantined
 from tierchat.workers.eviction import Occupant, victims
-from tierchat.workers.protocol import Generate, RequestEvent
+from tierchat.workers.protocol import Generate, ModelInfo, RequestEvent
 from tierchat.workers.starter import Starter
 from tierchat.workers.status import WorkerState, WorkerStatus
 from tierchat.workers.worker import Worker, WorkerDied

@@ -15,7 +15,6 @@ from tierchat.types import (
     Frozen,
     KvType,
     Message,
-    ModelInfo,
     Sampling,
     Stage,
     Usage,
@@ -71,6 +70,29 @@ class LoadProgress(Frozen, frozen=True, tag="load_progress"):
     """`share` of the weights is read: a sign of life; 1.0 just before the first decode."""
 
     share: float
+
+
+class ModelInfo(Frozen, frozen=True):
+    """What a worker reports about the model it holds; sizes in bytes, `context` in tokens.
+
+    `gpu_bytes` is how much free GPU memory shrank while the model was loaded, as the driver
+    reports it.
+    """
+
+    name: str
+    architecture: str
+    parameters: int
+    size_bytes: int
+    context: int
+    vocabulary_size: int
+    escalate_token: int | None = None
+    escalate_threshold: float | None = None
+    answer_threshold: float | None = None
+    quantisation: str = ""
+    template_sha256: str = ""
+    is_gpu_offloaded: bool = False
+    uses_extra_buffer_types: bool = True
+    gpu_bytes: int = 0
 
 
 class Loaded(Frozen, frozen=True, tag="loaded"):

@@ -19,7 +19,6 @@ import msgspec
 
 from tierchat.errors import EngineCrashed, TierchatError, error_from_code, says_out_of_memory
 from tierchat.models.placement.hardware import num_oom_kills
-from tierchat.types import ModelInfo
 from tierchat.workers.protocol import (
     Cancel,
     Delta,
@@ -33,6 +32,7 @@ from tierchat.workers.protocol import (
     LoadFailed,
     LoadModel,
     LoadProgress,
+    ModelInfo,
     Progress,
     RequestEvent,
     ToWorker,

@@ -14,7 +14,7 @@ import numpy as np
 from tierchat.gates.token_gate import DEFAULT_ESCALATE_THRESHOLD
 from tierchat.learning.evaluation.policies import Bools, Walk, follow
 from tierchat.learning.outcomes.matrix import Matrix
-from tierchat.types import ModelInfo
+from tierchat.workers.protocol import ModelInfo
 
 
 @dataclass(frozen=True)

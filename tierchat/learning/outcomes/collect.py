@@ -20,9 +20,9 @@ from tierchat.learning.outcomes.prompts import GradedPrompt, grade
 from tierchat.learning.outcomes.store import OutcomeStore
 from tierchat.learning.outcomes.verdicts import _judge
 from tierchat.learning.outcomes.work import Models, Stored, Work, key_of
-from tierchat.types import ModelInfo, Signals
+from tierchat.types import Signals
 from tierchat.workers.complete import complete
-from tierchat.workers.protocol import Generate
+from tierchat.workers.protocol import Generate, ModelInfo
 
 _SAVE_EVERY = 64
 _MAX_TOKENS = 1024

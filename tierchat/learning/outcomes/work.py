@@ -18,10 +18,11 @@ from tierchat.gates.order import Probe
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths
-from tierchat.types import Frozen, ModelInfo
+from tierchat.types import Frozen
 from tierchat.workers.build import build_pool
 from tierchat.workers.complete import Generates
 from tierchat.workers.pool import Pool
+from tierchat.workers.protocol import ModelInfo
 
 # Counted up when cells come to hold something else: older ones are then not found.
 _FORMAT = 2

@@ -29,9 +29,9 @@ from tierchat.gates.order import GateOrder
 from tierchat.gates.row_gate import RowGate, RowGates
 from tierchat.gates.token_gate import TokenGate
 from tierchat.models.file_stamp import FileStamp
-from tierchat.types import KvType, Message, ModelInfo, Sampling
+from tierchat.types import KvType, Message, Sampling
 from tierchat.workers.child.request import Request
-from tierchat.workers.protocol import Generate, LoadModel
+from tierchat.workers.protocol import Generate, LoadModel, ModelInfo
 
 _NUM_WARM_UP_TOKENS = 32
 MARKER = "UNSURE"
