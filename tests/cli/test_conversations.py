@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 import subprocess
 from pathlib import Path
@@ -226,13 +225,3 @@ def test_conversations_are_completed_and_scripts_printed(warm: Home) -> None:
     for shell in ("bash", "zsh", "fish"):
         assert b"_TIERCHAT_COMPLETE" in warm.run("completion", shell).stdout
     assert warm.run("completion", "tcsh").returncode == 2
-
-
-def test_the_queries_of_the_readme_work(warm: Home) -> None:
-    ask(warm, "What is 17*24?")
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    queries = re.findall(r"```sql\n(.*?)```", readme, re.S)
-    db = sqlite3.connect(f"file:{warm.paths.log_file}?mode=ro", uri=True)
-    assert len(queries) == 3
-    for query in queries:
-        assert db.execute(query).fetchall()
