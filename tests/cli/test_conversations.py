@@ -89,7 +89,9 @@ def test_logs_list_show_search_rename_export_and_remove(home: Home, tmp_path: Pa
     assert file.read_text().startswith("# a product")
     whole = json.loads(home.run("logs", "export", id, "--json").stdout)
     assert whole["exchanges"][0]["answer"] == "408"
-    assert home.run("logs", "rm", id, stdin=b"n\n").returncode == 1
+    asked = home.run("logs", "rm", id, stdin=b"y\n")
+    assert asked.returncode == 2 and b"-y answers yes" in asked.stderr
+    assert home.run("logs", "show", id).returncode == 0
     assert home.run("logs", "rm", id, "-y").returncode == 0
     assert home.run("logs", "show", id).returncode == 2
     assert home.run("logs", "rm", "--all", "-y").returncode == 0

@@ -8,9 +8,11 @@ import shutil
 import signal
 import struct
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from tests.cli.test_pull import FILES, FOLDER, HARD, MODELS, REPO, SIZES, Site, text_of, write_net
@@ -149,7 +151,7 @@ def test_bundled_models_and_files_of_ones_own_are_not_removed(site: Site) -> Non
 @pytest.mark.slow
 def test_a_removed_model_frees_its_bytes_and_what_had_begun_too(site: Site) -> None:
     asked = site.run("rm", "net-m")
-    assert asked.returncode == 2 and "-y means yes" in text_of(asked)
+    assert asked.returncode == 2 and "-y answers yes" in text_of(asked)
     assert site.file(FILES[2]).exists()
     found = site.run("rm", "net-m", "-y", "--json")
     assert found.returncode == 0
@@ -164,6 +166,20 @@ def test_a_removed_model_frees_its_bytes_and_what_had_begun_too(site: Site) -> N
     for model in ("net-xs", "net-s"):
         assert site.run("rm", model, "-y").returncode == 0
     assert not (site.home.paths.models_dir / FOLDER).exists()
+
+
+def test_enter_keeps_a_model_and_a_yes_removes_it(site: Site) -> None:
+    for keys, code in (("", 2), ("y", 0)):
+        assert site.file(FILES[2]).exists()
+        child = pexpect.spawn(
+            sys.executable, ["-m", "tierchat", "rm", "net-m"], env={**site.home.env, **site.env}
+        )
+        child.expect_exact("Remove net-m? [y/N] ")
+        child.sendline(keys)
+        child.expect(pexpect.EOF)
+        child.close()
+        assert child.exitstatus == code
+    assert not site.file(FILES[2]).exists()
 
 
 @pytest.mark.slow

@@ -381,7 +381,7 @@ def test_a_name_that_nobody_knows_is_a_mistake(site: Site, tierchat_here: Run) -
 def test_without_anybody_to_answer_nothing_is_fetched(site: Site) -> None:
     for name in ("net", "net-xs", f"{REPO}:Tiny-Model.gguf"):
         found = site.pull(name)
-        assert found.returncode == 2 and "-y means yes" in text_of(found), name
+        assert found.returncode == 2 and "-y answers yes" in text_of(found), name
         assert found.stdout == b""
     assert not site.hub.bytes_sent and not site.home.paths.models_dir.exists()
 

@@ -1,4 +1,4 @@
-"""One question to a person at a terminal: yes or no. Does not know what about."""
+"""A yes-or-no question to the person at the terminal. Does not know the subject."""
 
 from __future__ import annotations
 
@@ -8,16 +8,26 @@ from tierchat.errors import UsageError
 from tierchat.terminal.output import Output
 
 
-def confirm(output: Output, question: str, *, is_sure: bool) -> None:
-    """Ask unless sure; raises UsageError for a no, or when nobody is there to answer."""
+def confirm(output: Output, question: str, *, is_sure: bool, default: bool) -> None:
+    """Ask unless `is_sure`; `default` is what Enter means, and is False for what destroys.
+
+    Raises UsageError when the answer is no, and when there is no terminal to ask at.
+    """
     if is_sure:
         return
     if not sys.stdin.isatty():
-        raise UsageError(f"{question} Nobody is there to answer", "-y means yes")
-    output.question(f"{question} [Y/n] ")
-    try:
-        said = sys.stdin.readline()
-    except UnicodeDecodeError:
-        said = "?"
-    if said.strip().casefold() not in ("", "y", "yes") or not said:
+        raise UsageError(f"{question} There is no terminal to ask at", "-y answers yes")
+    output.question(f"{question} {'[Y/n]' if default else '[y/N]'} ")
+    if not _is_yes(default):
         raise UsageError("nothing was changed")
+
+
+def _is_yes(default: bool) -> bool:
+    try:
+        line = sys.stdin.readline()
+    except UnicodeDecodeError:
+        return False
+    if line.strip():
+        return line.strip().casefold() in ("y", "yes")
+    # Ctrl-D gives no line at all, and is never a yes.
+    return default and bool(line)

@@ -94,7 +94,12 @@ def _published(
         found = hub_model(place, downloader, paths, name)
         refuse_taken(name, paths, found.entry)
         if not found.file.target.exists():
-            confirm(output, f"Fetch {size_text(found.file.size_bytes or 0)}?", is_sure=is_sure)
+            confirm(
+                output,
+                f"Fetch {size_text(found.file.size_bytes or 0)}?",
+                is_sure=is_sure,
+                default=True,
+            )
             downloader.check_disk_space([found.file])
         downloader.fetch(found.file)
     if not found.file.target.exists():

@@ -252,7 +252,7 @@ class Puller:
 
     def _ask(self, question: str) -> None:
         is_sure = self._request.is_sure or self._request.source is not None
-        confirm(self._output, question, is_sure=is_sure)
+        confirm(self._output, question, is_sure=is_sure, default=True)
 
     def _disk_line(self, plan: PullPlan, to_fetch: int) -> str:
         total = sum(plan.models[name].bytes for name in plan.spec.models)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tierchat.cli import completions
-from tierchat.cli.options import Json, home_of
+from tierchat.cli.options import Json, Yes, home_of
 
 Id = Annotated[
     str | None,
@@ -103,18 +103,18 @@ def rm(
     context: typer.Context,
     ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
     every: Annotated[bool, typer.Option("--all", help="Remove every conversation.")] = False,
-    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+    yes: Yes = False,
 ) -> None:
     """Remove conversations for good."""
     from tierchat.cli.actions import logs
+    from tierchat.terminal.confirm import confirm
     from tierchat.terminal.output import standard_output
 
     paths, output = home_of(context).paths, standard_output()
     found = logs.choose(paths, ids or [], is_every=every)
     names = ", ".join(f"{row.id} ({row.title})" for row in found[:5])
     more = f" and {len(found) - 5} more" if len(found) > 5 else ""
-    if not yes and not typer.confirm(f"remove {names}{more}?", err=True):
-        raise typer.Exit(1)
+    confirm(output, f"Remove {names}{more}?", is_sure=yes, default=False)
     for row in found:
         logs.remove(paths, row.id)
     output.note(f"removed {len(found)}")

@@ -34,7 +34,7 @@ def rm(
     shelf, output = ModelListing(home_of(context)), standard_output()
     for path in shelf.files_to_remove(name):
         output.note(str(path))
-    confirm(output, f"Remove {name}?", is_sure=yes)
+    confirm(output, f"Remove {name}?", is_sure=yes, default=False)
     freed = shelf.remove(name)
     found = {"model": name, "freed_bytes": freed}
     said = f"removed {name}, {size_text(freed)} freed"
