@@ -1,6 +1,6 @@
 """Small files that several processes write: replaced whole, and changed under a lock.
 
-Does not know what is in them. All functions raise OSError; `write_quietly` ignores it.
+Does not know what is in them. All functions but `write_quietly` raise OSError.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""What a prompt yields while it is answered."""
+"""The events of one prompt, from its first token to its outcome.
+
+Does not know who sends or shows them.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,13 @@ from tierchat.types import Frozen, Outcome, Visit
 
 
 class AnswerDelta(Frozen, frozen=True, tag="answer"):
-    """A piece of the answer; never taken back."""
+    """A piece of the answer; it is never retracted."""
 
     text: str
 
 
 class ThoughtDelta(Frozen, frozen=True, tag="thought"):
-    """A piece of what a tier works out before its answer; it may still escalate."""
+    """A piece of a tier's thought before its answer; the tier may still escalate."""
 
     tier: str
     text: str
@@ -26,7 +29,7 @@ class Loading(Frozen, frozen=True, tag="loading"):
 
 
 class Hop(Frozen, frozen=True, tag="hop"):
-    """One escalation: the visit that ended, and the tier that is tried next."""
+    """One escalation: the visit that ended, and the tier that comes next."""
 
     visit: Visit
     target: str
@@ -39,7 +42,7 @@ class Notice(Frozen, frozen=True, tag="notice"):
 
 
 class Done(Frozen, frozen=True, tag="done"):
-    """The last event of every prompt that ended in an outcome."""
+    """The last event of every prompt that has an outcome."""
 
     outcome: Outcome
 

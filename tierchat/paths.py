@@ -1,6 +1,6 @@
 """Where tierchat keeps its files: config, data, state and the daemon's socket.
 
-Does not read or write them, except to make a directory private.
+Does not read or write files; it only makes directories private.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tierchat.errors import UnsafePath
 
-# sun_path holds 108 bytes, the last one a NUL.
+# sun_path holds 108 bytes, the last of them a NUL.
 _MAX_SOCKET_BYTES = 107
 _HINT = "set TIERCHAT_HOME to a directory you own"
 
@@ -43,27 +43,27 @@ class Paths:
 
     @property
     def daemon_lock(self) -> Path:
-        """Locked by the running daemon for as long as it lives."""
+        """Locked by the running daemon until it ends."""
         return self.runtime_dir / "daemon.lock"
 
     @property
     def start_lock(self) -> Path:
-        """Locked by whoever is starting a daemon."""
+        """Locked by the process that is starting a daemon."""
         return self.runtime_dir / "start.lock"
 
     @property
     def gates_dir(self) -> Path:
-        """Learned gates, one file a cascade."""
+        """Learned gates, one file per cascade."""
         return self.data_dir / "gates"
 
     @property
     def models_dir(self) -> Path:
-        """Model files that were downloaded."""
+        """Downloaded model files."""
         return self.data_dir / "models"
 
     @property
     def added_models_file(self) -> Path:
-        """The models that `add` made known; written by us, unlike the user's own."""
+        """Models that `add` registered; tierchat writes this file, never the user's own."""
         return self.data_dir / "models.toml"
 
     @property
@@ -73,7 +73,7 @@ class Paths:
 
     @property
     def outcomes_file(self) -> Path:
-        """What tiers answered to the prompts of `train` and `eval`."""
+        """The tiers' answers to the prompts of `train` and `eval`."""
         return self.data_dir / "outcomes.sqlite"
 
     @property
@@ -88,7 +88,7 @@ class Paths:
 
     @property
     def templates_dir(self) -> Path:
-        """The user's templates, one file each."""
+        """The user's templates, one file per template."""
         return self.config_dir / "templates"
 
     @property
@@ -101,20 +101,21 @@ class Paths:
 
     @property
     def machine_file(self) -> Path:
-        """What this machine taught us, such as kernels that it cannot run."""
+        """Quirks of this machine, such as kernels that it cannot run."""
         return self.state_dir / "machine.json"
 
     @property
     def verified_file(self) -> Path:
-        """Which model files were found to have the right sha256."""
+        """The hashes of model files that were checked."""
         return self.state_dir / "verified.json"
 
 
 def find_paths(env: Mapping[str, str]) -> Paths:
     """Choose the directories from the environment; creates nothing.
 
-    TIERCHAT_HOME puts all of them below one directory. Otherwise the platform's own places are
-    used, and the runtime directory only if it is ours alone. Raises UnsafePath without a home.
+    TIERCHAT_HOME puts all of them below one directory. Otherwise they are the platform's own;
+    its runtime directory is used only if no other user can enter it. Raises UnsafePath without a
+    home directory.
     """
     home = env.get("TIERCHAT_HOME")
     if home:
@@ -143,10 +144,10 @@ def find_paths(env: Mapping[str, str]) -> Paths:
 
 
 def make_private(directory: Path) -> None:
-    """Create a directory for us alone (0700), missing parents too; an existing one must be ours.
+    """Make a directory that only this user can enter (0700), and its missing parents.
 
-    Raises UnsafePath when it cannot be made or written, when it or a link in its place belongs
-    to someone else, or when it is a directory of the system.
+    Raises UnsafePath when the directory cannot be made or written, when it or a link in its place
+    belongs to another user, or when it is a directory of the system.
     """
     try:
         _make_missing(directory)
@@ -159,13 +160,13 @@ def make_private(directory: Path) -> None:
             _close_to_others(directory)
     except OSError as error:
         raise UnsafePath(f"cannot write {directory}: {error.strerror or error}", _HINT) from error
-    # The mode says yes on a file system that is mounted read-only.
+    # The mode does not show that a file system is mounted read-only.
     if not os.access(directory, os.W_OK | os.X_OK):
         raise UnsafePath(f"cannot write {directory}: it is read-only", _HINT)
 
 
 def _make_missing(directory: Path) -> None:
-    # `mkdir(parents=True)` would make the parents for everyone to read.
+    # `mkdir(parents=True)` would make parents that every user can read.
     missing = [parent for parent in directory.parents if not parent.exists()]
     for parent in (*reversed(missing), directory):
         parent.mkdir(mode=0o700, exist_ok=True)
@@ -174,7 +175,7 @@ def _make_missing(directory: Path) -> None:
 def _close_to_others(directory: Path) -> None:
     real = directory.resolve()
     if real.parent == real.parent.parent or real.stat().st_mode & stat.S_ISVTX:
-        # Such as /tmp: closing it to others would break the machine.
+        # For example /tmp: closing it to others would break the machine.
         raise UnsafePath(
             f"{directory} is a directory of the system", "set TIERCHAT_HOME to another directory"
         )
@@ -197,7 +198,7 @@ def _is_ours_alone(directory: Path) -> bool:
 
 
 def _short_enough(runtime_dir: Path) -> Path:
-    """Fall back to a short name where a Unix socket's path would not fit."""
+    """Return this directory, or a short one if the path of a Unix socket in it is too long."""
     if len(os.fsencode(runtime_dir / "daemon.sock")) <= _MAX_SOCKET_BYTES:
         return runtime_dir
     import hashlib
@@ -207,7 +208,7 @@ def _short_enough(runtime_dir: Path) -> Path:
 
 
 def _temporary() -> Path:
-    # Every command imports this module; few need a temporary directory.
+    # Every command imports this module, and few of them need a temporary directory.
     import tempfile
 
     return Path(tempfile.gettempdir())

@@ -1,6 +1,6 @@
-"""The values that travel between floors: messages, requests, signals, verdicts, outcomes.
+"""The values that travel between rooms: messages, requests, signals, verdicts, outcomes.
 
-Knows nothing of processes, files, models or terminals; it only names things and checks bounds.
+Does not know processes, files, models or terminals; it names things and checks bounds.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-# Names for how much of the top tier's quality is to be kept.
+# Names for the share of the top tier's quality that a learned gate keeps.
 QUALITIES = {"frugal": 0.95, "balanced": 0.99, "best": 1.0}
 Role = Literal["system", "user", "assistant"]
 GateKind = Literal["token", "row", "command", "logprob", "none"]
@@ -26,7 +26,7 @@ KvType = Literal["f16", "q8_0"]
 
 
 class Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """Parent of every value: immutable, keyword-only, unknown keys refused."""
+    """Parent of every value: immutable, keyword-only, refuses unknown keys."""
 
 
 class Message(Frozen, frozen=True):
@@ -40,8 +40,9 @@ class Sampling(Frozen, frozen=True):
     """How tokens are drawn; `None` leaves the choice to the model's own defaults.
 
     `temperature` 0 is greedy. `max_tokens` counts thoughts too. `ignore_eos` is for measuring
-    speed: neither an end token nor repetition ends the answer. `json_schema`, as JSON text, lets
-    only what fits it be drawn, and no thought before it. All ranges are checked on decode.
+    speed: neither an end token nor repetition ends the answer. `json_schema` is JSON text; with
+    it the answer follows that schema, without a thought before it. All ranges are checked on
+    decode.
     """
 
     temperature: Annotated[float, msgspec.Meta(ge=0, le=10)] | None = None
@@ -60,7 +61,7 @@ class Sampling(Frozen, frozen=True):
     json_schema: Annotated[str, msgspec.Meta(max_length=100_000)] | None = None
 
     def filled(self, default: Sampling) -> Sampling:
-        """Keep what is chosen here, and take the default for the rest."""
+        """Return a copy in which `default` fills the fields that were left open here."""
         chosen = {
             field: getattr(default, field)
             for field in self.__struct_fields__
@@ -73,10 +74,10 @@ _Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-z]{8,32}$")]
 
 
 class SaveOptions(Frozen, frozen=True):
-    """Asks that an exchange be saved, under ids that the one who asks has made.
+    """Asks the daemon to save an exchange, under ids chosen by the client.
 
-    `replaces` names an exchange that this one is shown instead of. A `summary` stands for all of
-    its conversation that came before it. `template` is the one the prompt was made with.
+    This exchange is shown instead of the one that `replaces` names. A summary stands for all
+    earlier exchanges of its conversation. `template` names the template that made the prompt.
     """
 
     conversation: _Id
@@ -89,11 +90,11 @@ class SaveOptions(Frozen, frozen=True):
 class TierOptions(Frozen, frozen=True):
     """What a caller may ask of the cascade; travels as `x_tierchat` in an API request.
 
-    `tier` pins one tier (nothing escalates); `min_tier` and `max_tier` bound the climb;
-    `no_escalate` makes the first tier answer; `draft` hands a rejected draft on;
-    `hold` overrides how much is kept back; `keepalive_s` negative means for ever. `quality` is
-    the share of the top tier's quality that a learned gate is to keep. Nothing is saved without
-    `save`.
+    `tier` pins one tier (nothing escalates); `min_tier` and `max_tier` bound the tiers that are
+    tried; `no_escalate` makes the first tier answer; `draft` hands a rejected draft on; `hold`
+    overrides how much is held back; a negative `keepalive_s` keeps the models loaded for ever.
+    `quality` is the share of the top tier's quality that a learned gate keeps. An exchange is
+    saved only with `save`.
     """
 
     cascade: str | None = None
@@ -113,8 +114,8 @@ class TierOptions(Frozen, frozen=True):
 class Signals(Frozen, frozen=True):
     """Numbers read from one position of a model; probabilities in 0..1, entropy in nats.
 
-    `margin` is the probability of the best token minus that of the second best; `watched` are the
-    probabilities of tokens that were asked for.
+    `margin` is the probability of the best token minus that of the second best; `watched` holds
+    the probabilities of the tokens that a request watches.
     """
 
     escalate_probability: float | None = None
@@ -125,9 +126,10 @@ class Signals(Frozen, frozen=True):
 
 
 class Verdict(Frozen, frozen=True):
-    """A gate's decision: stay, or go up (to `target` when it can name one) and why.
+    """A gate's decision, with its reason: answer here, or escalate.
 
-    `estimates` holds the numbers behind it, by name, for `--explain`.
+    `target` names the tier to go to, from gates that can choose one. `estimates` holds the
+    numbers behind the decision, by name, for `--explain`.
     """
 
     escalate: bool
@@ -139,7 +141,7 @@ class Verdict(Frozen, frozen=True):
 class Usage(Frozen, frozen=True):
     """Tokens and seconds of one visit, counted by the engine.
 
-    `prompt_tokens` includes the `cached_tokens` that cost nothing.
+    `prompt_tokens` includes the `cached_tokens`, which cost nothing.
     """
 
     prompt_tokens: int = 0
@@ -151,8 +153,8 @@ class Usage(Frozen, frozen=True):
 class Visit(Frozen, frozen=True):
     """One tier's part in an outcome: a line of the ledger.
 
-    `reason` says why the prompt went on from here, or how it ended here.
-    `discarded_tokens` are generated tokens nobody was shown as an answer.
+    `reason` says why the prompt left this tier, or how the answer ended here.
+    `discarded_tokens` are generated tokens that were never shown as an answer.
     """
 
     tier: str
@@ -169,10 +171,11 @@ class Visit(Frozen, frozen=True):
 class Outcome(Frozen, frozen=True):
     """The finished answer and what it cost; keys are added, never renamed.
 
-    `relative_compute`: 1.0 is the top tier alone on this prompt. Its cost is counted when it
-    ran and estimated from the answering tier's token counts when it did not
-    (`is_compute_estimated`). `compute` and `top_compute` are the two amounts it is the ratio of,
-    in parameters times computed tokens.
+    `relative_compute` is `compute` divided by `top_compute`, the cost of the top tier alone on
+    this prompt; both are parameters times computed tokens. The cost of the top tier is counted
+    when that tier ran, and otherwise estimated from the token counts of the tier that answered
+    (`is_compute_estimated`). `is_below_asked`: a lower tier answered than
+    was asked for, because no better one could be used.
     """
 
     answer: str
@@ -199,7 +202,7 @@ class Outcome(Frozen, frozen=True):
 
 
 class DeviceInfo(Frozen, frozen=True):
-    """One device as llama.cpp lists it; `backend` is such as CUDA, Metal, Vulkan or CPU."""
+    """One device as llama.cpp lists it; `backend` is CUDA, Metal, Vulkan or CPU, for example."""
 
     name: str
     description: str
@@ -210,7 +213,7 @@ class DeviceInfo(Frozen, frozen=True):
 
 
 class Prompt(Frozen, frozen=True):
-    """One question to a cascade: the conversation, how to draw, what is asked of the tiers."""
+    """One question to a cascade: the conversation, how to draw tokens, which tiers may answer."""
 
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()

@@ -1,6 +1,6 @@
-"""Making any GGUF known: its header looked at, and an entry written beside the user's own.
+"""The models.toml of added models, beside the user's own; only `add`, `pull` and `rm` write it.
 
-Does not know typer or downloads' details. Only `add`, `pull` and `rm` write that file.
+Does not know headers, downloads or workers.
 """
 
 from __future__ import annotations
@@ -24,20 +24,22 @@ _HEAD = "# Written by `tierchat add`, `pull` and `rm`. Your own models.toml wins
 
 
 def refuse_taken(name: str, paths: Paths, entry: dict[str, Any] | None = None) -> None:
-    """Raise UsageError for what cannot be a name, or is one already.
+    """Raise UsageError for a name that is not allowed or already taken.
 
-    One that was added may be added anew where `entry` is of the same file.
+    An added name may be added again if `entry` is of the same file.
     """
     if not _NAME.fullmatch(name):
-        raise UsageError(f"{name!r} cannot be a name", "use letters, digits, dots and dashes")
+        raise UsageError(
+            f"{name!r} is not allowed as a name", "use letters, digits, dots and dashes"
+        )
     if entry and any("\ud800" <= letter <= "\udfff" for letter in str(entry.get("file", ""))):
-        raise UsageError("the name of the file is not UTF-8", "rename it")
+        raise UsageError("the name of the file is not UTF-8", "rename the file")
     known, before = load_catalogue(paths), _entries(paths)["models"].get(name)
-    if before and entry and _place(before) == _place(entry):
+    if before and entry and _source(before) == _source(entry):
         return
     tiers = {tier.name.casefold() for spec in known.cascades.values() for tier in spec.tiers}
     if name.casefold() in tiers and not before:
-        raise UsageError(f"{name} is what tiers are called", "choose another name")
+        raise UsageError(f"{name} is already the name of a tier", "choose another name")
     hint = f"choose another name: `tierchat add NAME FILE`; `tierchat show {name}` describes it"
     for kind, names in (("model", known.models), ("cascade", known.cascades)):
         if name in names:
@@ -45,7 +47,10 @@ def refuse_taken(name: str, paths: Paths, entry: dict[str, Any] | None = None) -
 
 
 def add_model(name: str, entry: dict[str, Any], paths: Paths) -> None:
-    """Write the entry of a model, and a cascade of it alone; raises UsageError if it is taken."""
+    """Write the entry of a model, and a cascade with that model alone.
+
+    Raises UsageError if the name is taken, UnsafePath where the file cannot be written.
+    """
     with _changing(paths):
         refuse_taken(name, paths, entry)
         added = _entries(paths)
@@ -58,7 +63,8 @@ def add_model(name: str, entry: dict[str, Any], paths: Paths) -> None:
 def forget_model(name: str, paths: Paths) -> bool:
     """Remove an entry that `add_model` made; False if there is none.
 
-    Raises UsageError while a cascade of the user's own stands on it.
+    Raises UsageError while a cascade of the user has that model, UnsafePath where the file cannot
+    be written.
     """
     if name not in _entries(paths)["models"]:
         return False
@@ -81,7 +87,7 @@ def forget_model(name: str, paths: Paths) -> bool:
 
 @contextlib.contextmanager
 def _changing(paths: Paths) -> Iterator[None]:
-    """Keep other `add`s and `pull`s waiting between our look at the file and our writing."""
+    """Keep other processes from changing the file between reading and writing it."""
     make_private(paths.data_dir)
     file = paths.added_models_file
     try:
@@ -101,12 +107,12 @@ def _entries(paths: Paths) -> dict[str, dict[str, Any]]:
     }
 
 
-def _place(entry: dict[str, Any]) -> tuple[str, str]:
+def _source(entry: dict[str, Any]) -> tuple[str, str]:
     return entry.get("repo", ""), entry["file"]
 
 
 def _set_keys(entry: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what stands at its default."""
+    """Leave out the keys that have their default value."""
     kept = {key: value for key, value in entry.items() if key in _WRITTEN and value}
     if "tiers" in entry:
         kept["tiers"] = [{"name": t["name"], "model": t["model"]} for t in entry["tiers"]]

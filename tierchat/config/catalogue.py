@@ -1,6 +1,6 @@
 """The models and cascades, read from the shipped models.toml and the user's, and checked.
 
-Does not know settings, downloads or workers; `Catalogue` is a plain value.
+Does not know downloads or workers; `Catalogue` is a plain value.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 import tierchat
+from tierchat.config.settings import MIN_CONTEXT
 from tierchat.config.toml_files import decode_toml, parse_toml, read_own
 from tierchat.errors import ConfigError, UsageError
 from tierchat.paths import Paths
@@ -21,8 +22,6 @@ from tierchat.types import Frozen, GateKind, KvType, Sampling
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\s/\x00-\x1f]+$")]
 Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{64}$")]
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-# The fewest tokens that hold a turn.
-MIN_CONTEXT = 64
 # llama.cpp takes a C int.
 CInt = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
@@ -32,14 +31,14 @@ Revision = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]*$", max_length=100)]
 
 
 class ModelSpec(Frozen, frozen=True):
-    """One GGUF: a file here, or `file` of a `repo` at `revision`, to be pulled.
+    """One GGUF: a local file, or `file` of a `repo` at `revision`, to be pulled.
 
-    `bytes` and `sha256` are of the published file. `parameters` (and of them `active_parameters`
-    at every token, where experts take turns), `max_context`, `kv_bytes_per_token` (fp16) and,
-    for hybrid memory, `state_bytes_per_sequence` serve plans before the file is here. `context` 0
-    lets the planner choose, as `gpu_layers` -1 and no `kv_type` do. `sampling` is the family's own
-    advice, `think_sampling` that for thinking; `has_think_switch` tells that the template takes
-    `enable_thinking`.
+    `bytes` and `sha256` are those of the published file. Memory is planned before the file is
+    here from `parameters`, `active_parameters` (those used per token by a mixture of experts),
+    `max_context`, `kv_bytes_per_token` (fp16) and, for hybrid models, `state_bytes_per_sequence`.
+    `context` 0, `gpu_layers` -1 and a missing `kv_type` leave the choice to the planner.
+    `sampling` and `think_sampling` (when it thinks) are what the model's publisher recommends;
+    `has_think_switch`: the template takes `enable_thinking`.
     """
 
     file: FileName = ""
@@ -66,8 +65,8 @@ class ModelSpec(Frozen, frozen=True):
 class TierSpec(Frozen, frozen=True):
     """One rung: a model and how hard it may try.
 
-    `gate` is what decides until `tierchat train` has taught better: `token` for models with an
-    escalate token of their own, `command` asks in words.
+    `gate` decides until `tierchat train` has taught a better one: `token` reads the escalate
+    token that a model was trained with, `command` asks the model in words.
     """
 
     name: Name
@@ -82,7 +81,7 @@ class TierSpec(Frozen, frozen=True):
 class CascadeSpec(Frozen, frozen=True):
     """Ordered tiers, cheapest first.
 
-    `knows` and `advice` are what a person is told when nobody can answer.
+    `knows` and `advice` are shown when no tier can answer.
     """
 
     tiers: tuple[TierSpec, ...] = ()
@@ -104,21 +103,24 @@ class Catalogue(Frozen, frozen=True):
     cascades: dict[str, CascadeSpec] = msgspec.field(default_factory=dict)
 
     def find(self, cascade: str) -> CascadeSpec:
-        """Look a cascade up; raises UsageError naming those there are."""
+        """Return a cascade by name; raises UsageError with the known names."""
         if cascade not in self.cascades:
             raise UsageError(f"no cascade named {cascade!r}", f"known: {', '.join(self.cascades)}")
         return self.cascades[cascade]
 
     def check_default(self, cascade: str, source: str) -> None:
-        """Raise ConfigError unless the cascade that `source` chose is there."""
+        """Raise ConfigError if the cascade that `source` chose does not exist."""
         if cascade not in self.cascades:
             raise ConfigError(
-                f"cascade = {cascade!r} ({source}): there is none of that name",
+                f"cascade = {cascade!r} ({source}): no cascade has that name",
                 f"known: {', '.join(self.cascades)}; `tierchat pull NAME` chooses one",
             )
 
     def effective(self, cascade: str, think: bool | None = None) -> CascadeSpec:
-        """Give a cascade with all that its tiers leave open filled in; `think` overrides theirs."""
+        """Return a cascade with the open settings of its tiers filled in from their models.
+
+        `think` overrides that of every tier. Raises UsageError with the known names.
+        """
         spec = self.find(cascade)
         tiers = tuple(self._effective(tier, think) for tier in spec.tiers)
         return msgspec.structs.replace(spec, tiers=tiers)
@@ -127,14 +129,14 @@ class Catalogue(Frozen, frozen=True):
         model = self.models[tier.model]
         think = tier.think if think is None else think
         if think is None and model.has_think_switch:
-            # The default differs by size within one family, so it is always said.
+            # The model's own default differs by size within one family, so it is always set.
             think = False
         advice = model.think_sampling if think else model.sampling
         return msgspec.structs.replace(tier, think=think, sampling=tier.sampling.filled(advice))
 
 
 class Origin(Frozen, frozen=True):
-    """Where an entry of the catalogue comes from: for each of its keys, a file."""
+    """Where an entry of the catalogue comes from: a file for each of its keys."""
 
     kind: Literal["models", "cascades"]
     name: str
@@ -158,7 +160,7 @@ def load_catalogue(paths: Paths) -> Catalogue:
 
 
 def origins(paths: Paths) -> Iterator[Origin]:
-    """Tell for every entry of the catalogue which file each of its keys comes from."""
+    """Yield for every entry of the catalogue the file that each of its keys comes from."""
     sources = _sources(paths)
     for kind, entries in _merged(sources).items():
         for name, entry in entries.items():
@@ -169,7 +171,7 @@ def origins(paths: Paths) -> Iterator[Origin]:
 
 
 def added_models(paths: Paths) -> Catalogue:
-    """Read what `add` has written, entries as they stand there."""
+    """Read the entries that `add` has written, not merged with others; raises ConfigError."""
     return _Source.of(paths.added_models_file).catalogue
 
 
@@ -180,17 +182,17 @@ def shipped_models_file() -> Path:
 
 
 def folder_of(repo: str, revision: str) -> str:
-    """Name the folder for the files of a repo at a revision."""
+    """Return the name of the folder for the files of a repo at a revision."""
     return f"{repo.replace('/', '--')}@{revision[:12] or 'main'}"
 
 
 class _Source:
-    """One models.toml: its text, and what stands in it, checked key by key."""
+    """One models.toml: its text and its entries, checked key by key."""
 
     def __init__(self, file: Path, text: str) -> None:
         self.file = file
         self._text = text
-        # Every key is checked here, where its line is known; entries need not be whole yet.
+        # Keys are checked here, where their lines are known; entries may still be incomplete.
         self.catalogue = decode_toml(text, file, Catalogue)
         self.data: dict[str, Any] = parse_toml(text, file)
 
@@ -202,7 +204,7 @@ class _Source:
         except OSError as error:
             raise ConfigError(
                 f"cannot read {file}: {error.strerror}",
-                "it came with tierchat: install that again",
+                "the file is part of tierchat: install tierchat again",
             ) from error
 
     @classmethod
@@ -213,17 +215,19 @@ class _Source:
         return key in self.data.get(kind, {}).get(name, {})
 
     def check(self, catalogue: Catalogue) -> None:
-        """Check the entries this file begins or changes, as they stand once merged."""
+        """Check the merged entries that this file makes or changes; raises ConfigError."""
         for name in self.data.get("models", {}):
             context = catalogue.models[name].context
             if 0 < context < MIN_CONTEXT:
                 raise self._error(
                     ("models", name, "context"),
-                    f"models.{name}.context is {context}: a turn does not fit in that",
-                    f"the least is {MIN_CONTEXT}; 0 lets the planner choose",
+                    f"models.{name}.context is {context}, too small for one turn",
+                    f"the minimum is {MIN_CONTEXT}; 0 lets the planner choose",
                 )
             if not Path(catalogue.models[name].file).name:
-                raise self._error(("models", name), f"model {name} has no `file`", "name its GGUF")
+                raise self._error(
+                    ("models", name), f"model {name} has no `file`", "add `file` with its GGUF"
+                )
         for name in self.data.get("cascades", {}):
             self._check_cascade(name, catalogue.cascades[name], catalogue.models)
 
@@ -240,14 +244,14 @@ class _Source:
             if tier.model not in models:
                 raise self._error(
                     (*place, "model"),
-                    f"tier {tier.name} has no model {tier.model!r}",
+                    f"tier {tier.name} names the unknown model {tier.model!r}",
                     f"known models: {', '.join(models)}",
                 )
             if tier.name.casefold() in seen:
                 raise self._error(
                     (*place, "name"),
                     f"two tiers of cascade {name} are named {tier.name}",
-                    "large and small letters count as the same",
+                    "upper and lower case count as the same; rename one of them",
                 )
             seen.add(tier.name.casefold())
 
@@ -258,7 +262,7 @@ class _Source:
 
 
 def _sources(paths: Paths) -> tuple[_Source, ...]:
-    """Read all files; the first one that has a key decides it."""
+    """Read all models.toml files, the ones that win first."""
     own, added = _Source.of(paths.models_file), _Source.of(paths.added_models_file)
     return own, added, _Source.shipped()
 
@@ -270,20 +274,20 @@ def _merged(sources: Sequence[_Source]) -> dict[str, dict[str, Any]]:
             for name, entry in source.data.get(kind, {}).items():
                 before = entries.get(name, {})
                 if "file" in entry and "repo" not in entry:
-                    # Another file in the place of the published one has nothing of it for sure.
+                    # The user's own file replaces a published one: size and hash are unknown.
                     before = {key: v for key, v in before.items() if key not in _PUBLISHED}
                 entries[name] = {**before, **entry}
     return found
 
 
 def _place_of(entry: Mapping[str, Any], giver: _Source | None, paths: Paths) -> str:
-    """Give the absolute path of a model's file."""
+    """Return the absolute path of a model's file; "/" if it has none."""
     file = entry.get("file", "")
     if not file or giver is None:
         return "/"
     if entry.get("repo"):
         return str(paths.models_dir / folder_of(entry["repo"], entry.get("revision", "")) / file)
-    # Unlike Path.expanduser this leaves the home of a user nobody knows as it stands.
+    # Unlike Path.expanduser this does not raise for the home of an unknown user.
     file = os.path.expanduser(file)
     if giver.file == shipped_models_file():
         return str(Path(tierchat.__file__).parent / file)

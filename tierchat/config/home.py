@@ -1,6 +1,6 @@
-"""One user's home in use: where things lie, and what is written there.
+"""The home of one user: its paths, settings and catalogue.
 
-Does not know models' files, workers or terminals. Made once where a program starts, and handed
+Does not know model files, workers or terminals. A program makes one when it starts and hands it
 down; settings and catalogue are read when they are first asked for.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Home:
-    """The paths of a user and the environment they were found by."""
+    """The paths of a user and the environment that chose them."""
 
     paths: Paths
     env: Mapping[str, str]
@@ -32,18 +32,18 @@ class Home:
         return cls(find_paths(os.environ), os.environ)
 
     def reread(self) -> Home:
-        """Return the same home with nothing read yet, for files that have changed since."""
+        """Return the same home with nothing read yet, for files that changed."""
         return Home(self.paths, self.env)
 
     @cached_property
     def settings(self) -> Settings:
-        """What config.toml and the environment say; raises ConfigError."""
+        """The settings of config.toml and the environment; raises ConfigError."""
         return load_settings(self.paths, self.env)
 
     @cached_property
     def catalogue(self) -> Catalogue:
-        """What models.toml says; raises ConfigError."""
-        # A warm `ask` needs no catalogue, and is spared its import.
+        """The models and cascades of all models.toml files; raises ConfigError."""
+        # A warm `ask` needs no catalogue and does not pay for its import.
         from tierchat.config.catalogue import load_catalogue
 
         return load_catalogue(self.paths)

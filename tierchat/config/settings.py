@@ -11,12 +11,13 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-from tierchat.config.catalogue import MIN_CONTEXT
 from tierchat.config.toml_files import decode_toml, parse_toml, read_own
 from tierchat.errors import ConfigError, UsageError
 from tierchat.paths import Paths
 from tierchat.types import Frozen
 
+# The fewest tokens that hold a turn.
+MIN_CONTEXT = 64
 _MAX_NAME = 64
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 # The cascade inside the wheel.
@@ -39,7 +40,9 @@ class Settings(Frozen, frozen=True):
 
 
 def load_settings(paths: Paths, env: Mapping[str, str]) -> Settings:
-    """Read config.toml, then TIERCHAT_<KEY>; raises ConfigError naming the place of a mistake."""
+    """Read config.toml, then TIERCHAT_<KEY>; raises ConfigError with the file and line, or the
+    variable, of a mistake.
+    """
     text = read_own(paths.config_file)
     chosen = chosen_cascade(paths)
     found: dict[str, Any] = {"cascade": chosen} if chosen else {}
@@ -60,8 +63,8 @@ def load_settings(paths: Paths, env: Mapping[str, str]) -> Settings:
     if 0 < settings.context < MIN_CONTEXT:
         raise ConfigError(
             f"context = {settings.context} ({setting_sources(paths, env)['context']}): "
-            "a turn does not fit in that",
-            f"the least is {MIN_CONTEXT}; 0 takes the longest that fits",
+            "too small for one turn",
+            f"the minimum is {MIN_CONTEXT}; 0 takes the longest that fits",
         )
     try:
         parse_keepalive(settings.keepalive)
@@ -71,7 +74,7 @@ def load_settings(paths: Paths, env: Mapping[str, str]) -> Settings:
 
 
 def setting_sources(paths: Paths, env: Mapping[str, str]) -> dict[str, str]:
-    """Say for every setting where its value comes from."""
+    """Return for every setting where its value comes from."""
     in_file = parse_toml(read_own(paths.config_file) or "", paths.config_file)
     sources = dict.fromkeys(Settings.__struct_fields__, "default")
     if chosen_cascade(paths):
@@ -81,7 +84,7 @@ def setting_sources(paths: Paths, env: Mapping[str, str]) -> dict[str, str]:
 
 
 def chosen_cascade(paths: Paths) -> str:
-    """Return the cascade that the last `tierchat pull` chose, or nothing."""
+    """Return the cascade that the last `tierchat pull` chose, or an empty text."""
     try:
         return paths.cascade_file.read_text("utf-8", errors="replace").strip()[:_MAX_NAME]
     except OSError:
@@ -89,7 +92,10 @@ def chosen_cascade(paths: Paths) -> str:
 
 
 def parse_keepalive(text: str) -> float:
-    """Turn `10m`, `1h30m`, a number of seconds, negative (for ever) or 0 (unload) to seconds."""
+    """Convert `10m`, `1h30m` or a number to seconds: negative is for ever, 0 unloads at once.
+
+    Raises UsageError.
+    """
     bare = text.strip()
     if re.fullmatch(r"-?[0-9]+(\.[0-9]+)?", bare):
         return float(bare)

@@ -1,4 +1,4 @@
-"""TOML files of the user's, read with care: what is wrong is told with file, line and key.
+"""Reads the user's TOML files; a mistake is reported with its file, line and key.
 
 Does not know what the values mean.
 """
@@ -18,7 +18,7 @@ _Value = TypeVar("_Value")
 
 
 def read_toml(file: Path, kind: type[_Value]) -> _Value | None:
-    """Read a file of the user's as `kind`; None when there is none.
+    """Read a file of the user as `kind`; None when the file does not exist.
 
     Raises ConfigError with file, line and the nearest known key.
     """
@@ -27,16 +27,16 @@ def read_toml(file: Path, kind: type[_Value]) -> _Value | None:
 
 
 def read_own(file: Path) -> str | None:
-    """Read a file of the user's; None when there is none."""
+    """Read a file of the user; None when the file does not exist. Raises ConfigError."""
     try:
-        # A pipe in the file's place must not keep us waiting for a writer.
+        # Opening a pipe without O_NONBLOCK would wait for a writer.
         with open(os.open(file, os.O_RDONLY | os.O_NONBLOCK), "rb") as opened:
             _refuse_unsafe(file, os.fstat(opened.fileno()).st_mode)
             raw = opened.read()
     except (FileNotFoundError, NotADirectoryError) as error:
         if file.is_symlink():
             target = os.readlink(file)
-            raise ConfigError(f"{file} is a link to {target}, which is not there") from error
+            raise ConfigError(f"{file} is a link to {target}, which does not exist") from error
         return None
     except OSError as error:
         raise ConfigError(
@@ -52,7 +52,7 @@ def read_own(file: Path) -> str | None:
 
 def _refuse_unsafe(file: Path, mode: int) -> None:
     if not stat.S_ISREG(mode):
-        raise ConfigError(f"{file} is not a regular file", "put a TOML file in its place")
+        raise ConfigError(f"{file} is not a regular file", "replace it with a TOML file")
     if mode & stat.S_IWOTH:
         raise ConfigError(
             f"{file} can be changed by every user of this machine", f"run: chmod o-w {file}"
@@ -60,7 +60,7 @@ def _refuse_unsafe(file: Path, mode: int) -> None:
 
 
 def parse_toml(text: str, file: Path) -> dict[str, Any]:
-    # Most commands run without a file of settings, and pay for no parser.
+    # Most commands have no settings file to read, and need not import a parser.
     import tomllib
 
     from tierchat.config.toml_lines import find_refused_line
@@ -75,7 +75,7 @@ def parse_toml(text: str, file: Path) -> dict[str, Any]:
         line = find_refused_line(text, RecursionError)
         raise ConfigError(f"{file}, line {line}: nested too deeply") from error
     except ValueError as error:
-        # The parser lets this one through: an integer of more than 4,300 digits.
+        # The parser does not map this error of `int`: more than 4,300 digits.
         line = find_refused_line(text, ValueError)
         raise ConfigError(f"{file}, line {line}: this number is too long") from error
 

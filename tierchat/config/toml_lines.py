@@ -1,6 +1,6 @@
 """Turns a validation error into a line of a TOML file and the nearest known key.
 
-Knows neither settings nor catalogues; it reads msgspec's messages and the text.
+Does not know settings or catalogues; it reads msgspec's messages and the text.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ _MAX_LINES_SEARCHED = 200
 
 def explain(error: str, text: str, data: Any, kind: type) -> tuple[str, str]:
     """Return (`, line N: what`, hint) for msgspec's message about `data`, read from `text`."""
-    message, _, place = error.partition(" - at `$")
-    steps = _with_keys(_steps(place.rstrip("`")), data, kind)
+    message, _, path = error.partition(" - at `$")
+    steps = _with_keys(_steps(path.rstrip("`")), data, kind)
     unknown = re.search(r"unknown field `(.+?)`$", message, re.DOTALL)
     if unknown:
         key = unknown[1]
@@ -40,10 +40,10 @@ def explain(error: str, text: str, data: Any, kind: type) -> tuple[str, str]:
 
 
 def find_line(text: str, steps: Sequence[str | int]) -> int:
-    """Return the line where what stands at `steps` begins, or else what holds it.
+    """Return the line where the value at `steps` begins; without that value, its nearest parent.
 
-    `text` is valid TOML. The parser itself judges whether a beginning of the text holds the
-    place already, so quoted and dotted names and strings of many lines need no rules here.
+    `text` is valid TOML. The parser is asked whether the first lines of the text already contain
+    the value, so quoted names, dotted names and strings over many lines need no rules here.
     """
     lines = text.split("\n")
     whole = tomllib.loads(text)
@@ -57,13 +57,13 @@ def find_line(text: str, steps: Sequence[str | int]) -> int:
     if not steps or index == len(ends):
         return 1
     first = ends[index - 1] + 1 if index else 1
-    # An array over many lines, ended early, shows which of its lines holds the place.
+    # An array over many lines, closed early, shows which of its lines contains the value.
     inside = range(first, min(ends[index], first + _MAX_LINES_SEARCHED))
     return next((line for line in inside if holds(line, "\n]")), first)
 
 
 def _statement_ends(lines: list[str]) -> list[int]:
-    """List the number of the last line of every statement."""
+    """Return the number of the last line of every statement."""
     ends, first = [], 0
     for end in range(1, len(lines) + 1):
         if _parse("\n".join(lines[first:end])) is not None:
@@ -116,15 +116,15 @@ def _hint(written: str, known: Sequence[str], title: str) -> str:
     return did_you_mean(written, known, f"{title}: {', '.join(known)}")
 
 
-def _steps(place: str) -> list[str | int]:
-    found = _STEP.findall(place)
+def _steps(path: str) -> list[str | int]:
+    found = _STEP.findall(path)
     return [
         _ANY_KEY if anything else int(index) if index else name for name, index, anything in found
     ]
 
 
 def _with_keys(steps: list[str | int], data: Any, kind: Any) -> list[str | int]:
-    """Name the dictionary keys that msgspec leaves out, by trying each of them."""
+    """Fill in the dictionary keys that msgspec leaves out, by trying each of them."""
     named: list[str | int] = []
     for step in steps:
         if step == _ANY_KEY and isinstance(data, dict):
@@ -145,7 +145,7 @@ def _fits(value: Any, kind: Any) -> bool:
 
 
 def _fields_at(kind: Any, steps: list[str | int]) -> list[str]:
-    """List the keys a path's struct knows, following structs, dicts and tuples."""
+    """Return the keys that the struct at `steps` has, through structs, dicts and tuples."""
     for step in steps:
         kind = _inside(kind, step)
     kind = _plain(kind)
@@ -154,12 +154,12 @@ def _fields_at(kind: Any, steps: list[str | int]) -> list[str]:
 
 
 def _choices(kind: Any, steps: Sequence[str | int]) -> list[str]:
-    """List the words a path's value may be, when they are counted."""
+    """Return the values allowed at `steps`, when they are a Literal."""
     for step in steps:
         kind = _inside(kind, step)
     kind = _plain(kind)
-    is_counted = typing.get_origin(kind) is typing.Literal
-    return list(map(str, typing.get_args(kind))) if is_counted else []
+    is_literal = typing.get_origin(kind) is typing.Literal
+    return list(map(str, typing.get_args(kind))) if is_literal else []
 
 
 def _inside(kind: Any, step: str | int) -> Any:
