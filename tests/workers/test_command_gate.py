@@ -12,7 +12,8 @@ from tierchat.gates.lookup import GateLookup
 from tierchat.gates.order import GateOrder
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.types import Message, Sampling
-from tierchat.workers.child.held_model import UNSURE_SENTENCE, HeldModel, with_command
+from tierchat.workers.child.gating import UNSURE_SENTENCE, with_unsure_sentence
+from tierchat.workers.child.held_model import HeldModel
 from tierchat.workers.protocol import Finished, Generate, LoadModel, RequestEvent
 
 QUESTION = (Message(role="user", content="2+2"),)
@@ -50,9 +51,9 @@ def order(kind: str, *, may: bool) -> Generate:
 
 
 def test_the_command_stands_in_the_system_turn() -> None:
-    added, question = with_command(QUESTION)
+    added, question = with_unsure_sentence(QUESTION)
     assert (added.role, added.content) == ("system", UNSURE_SENTENCE) and question == QUESTION[0]
-    joined, _ = with_command((Message(role="system", content="Be brief."), *QUESTION))
+    joined, _ = with_unsure_sentence((Message(role="system", content="Be brief."), *QUESTION))
     assert joined.content == f"Be brief.\n\n{UNSURE_SENTENCE}"
 
 

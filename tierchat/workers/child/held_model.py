@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from tierchat.engine.devices import gpu_free_bytes
@@ -23,22 +22,12 @@ from tierchat.engine.llama import LlamaLog, LlamaModel, can_offload
 from tierchat.engine.sequence import Sequence
 from tierchat.engine.template import ChatTemplate
 from tierchat.errors import TemplateError
-from tierchat.gates import files as gate_files
-from tierchat.gates.files import GateFileBad
-from tierchat.gates.order import GateOrder
-from tierchat.gates.row_gate import RowGate, RowGates
-from tierchat.gates.token_gate import TokenGate
-from tierchat.models.file_stamp import FileStamp
 from tierchat.types import KvType, Message, Sampling
+from tierchat.workers.child.gating import Gating, RequestGate, with_unsure_sentence
 from tierchat.workers.child.request import Request
 from tierchat.workers.protocol import Generate, LoadModel, ModelInfo
 
 _NUM_WARM_UP_TOKENS = 32
-MARKER = "UNSURE"
-UNSURE_SENTENCE = (
-    f"If you cannot answer correctly, or are not sure, answer with the one word {MARKER}. "
-    "Otherwise answer as usual."
-)
 _THOUGHT_MARKS = (("<|think|>", "<|/think|>"), ("<think>", "</think>"))
 
 
@@ -80,9 +69,7 @@ class HeldModel:
                 kv_type=order.kv_type or kv_type_of(self.model, self._is_offloaded),
             ),
         )
-        self._gates: RowGates | None = None
-        self._gates_stamp: tuple[str, FileStamp] | None = None
-        self.escalate_token = _whole(self.model.metadata("tierchat.escalate_token_id"))
+        self._gating = Gating(self.model)
         self.think_tokens = _thought_tokens(self.model)
         on_progress(1.0)
         self._warm_up()
@@ -93,9 +80,9 @@ class HeldModel:
             size_bytes=self.model.size_bytes,
             context=context,
             vocabulary_size=self.model.vocabulary_size,
-            escalate_token=self.escalate_token,
-            escalate_threshold=_number(self.model.metadata("tierchat.escalate_threshold")),
-            answer_threshold=_number(self.model.metadata("tierchat.answer_threshold")),
+            escalate_token=self._gating.escalate_token,
+            escalate_threshold=self._gating.escalate_threshold,
+            answer_threshold=self._gating.answer_threshold,
             quantisation=self.model.metadata("general.file_type") or "",
             template_sha256=hashlib.sha256(template.encode()).hexdigest(),
             is_gpu_offloaded=self._is_offloaded,
@@ -118,48 +105,25 @@ class HeldModel:
 
         Raises TemplateError or ContextTooLong; nothing is queued then.
         """
-        gates = self._row_gates(order.gate)
-        is_commanded = self._is_commanded(order.gate)
-        messages = with_command(order.messages) if is_commanded else order.messages
-        # A thought is no JSON: what has a schema is answered at once.
-        think = False if order.sampling.json_schema is not None else order.think
-        if think is None and self.template.has_think_switch:
-            # What it does untold differs by size within one family.
-            think = False
-        tokens = self.template.tokens(messages, self.model, think=think)
-        if self.model.adds_bos and tokens[:1] != [self.model.bos_token]:
-            tokens.insert(0, self.model.bos_token)
-        has_gate = order.gate.kind != "none" and self.escalate_token is not None
-        banned = []
-        # Rows decide by themselves: a tier that keeps a prompt must then answer it.
-        if self.escalate_token is not None and (
-            gates or not has_gate or not order.gate.may_escalate
-        ):
-            banned.append(self.escalate_token)
-        if think is False and self.think_tokens:
-            banned.append(self.think_tokens[0])
-        if order.sampling.ignore_eos:
-            banned += self.model.control_tokens
+        gate = self._gating.gate_for(order.gate)
+        think = self._think(order)
+        messages = with_unsure_sentence(order.messages) if gate.asks_in_words else order.messages
+        tokens = self._render(messages, think)
+        reads_hidden_states = order.probe or gate.reads_hidden_states
         sequence = Sequence(
             order.id,
             tokens,
             order.sampling,
-            banned=tuple(banned),
-            escalate_token=self._first_token(MARKER)
-            if is_commanded
-            else self.escalate_token
-            if has_gate
-            else None,
+            banned=tuple(self._banned(order, gate, think)),
+            escalate_token=gate.escalate_token,
             watched=tuple(self._first_token(text) for text in order.watch),
-            num_hidden_states=order.gate.hold_back if order.probe or gates else 0,
+            num_hidden_states=order.gate.hold_back if reads_hidden_states else 0,
         )
         room = self.engine.limits.context - len(tokens)
         request = Request(
             order,
             sequence,
-            RowGate(gates, order.gate, self._token_gate(order.gate))
-            if gates
-            else self._token_gate(order.gate),
+            gate.gate,
             self.model,
             max_tokens=min(order.sampling.max_tokens or room, room),
             think_tokens=self.think_tokens,
@@ -167,48 +131,38 @@ class HeldModel:
         self.engine.add(sequence)
         return request
 
-    def _is_commanded(self, order: GateOrder) -> bool:
-        """Tell whether the model is to be asked in words: it has no token and no rows."""
-        return order.kind == "command" and order.may_escalate and self.escalate_token is None
+    def _think(self, order: Generate) -> bool | None:
+        """Choose whether the model thinks; None leaves it to a template without a switch."""
+        if order.sampling.json_schema is not None:
+            # A thought is not JSON: a prompt with a schema is answered at once.
+            return False
+        if order.think is None and self.template.has_think_switch:
+            # The default of such templates differs by size within one family.
+            return False
+        return order.think
+
+    def _render(self, messages: tuple[Message, ...], think: bool | None) -> list[int]:
+        tokens = self.template.tokens(messages, self.model, think=think)
+        if self.model.adds_bos and tokens[:1] != [self.model.bos_token]:
+            tokens.insert(0, self.model.bos_token)
+        return tokens
+
+    def _banned(self, order: Generate, gate: RequestGate, think: bool | None) -> Iterator[int]:
+        """Yield the tokens that must not be drawn."""
+        if gate.banned_token is not None:
+            yield gate.banned_token
+        if think is False and self.think_tokens:
+            yield self.think_tokens[0]
+        if order.sampling.ignore_eos:
+            yield from self.model.control_tokens
 
     def _first_token(self, text: str) -> int:
         return self.model.tokenize(text, parse_special=False)[0]
-
-    def _token_gate(self, order: GateOrder) -> TokenGate:
-        return TokenGate(
-            order,
-            self.info.escalate_threshold,
-            self.info.answer_threshold,
-            is_commanded=self._is_commanded(order),
-        )
-
-    def _row_gates(self, order: GateOrder) -> RowGates | None:
-        """Read the gate file an order names, once for as long as the file stays the same."""
-        if order.kind != "row":
-            return None
-        path = Path(order.file)
-        try:
-            stamp = (order.file, FileStamp.of_existing(path))
-            if self._gates_stamp != stamp:
-                self._gates, self._gates_stamp = gate_files.load(path), stamp
-        except (OSError, GateFileBad) as error:
-            # The daemon has checked the file; it was replaced or removed since.
-            print(f"gate file ignored: {error}", file=sys.stderr)
-            return None
-        return self._gates if self._gates and order.tier in self._gates.tiers else None
 
     def close(self) -> None:
         """Free the context and the weights."""
         self.engine.close()
         self.model.close()
-
-
-def with_command(messages: tuple[Message, ...]) -> tuple[Message, ...]:
-    """Ask the model, in the system turn, to begin with the marker when it is unsure."""
-    if messages[0].role != "system":
-        return (Message(role="system", content=UNSURE_SENTENCE), *messages)
-    first, *rest = messages
-    return (Message(role="system", content=f"{first.content}\n\n{UNSURE_SENTENCE}"), *rest)
 
 
 def _num_threads(model: LlamaModel) -> int:
@@ -229,14 +183,3 @@ def _thought_tokens(model: LlamaModel) -> tuple[int, int] | None:
         if len(opened) == len(closed) == 1:
             return opened[0], closed[0]
     return None
-
-
-def _whole(text: str | None) -> int | None:
-    return int(text) if text and text.isdecimal() else None
-
-
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None

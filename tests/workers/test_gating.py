@@ -1,0 +1,84 @@
+"""Which gate a request gets, and what of it the engine has to know."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from tierchat.engine.llama import LlamaModel
+from tierchat.gates.order import GateOrder
+from tierchat.types import GateKind
+from tierchat.workers.child.gating import MARKER, Gating
+
+TOKEN, MARKER_TOKEN = 5, 77
+
+
+@dataclass
+class Facts:
+    """What gating asks of a model."""
+
+    known: dict[str, str] = field(default_factory=dict)
+
+    def metadata(self, key: str) -> str | None:
+        return self.known.get(key)
+
+    def tokenize(self, text: str, **_options: Any) -> list[int]:
+        assert text == MARKER
+        return [MARKER_TOKEN, 78]
+
+
+def gating(**metadata: str) -> Gating:
+    facts = Facts({f"tierchat.{key}": value for key, value in metadata.items()})
+    return Gating(cast(LlamaModel, facts))
+
+
+def with_token() -> Gating:
+    return gating(escalate_token_id=str(TOKEN), escalate_threshold="0.25")
+
+
+@pytest.mark.parametrize(
+    ("kind", "may_escalate", "read", "banned"),
+    [
+        ("token", True, TOKEN, None),
+        ("token", False, TOKEN, TOKEN),
+        ("command", True, TOKEN, None),
+        ("none", True, None, TOKEN),
+        ("none", False, None, TOKEN),
+        # The gate file is gone: the model's own token decides.
+        ("row", True, TOKEN, None),
+    ],
+)
+def test_a_model_with_a_token_of_its_own(
+    kind: GateKind, may_escalate: bool, read: int | None, banned: int | None
+) -> None:
+    order = GateOrder(kind=kind, may_escalate=may_escalate, file="/gone.json", tier="S")
+    found = with_token().gate_for(order)
+    assert (found.escalate_token, found.banned_token) == (read, banned)
+    assert not found.asks_in_words and not found.reads_hidden_states
+
+
+@pytest.mark.parametrize(
+    ("kind", "may_escalate", "asks"),
+    [("command", True, True), ("command", False, False), ("token", True, False)],
+)
+def test_a_model_without_one_is_asked_in_words_if_it_may_escalate(
+    kind: GateKind, may_escalate: bool, asks: bool
+) -> None:
+    found = gating().gate_for(GateOrder(kind=kind, may_escalate=may_escalate))
+    assert found.asks_in_words == asks and found.banned_token is None
+    assert found.escalate_token == (MARKER_TOKEN if asks else None)
+
+
+def test_metadata_that_is_no_number_is_no_threshold() -> None:
+    found = gating(escalate_token_id="five", escalate_threshold="high", answer_threshold="")
+    assert found.escalate_token is found.escalate_threshold is found.answer_threshold is None
+
+
+def test_a_missing_gate_file_is_said_on_stderr(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    with_token().gate_for(GateOrder(kind="row", file=str(tmp_path / "none.json")))
+    assert "gate file ignored" in capfd.readouterr().err
