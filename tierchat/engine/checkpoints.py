@@ -1,6 +1,6 @@
 """Saved states of slots whose memory cannot roll back, bounded in number and in bytes.
 
-Does not know llama.cpp, nor what a state contains.
+Does not know llama.cpp or what a state contains.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 State = npt.NDArray[np.uint8]
-# The first of a slot serves other conversations that begin alike, the last ones its own.
+# The first state of a slot serves other conversations with the same beginning, the last ones
+# serve its own conversation.
 _MAX_PER_SLOT = 4
 
 
 @dataclass(frozen=True, eq=False)
 class Checkpoint:
-    """The state of `slot` after its first `num_tokens` tokens; no good once those cells go."""
+    """The state of `slot` after its first `num_tokens` tokens; valid while their cells exist."""
 
     slot: int
     num_tokens: int
@@ -25,7 +26,7 @@ class Checkpoint:
 
 
 class Checkpoints:
-    """All that is kept, the least recently used first and first to go."""
+    """The saved states, the least recently used first; that one is also dropped first."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -33,11 +34,11 @@ class Checkpoints:
 
     @property
     def size_bytes(self) -> int:
-        # Slots that share a beginning share the bytes of its state.
+        # Slots with a common beginning share the bytes of its state.
         return sum({id(kept.state): kept.state.nbytes for kept in self._kept}.values())
 
     def add(self, slot: int, num_tokens: int, state: State) -> None:
-        """Keep a state that fits at all; others go, oldest first, until everything fits."""
+        """Keep a state, unless it alone exceeds the limit; drop the oldest until the rest fits."""
         if state.nbytes > self._max_bytes:
             return
         self._add(Checkpoint(slot, num_tokens, state))
@@ -45,13 +46,13 @@ class Checkpoints:
             self._kept.pop(0)
 
     def longest(self, slot: int, max_tokens: int) -> int:
-        """Return how many tokens the longest state of a slot covers, at most `max_tokens`."""
+        """Return the length of the longest state of a slot that covers at most `max_tokens`."""
         return max(
             (kept.num_tokens for kept in self._of(slot) if kept.num_tokens <= max_tokens), default=0
         )
 
     def take(self, slot: int, num_tokens: int) -> State | None:
-        """Return the state at exactly `num_tokens`, now the most recently used."""
+        """Return the state after exactly `num_tokens` and mark it as the most recently used."""
         found = next((kept for kept in self._of(slot) if kept.num_tokens == num_tokens), None)
         if found is None:
             return None
@@ -60,7 +61,7 @@ class Checkpoints:
         return found.state
 
     def copy(self, source: int, target: int, num_tokens: int) -> None:
-        """Give `target` the states of the first `num_tokens` tokens it now shares."""
+        """Give `target` the states of `source` that cover at most `num_tokens` tokens."""
         for kept in self._of(source):
             if kept.num_tokens <= num_tokens:
                 self._add(replace(kept, slot=target))

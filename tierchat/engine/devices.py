@@ -1,6 +1,6 @@
-"""The devices llama.cpp can use, with the memory they have free; as a program it prints them.
+"""The devices that llama.cpp can use, with their free memory.
 
-`python -m tierchat.engine.devices` writes a JSON list. Does not know models.
+`python -m tierchat.engine.devices` prints them as a JSON list. Does not know models.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ _CPU, _GPU, _INTEGRATED_GPU = 0, 1, 2
 
 
 def devices() -> tuple[DeviceInfo, ...]:
-    """List the GPUs, numbered as llama.cpp numbers them, and the CPU; sizes as of now."""
+    """List the GPUs, numbered as llama.cpp numbers them, and the CPU, with their current sizes."""
     library = _typed(ggml())
     found = (_device(library, index) for index in range(library.ggml_backend_dev_count()))
     return tuple(device for device in found if device)
 
 
 def gpu_free_bytes() -> int:
-    """Add up what all GPUs have free now."""
+    """Return the free memory of all GPUs together."""
     return sum(device.free_bytes for device in devices() if device.kind == "gpu")
 
 

@@ -1,6 +1,6 @@
-"""Continuous batching: `step()` schedules, runs one decode, and hands back one token a sequence.
+"""Continuous batching: `step()` schedules, runs one decode, and returns one token per sequence.
 
-Does not know text, gates or processes. One thread owns an Engine and all it holds.
+Does not know text, gates or processes. One thread owns an Engine and everything in it.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from tierchat.engine.sequence import Sequence, Step
 from tierchat.errors import ContextTooLong, EngineCrashed, UsageError
 from tierchat.types import KvType
 
-# Their graph in llama.cpp ends at the hidden states when those are asked for.
+# When hidden states are asked for, llama.cpp computes no logits for these architectures.
 _STATES_WITHOUT_LOGITS = ("lfm2", "lfm2moe")
 
 
 @dataclass(frozen=True)
 class EngineLimits:
-    """Sizes of an engine. `context` is the most tokens of one sequence, `num_cells` of all.
+    """Sizes of an engine. `context` limits the tokens of one sequence, `num_cells` those of all.
 
-    `max_state_bytes` bounds the saved states of hybrid and recurrent models, in host memory: one
-    state of a published Qwen3.5 has 19 MiB (0.8b) to 150 MiB (27b).
+    `max_state_bytes` limits the saved states of hybrid and recurrent models in RAM: one state of
+    a published Qwen3.5 takes 19 MiB (0.8b) to 150 MiB (27b).
     """
 
     context: int
@@ -41,12 +41,12 @@ class EngineLimits:
 
     @property
     def max_outputs(self) -> int:
-        """The most tokens of a batch whose logits can be asked for."""
+        """For how many tokens of a batch logits can be computed."""
         return num_outputs(self.max_sequences)
 
 
 class Engine:
-    """Many sequences on one model. `add`, then `step` until each is finished or cancelled."""
+    """Many sequences on one model: `add` them, then `step` until each is finished or cancelled."""
 
     def __init__(self, model: LlamaModel, limits: EngineLimits) -> None:
         if limits.context > limits.num_cells:
@@ -72,9 +72,10 @@ class Engine:
         return bool(self._scheduler.running or self._scheduler.waiting)
 
     def add(self, sequence: Sequence) -> None:
-        """Queue a sequence. Raises ContextTooLong when not even one token could be generated.
+        """Queue a sequence.
 
-        Raises UsageError when the model cannot give the hidden states that are asked for.
+        Raises ContextTooLong when the context has no room for one generated token, and UsageError
+        when the model cannot give the hidden states that the sequence asks for.
         """
         if not sequence.tokens:
             raise ValueError("a sequence needs at least one token")
@@ -93,17 +94,17 @@ class Engine:
         self._scheduler.add(sequence)
 
     def finish(self, sequence: Sequence) -> None:
-        """Take a sequence out, whether it ended, was stopped or was cancelled."""
+        """Remove a sequence that ended, was stopped or was cancelled."""
         self._scheduler.finish(sequence)
         sampler = self._samplers.pop(sequence.id, None)
         if sampler:
             sampler.close()
 
     def step(self) -> list[Step]:
-        """Compute one batch; returns the new tokens, at most one a sequence.
+        """Compute one batch; return the new tokens, at most one per sequence.
 
-        A returned token is already part of `sequence.tokens` but not yet computed, so a
-        sequence finished now has cost nothing for it.
+        A returned token is already in `sequence.tokens`, but it is computed only in the next
+        step: a sequence that is finished now costs nothing for it.
         """
         chunks = self._scheduler.schedule()
         if not chunks:
@@ -116,7 +117,7 @@ class Engine:
         return self._draw(chunks)
 
     def close(self) -> None:
-        """Free samplers and context; the model stays with whoever loaded it."""
+        """Free samplers and context; the caller closes the model."""
         for sampler in self._samplers.values():
             sampler.close()
         self._samplers.clear()
@@ -160,7 +161,8 @@ class Engine:
         if sequence.wants_hidden_state:
             hidden = self._context.hidden_state(row)
         token = self._context.sample(self._samplers[sequence.id], row)
-        # Samplers draw something from any numbers: one look is enough once nobody reads them all.
+        # Samplers draw a token from any numbers, finite or not. Where the signals are not read,
+        # one logit is checked instead of all.
         is_broken = not math.isfinite(self._context.logit(row, token))
         if sequence.reads_signals:
             logits = self._context.logits(row)

@@ -1,6 +1,6 @@
-"""Which slot of the KV cache holds which tokens, so that prefixes are computed once.
+"""Which slot of the KV cache holds which tokens, so that shared prefixes are computed once.
 
-Does not know llama.cpp: `Memory` is the seam. One owner, the engine thread.
+Does not know llama.cpp: `Memory` is the seam. The engine thread owns it.
 """
 
 from __future__ import annotations
@@ -10,18 +10,19 @@ from typing import Protocol
 
 from tierchat.engine.checkpoints import Checkpoints, State
 
-# The next turn repeats a prompt but for its last few tokens: templates open the answer, or the
-# thought before it, in other words than those they later write around an answer given.
+# The next turn of a conversation repeats all but the last few tokens of this prompt: templates
+# open a new answer, or the thought before it, with other tokens than they write around an answer
+# that was given.
 _NUM_UNSTABLE_TOKENS = 16
-# Computing fewer tokens than this again is cheaper than a batch that stops to save a state.
+# Saving a state ends a batch early; computing fewer tokens than this again is cheaper.
 _MIN_TOKENS_TO_SAVE = 32
 
 
 class Memory(Protocol):
-    """What llama.cpp's memory can do for us.
+    """The operations of llama.cpp's memory.
 
-    Without `can_roll_back` a slot goes back only to a state that was saved there; `share` then
-    copies the whole slot, and `restore_state` comes before `forget`.
+    Without `can_roll_back` a slot can go back only to a state that was saved in it; `share` then
+    copies the whole slot, and `restore_state` must come before `forget`.
     """
 
     @property
@@ -37,14 +38,14 @@ class _Slot:
     tokens: list[int] = field(default_factory=list)
     is_busy: bool = False
     last_used: int = 0
-    # How many tokens it holds when its state is to be saved, ascending.
+    # The numbers of tokens after which the state is saved, ascending.
     marks: list[int] = field(default_factory=list)
 
 
 class KvCache:
-    """`max_sequences` slots over one pool of cells; idle slots keep their tokens for reuse.
+    """`max_sequences` slots that share one pool of cells; idle slots keep their tokens for reuse.
 
-    `max_state_bytes` bounds the saved states of a memory that cannot roll back.
+    `max_state_bytes` limits the saved states of a memory that cannot roll back.
     """
 
     def __init__(self, memory: Memory, max_sequences: int, max_state_bytes: int = 0) -> None:
@@ -58,9 +59,9 @@ class KvCache:
         return any(not slot.is_busy for slot in self._slots)
 
     def acquire(self, tokens: list[int], num_prompt_tokens: int) -> tuple[int, int]:
-        """Take a slot for a sequence; returns it and how many leading tokens it already holds.
+        """Take a slot for a sequence; return the slot and how many leading tokens it already holds.
 
-        At least the last token is always left to compute, since its logits are needed.
+        The last token is never among these: computing it gives the logits of the next one.
         """
         limit = len(tokens) - 1
         common = [_num_common(slot.tokens, tokens, limit) for slot in self._slots]
@@ -75,12 +76,12 @@ class KvCache:
         return target, num_held
 
     def clip(self, slot: int, num_tokens: int) -> int:
-        """Shorten a chunk of a prompt so that it ends where the state is to be saved."""
+        """Return how many of `num_tokens` come before the state is saved next."""
         held = self._slots[slot]
         return min(num_tokens, held.marks[0] - len(held.tokens)) if held.marks else num_tokens
 
     def extend(self, slot: int, tokens: list[int]) -> None:
-        """Record tokens whose cells were just computed."""
+        """Record tokens whose cells were just computed; save the state where one is due."""
         held = self._slots[slot]
         held.tokens += tokens
         if held.marks and held.marks[0] == len(held.tokens):
@@ -88,19 +89,19 @@ class KvCache:
             self._checkpoints.add(slot, len(held.tokens), self._memory.save_state(slot))
 
     def release(self, slot: int) -> None:
-        """Give a slot back; its tokens stay for the next prompt that begins like them."""
+        """Make a slot idle; its tokens stay for the next prompt that begins with them."""
         self._clock += 1
         self._slots[slot].is_busy = False
         self._slots[slot].last_used = self._clock
 
     def drop(self, slot: int) -> None:
-        """Give a slot back and free its cells at once."""
+        """Make a slot idle and free its cells at once."""
         self._memory.forget(slot, 0)
         self._checkpoints.cut(slot, 0)
         self._slots[slot] = _Slot()
 
     def evict(self) -> bool:
-        """Free the cells of the idle slot unused for longest; False when none holds any."""
+        """Free the cells of the least recently used idle slot; False when no idle slot has any."""
         idle = [i for i, slot in enumerate(self._slots) if slot.tokens and not slot.is_busy]
         if not idle:
             return False
@@ -108,13 +109,13 @@ class KvCache:
         return True
 
     def _num_usable(self, slot: int, num_common: int) -> int:
-        """Tell how many of the leading tokens a slot shares with a prompt can be gone on from."""
+        """Return how many of the `num_common` shared leading tokens can be reused."""
         if self._memory.can_roll_back or num_common == len(self._slots[slot].tokens):
             return num_common
         return self._checkpoints.longest(slot, num_common)
 
     def _carry_over(self, source: int, target: int, num_tokens: int) -> int:
-        """Make `target` hold the first tokens of `source`; returns how many it then holds."""
+        """Copy the first tokens of `source` to `target`; return how many `target` then holds."""
         num_present = len(self._slots[source].tokens)
         if target != source:
             self._memory.forget(target, 0)
@@ -122,14 +123,15 @@ class KvCache:
             if num_tokens:
                 self._memory.share(source, target, num_tokens)
                 self._checkpoints.copy(source, target, num_tokens)
-        if not self._goes_back(target, num_present, num_tokens):
-            # The state of other tokens would make every answer wrong: start again, correctly.
+        if not self._is_cut(target, num_present, num_tokens):
+            # The state of other tokens would make every answer wrong: compute everything again.
             self._memory.forget(target, 0)
             num_tokens = 0
         self._checkpoints.cut(target, num_tokens)
         return num_tokens
 
-    def _goes_back(self, slot: int, num_present: int, num_tokens: int) -> bool:
+    def _is_cut(self, slot: int, num_present: int, num_tokens: int) -> bool:
+        """Cut a slot of `num_present` tokens to its first `num_tokens`; False if memory cannot."""
         if not self._memory.can_roll_back and num_tokens not in (0, num_present):
             state = self._checkpoints.take(slot, num_tokens)
             if state is None or not self._memory.restore_state(slot, state):
@@ -138,8 +140,8 @@ class KvCache:
 
     def _slot_to_take(self, source: int, num_common: int) -> int:
         slot = self._slots[source]
-        # A slot that is mostly this prompt continues in place; one that only shares a system
-        # prompt keeps its conversation, and the prefix is shared with another slot.
+        # A slot whose tokens are mostly in this prompt is continued in place. A slot that shares
+        # only a system prompt keeps its conversation; another slot takes over the prefix.
         if num_common and not slot.is_busy and 2 * num_common >= len(slot.tokens):
             return source
         idle = [i for i, s in enumerate(self._slots) if not s.is_busy]
@@ -148,9 +150,10 @@ class KvCache:
 
 
 def _marks(num_held: int, num_common: int, num_prompt_tokens: int) -> list[int]:
-    """Choose after how many tokens to save the state of a slot that takes up a prompt.
+    """Choose after how many tokens of a prompt the state is saved, ascending.
 
-    Where it leaves what another prompt began with, a third may; and before its unstable end.
+    Once where the prompt departs from another one, since further prompts may depart there too;
+    and once before its unstable end, for the next turn.
     """
     end = num_prompt_tokens - _NUM_UNSTABLE_TOKENS
     marks, last = [], num_held

@@ -1,6 +1,6 @@
-"""The one seam to llama.cpp: model, context and sampler behind its low-level C API.
+"""The only seam to llama.cpp: model, context and sampler over its low-level C API.
 
-Does not know sequences, scheduling or text rules; no other file imports `llama_cpp`.
+Does not know sequences, scheduling or text rules. No other file imports `llama_cpp`.
 """
 
 from __future__ import annotations
@@ -37,22 +37,22 @@ _KV_TYPES: dict[KvType, int] = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_
 NO_KV_SLOT = 1
 _DECODE_FAILURES = {-2: "llama_decode ran out of memory"}
 _MEMORY_HINT = 'set a smaller `context`, or `kv_type = "q8_0"`, for this model in models.toml'
-# Only what lies outside the attention cells, which stay where they are.
+# Saves all but the attention cells, which stay in place.
 _STATE_FLAGS = lib.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY
 _NUM_PROBED_TOKENS = 4
 _SCHEMA_HINT = "use type, properties, required, items, enum, const, minimum and maximum"
 
 
 class LlamaLog:
-    """Keeps the last error lines of llama.cpp, which otherwise only says that it failed.
+    """Keeps the last error lines of llama.cpp, whose functions only return that they failed.
 
-    The callback is process-wide; a later LlamaLog takes the lines from an earlier one.
+    The callback is process-wide: a later LlamaLog gets the lines instead of an earlier one.
     """
 
     def __init__(self) -> None:
         self._lines: deque[str] = deque(maxlen=8)
         callback = lib.llama_log_callback(self._receive)
-        # llama.cpp keeps the pointer for as long as the process lives, so this must live as long.
+        # llama.cpp keeps the pointer until the process ends, so the callback must never be freed.
         ctypes.pythonapi.Py_IncRef(ctypes.py_object(callback))
         lib.llama_log_set(callback, ctypes.c_void_p(0))
 
@@ -78,10 +78,10 @@ class LlamaModel:
         use_extra_buffer_types: bool = True,
         on_progress: Callable[[float], None] | None = None,
     ) -> None:
-        """Load `path`; raises ModelMissing, DoesNotFit or ModelCorrupt (a bad file may abort us).
+        """Load `path`; raises ModelMissing, DoesNotFit or ModelCorrupt.
 
-        `on_progress` is told the share of the weights read so far, 0..1. `gpu_shares` divides the
-        offloaded layers between GPUs.
+        A bad file may abort the process. `on_progress` gets the share of the weights read so far,
+        0..1. `gpu_shares` divides the offloaded layers between GPUs.
         """
         if not path.is_file():
             raise ModelMissing(f"no model file at {path}", "check the path in models.toml")
@@ -89,8 +89,8 @@ class LlamaModel:
         params = lib.llama_model_default_params()
         params.n_gpu_layers = gpu_layers
         params.use_extra_bufts = use_extra_buffer_types
-        # Mapped, weights that kernels want in another order would be in memory twice, and a file
-        # that shrinks would end this process.
+        # If the file were mapped, weights that kernels need in another order would be in memory
+        # twice, and a file that shrinks would end this process.
         params.load_mode = lib.LLAMA_LOAD_MODE_NONE
         _divide(params, gpu_shares)
         if on_progress:
@@ -143,7 +143,7 @@ class LlamaModel:
         raise ModelCorrupt(f"the GGUF value {key} is longer than {_MAX_TEXT_VALUE} bytes")
 
     def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
-        """Turn text into token ids; only template text may set `parse_special`."""
+        """Turn text into token ids; only for the text of a template may `parse_special` be set."""
         raw = text.encode("utf-8", "replace")
         room = len(raw) + 8
         tokens = (lib.llama_token * room)()
@@ -153,7 +153,7 @@ class LlamaModel:
         return list(tokens[:num])
 
     def piece(self, token: int) -> bytes:
-        """Return the bytes of one token; control tokens are empty."""
+        """Return the bytes of one token; a control token has none."""
         found = self._pieces.get(token)
         if found is None:
             buffer = ctypes.create_string_buffer(_MAX_PIECE_BYTES)
@@ -162,17 +162,17 @@ class LlamaModel:
         return found
 
     def is_end(self, token: int) -> bool:
-        """Tell whether the token ends a turn."""
+        """Whether the token ends a turn."""
         return self._kind(token)[0]
 
     @cached_property
     def control_tokens(self) -> tuple[int, ...]:
-        """List every token that is never shown; each of them would end an answer."""
+        """The tokens that are never shown; each of them ends an answer."""
         tokens = range(self.vocabulary_size)
         return tuple(token for token in tokens if self.is_end(token) or self.is_control(token))
 
     def is_control(self, token: int) -> bool:
-        """Tell whether the token is a control token, never to be shown."""
+        """Whether the token is a control token, which is never shown."""
         return self._kind(token)[1]
 
     def _kind(self, token: int) -> tuple[bool, bool]:
@@ -185,14 +185,14 @@ class LlamaModel:
         return found
 
     def close(self) -> None:
-        """Free the weights; contexts must be closed before."""
+        """Free the weights; all contexts must be closed before."""
         if self._model:
             lib.llama_model_free(self._model)
             self._model = None
 
 
 class LlamaContext:
-    """A KV cache shared by many sequences, and the decode call. Owned by the engine thread."""
+    """A KV cache that many sequences share, and the decode call. Owned by the engine thread."""
 
     def __init__(
         self,
@@ -229,7 +229,7 @@ class LlamaContext:
         self._allocate_batch(batch_size)
 
     def _allocate_batch(self, size: int) -> None:
-        # Our own arrays, viewed by numpy, fill a whole batch without a Python loop per token.
+        # The arrays belong to numpy, so a batch is filled without a Python loop over its tokens.
         self._tokens = np.zeros(size, np.int32)
         self._positions = np.zeros(size, np.int32)
         self._slots = np.zeros(size, np.int32)
@@ -295,28 +295,28 @@ class LlamaContext:
 
     @cached_property
     def can_roll_back(self) -> bool:
-        """Tell whether sequences can forget their end, by trying; first ask with empty memory."""
+        """Whether sequences can forget their end: tried out, so read it first with empty memory."""
         num = min(_NUM_PROBED_TOKENS, self.batch_size)
         self.decode([0] * num, range(num), [0] * num, [False] * num)
         was_rolled_back = self.forget(0, 1)
         self.forget(0, 0)
-        # A recurrent memory may go back a few tokens, where it keeps snapshots, but never to any.
+        # A recurrent memory may go back a few tokens, to its own snapshots, but not to any token.
         return was_rolled_back and not self._is_recurrent
 
     def forget(self, slot: int, start: int) -> bool:
-        """Drop the cells of `slot` from position `start` on; False if memory cannot."""
+        """Drop the cells of `slot` from position `start` on; False if the memory cannot."""
         return bool(lib.llama_memory_seq_rm(self._memory, slot, start, -1))
 
     def share(self, source: int, target: int, num_tokens: int) -> None:
-        """Let `target` see the first `num_tokens` cells of `source`; copies nothing.
+        """Let `target` see the first `num_tokens` cells of `source`, without a copy.
 
-        Of a memory that cannot roll back it is all cells and the state after the last of them.
+        Where the memory cannot roll back, these are all cells and the state after the last one.
         """
         end = num_tokens if self.can_roll_back else -1
         lib.llama_memory_seq_cp(self._memory, source, target, 0, end)
 
     def save_state(self, slot: int) -> State:
-        """Copy what the memory of `slot` holds beside its attention cells."""
+        """Return a copy of the memory of `slot` without its attention cells."""
         size = lib.llama_state_seq_get_size_ext(self._context, slot, _STATE_FLAGS)
         state = np.empty(size, np.uint8)
         data = _pointer(state, ctypes.c_uint8)
@@ -325,7 +325,7 @@ class LlamaContext:
         return state
 
     def restore_state(self, slot: int, state: State) -> bool:
-        """Put a saved state back; False on failure. Cells after it must be forgotten next."""
+        """Put a saved state back; False on failure. The caller then forgets the cells after it."""
         data, size = _pointer(state, ctypes.c_uint8), state.size
         done = lib.llama_state_seq_set_data_ext(self._context, data, size, slot, _STATE_FLAGS)
         return bool(done == size)
@@ -338,7 +338,7 @@ class LlamaContext:
 
 
 class Sampler:
-    """A native chain built from `Sampling`; `banned` tokens can never be drawn."""
+    """A sampler chain of llama.cpp made from `Sampling`; it never draws `banned` tokens."""
 
     def __init__(self, model: LlamaModel, sampling: Sampling, banned: Rows[int] = ()) -> None:
         grammar = None
@@ -380,7 +380,7 @@ class Sampler:
             raise UsageError("this JSON schema is nested too deeply", _SCHEMA_HINT) from error
         link = lib.llama_sampler_init_grammar(model.vocab, rules.encode(), b"root")
         if not link:
-            raise UsageError("llama.cpp does not take this JSON schema", _SCHEMA_HINT)
+            raise UsageError("llama.cpp does not accept this JSON schema", _SCHEMA_HINT)
         return link
 
     def _add(self, link: Any) -> None:
@@ -394,26 +394,26 @@ class Sampler:
 
 
 def _divide(params: Any, shares: Rows[float]) -> None:
-    """Tell llama.cpp which GPU takes which share of the layers."""
-    taking = [gpu for gpu, share in enumerate(shares) if share]
-    if len(taking) == 1:
-        # Alone on one GPU, the others are not even opened.
-        params.split_mode, params.main_gpu = lib.LLAMA_SPLIT_MODE_NONE, taking[0]
-    elif taking:
+    """Set which GPU takes which share of the layers."""
+    used = [gpu for gpu, share in enumerate(shares) if share]
+    if len(used) == 1:
+        # This mode does not even open the other GPUs.
+        params.split_mode, params.main_gpu = lib.LLAMA_SPLIT_MODE_NONE, used[0]
+    elif used:
         params.split_mode = lib.LLAMA_SPLIT_MODE_LAYER
         padded = (ctypes.c_float * lib.llama_max_devices())(*shares)
         params.tensor_split = padded
 
 
 def ggml() -> ctypes.CDLL:
-    """Give the loaded library for what the bindings leave out, backends made ready."""
+    """Initialise the backends and return the library, for functions the bindings leave out."""
     lib.llama_backend_init()
     library: ctypes.CDLL = lib.llama_cpp._lib
     return library
 
 
 def can_offload() -> bool:
-    """Tell whether the installed llama.cpp was built with a GPU backend."""
+    """Whether the installed llama.cpp was built with a GPU backend."""
     return bool(lib.llama_supports_gpu_offload())
 
 

@@ -1,4 +1,7 @@
-"""Numbers read from a row of logits: what gates look at. Does not draw tokens; llama.cpp does."""
+"""The signals that gates read, computed from one row of logits.
+
+Does not draw tokens; llama.cpp does.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,7 @@ def read_signals(
     num_prompt_tokens: int,
     watched: Sequence[int] = (),
 ) -> Signals:
-    """Read escalate probability, entropy (nats) and margin from logits of shape (vocabulary,)."""
+    """Compute the signals of one position from its logits of shape (vocabulary,)."""
     weights = np.exp(logits - logits.max())
     probabilities = weights / weights.sum()
     second, first = np.partition(probabilities, -2)[-2:]

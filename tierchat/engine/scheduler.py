@@ -1,4 +1,4 @@
-"""Which tokens go into the next batch: every decoding sequence first, then prompts in order.
+"""Which tokens go into the next batch: those of decoding sequences first, then prompts in order.
 
 Does not know llama.cpp; it moves sequences between waiting and running.
 """
@@ -11,13 +11,13 @@ from dataclasses import dataclass
 from tierchat.engine.kv_cache import KvCache
 from tierchat.engine.sequence import Sequence
 
-# Tokens at a prompt's end that are computed with its hidden state.
+# How many tokens at the end of a prompt go into the batch that reads its hidden state.
 _TAIL = 32
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """`num_tokens` of a sequence to compute now; `is_last` when its next token can be drawn."""
+    """The next `num_tokens` of a sequence; after the last chunk its next token can be drawn."""
 
     sequence: Sequence
     num_tokens: int
@@ -28,10 +28,10 @@ class Chunk:
 
 
 class Scheduler:
-    """First come, first served; a running sequence never waits behind a prompt.
+    """First come, first served, except that a decoding sequence never waits for a prompt.
 
-    A batch that reads hidden states holds at most `max_outputs` tokens: llama.cpp then computes the
-    logits of all of them, and sets memory aside for that.
+    A batch that reads hidden states has at most `max_outputs` tokens: llama.cpp computes the
+    logits of all its tokens, and allocates memory for that.
     """
 
     def __init__(self, cache: KvCache, batch_size: int, max_outputs: int) -> None:
@@ -45,9 +45,9 @@ class Scheduler:
         self.waiting.append(sequence)
 
     def schedule(self, *, admit: bool = True) -> list[Chunk]:
-        """Admit waiting sequences to free slots and fill one batch of at most `batch_size`.
+        """Admit waiting sequences to free slots and fill one batch of at most `batch_size` tokens.
 
-        `admit` False is for the retry after a preemption, which would be undone at once.
+        The retry after a preemption passes `admit` False: the preempted sequence must wait.
         """
         while admit and self.waiting and self._cache.has_free_slot:
             sequence = self.waiting.popleft()
@@ -69,7 +69,7 @@ class Scheduler:
                 num = self._cache.clip(sequence.slot, num)
             if num == sequence.num_left and sequence.wants_hidden_state:
                 if num_taken + num > self._max_outputs:
-                    # The end of the prompt is left for a batch of its own.
+                    # The end of the prompt goes into a batch of its own.
                     num = max(0, num - _TAIL)
                 else:
                     room = min(room, self._max_outputs - num_taken)
@@ -81,7 +81,7 @@ class Scheduler:
         return chunks
 
     def finish(self, sequence: Sequence) -> None:
-        """Take a sequence out wherever it is; its computed tokens stay cached."""
+        """Remove a waiting or running sequence; its computed tokens stay cached."""
         if sequence in self.running:
             self.running.remove(sequence)
             if sequence.slot is not None:
@@ -91,7 +91,10 @@ class Scheduler:
             self.waiting.remove(sequence)
 
     def preempt(self) -> Sequence | None:
-        """Send the youngest running sequence back to wait, freeing its cells; None if alone."""
+        """Return the youngest running sequence to the queue and free its cells.
+
+        None if fewer than two are running.
+        """
         if len(self.running) < 2:
             return None
         sequence = self.running.pop()

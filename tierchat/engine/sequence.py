@@ -1,6 +1,6 @@
-"""One request inside the engine: its tokens and how far they are computed.
+"""One request inside the engine: its tokens, and how many of them are computed.
 
-Does not know llama.cpp, slots' contents or text.
+Does not know llama.cpp, text, or what a slot contains.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from tierchat.types import Sampling, Signals
 
 @dataclass(eq=False)
 class Sequence:
-    """A request in flight. `tokens` is prompt plus generated; the engine thread owns it.
+    """A running request; `tokens` are those of the prompt and the generated ones.
 
-    `reads_signals` is cleared by the reader when nobody looks any more: reading costs a pass
-    over the vocabulary per token. Final hidden states are copied at the last prompt position and
-    at the `num_hidden_states - 1` positions after it. `watched` tokens have their probabilities
-    read with the signals.
+    Owned by the engine thread. The reader of signals clears `reads_signals` when it needs no more
+    of them: reading costs a pass over the vocabulary per token. The final hidden state is copied
+    at the last position of the prompt and at the next `num_hidden_states - 1` positions. The
+    probabilities of `watched` tokens are read with the signals.
     """
 
     id: int
@@ -50,16 +50,16 @@ class Sequence:
 
     @property
     def num_left(self) -> int:
-        """Tokens not yet in the KV cache: many while prefilling, one while decoding."""
+        """How many tokens are not in the KV cache: many during prefill, one during decoding."""
         return len(self.tokens) - self.num_computed
 
 
 @dataclass(frozen=True)
 class Step:
-    """One new token of one sequence, with what was read at that position.
+    """One new token of one sequence, with the numbers read at that position.
 
-    `is_broken`: the logits were not finite, the token means nothing. `logprob` is natural;
-    `hidden_state` has shape (hidden,) and comes only when asked for.
+    `is_broken`: the logits were not finite, so the token is meaningless. `logprob` is natural;
+    `hidden_state` has shape (hidden,) and is set only where the sequence wants it.
     """
 
     sequence: Sequence

@@ -1,7 +1,7 @@
 """The chat template of a GGUF, rendered under limits, into tokens that text cannot forge.
 
-Does not know engines. A template is a stranger's program: it gets a sandbox, a deadline and a
-size limit, and what people wrote never passes through it or through the special-token parser.
+Does not know engines. A template is an untrusted program: it runs in a sandbox with a deadline and
+limits of size and memory. Message texts never pass through it or the parser of special tokens.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _RENDER_MEMORY_BYTES = 512 * 1024 * 1024
 
 
 class Tokenizer(Protocol):
-    """What rendering needs of a model."""
+    """The part of a model that rendering needs."""
 
     def tokenize(self, text: str, *, parse_special: bool) -> list[int]: ...
 
@@ -44,10 +44,10 @@ class _Sandbox(ImmutableSandboxedEnvironment):
 
 
 class ChatTemplate:
-    """A compiled template. Rendering needs the main thread of its process (a timer signal)."""
+    """A compiled template; it uses a timer signal and so runs in the main thread only."""
 
     def __init__(self, source: str, deadline_s: float = RENDER_DEADLINE_S) -> None:
-        """Compile; raises TemplateError when the source is not a template."""
+        """Compile a template; raises TemplateError when the source is not valid."""
         environment = _Sandbox(trim_blocks=True, lstrip_blocks=True)
         environment.globals["raise_exception"] = _raise_exception
         self._deadline_s = deadline_s
@@ -61,10 +61,11 @@ class ChatTemplate:
     def tokens(
         self, messages: Sequence[Message], tokenizer: Tokenizer, *, think: bool | None = None
     ) -> list[int]:
-        """Render and tokenise a conversation, ready for the assistant's turn.
+        """Render and tokenise a conversation up to the beginning of the assistant's turn.
 
-        Each content stands in the template as a random mark. Only text between marks may make
-        control tokens. Raises TemplateError on failure, deadline, size, or a lost message.
+        The template sees a random mark instead of each message text, and only the text outside
+        the marks can make control tokens. Raises TemplateError for a template that fails, takes
+        too long, writes too much or loses a message.
         """
         nonce = secrets.token_hex(8)
         marks = [f"\ue000{nonce}:{index}\ue001" for index in range(len(messages))]
@@ -96,7 +97,7 @@ class ChatTemplate:
                 for part in self._template.generate(**values):
                     size += len(part)
                     if size > MAX_RENDERED_CHARS:
-                        raise TemplateError("the chat template writes without end")
+                        raise TemplateError("the chat template writes too much text")
                     parts.append(part)
         except (JinjaError, ArithmeticError, LookupError, TypeError, ValueError) as error:
             raise TemplateError(f"the chat template failed: {error}") from error
@@ -134,7 +135,7 @@ def _deadline(seconds: float) -> Iterator[None]:
 
 @contextmanager
 def _memory_limit() -> Iterator[None]:
-    # Only Linux counts address space in a way that makes this limit mean what it says.
+    # Only on Linux does the address space measure the memory that a template can allocate.
     if sys.platform != "linux":
         yield
         return

@@ -1,6 +1,6 @@
-"""Bytes of tokens into text that is safe to show piece by piece: UTF-8, stops, repetition.
+"""Turns the bytes of tokens into text that can be shown piece by piece: UTF-8, stops, repetition.
 
-Does not know models or token ids, except as opaque numbers to compare.
+Does not know models; token ids are numbers to compare.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 
 class Detokenizer:
-    """Joins token bytes and hands out whole characters only; broken UTF-8 becomes U+FFFD."""
+    """Joins the bytes of tokens into whole characters; broken UTF-8 becomes U+FFFD."""
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -20,12 +20,12 @@ class Detokenizer:
         return self._decoder.decode(piece)
 
     def flush(self) -> str:
-        """Return what is left; an unfinished character shows as U+FFFD."""
+        """Return the rest; an unfinished character becomes U+FFFD."""
         return self._decoder.decode(b"", final=True)
 
 
 class StopStrings:
-    """Holds text back while it could still become a stop string, and cuts at the first one."""
+    """Holds text back while it may be the beginning of a stop string; cuts at the first one."""
 
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = tuple(stops)
@@ -46,20 +46,20 @@ class StopStrings:
         return held[: len(held) - keep]
 
     def flush(self) -> str:
-        """Return what was held back in vain."""
+        """Return the text that was held back and did not become a stop string."""
         held, self._held = self._held, ""
         return held
 
 
 class RepetitionDetector:
-    """Notices when the last `window` tokens are one short phrase over and over."""
+    """Notices that the last `window` tokens repeat one short phrase."""
 
     def __init__(self, window: int = 64, max_period: int = 8) -> None:
         self._recent: deque[int] = deque(maxlen=window)
         self._max_period = max_period
 
     def is_repeating(self, token: int) -> bool:
-        """Add a token and tell whether the window now has a period of at most `max_period`."""
+        """Add a token; return whether the window now has a period of at most `max_period`."""
         self._recent.append(token)
         if len(self._recent) < (self._recent.maxlen or 0):
             return False
@@ -69,6 +69,6 @@ class RepetitionDetector:
 
 
 def _overlap(text: str, stop: str) -> int:
-    """Length of the longest end of `text` that begins `stop`, shorter than `stop`."""
+    """Return the length of the longest end of `text` that begins `stop`, less than all of it."""
     most = min(len(text), len(stop) - 1)
     return next((n for n in range(most, 0, -1) if text.endswith(stop[:n])), 0)
