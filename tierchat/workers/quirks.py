@@ -10,18 +10,15 @@ Such a build works without llama.cpp's extra buffer types, which repack weights 
 
 from __future__ import annotations
 
-import importlib.util
+import re
+import sys
+from importlib import metadata
 from pathlib import Path
 
 import msgspec
 
 from tierchat.atomic_file import write_quietly
-
-# Builds llama.cpp again without the trap, and with kernels up to four times as fast.
-REBUILD = (
-    'CXXFLAGS="-fno-tree-dse -fno-dse" '
-    "pip install --force-reinstall --no-deps --no-cache-dir llama-cpp-python"
-)
+from tierchat.models.placement.hardware import llama_cpp_libraries
 
 
 class _Known(msgspec.Struct):
@@ -53,13 +50,27 @@ class MachineQuirks:
 
 
 def installed_build() -> str:
-    """Name the installed build of llama.cpp by its CPU libraries; empty if there are none.
+    """Name the installed build of llama.cpp by its CPU libraries; empty if there are none."""
+    stats = [library.stat() for library in _cpu_libraries()]
+    names = {f"{stat.st_size}@{stat.st_mtime_ns}" for stat in stats}
+    return " ".join(sorted(names))
 
-    Does not import llama_cpp, which a broken build would not survive.
-    """
-    package = importlib.util.find_spec("llama_cpp")
-    if package is None or package.origin is None:
-        return ""
-    libraries = (Path(package.origin).parent / "lib").glob("*ggml-cpu*")
-    stats = {(stat.st_size, stat.st_mtime_ns) for stat in (file.stat() for file in libraries)}
-    return " ".join(f"{size}@{time_ns}" for size, time_ns in sorted(stats))
+
+def compiler_of_build() -> str:
+    """Name the compiler of the installed llama.cpp, such as GCC 12.2.0; empty if unknown."""
+    for library in _cpu_libraries():
+        if found := re.search(rb"GCC: \([^)]*\) (\d[\d.]*)", library.read_bytes()):
+            return f"GCC {found[1].decode()}"
+    return ""
+
+
+def rebuild_line() -> str:
+    """Give the command that builds the installed llama.cpp again, without the trap."""
+    return (
+        f'CXXFLAGS="-fno-tree-dse -fno-dse" {sys.executable} -m pip install --force-reinstall '
+        f"--no-cache-dir --no-deps llama-cpp-python=={metadata.version('llama-cpp-python')}"
+    )
+
+
+def _cpu_libraries() -> list[Path]:
+    return [path for path in llama_cpp_libraries() if "ggml-cpu" in path.name]

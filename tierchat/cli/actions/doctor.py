@@ -5,6 +5,7 @@ Does not know printing. llama.cpp is asked in a child process, so that a crash i
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Callable, Iterator
@@ -13,18 +14,21 @@ from importlib import metadata
 from pathlib import Path
 
 from tierchat import __version__
-from tierchat.config.catalogue import Catalogue, load_catalogue
-from tierchat.config.settings import load_settings, setting_sources
+from tierchat.config.catalogue import Catalogue
+from tierchat.config.home import Home
+from tierchat.config.settings import BUNDLED, setting_sources
 from tierchat.errors import TierchatError
 from tierchat.events import Done
+from tierchat.models.placement import hardware
 from tierchat.models.placement.gpu_drivers import gpu_drivers, install_line
-from tierchat.models.placement.hardware import list_devices, num_cores, ram
+from tierchat.models.placement.hardware import list_devices
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
 from tierchat.service.client import Client
 from tierchat.terminal.units import memory_text
 from tierchat.types import DeviceInfo, Message, Prompt
-from tierchat.workers.quirks import MachineQuirks
+from tierchat.workers.build import build_pool
+from tierchat.workers.quirks import MachineQuirks, compiler_of_build, rebuild_line
 
 
 @dataclass(frozen=True)
@@ -37,24 +41,25 @@ class Finding:
     advice: str = ""
 
 
-def examine(paths: Paths) -> Iterator[Finding]:
+def examine(home: Home) -> Iterator[Finding]:
     """Run every check, the cheapest first; one that fails does not keep the rest from running."""
     yield Finding("tierchat", True, f"{__version__}, Python {sys.version.split()[0]}")
-    checks: tuple[Callable[[Paths], Iterator[Finding]], ...] = (
+    checks: tuple[Callable[[Home], Iterator[Finding]], ...] = (
         _llama_cpp,
         _cpu,
+        _ram,
         _directories,
         _catalogue,
         _generation,
     )
     for check in checks:
         try:
-            yield from check(paths)
+            yield from check(home)
         except TierchatError as error:
             yield Finding(check.__name__.strip("_"), False, error.message, error.hint)
 
 
-def _llama_cpp(_paths: Paths) -> Iterator[Finding]:
+def _llama_cpp(_home: Home) -> Iterator[Finding]:
     try:
         version = metadata.version("llama-cpp-python")
         devices = list_devices()
@@ -82,21 +87,39 @@ def _drivers(gpus: list[DeviceInfo]) -> Iterator[Finding]:
         yield Finding("GPU driver", True, detail, "" if is_used else install_line(driver))
 
 
-def _cpu(paths: Paths) -> Iterator[Finding]:
-    info = Path("/proc/cpuinfo")
-    flags = set(info.read_text().split()) if info.exists() else set()
-    is_trap = {"amx_int8", "hypervisor"} <= flags
-    detail = "no known trap"
-    if not MachineQuirks(paths.machine_file).uses_extra_buffer_types:
-        detail = "repacked weights are switched off: their kernels crashed here once"
-    elif is_trap:
-        detail = "AMX on a virtual machine: the first crash of its kernels switches them off"
-    yield Finding("CPU", True, f"{num_cores()} cores, {detail}")
-    total, free = ram()
+def _cpu(home: Home) -> Iterator[Finding]:
+    quirks = MachineQuirks(home.paths.machine_file)
+    has_amx = "amx_int8" in hardware.cpu_flags()
+    if has_amx and quirks.uses_extra_buffer_types:
+        # Whether the AMX kernels trap shows when quantised weights meet them.
+        asyncio.run(_load_quantised(home))
+    cores = f"{hardware.num_cores()} cores"
+    if quirks.uses_extra_buffer_types:
+        yield Finding("CPU", True, f"{cores}, AMX in use" if has_amx else f"{cores}, no known trap")
+    else:
+        kernels = "AMX kernels" if has_amx else "kernels for repacked weights"
+        build = f"this build of llama.cpp{f' (by {by})' if (by := compiler_of_build()) else ''}"
+        detail = f"{cores}; {build} traps in its {kernels}, so workers do without them"
+        advice = f"build it without the trap, up to four times as fast: {rebuild_line()}"
+        yield Finding("CPU", True, detail, advice)
+
+
+def _ram(_home: Home) -> Iterator[Finding]:
+    total, free = hardware.ram()
     yield Finding("RAM", True, f"{memory_text(free)} of {memory_text(total)} free")
 
 
-def _directories(paths: Paths) -> Iterator[Finding]:
+async def _load_quantised(home: Home) -> None:
+    """Load the largest bundled model once; a trap is healed and remembered by the way."""
+    pool = build_pool(home.catalogue, BUNDLED, home.paths, home.settings, keepalive_s=0)
+    try:
+        await pool.load(home.catalogue.find(BUNDLED).models[-1])
+    finally:
+        await pool.close()
+
+
+def _directories(home: Home) -> Iterator[Finding]:
+    paths = home.paths
     for directory in (paths.config_dir, paths.state_dir, paths.runtime_dir):
         make_private(directory)
         is_writable = os.access(directory, os.W_OK)
@@ -104,9 +127,9 @@ def _directories(paths: Paths) -> Iterator[Finding]:
         yield Finding("directory", is_writable, str(directory), advice)
 
 
-def _catalogue(paths: Paths) -> Iterator[Finding]:
-    settings, catalogue = load_settings(paths, os.environ), load_catalogue(paths)
-    catalogue.check_default(settings.cascade, setting_sources(paths, os.environ)["cascade"])
+def _catalogue(home: Home) -> Iterator[Finding]:
+    settings, catalogue = home.settings, home.catalogue
+    catalogue.check_default(settings.cascade, setting_sources(home.paths, home.env)["cascade"])
     absent = [s for s in catalogue.models.values() if s.repo and not Path(s.file).is_file()]
     detail = f"{len(catalogue.models)} models, {len(absent)} of them to be pulled when wanted"
     yield Finding("models.toml", True, detail)
@@ -115,7 +138,7 @@ def _catalogue(paths: Paths) -> Iterator[Finding]:
     state = f"{settings.cascade}: {', '.join(missing)} not here" if missing else settings.cascade
     advice = f"tierchat pull {settings.cascade}" if missing else ""
     yield Finding("cascade", not missing, state, advice)
-    yield from _models(catalogue, paths)
+    yield from _models(catalogue, home.paths)
 
 
 def _models(catalogue: Catalogue, paths: Paths) -> Iterator[Finding]:
@@ -131,9 +154,9 @@ def _models(catalogue: Catalogue, paths: Paths) -> Iterator[Finding]:
             yield Finding("model", True, f"{name}: {'sha256 right' if spec.sha256 else 'present'}")
 
 
-def _generation(paths: Paths) -> Iterator[Finding]:
+def _generation(home: Home) -> Iterator[Finding]:
     prompt = Prompt(messages=(Message(role="user", content="2+2"),))
-    for event in Client(paths).ask(prompt):
+    for event in Client(home.paths).ask(prompt):
         if isinstance(event, Done):
             outcome = event.outcome
             said = f"{outcome.answer!r} from {outcome.tier} in {outcome.seconds:.2f} s"

@@ -22,7 +22,7 @@ def doctor(context: typer.Context) -> None:
     from tierchat.terminal.output import standard_output
 
     output, num_bad = standard_output(), 0
-    for finding in examine(home_of(context).paths):
+    for finding in examine(home_of(context)):
         num_bad += not finding.is_good
         output.line(f"{'✓' if finding.is_good else '✗'} {finding.name:<12} {finding.detail}")
         if finding.advice:

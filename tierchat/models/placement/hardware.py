@@ -53,12 +53,18 @@ def look() -> Machine:
 
 
 def has_gpu_library() -> bool:
-    """Tell whether llama.cpp was installed with a library for GPUs, without loading it."""
-    found = importlib.util.find_spec("llama_cpp")
-    if found is None or found.origin is None:
-        return False
-    names = {path.name for path in (Path(found.origin).parent / "lib").glob("*ggml-*")}
+    """Whether llama.cpp was installed with a library for GPUs."""
+    names = [path.name for path in llama_cpp_libraries()]
     return any(not re.search("ggml-(base|cpu|blas)", name) for name in names)
+
+
+def llama_cpp_libraries() -> list[Path]:
+    """List the ggml libraries of the installed llama.cpp, loading none of them."""
+    # The package is found, not imported: a broken build would end this process.
+    package = importlib.util.find_spec("llama_cpp")
+    if package is None or package.origin is None:
+        return []
+    return sorted((Path(package.origin).parent / "lib").glob("*ggml-*"))
 
 
 def list_devices() -> tuple[DeviceInfo, ...]:
@@ -161,3 +167,13 @@ def resident_bytes(pid: int) -> int | None:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
     except (OSError, IndexError, ValueError):
         return None
+
+
+def cpu_flags() -> frozenset[str]:
+    """Return the processor's instruction sets as Linux names them; empty on other systems."""
+    try:
+        text = Path("/proc/cpuinfo").read_text()
+    except OSError:
+        return frozenset()
+    lines = (line.partition(":") for line in text.splitlines())
+    return frozenset(next((flags for key, _, flags in lines if key.strip() == "flags"), "").split())
