@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from dataclasses import fields
 
 import pytest
+import typer
+from typer.core import TyperGroup
 
 from tests.conftest import Home
 from tierchat import __version__
+from tierchat.cli.ask.options import AskRequest
 from tierchat.cli.commands.ask import ask
 from tierchat.cli.exit_codes import ExitCode
-from tierchat.cli.main import COMMANDS
+from tierchat.cli.main import COMMANDS, build_app
 from tierchat.errors import TierchatError
 
 
@@ -66,6 +70,13 @@ def test_the_help_of_ask_explains_every_exit_code() -> None:
     explained = {int(part.split()[0]) for part in text.rstrip(".").split(", ")}
     of_errors = {kind.exit_code for kind in TierchatError.__subclasses__()}
     assert explained == of_errors | set(ExitCode)
+
+
+def test_the_options_of_ask_are_the_fields_of_its_request() -> None:
+    command = typer.main.get_command(build_app("ask"))
+    assert isinstance(command, TyperGroup)
+    found = [parameter.name for parameter in command.commands["ask"].params]
+    assert found == [*(field.name for field in fields(AskRequest)), "help"]
 
 
 def test_a_hint_names_the_command_whose_help_tells_more(warm: Home) -> None:

@@ -45,7 +45,7 @@ def pullable(begun: str) -> list[str]:
 
 def templates(begun: str) -> list[str]:
     """Complete the name of a template."""
-    from tierchat.cli.ask import templates
+    from tierchat.cli import templates
 
     with contextlib.suppress(TierchatError):
         return _matching(begun, templates.names(_home().paths.templates_dir))

@@ -52,7 +52,7 @@ def add_to(app: typer.Typer, order: Sequence[str]) -> None:
 def root(
     context: typer.Context,
     version: Version = False,
-    model: Cascade = None,
+    cascade: Cascade = None,
     system: System = None,
     tier: Tier = None,
     continue_: Continue = False,
@@ -74,7 +74,7 @@ def root(
     raise typer.Exit(
         run(
             home_of(context),
-            cascade=model,
+            cascade=cascade,
             system=system,
             tier=tier,
             is_continued=continue_,

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 
+from tierchat.cli.ask.options import AskRequest
 from tierchat.cli.ask.printer import AnswerPrinter, AnswerView
-from tierchat.cli.ask.request import AskRequest, build_prompt, clean
+from tierchat.cli.ask.request import build_prompt, clean
 from tierchat.cli.ask.stdin import Stdin
 from tierchat.config.home import Home
 from tierchat.service.client import Client

@@ -45,7 +45,7 @@ class EvalRequest:
     """What was typed after `tierchat eval`."""
 
     source: Source
-    model: str | None = None
+    cascade: str | None = None
     compare: bool = False
     max_prompts: int = 2_500
     plot: Path | None = None
@@ -57,7 +57,7 @@ def run(request: EvalRequest, home: Home, output: Output) -> int:
     """Measure a cascade's learned gate; returns the exit code."""
     need("sklearn", "threadpoolctl", *(["matplotlib"] if request.plot else []))
     paths, catalogue = home.paths, home.catalogue
-    cascade = request.model or home.settings.cascade
+    cascade = request.cascade or home.settings.cascade
     spec = catalogue.effective(cascade)
     if request.plot and request.plot.suffix not in (".png", ".svg", ".pdf"):
         raise UsageError(f"cannot draw a {request.plot.suffix or 'nameless'} file", "png, svg, pdf")

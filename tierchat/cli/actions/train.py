@@ -39,7 +39,7 @@ class TrainRequest:
     """What was typed after `tierchat train`."""
 
     source: Source
-    model: str | None = None
+    cascade: str | None = None
     minutes: float = 10.0
     max_prompts: int = 2_500
     ignore_token: bool = False
@@ -49,7 +49,7 @@ class TrainRequest:
 def run(request: TrainRequest, home: Home, output: Output) -> int:
     """Teach a cascade's gates; returns the exit code. Ctrl-C keeps what was learned so far."""
     need("sklearn", "threadpoolctl")
-    cascade = request.model or home.settings.cascade
+    cascade = request.cascade or home.settings.cascade
     spec = home.catalogue.effective(cascade)
     if len(spec.tiers) < 2:
         raise UsageError(f"cascade {cascade} has one tier only", "there is nowhere to escalate to")

@@ -5,14 +5,14 @@ Does not know typer or the network.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from tierchat.cli.ask import answer_schema, templates
+from tierchat.cli import templates
+from tierchat.cli.ask import answer_schema
 from tierchat.cli.ask.attachments import attach
+from tierchat.cli.ask.options import AskRequest
 from tierchat.cli.ask.sampling_options import checked, parse_sampling
 from tierchat.cli.ask.stdin import Stdin, StdinRule, read_prompt, readable
 from tierchat.config.home import Home
@@ -20,47 +20,6 @@ from tierchat.config.settings import parse_keepalive
 from tierchat.conversations import past as conversations
 from tierchat.terminal.output import Output
 from tierchat.types import QUALITIES, Prompt, TierOptions
-
-
-@dataclass(frozen=True)
-class AskRequest:
-    """What was typed after `tierchat ask`; the names are those of the options."""
-
-    prompt: list[str] | None = None
-    model: str | None = None
-    system: str | None = None
-    option: list[str] | None = None
-    tier: str | None = None
-    min_tier: str | None = None
-    max_tier: str | None = None
-    no_escalate: bool = False
-    draft: bool = False
-    quality: str | None = None
-    think: bool | None = None
-    explain: bool = False
-    json: bool = False
-    quiet: bool = False
-    no_stream: bool = False
-    hide_reasoning: bool = False
-    usage: bool = False
-    keepalive: str | None = None
-    timeout: float | None = None
-    seed: int | None = None
-    stdin: bool | None = None
-    file: list[Path] | None = None
-    template: str | None = None
-    extract: bool = False
-    continue_: bool = False
-    conversation: str | None = None
-    no_log: bool = False
-    raw: bool = False
-    interactive: bool = False
-    schema: str | None = None
-
-    @classmethod
-    def names(cls) -> tuple[str, ...]:
-        """List the options."""
-        return tuple(field.name for field in fields(cls))
 
 
 def clean(request: AskRequest, output: Output) -> AskRequest:
@@ -73,7 +32,7 @@ def clean(request: AskRequest, output: Output) -> AskRequest:
             return readable(value, lambda text: output.note(text, "yellow"))
         return value
 
-    return AskRequest(**{name: cleaned(getattr(request, name)) for name in AskRequest.names()})
+    return AskRequest(**{name: cleaned(value) for name, value in vars(request).items()})
 
 
 def build_prompt(
@@ -100,7 +59,7 @@ def build_prompt(
     options = checked(
         TierOptions,
         {
-            "cascade": request.model or known.cascade or past.cascade or settings.cascade,
+            "cascade": request.cascade or known.cascade or past.cascade or settings.cascade,
             "tier": request.tier or known.tier,
             "min_tier": request.min_tier or known.min_tier,
             "max_tier": request.max_tier or known.max_tier,

@@ -2,134 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+import inspect
+from typing import Any
 
 import typer
 
-from tierchat.cli import completions
-from tierchat.cli.options import (
-    Cascade,
-    Continue,
-    Conversation,
-    HideReasoning,
-    Json,
-    NoLog,
-    Quiet,
-    Raw,
-    System,
-    Tier,
-    home_of,
-)
-
-MinTier = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Begin at this tier.", autocompletion=completions.tiers),
-]
-MaxTier = Annotated[
-    str | None,
-    typer.Option(
-        metavar="NAME", help="Go no higher than this tier.", autocompletion=completions.tiers
-    ),
-]
+from tierchat.cli.ask.options import AskRequest, parameters
+from tierchat.cli.options import home_of
 
 
 def add_to(app: typer.Typer) -> None:
-    """Register the command."""
+    """Register the command; typer reads its options from the fields of the request."""
+    context = inspect.signature(ask, eval_str=True).parameters["context"]
+    signature = inspect.Signature([context, *parameters()])
+    ask.__signature__ = signature  # type: ignore[attr-defined]
     app.command()(ask)
 
 
-def ask(
-    context: typer.Context,
-    prompt: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="[PROMPT]...", help="What to ask; `-` reads standard input."),
-    ] = None,
-    model: Cascade = None,
-    system: System = None,
-    option: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--option",
-            "-o",
-            metavar="KEY VALUE",
-            help="temperature, top_k, top_p, min_p, presence_penalty, frequency_penalty, "
-            "max_tokens or stop; may be repeated.",
-        ),
-    ] = None,
-    tier: Tier = None,
-    min_tier: MinTier = None,
-    max_tier: MaxTier = None,
-    no_escalate: Annotated[
-        bool, typer.Option("--no-escalate", help="Let the first tier answer, whatever it thinks.")
-    ] = False,
-    draft: Annotated[
-        bool, typer.Option("--draft/--no-draft", help="Hand a rejected draft to the next tier.")
-    ] = False,
-    quality: Annotated[
-        str | None,
-        typer.Option(
-            metavar="Q", help="0..1 of the top tier's quality, or frugal, balanced, best."
-        ),
-    ] = None,
-    think: Annotated[
-        bool | None, typer.Option("--think/--no-think", help="Let the tiers work things out.")
-    ] = None,
-    explain: Annotated[
-        bool, typer.Option("--explain", help="List every visited tier, its reasons and its cost.")
-    ] = False,
-    json: Json = False,
-    quiet: Quiet = False,
-    no_stream: Annotated[
-        bool, typer.Option("--no-stream", help="Print the answer when it is complete.")
-    ] = False,
-    hide_reasoning: HideReasoning = False,
-    interactive: Annotated[
-        bool, typer.Option("--interactive", "-i", help="Go on as a chat after the answer.")
-    ] = False,
-    raw: Raw = False,
-    usage: Annotated[
-        bool, typer.Option("--usage", "-u", help="Print the tier line into a pipe, too.")
-    ] = False,
-    keepalive: Annotated[
-        str | None,
-        typer.Option(metavar="TIME", help="Keep the models for 10m, 90 seconds, -1 for ever."),
-    ] = None,
-    timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Give up after so long (exit 124).")
-    ] = None,
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of random sampling.")] = None,
-    file: Annotated[
-        list[Path] | None,
-        typer.Option("--file", "-f", metavar="FILE", help="Add a text file; may be repeated."),
-    ] = None,
-    template: Annotated[
-        str | None,
-        typer.Option(
-            "--template",
-            "-t",
-            metavar="NAME",
-            help="Use a template.",
-            autocompletion=completions.templates,
-        ),
-    ] = None,
-    extract: Annotated[
-        bool, typer.Option("--extract", "-x", help="Print the last code block only.")
-    ] = False,
-    schema: Annotated[
-        str | None,
-        typer.Option(
-            metavar="SCHEMA",
-            help='JSON schema, its file, or in short: "name, age int, tags [str]".',
-        ),
-    ] = None,
-    continue_: Continue = False,
-    conversation: Conversation = None,
-    no_log: NoLog = False,
-    stdin: Annotated[
-        bool | None, typer.Option("--stdin/--no-stdin", help="Wait for, or ignore, stdin.")
-    ] = None,
-) -> None:
+def ask(context: typer.Context, **options: Any) -> None:
     """Ask a question; the smallest model that can answers.
 
     The answer goes to stdout, everything else to stderr. Standard input is added to the prompt:
@@ -141,9 +31,5 @@ def ask(
     9 no tier could answer, 124 timeout, 130 Ctrl-C, 141 nobody reads stdout.
     """
     from tierchat.cli.actions.ask import run
-    from tierchat.cli.ask.request import AskRequest
 
-    given = dict(locals())
-    raise typer.Exit(
-        run(AskRequest(**{name: given[name] for name in AskRequest.names()}), home_of(context))
-    )
+    raise typer.Exit(run(AskRequest(**options), home_of(context)))

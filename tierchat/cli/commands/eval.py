@@ -21,7 +21,7 @@ def evaluate(
     prompts: Prompts = None,
     builtin: Builtin = False,
     from_history: FromHistory = False,
-    model: CascadeName = None,
+    cascade: CascadeName = None,
     compare: Annotated[
         bool, typer.Option("--compare", help="Measure the policies of the literature, too.")
     ] = False,
@@ -46,6 +46,6 @@ def evaluate(
     from tierchat.terminal.output import standard_output
 
     source = Source(prompts, builtin, from_history)
-    request = EvalRequest(source, model, compare, max_prompts, plot, json, seed)
+    request = EvalRequest(source, cascade, compare, max_prompts, plot, json, seed)
     output = standard_output(quiet=quiet)
     raise typer.Exit(run(request, home_of(context), output))

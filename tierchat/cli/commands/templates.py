@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 def ls(context: typer.Context) -> None:
     """List the templates, yours and those that come with tierchat."""
-    from tierchat.cli.ask import templates
+    from tierchat.cli import templates
     from tierchat.errors import ConfigError
     from tierchat.terminal.output import standard_output
     from tierchat.terminal.table import table
@@ -48,7 +48,7 @@ def show(context: typer.Context, name: Name) -> None:
     """Print a template."""
     import msgspec
 
-    from tierchat.cli.ask import templates
+    from tierchat.cli import templates
     from tierchat.terminal.output import standard_output
 
     directory = home_of(context).paths.templates_dir
@@ -66,7 +66,7 @@ def show(context: typer.Context, name: Name) -> None:
 
 def edit(context: typer.Context, name: Name) -> None:
     """Open a template of yours in $VISUAL or $EDITOR; it is made when there is none."""
-    from tierchat.cli.ask import templates
+    from tierchat.cli import templates
     from tierchat.paths import make_private
     from tierchat.terminal.editor import edit_file
     from tierchat.terminal.output import standard_output

@@ -33,7 +33,7 @@ def train(
     prompts: Prompts = None,
     builtin: Builtin = False,
     from_history: FromHistory = False,
-    model: CascadeName = None,
+    cascade: CascadeName = None,
     minutes: Annotated[
         float, typer.Option(metavar="N", min=0.0, help="Begin no round after so long.")
     ] = 10.0,
@@ -61,6 +61,6 @@ def train(
     from tierchat.terminal.output import standard_output
 
     source = Source(prompts, builtin, from_history)
-    request = TrainRequest(source, model, minutes, max_prompts, ignore_token, seed)
+    request = TrainRequest(source, cascade, minutes, max_prompts, ignore_token, seed)
     output = standard_output(quiet=quiet)
     raise typer.Exit(run(request, home_of(context), output))

@@ -1,0 +1,137 @@
+"""What can be typed after `tierchat ask`: every option declared once.
+
+typer reads the annotations, the rest of this folder the values. Does not know what they do.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from tierchat.cli import completions
+from tierchat.cli.options import (
+    Cascade,
+    Continue,
+    Conversation,
+    HideReasoning,
+    Json,
+    NoLog,
+    Quiet,
+    Raw,
+    System,
+    Tier,
+)
+
+MinTier = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Begin at this tier.", autocompletion=completions.tiers),
+]
+MaxTier = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Go no higher than this tier.", autocompletion=completions.tiers
+    ),
+]
+
+
+@dataclass(frozen=True)
+class AskRequest:
+    """One `tierchat ask`, in the order that its help lists the options."""
+
+    prompt: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[PROMPT]...", help="What to ask; `-` reads standard input."),
+    ] = None
+    cascade: Cascade = None
+    system: System = None
+    option: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--option",
+            "-o",
+            metavar="KEY VALUE",
+            help="temperature, top_k, top_p, min_p, presence_penalty, frequency_penalty, "
+            "max_tokens or stop; may be repeated.",
+        ),
+    ] = None
+    tier: Tier = None
+    min_tier: MinTier = None
+    max_tier: MaxTier = None
+    no_escalate: Annotated[
+        bool, typer.Option("--no-escalate", help="Let the first tier answer, whatever it thinks.")
+    ] = False
+    draft: Annotated[
+        bool, typer.Option("--draft/--no-draft", help="Hand a rejected draft to the next tier.")
+    ] = False
+    quality: Annotated[
+        str | None,
+        typer.Option(
+            metavar="Q", help="0..1 of the top tier's quality, or frugal, balanced, best."
+        ),
+    ] = None
+    think: Annotated[
+        bool | None, typer.Option("--think/--no-think", help="Let the tiers work things out.")
+    ] = None
+    explain: Annotated[
+        bool, typer.Option("--explain", help="List every visited tier, its reasons and its cost.")
+    ] = False
+    json: Json = False
+    quiet: Quiet = False
+    no_stream: Annotated[
+        bool, typer.Option("--no-stream", help="Print the answer when it is complete.")
+    ] = False
+    hide_reasoning: HideReasoning = False
+    interactive: Annotated[
+        bool, typer.Option("--interactive", "-i", help="Go on as a chat after the answer.")
+    ] = False
+    raw: Raw = False
+    usage: Annotated[
+        bool, typer.Option("--usage", "-u", help="Print the tier line into a pipe, too.")
+    ] = False
+    keepalive: Annotated[
+        str | None,
+        typer.Option(metavar="TIME", help="Keep the models for 10m, 90 seconds, -1 for ever."),
+    ] = None
+    timeout: Annotated[
+        float | None, typer.Option(metavar="SECONDS", help="Give up after so long (exit 124).")
+    ] = None
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of random sampling.")] = None
+    file: Annotated[
+        list[Path] | None,
+        typer.Option("--file", "-f", metavar="FILE", help="Add a text file; may be repeated."),
+    ] = None
+    template: Annotated[
+        str | None,
+        typer.Option(
+            "--template",
+            "-t",
+            metavar="NAME",
+            help="Use a template.",
+            autocompletion=completions.templates,
+        ),
+    ] = None
+    extract: Annotated[
+        bool, typer.Option("--extract", "-x", help="Print the last code block only.")
+    ] = False
+    schema: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SCHEMA",
+            help='JSON schema, its file, or in short: "name, age int, tags [str]".',
+        ),
+    ] = None
+    continue_: Continue = False
+    conversation: Conversation = None
+    no_log: NoLog = False
+    stdin: Annotated[
+        bool | None, typer.Option("--stdin/--no-stdin", help="Wait for, or ignore, stdin.")
+    ] = None
+
+
+def parameters() -> list[inspect.Parameter]:
+    """Return the options as the parameters of a function that typer makes a command of."""
+    return list(inspect.signature(AskRequest, eval_str=True).parameters.values())
