@@ -23,11 +23,15 @@ async def until(
         return
     ends_s = time.monotonic() + timeout_s
     while True:
+        # Not asyncio.wait_for: until Python 3.12 it drops a cancellation that comes together with
+        # an event, and the prompt would go on for a client that has left.
         try:
-            yield await asyncio.wait_for(anext(events), max(0.0, ends_s - time.monotonic()))
+            async with asyncio.timeout(ends_s - time.monotonic()):
+                event = await anext(events)
         except StopAsyncIteration:
             return
         except TimeoutError as error:
             raise Timeout(
                 f"no complete answer within {timeout_s:g} s", "give it more with --timeout"
             ) from error
+        yield event

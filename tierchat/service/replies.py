@@ -153,8 +153,11 @@ class _Stream:
             await self._lines.aclose()  # type: ignore[attr-defined]
 
     async def _next(self, queue: asyncio.Queue[bytes | None]) -> bytes | None:
+        # Not asyncio.wait_for: until Python 3.12 it drops a cancellation that comes together with
+        # a line, and the answer would go on for a client that has left.
         try:
-            return await asyncio.wait_for(queue.get(), self._limits.keep_alive_s)
+            async with asyncio.timeout(self._limits.keep_alive_s):
+                return await queue.get()
         except TimeoutError:
             return b": keep-alive\n\n"
 
