@@ -27,11 +27,9 @@ from tierchat.workers.protocol import (
     Failed,
     Finished,
     Generate,
-    ModelInfo,
     Progress,
     RequestEvent,
 )
-from tierchat.workers.status import WorkerStatus
 
 Step = RequestEvent | Exception | float
 USAGE = Usage(prompt_tokens=10, generated_tokens=2, seconds=0.1)
@@ -82,9 +80,6 @@ class Scripted:
     def is_loaded(self, model: str) -> bool:
         return model not in self.unloaded
 
-    def info(self, model: str) -> ModelInfo | None:
-        return None
-
     def is_present(self, model: str) -> bool:
         return model not in self.absent
 
@@ -94,17 +89,11 @@ class Scripted:
     def plan_as_part_of(self, cascade: str, models: Iterable[str]) -> None:
         return
 
-    async def load(self, model: str) -> object:
-        return None
-
     async def load_ahead(self, model: str) -> None:
         self.ahead.append(model)
 
     def keep(self, models: Iterable[str], keepalive_s: float | None) -> None:
         self.kept.append(keepalive_s)
-
-    def status(self) -> tuple[WorkerStatus, ...]:
-        return ()
 
     async def close(self) -> None:
         return

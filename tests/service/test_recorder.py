@@ -28,6 +28,7 @@ class Scripted:
 
     def __init__(self, titler: str | None = None) -> None:
         self._titler = titler
+        self.default = "script"
         self.asked: list[Prompt] = []
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]:
@@ -44,11 +45,12 @@ class Scripted:
         ledger.add("XS", "script", "stop", Usage(generated_tokens=3), is_answer=True)
         yield Done(outcome=ledger.close(answer, "", "stop", 0.1))
 
-    def cascades(self) -> dict[str, tuple[str, ...]]:
-        return {"script": ("XS",)}
-
     def titler(self, _cascade: str) -> str | None:
         return self._titler
+
+
+def recorder_of(scripted: Scripted, path: Path) -> Recorder:
+    return Recorder(scripted, scripted, path)  # type: ignore[arg-type]
 
 
 def prompt(text: str, number: int = 1) -> Prompt:
@@ -69,7 +71,7 @@ async def listen(recorder: Recorder, asked: Prompt, most: int = 99) -> list[Casc
 
 def test_done_comes_when_it_is_on_disk(tmp_path: Path) -> None:
     async def run() -> None:
-        recorder = Recorder(Scripted(), tmp_path / "log.sqlite", "script")
+        recorder = recorder_of(Scripted(), tmp_path / "log.sqlite")
         *_, done = await listen(recorder, prompt("hello"))
         assert isinstance(done, Done) and done.outcome.exchange_id == "exchange1"
         [exchange] = LogReader(tmp_path / "log.sqlite").exchanges(CHAT)
@@ -80,10 +82,23 @@ def test_done_comes_when_it_is_on_disk(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_a_conversation_belongs_to_the_default_cascade_of_its_day(tmp_path: Path) -> None:
+    async def run() -> None:
+        scripted = Scripted()
+        recorder = recorder_of(scripted, tmp_path / "log.sqlite")
+        scripted.default = "another"
+        await listen(recorder, prompt("hello"))
+        await recorder.close()
+
+    asyncio.run(run())
+    [row] = LogReader(tmp_path / "log.sqlite").conversations(5)
+    assert row.cascade == "another"
+
+
 @pytest.mark.parametrize(("text", "state"), [("fail", "failed"), ("wait", "interrupted")])
 def test_what_ends_early_is_marked(tmp_path: Path, text: str, state: str) -> None:
     async def run() -> None:
-        recorder = Recorder(Scripted(), tmp_path / "log.sqlite", "script")
+        recorder = recorder_of(Scripted(), tmp_path / "log.sqlite")
         with contextlib.suppress(EngineCrashed):
             await listen(recorder, prompt(text), most=1 if text == "wait" else 99)
         await recorder.close()
@@ -96,7 +111,7 @@ def test_what_ends_early_is_marked(tmp_path: Path, text: str, state: str) -> Non
 def test_a_conversation_gets_a_title_from_its_first_exchange(tmp_path: Path) -> None:
     async def run() -> None:
         scripted = Scripted(titler="XS")
-        recorder = Recorder(scripted, tmp_path / "log.sqlite", "script")
+        recorder = recorder_of(scripted, tmp_path / "log.sqlite")
         await listen(recorder, prompt("hello there"))
         await asyncio.sleep(0.1)
         await listen(recorder, prompt("and again", 2))
@@ -111,7 +126,7 @@ def test_a_conversation_gets_a_title_from_its_first_exchange(tmp_path: Path) -> 
 
 def test_without_a_usable_log_it_answers_and_says_so_once(tmp_path: Path) -> None:
     async def run() -> None:
-        recorder = Recorder(Scripted(), tmp_path / "missing" / "log.sqlite", "script")
+        recorder = recorder_of(Scripted(), tmp_path / "missing" / "log.sqlite")
         for number, num_notices in ((1, 1), (2, 0)):
             events = await listen(recorder, prompt("hello", number))
             assert sum(isinstance(event, Notice) for event in events) == num_notices
@@ -129,7 +144,7 @@ def test_what_could_not_be_begun_is_saved_in_the_end(
     LogStore(path).close()
 
     async def run() -> None:
-        recorder = Recorder(Scripted(), path, "script")
+        recorder = recorder_of(Scripted(), path)
         other = sqlite3.connect(path, check_same_thread=False)
         other.execute("BEGIN IMMEDIATE")
         events = recorder.answer(prompt("hello"))
@@ -158,7 +173,7 @@ def test_a_conversation_removed_while_it_is_answered_is_told_and_others_go_on(
     tmp_path: Path,
 ) -> None:
     async def run() -> None:
-        recorder = Recorder(Scripted(), tmp_path / "log.sqlite", "script")
+        recorder = recorder_of(Scripted(), tmp_path / "log.sqlite")
         events = recorder.answer(prompt("hello"))
         await anext(events)
         assert await recorder.change(LogChange(what="remove", id=CHAT)) == 1
@@ -176,7 +191,7 @@ def test_what_is_removed_leaves_no_trace(tmp_path: Path) -> None:
     path = tmp_path / "log.sqlite"
 
     async def run() -> None:
-        recorder = Recorder(Scripted(), path, "script")
+        recorder = recorder_of(Scripted(), path)
         await listen(recorder, prompt("xylophonesecret"))
         await recorder.change(LogChange(what="remove", id=CHAT))
         await recorder.close()

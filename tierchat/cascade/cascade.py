@@ -6,97 +6,57 @@ Does not know HTTP, terminals, how workers are kept or how a prompt goes from ti
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
 from pathlib import Path
-
-import msgspec
 
 from tierchat.cascade.deadline import until
 from tierchat.cascade.preload import Preloader
 from tierchat.cascade.prompt_run import Models, PromptRun
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
-from tierchat.errors import (
-    ModelMissing,
-    TierchatError,
-    UsageError,
-)
+from tierchat.errors import ModelMissing, TierchatError
 from tierchat.events import CascadeEvent, Notice
 from tierchat.gates.lookup import FoundGate, GateLookup
 from tierchat.models.gguf.header import read_header
 from tierchat.types import Prompt
-from tierchat.workers.status import WorkerStatus
 
 
 class Cascade:
     """Answers prompts with the cascades of a catalogue. One event loop owns it."""
 
     def __init__(
-        self, catalogue: Catalogue, models: Models, default: str, gates: GateLookup | None = None
+        self,
+        catalogue: Catalogue,
+        models: Models,
+        default: str,
+        gates: GateLookup | None = None,
+        reload: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
+        """`reload`, if given, is awaited when a prompt names a cascade that is not known.
+
+        It may call `replace`. Raises UsageError if there is no cascade named `default`.
+        """
         catalogue.find(default)
         self._catalogue = catalogue
         self._models = models
         self._default = default
         self._gates = gates
+        self._reload = reload
         self._preloader = Preloader(models)
         self._sizes: dict[str, int] = {}
 
-    def cascades(self) -> dict[str, tuple[str, ...]]:
-        """Name every cascade and its tiers, cheapest first."""
-        return {
-            name: tuple(tier.name for tier in spec.tiers)
-            for name, spec in self._catalogue.cascades.items()
-        }
+    @property
+    def catalogue(self) -> Catalogue:
+        return self._catalogue
+
+    @property
+    def default(self) -> str:
+        """The cascade of prompts that name none."""
+        return self._default
 
     def replace(self, catalogue: Catalogue, default: str) -> None:
-        """Answer new prompts with other cascades; those under way go on as they began."""
+        """Answer new prompts with other cascades; prompts under way keep theirs."""
         self._catalogue, self._default = catalogue, default
-
-    async def look_for_news(self) -> None:
-        """Read the files anew, where there are any: somebody asks for what is not known."""
-
-    def models_named(self, name: str) -> tuple[str, ...]:
-        """Find the models meant by the name of a model, a cascade or a tier of the default one.
-
-        Raises UsageError with what there is.
-        """
-        if name in self._catalogue.models:
-            return (name,)
-        if name in self._catalogue.cascades:
-            return self._catalogue.cascades[name].models
-        tiers = self._catalogue.cascades[self._default].tiers
-        for tier in tiers:
-            if tier.name.casefold() == name.casefold():
-                return (tier.model,)
-        raise UsageError(
-            f"no model, cascade or tier named {name!r}",
-            f"tiers: {', '.join(tier.name for tier in tiers)}; "
-            f"cascades: {', '.join(self._catalogue.cascades)}; `tierchat ls` lists the models",
-        )
-
-    def titler(self, cascade: str) -> str | None:
-        """Name the tier that is to find titles: the lowest, unless it knows one field only."""
-        spec = self._catalogue.cascades[cascade]
-        return None if spec.knows else spec.tiers[0].name
-
-    def status_of_workers(self) -> tuple[WorkerStatus, ...]:
-        """Describe the models of the default cascade and all others in use, with their tiers."""
-        usual = self._catalogue.cascades[self._default].models
-        return tuple(
-            msgspec.structs.replace(status, tiers=self._tiers_on(status.model))
-            for status in self._models.status()
-            if status.model in usual or status.state != "stopped"
-        )
-
-    async def preload(self) -> None:
-        """Load the default cascade, cheapest first; what fails is met again by a prompt."""
-        for model in self._catalogue.cascades[self._default].models:
-            try:
-                await self._models.load_ahead(model)
-            except TierchatError:
-                continue
-        self._models.keep(self._catalogue.cascades[self._default].models, None)
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]:
         """Yield the events of one prompt, `Done` last; closing the iterator cancels the work.
@@ -104,8 +64,8 @@ class Cascade:
         Raises UsageError, ContextTooLong, Timeout, or what the last usable tier failed with.
         """
         name = prompt.options.cascade or self._default
-        if name not in self._catalogue.cascades:
-            await self.look_for_news()
+        if self._reload and name not in self._catalogue.cascades:
+            await self._reload()
         spec = self._catalogue.effective(name, prompt.think)
         models = {tier.name: tier.model for tier in spec.tiers}
         gate, notice = await self._find_gate(name, spec)
@@ -141,20 +101,6 @@ class Cascade:
         """End every worker."""
         await self._preloader.close()
         await self._models.close()
-
-    def _tiers_on(self, model: str) -> tuple[str, ...]:
-        found = {
-            name: [tier.name for tier in spec.tiers if tier.model == model]
-            for name, spec in self._catalogue.cascades.items()
-        }
-        usual = found.pop(self._default)
-        others = (f"{name}:{tier}" for name, tiers in found.items() for tier in tiers)
-        return (*usual, *others)
-
-    @property
-    def default(self) -> str:
-        """The cascade that is asked where none is named."""
-        return self._default
 
     def _refuse_absent(self, name: str, spec: CascadeSpec, prompt: Prompt) -> None:
         """Raise ModelMissing when no model that may answer is on this machine."""

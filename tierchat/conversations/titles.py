@@ -6,8 +6,7 @@ Does not know where titles are kept.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator
-from typing import Protocol
+from collections.abc import AsyncGenerator, Callable
 
 from tierchat.events import CascadeEvent, Done
 from tierchat.types import Message, Prompt, Sampling, TierOptions
@@ -19,16 +18,11 @@ _ASK = (
 )
 
 
-class Answerer(Protocol):
-    """Who is asked."""
-
-    def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]: ...
+Ask = Callable[[Prompt], AsyncGenerator[CascadeEvent, None]]
 
 
-async def find_title(
-    answerer: Answerer, cascade: str, tier: str, prompt: str, answer: str
-) -> str | None:
-    """Ask one tier; None when it has none to offer. Raises TierchatError."""
+async def find_title(ask: Ask, cascade: str, tier: str, prompt: str, answer: str) -> str | None:
+    """Ask one tier for a title; None if it offers none. Raises TierchatError."""
     text = _ASK.format(prompt=prompt[:_MAX_QUOTED], answer=answer[:_MAX_QUOTED])
     asked = Prompt(
         messages=(Message(role="user", content=text),),
@@ -38,7 +32,7 @@ async def find_title(
         ),
         think=False,
     )
-    async with contextlib.aclosing(answerer.answer(asked)) as events:
+    async with contextlib.aclosing(ask(asked)) as events:
         async for event in events:
             if isinstance(event, Done) and event.outcome.finish_reason == "stop":
                 return event.outcome.answer.strip().strip('"*#. \n') or None

@@ -1,4 +1,4 @@
-"""The real parts put together from the files of one home, and again when the files change.
+"""The cascades of one home, built from its files, and the models that they keep loaded.
 
 Does not know HTTP or the daemon's life.
 """
@@ -9,22 +9,28 @@ import asyncio
 import contextlib
 import os
 import time
+from collections.abc import AsyncGenerator
+
+import msgspec
 
 from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue import load_catalogue
 from tierchat.config.settings import Settings, load_settings, parse_keepalive
 from tierchat.errors import TierchatError, UsageError
+from tierchat.events import CascadeEvent
 from tierchat.gates.lookup import GateLookup
 from tierchat.models.placement import hardware
 from tierchat.models.placement.hardware import resident_bytes
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths
 from tierchat.service.messages import Residence
+from tierchat.types import Prompt
 from tierchat.workers.build import build_pool, plan_cascades
+from tierchat.workers.status import WorkerStatus
 
 
-class HomeCascade(Cascade):
-    """The cascades of a home, with the workers behind them. One event loop owns it."""
+class HomeCascade:
+    """The cascades of a home and the workers behind them. One event loop owns it."""
 
     def __init__(self, paths: Paths, settings: Settings) -> None:
         catalogue = load_catalogue(paths)
@@ -37,40 +43,128 @@ class HomeCascade(Cascade):
             settings,
             keepalive_s=parse_keepalive(settings.keepalive),
         )
-        gates = GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file))
-        super().__init__(catalogue, self._pool, settings.cascade, gates)
+        self._cascade = Cascade(
+            catalogue,
+            self._pool,
+            settings.cascade,
+            GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file)),
+            self._reload_if_sound,
+        )
+
+    @property
+    def default(self) -> str:
+        """The cascade of prompts that name none."""
+        return self._cascade.default
+
+    def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]:
+        """Answer with the cascade that the prompt names; see Cascade.answer."""
+        return self._cascade.answer(prompt)
+
+    def cascades(self) -> dict[str, tuple[str, ...]]:
+        """Return the tiers of every cascade, cheapest first."""
+        return {
+            name: tuple(tier.name for tier in spec.tiers)
+            for name, spec in self._cascade.catalogue.cascades.items()
+        }
+
+    def titler(self, cascade: str) -> str | None:
+        """Return the lowest tier of a cascade, unless the cascade knows one field only."""
+        spec = self._cascade.catalogue.cascades.get(cascade)
+        return None if spec is None or spec.knows else spec.tiers[0].name
+
+    def status_of_workers(self) -> tuple[WorkerStatus, ...]:
+        """Describe the models of the default cascade and all others in use, with their tiers."""
+        return tuple(
+            msgspec.structs.replace(status, tiers=self._tiers_on(status.model))
+            for status in self._pool.status()
+            if status.model in self._default_models or status.state != "stopped"
+        )
+
+    async def preload(self) -> None:
+        """Load the default cascade, cheapest first; a prompt reports a model that fails."""
+        for model in self._default_models:
+            try:
+                await self._pool.load_ahead(model)
+            except TierchatError:
+                continue
+        self._pool.keep(self._default_models, None)
+
+    async def close(self) -> None:
+        """End every worker."""
+        await self._cascade.close()
 
     async def reload(self) -> None:
-        """Read catalogue and settings anew; raises ConfigError and leaves all as it was."""
+        """Read catalogue and settings again; after a ConfigError nothing has changed."""
         settings, catalogue = load_settings(self._paths, os.environ), load_catalogue(self._paths)
         # What raises comes first.
         plans = plan_cascades(catalogue, settings.cascade, settings)
         has_new_context = settings.context != self._context
         self._context = settings.context
-        self.replace(catalogue, settings.cascade)
+        self._cascade.replace(catalogue, settings.cascade)
         await self._pool.replace(catalogue.models, plans, begins_anew=has_new_context)
 
-    async def look_for_news(self) -> None:
+    async def load(self, name: str) -> tuple[Residence, ...]:
+        """Load the models of a model's, tier's or cascade's name, and measure their memory."""
+        return tuple([await self._load(model) for model in await self._models_named(name)])
+
+    async def unload(self, name: str) -> tuple[Residence, ...]:
+        """Unload the models of a model's, tier's or cascade's name.
+
+        Raises UsageError for a model that is answering a prompt.
+        """
+        return tuple([await self._unload(model) for model in await self._models_named(name)])
+
+    @property
+    def _default_models(self) -> tuple[str, ...]:
+        return self._cascade.catalogue.cascades[self._cascade.default].models
+
+    async def _reload_if_sound(self) -> None:
+        """Reload; with a mistake in a file, keep what was read before."""
         with contextlib.suppress(TierchatError):
             await self.reload()
 
-    async def load(self, name: str) -> tuple[Residence, ...]:
-        """Load a model, a tier's or all of a cascade, smallest first, and measure what it took."""
-        return tuple([await self._load(model) for model in await self._named(name)])
+    async def _models_named(self, name: str) -> tuple[str, ...]:
+        models = self._find_models(name)
+        if models is None:
+            await self._reload_if_sound()
+            models = self._find_models(name)
+        if models is None:
+            raise self._unknown(name)
+        if name in self._cascade.catalogue.cascades:
+            self._pool.plan_as_part_of(name, models)
+        return models
 
-    async def unload(self, name: str) -> tuple[Residence, ...]:
-        """Unload likewise; raises UsageError for one that is answering."""
-        return tuple([await self._unload(model) for model in await self._named(name)])
+    def _find_models(self, name: str) -> tuple[str, ...] | None:
+        """Return the models of a model, a cascade or a tier of the default cascade."""
+        catalogue = self._cascade.catalogue
+        if name in catalogue.models:
+            return (name,)
+        if name in catalogue.cascades:
+            return catalogue.cascades[name].models
+        for tier in catalogue.cascades[self._cascade.default].tiers:
+            if tier.name.casefold() == name.casefold():
+                return (tier.model,)
+        return None
 
-    async def _named(self, name: str) -> tuple[str, ...]:
-        try:
-            found = self.models_named(name)
-        except UsageError:
-            await self.look_for_news()
-            found = self.models_named(name)
-        if name in self.cascades():
-            self._pool.plan_as_part_of(name, found)
-        return found
+    def _unknown(self, name: str) -> UsageError:
+        cascades = self.cascades()
+        return UsageError(
+            f"no model, cascade or tier named {name!r}",
+            f"tiers: {', '.join(cascades[self._cascade.default])}; "
+            f"cascades: {', '.join(cascades)}; `tierchat ls` lists the models",
+        )
+
+    def _tiers_on(self, model: str) -> tuple[str, ...]:
+        """Name the tiers of a model; those of other cascades than the default as CASCADE:TIER."""
+        default = self._cascade.default
+        names = [
+            (cascade, tier.name)
+            for cascade, spec in self._cascade.catalogue.cascades.items()
+            for tier in spec.tiers
+            if tier.model == model
+        ]
+        usual = [tier for cascade, tier in names if cascade == default]
+        return (*usual, *(f"{cascade}:{tier}" for cascade, tier in names if cascade != default))
 
     async def _load(self, model: str) -> Residence:
         was_loaded = self._pool.is_loaded(model)

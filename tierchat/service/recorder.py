@@ -14,7 +14,7 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import msgspec
 
@@ -23,6 +23,7 @@ from tierchat.conversations.store import LogStore
 from tierchat.conversations.titles import find_title
 from tierchat.errors import LogRowGone, LogUnusable, TierchatError
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice, ThoughtDelta
+from tierchat.service.protocols import Answerer, ModelKeeper
 from tierchat.types import Outcome, Prompt, SaveOptions
 
 _PART_S = 0.5
@@ -30,30 +31,18 @@ _AGAIN_S = 0.2
 _Found = TypeVar("_Found")
 
 
-class Answerer(Protocol):
-    """What is written down."""
-
-    def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]: ...
-    def cascades(self) -> dict[str, tuple[str, ...]]: ...
-    def titler(self, cascade: str) -> str | None: ...
-
-
 class Recorder:
-    """Answers as the one below does, and keeps what passes through. One event loop owns it.
+    """Passes on the events of another answerer and saves each exchange. One event loop owns it.
 
-    Without a usable log everything is answered all the same; each conversation is told once.
+    Without a usable log prompts are answered all the same; each conversation gets one notice.
     """
 
-    def __init__(self, answerer: Answerer, path: Path, default_cascade: str) -> None:
+    def __init__(self, answerer: Answerer, keeper: ModelKeeper, path: Path) -> None:
         self._answerer = answerer
+        self._keeper = keeper
         self._writer = _Writer(path)
-        self._default_cascade = default_cascade
         self._told: dict[str, str] = {}
         self._titling: set[asyncio.Task[None]] = set()
-
-    def cascades(self) -> dict[str, tuple[str, ...]]:
-        """Name every cascade and its tiers, cheapest first."""
-        return self._answerer.cascades()
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]:
         """Yield the events of one prompt; `Done` comes when the exchange is on disk."""
@@ -63,7 +52,7 @@ class Recorder:
                 async for event in events:
                     yield event
             return
-        cascade = prompt.options.cascade or self._default_cascade
+        cascade = prompt.options.cascade or self._keeper.default
         record = _Record(self._writer, save, lambda s: s.begin(save, cascade, prompt.messages))
         try:
             async with contextlib.aclosing(self._answerer.answer(prompt)) as events:
@@ -96,7 +85,7 @@ class Recorder:
 
     def _entitle(self, cascade: str, prompt: Prompt, outcome: Outcome) -> None:
         """Let the smallest tier that can find a title, while nobody waits for it."""
-        tier = self._answerer.titler(cascade)
+        tier = self._keeper.titler(cascade)
         if tier is None or outcome.finish_reason != "stop":
             return
         task = asyncio.create_task(self._find_title(cascade, tier, prompt, outcome))
@@ -106,7 +95,7 @@ class Recorder:
     async def _find_title(self, cascade: str, tier: str, prompt: Prompt, outcome: Outcome) -> None:
         said, id = prompt.messages[-1].content, outcome.conversation_id or ""
         with contextlib.suppress(TierchatError):
-            title = await find_title(self._answerer, cascade, tier, said, outcome.answer)
+            title = await find_title(self._answerer.answer, cascade, tier, said, outcome.answer)
             if title:
                 await self._writer.run(lambda store: store.entitle(id, said, title))
 

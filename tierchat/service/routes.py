@@ -1,6 +1,7 @@
-"""The HTTP service on the Unix socket: routes, streams, limits, and who may connect.
+"""The HTTP routes: what each one reads, whom it asks, and how errors become responses.
 
-Does not know how prompts are answered: `Answerer` is the seam.
+Does not know how prompts are answered, models held or connections accepted: `Answerer` and
+`ModelKeeper` are the seams.
 """
 
 from __future__ import annotations
@@ -9,8 +10,9 @@ import asyncio
 import contextlib
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -23,53 +25,44 @@ from tierchat.conversations.changes import LogChange
 from tierchat.errors import InvalidRequest, TierchatError
 from tierchat.events import CascadeEvent
 from tierchat.service.admission import Admission
-from tierchat.service.messages import DaemonStatus, ModelsChange, Residence
+from tierchat.service.messages import DaemonStatus, ModelsChange
 from tierchat.service.openai_format import (
     ANY_MODEL,
     ChatRequest,
     read_body,
     read_request,
 )
+from tierchat.service.protocols import Answerer, ModelKeeper
 from tierchat.service.replies import _JSON, Limits, _error, _json, _Reply
 from tierchat.types import Prompt
 
 
-class Answerer(Protocol):
-    """What the service needs of the floors below."""
+@dataclass(frozen=True)
+class DaemonControls:
+    """What requests may ask of the daemon itself; `log` is the file that bugs are written to."""
 
-    def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]: ...
-    def cascades(self) -> dict[str, tuple[str, ...]]: ...
-    async def change(self, change: LogChange) -> int: ...
-
-
-class Keeper(Protocol):
-    """Who loads and unloads models when asked to, and reads the settings anew."""
-
-    async def load(self, name: str) -> tuple[Residence, ...]: ...
-    async def unload(self, name: str) -> tuple[Residence, ...]: ...
-    async def reload(self) -> None: ...
+    status: Callable[[], DaemonStatus]
+    stop: Callable[[], None]
+    change_log: Callable[[LogChange], Awaitable[int]]
+    log: Path
 
 
 class Service:
-    """The routes. `status` describes the daemon, `stop` asks it to end."""
+    """The HTTP application: every route, and what each answers."""
 
     def __init__(
         self,
         answerer: Answerer,
-        keeper: Keeper,
+        keeper: ModelKeeper,
         admission: Admission,
-        status: Callable[[], DaemonStatus],
-        stop: Callable[[], None],
-        log: Path,
-        limits: Limits | None = None,
+        controls: DaemonControls,
+        limits: Limits,
     ) -> None:
         self._answerer = answerer
         self._keeper = keeper
         self._admission = admission
-        self._status = status
-        self._stop = stop
-        self._log = log
-        self._limits = limits or Limits()
+        self._controls = controls
+        self._limits = limits
 
     def app(self) -> Starlette:
         """Build the application."""
@@ -107,7 +100,9 @@ class Service:
 
     def _bug(self) -> TierchatError:
         print(traceback.format_exc(), flush=True)
-        return TierchatError("a bug in tierchat", f"please report it; the traceback: {self._log}")
+        return TierchatError(
+            "a bug in tierchat", f"please report it; the traceback: {self._controls.log}"
+        )
 
     async def _chat(self, request: Request) -> Any:
         body = await self._read(request)
@@ -145,7 +140,7 @@ class Service:
 
     async def _models(self, _request: Request) -> Response:
         names = [ANY_MODEL]
-        for cascade, tiers in self._answerer.cascades().items():
+        for cascade, tiers in self._keeper.cascades().items():
             names += [cascade, *(f"{cascade}/{tier}" for tier in tiers)]
         models = [{"id": name, "object": "model", "owned_by": "tierchat"} for name in names]
         return _json({"object": "list", "data": models})
@@ -154,11 +149,11 @@ class Service:
         return _json({"status": "ok"})
 
     async def _show_status(self, _request: Request) -> Response:
-        return _json(self._status())
+        return _json(self._controls.status())
 
     async def _change_log(self, request: Request) -> Response:
         change = read_body(await self._read(request), LogChange)
-        return _json({"changed": await self._answerer.change(change)})
+        return _json({"changed": await self._controls.change_log(change)})
 
     async def _load(self, request: Request) -> Response:
         change = read_body(await self._read(request), ModelsChange)
@@ -173,7 +168,7 @@ class Service:
         return _json({"status": "reloaded"})
 
     async def _shut_down(self, _request: Request) -> Response:
-        self._stop()
+        self._controls.stop()
         return _json({"status": "stopping"}, 202)
 
 

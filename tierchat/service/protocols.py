@@ -1,0 +1,50 @@
+"""What the service needs of the parts that answer prompts and hold models.
+
+Does not know how either is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Protocol
+
+from tierchat.events import CascadeEvent
+from tierchat.service.messages import Residence
+from tierchat.types import Prompt
+from tierchat.workers.status import WorkerStatus
+
+
+class Answerer(Protocol):
+    """Answers prompts. Answerers are wrapped around each other; each adds one concern."""
+
+    def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]:
+        """Yield the events of one prompt, `Done` last; closing the generator cancels the work."""
+        ...
+
+
+class ModelKeeper(Protocol):
+    """Holds the cascades of one home and the models behind them."""
+
+    @property
+    def default(self) -> str:
+        """The cascade of prompts that name none."""
+        ...
+
+    def cascades(self) -> dict[str, tuple[str, ...]]:
+        """Return the tiers of every cascade, cheapest first."""
+        ...
+
+    def titler(self, cascade: str) -> str | None:
+        """Return the tier that finds titles for conversations of a cascade, if it has one."""
+        ...
+
+    def status_of_workers(self) -> tuple[WorkerStatus, ...]: ...
+    async def preload(self) -> None: ...
+    async def load(self, name: str) -> tuple[Residence, ...]: ...
+    async def unload(self, name: str) -> tuple[Residence, ...]: ...
+    async def reload(self) -> None: ...
+    async def close(self) -> None: ...
+
+
+class AnsweringKeeper(Answerer, ModelKeeper, Protocol):
+    """Both in one object, such as the cascades of a home."""
