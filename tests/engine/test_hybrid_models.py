@@ -337,7 +337,7 @@ def test_taking_such_a_memory_for_one_that_rolls_back_gives_wrong_answers(
     right = second_conversation()
     with monkeypatch.context() as patch:
         patch.setattr(LlamaContext, "can_roll_back", True)
-        patch.setattr(KvCache, "_goes_back", lambda *_: True)
+        patch.setattr(KvCache, "_cut", lambda *_: True)
         naive = second_conversation()
     assert naive.sequence.num_cached > 0 and not is_fresh(naive, model)
     assert is_fresh(right, model)

@@ -123,14 +123,14 @@ class KvCache:
             if num_tokens:
                 self._memory.share(source, target, num_tokens)
                 self._checkpoints.copy(source, target, num_tokens)
-        if not self._is_cut(target, num_present, num_tokens):
+        if not self._cut(target, num_present, num_tokens):
             # The state of other tokens would make every answer wrong: compute everything again.
             self._memory.forget(target, 0)
             num_tokens = 0
         self._checkpoints.cut(target, num_tokens)
         return num_tokens
 
-    def _is_cut(self, slot: int, num_present: int, num_tokens: int) -> bool:
+    def _cut(self, slot: int, num_present: int, num_tokens: int) -> bool:
         """Cut a slot of `num_present` tokens to its first `num_tokens`; False if memory cannot."""
         if not self._memory.can_roll_back and num_tokens not in (0, num_present):
             state = self._checkpoints.take(slot, num_tokens)
