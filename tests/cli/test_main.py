@@ -76,7 +76,7 @@ def test_the_options_of_ask_are_the_fields_of_its_request() -> None:
     command = typer.main.get_command(build_app("ask"))
     assert isinstance(command, TyperGroup)
     found = [parameter.name for parameter in command.commands["ask"].params]
-    assert found == [*(field.name for field in fields(AskRequest)), "help"]
+    assert found == [field.name for field in fields(AskRequest)]
 
 
 def test_a_hint_names_the_command_whose_help_tells_more(warm: Home) -> None:
