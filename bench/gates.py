@@ -2,10 +2,11 @@
 
     python bench/gates.py --learn learn.jsonl --judge judge.jsonl
 
-Both files are JSON lines as `tierchat train` reads; `python -m tierchat.pocket.measure.prompts`
-writes the bundled models' own. No question group may be in both. Answers are kept in the store of
-TIERCHAT_HOME, so that a second run only fits. NHG is on the second file, with 95 % intervals over
-question groups; 0 is mixing single tiers at random, 1 is an oracle.
+Both files are JSON lines as `tierchat train` reads;
+`python -m tierchat.pocket.measure.lesson_prompts` writes the bundled models' own. No question group
+may be in both. Answers are kept in the store of TIERCHAT_HOME, so that a second run only fits.
+NHG is on the second file, with 95 % intervals over question groups; 0 is mixing single tiers at
+random, 1 is an oracle.
 """
 
 from __future__ import annotations

@@ -1,6 +1,8 @@
-"""An outcome matrix made up from a seed, in which hidden states tell who is right."""
+"""Outcome matrices that are made up: from a seed, or cell by cell."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -14,7 +16,7 @@ PARAMETERS = (1.0, 10.0, 40.0)
 
 
 def made_matrix(num: int, seed: int = 0) -> Matrix:
-    """Make prompts of some hardness: the higher a tier, the harder what it gets right."""
+    """Make prompts of some hardness: a higher tier gets harder ones right, hidden states tell."""
     rng = np.random.default_rng(seed)
     hardness = rng.random(num)
     rows, prompts = [], []
@@ -26,6 +28,29 @@ def made_matrix(num: int, seed: int = 0) -> Matrix:
         rows.append(tuple(cells))
         prompts.append(GradedPrompt(prompt=f"{seed} {index}", answer="1", family=f"f{index % 4}"))
     return Matrix(("XS", "S", "M"), PARAMETERS, tuple(prompts), tuple(rows))
+
+
+def matrix_of(*rows: Sequence[Cell], families: Sequence[str] = ()) -> Matrix:
+    """Put cells together; XS, S and M have 1, 5 and 20 parameters."""
+    names = families or [""] * len(rows)
+    prompts = tuple(
+        GradedPrompt(prompt=str(number), family=name) for number, name in enumerate(names)
+    )
+    return Matrix(("XS", "S", "M"), (1.0, 5.0, 20.0), prompts, tuple(tuple(row) for row in rows))
+
+
+def cell(is_right: bool, wish: float | None = 0.0, logprob: float | None = -0.1) -> Cell:
+    """Make a cell of 10 prompt tokens and 4 generated ones."""
+    first = Signals(escalate_probability=wish)
+    probe = Probe(
+        first=first,
+        first_hidden=b"",
+        second=first,
+        second_hidden=b"",
+        logprobs=(),
+        prompt_tokens=(),
+    )
+    return Cell(is_right, "", 10, 4, 0.0, probe, logprob)
 
 
 def _cell(rng: np.random.Generator, width: int, hardness: float, is_right: bool) -> Cell:

@@ -32,7 +32,7 @@ ROOMS = {
         *("terminal", "config", "conversations", "models", "gates", "workers", "cascade"),
         *("learning", "service"),
     },
-    "pocket": {"learning", "workers", "gates", "workers.child"},
+    "pocket": {"learning", "workers"},
 }
 # The files that may import a library.
 SEAMS = {

@@ -1,78 +1,127 @@
-"""Policies replayed on an outcome matrix, thresholds fitted to one, and the matrix itself."""
+"""The evaluation of the bundled models: tables, thresholds, and a matrix from real workers."""
 
 from __future__ import annotations
 
+import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from tierchat.pocket.measure.metrics import replay, summary, weights_of
-from tierchat.pocket.measure.outcomes import Cell, Question, TierFacts, run_tier
+from tests.made_matrix import cell, matrix_of
+from tierchat.errors import ContextTooLong, ModelMissing
+from tierchat.learning.evaluation.token_policy import TokenLimits
+from tierchat.learning.outcomes.prompts import grade
+from tierchat.paths import find_paths
+from tierchat.pocket.measure import evaluate
+from tierchat.pocket.measure.graded import graded
+from tierchat.pocket.measure.outcomes import run_tiers
+from tierchat.pocket.measure.questions import Question
+from tierchat.pocket.measure.tables import per_family, refusals, summary, weights_of
 from tierchat.pocket.measure.thresholds import fit
 from tierchat.pocket.tasks.problems import Problem
-from tierchat.types import Message
-from tierchat.workers.child.held_model import HeldModel
-from tierchat.workers.protocol import LoadModel
 
 pytest.importorskip("reasoning_gym", reason="extra [pocket]: its graders")
 
-TIERS = [TierFacts("XS", 1, 0.5, -1.0), TierFacts("S", 5, 0.5, -1.0), TierFacts("M", 20, 0.5, -1)]
-
-
-def cell(right: bool, wish: float = 0.0, logprob: float = -0.1) -> Cell:
-    return Cell(right, wish, logprob, 10, 4)
+LIMITS = (TokenLimits(0.5, -1.0),) * 3
 
 
 def problem(prompt: str, answer: str | None, level: str = "1") -> Problem:
     return Problem("task", "sum", level, prompt, answer)
 
 
-def test_a_hop_at_the_prompt_costs_its_prompt_and_no_generated_token() -> None:
-    walked = replay([cell(False, 0.9), cell(True), cell(True)], TIERS, 0, False)
-    assert (walked.tier, walked.is_right, walked.compute) == (1, True, 1 * 10 + 5 * 14)
-    assert (walked.num_escalation_tokens, walked.num_hops, walked.num_hop_generated) == (10, 1, 0)
-
-
-def test_decision_c_pays_for_the_answer_it_throws_away() -> None:
-    row = [cell(False, 0.1, -2.0), cell(True), cell(True)]
-    assert replay(row, TIERS, 0, False).tier == 0
-    checked = replay(row, TIERS, 0, True)
-    assert checked.tier == 1 and checked.num_hop_generated == 4
-
-
-def test_when_all_wish_to_escalate_nobody_answers() -> None:
-    assert replay([cell(True, 0.9)] * 3, TIERS, 0, False).tier is None
-
-
 def test_families_and_levels_weigh_the_same_however_many_prompts_they_have() -> None:
-    problems = [problem("a", "1", "1")] + [problem("b", "1", "2")] * 3
-    weights = weights_of(problems)
+    families = ["sum/1", "sum/2", "sum/2", "sum/2"]
+    weights = weights_of(families)
     assert weights[0] == pytest.approx(weights[1:].sum())
     rows = [[cell(True)] * 3] + [[cell(False)] * 3] * 3
-    assert summary(problems, rows, TIERS)["accuracy M alone"][0] == pytest.approx(0.5)
+    found = summary(matrix_of(*rows, families=families), LIMITS)["accuracy M alone"]
+    assert isinstance(found, tuple) and found[0] == pytest.approx(0.5)
+
+
+def test_the_tables_say_who_answered_and_who_refused() -> None:
+    at_s = [cell(False, 0.9), cell(True), cell(True)]
+    nowhere = [cell(False, 0.9)] * 3
+    matrix = matrix_of(at_s, at_s, nowhere, families=["a/1", "a/1", "b/1"])
+    found = summary(matrix, LIMITS)
+    shares = {name: value[0] for name, value in found.items() if isinstance(value, tuple)}
+    assert shares["accuracy cascade"] == shares["share answered by S cascade"] == 0.5
+    assert shares["share refused cascade"] == shares["accuracy M alone"] == 0.5
+    assert shares["able XS (escalation forbidden)"] == shares["needless escalations XS"] == 0
+    assert per_family(matrix, LIMITS)["a/1"] == pytest.approx(
+        [0, 1, 1, 1, 0, 1, 0, (1 * 10 + 5 * 14) / (20 * 14)]
+    )
+    assert refusals(matrix, LIMITS)["all"] == pytest.approx([1, 1 / 3, 1 / 3, 1 / 3])
 
 
 def test_thresholds_keep_what_is_right_and_pass_on_what_the_next_one_can() -> None:
-    sure = [[cell(True, 0.1, -0.01), cell(True)] for _ in range(10)]
-    unsure = [[cell(False, 0.3, -0.01), cell(True)] for _ in range(5)]
-    doubtful = [[cell(False, 0.1, -1.5), cell(True)]]
-    hopeless = [[cell(False, 0.2, -0.01), cell(False)] for _ in range(5)]
-    limits = fit([*sure, *unsure, *doubtful, *hopeless], 0)
+    top = cell(False)
+    sure = [[cell(True, 0.1, -0.01), cell(True), top] for _ in range(10)]
+    unsure = [[cell(False, 0.3, -0.01), cell(True), top] for _ in range(5)]
+    doubtful = [[cell(False, 0.1, -1.5), cell(True), top]]
+    hopeless = [[cell(False, 0.2, -0.01), cell(False), top] for _ in range(5)]
+    matrix = matrix_of(*sure, *unsure, *doubtful, *hopeless)
+    limits = fit(matrix, np.zeros(len(matrix.rows), bool), 0)
     assert 0.1 <= limits["escalate_threshold"] < 0.3
     assert -1.5 < limits["answer_threshold"] <= -0.05
 
 
-def test_the_matrix_comes_from_the_real_engine(models_dir: Path) -> None:
-    order = LoadModel(name="XS", path=str(models_dir / "pocket-xs.gguf"))
-    held = HeldModel(order, lambda _share: None)
-    prompts = [("2+2", "4"), ("3+4", "7"), ("What is 17*24?", "408"), ("Who wrote it?", None)] * 8
-    questions = [
-        Question("mix", (Message(role="user", content=text),), problem(text, answer))
-        for text, answer in prompts
-    ]
-    cells = run_tier(held, questions)
-    held.close()
-    assert [c.is_right for c in cells[:2]] == [True, True]
-    assert cells[0].escalate_probability < 0.5 < cells[2].escalate_probability
-    assert cells[3].escalate_probability > 0.5 and not cells[3].is_right
-    assert [c.is_right for c in cells] == [c.is_right for c in cells[:4]] * 8
+def test_a_prompt_from_outside_is_not_kept_though_no_tier_has_it_right() -> None:
+    known = [[cell(True, 0.1, None)] * 3 for _ in range(10)]
+    stranger = [[cell(False, 0.3, None)] * 3 for _ in range(5)]
+    matrix = matrix_of(*known, *stranger)
+    is_outside = np.array([False] * 10 + [True] * 5)
+    for tier in range(3):
+        assert fit(matrix, is_outside, tier)["escalate_threshold"] < 0.3
+        # An answer without a token to read is as good as sure.
+        assert fit(matrix, is_outside, tier)["answer_threshold"] == -99
+
+
+def test_no_answer_to_a_prompt_from_outside_is_right() -> None:
+    prompt = graded(Problem("outside", "outside", "poem", "Write a poem", None))
+    assert not prompt.is_ungraded and prompt.family == "outside/poem"
+    assert [grade(prompt, text) for text in ("", "a poem", "(?!)")] == [False] * 3
+
+
+def test_the_matrix_comes_from_real_workers(models_dir: Path, tmp_path: Path) -> None:
+    asked = [("2+2", "4"), ("3+4", "7"), ("What is 17*24?", "408")] * 8
+    questions = [Question("outside", graded(problem("Who wrote it?", None)))]
+    questions += [Question("mix", graded(problem(text, answer))) for text, answer in asked]
+    measured = run_tiers(models_dir, questions, find_paths({"TIERCHAT_HOME": str(tmp_path)}))
+    matrix = measured.matrix
+    assert measured.groups == ("mix",) * 24 + ("outside",) and measured.is_outside[-1]
+    assert len(measured.part("mix").rows) == 24 and matrix.parameters[0] < matrix.parameters[2]
+    assert matrix.right[:2].all() and matrix.right[2].tolist() == [False, True, True]
+    wishes = matrix.escalate_probabilities
+    assert wishes[0, 0] < 0.5 < wishes[2, 0] and (wishes[-1] > 0.5).all()
+    assert not matrix.right[-1].any() and (matrix.generated_tokens[-1] <= 1).all()
+    assert (matrix.right[:24] == np.tile(matrix.right[:3], (8, 1))).all()
+    assert (matrix.answer_min_logprobs[:24] <= 0).all()
+    assert all(limit.answer is not None and 0 < limit.escalate < 1 for limit in measured.limits)
+
+
+def test_a_question_that_no_model_can_read_is_told(models_dir: Path, tmp_path: Path) -> None:
+    paths = find_paths({"TIERCHAT_HOME": str(tmp_path)})
+    long = Question("long", graded(problem("2+2 " * 30_000, "4")))
+    with pytest.raises(ContextTooLong, match="1 questions are longer"):
+        run_tiers(models_dir, [long], paths)
+    with pytest.raises(ModelMissing):
+        run_tiers(tmp_path, [replace(long, prompt=graded(problem("2+2", "4")))], paths)
+
+
+@pytest.mark.slow
+def test_the_evaluation_writes_its_numbers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TIERCHAT_HOME", str(tmp_path))
+    monkeypatch.setattr(
+        sys, "argv", ["evaluate", "--per-cell", "2", "--json", str(tmp_path / "r.json")]
+    )
+    evaluate.main()
+    assert "== mix per cell: accuracy XS S M cascade" in capsys.readouterr().out
+    found = json.loads((tmp_path / "r.json").read_bytes())
+    assert [tier["name"] for tier in found["tiers"]] == ["XS", "S", "M"]
+    value, low, high = found["mix"]["accuracy cascade"]
+    assert low <= value <= high and value > 0.8

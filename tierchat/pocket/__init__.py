@@ -1,4 +1,4 @@
-"""The bundled cascade: three tiny models, the recipe that trained them, and its evaluation.
+"""The bundled models, and the recipe that trained them.
 
-Does not know the engine or the daemon; only `evaluate` reaches down to them.
+Does not know the engine, the daemon or the command line; `measure` runs models in worker processes.
 """

@@ -47,6 +47,11 @@ class Walk:
             np.average(self.right, weights=weights)
         )
 
+    def answered_by(self, tier: int) -> Bools:
+        """Mark the prompts that a tier answered."""
+        found: Bools = (self.tier == tier) & ~self.refused
+        return found
+
 
 def follow(
     matrix: Matrix,

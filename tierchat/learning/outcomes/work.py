@@ -5,15 +5,16 @@ Does not know prompts, grades or gates.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from tierchat.config.catalogue import CascadeSpec, Catalogue, TierSpec
 from tierchat.config.home import Home
+from tierchat.config.settings import Settings
 from tierchat.gates.order import Probe
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.models.verified_files import VerifiedFiles
@@ -26,6 +27,8 @@ from tierchat.workers.protocol import ModelInfo
 
 # Counted up when cells come to hold something else: older ones are then not found.
 _FORMAT = 2
+# Between two prompts of a lesson a model stays loaded, however long the other tiers take.
+_KEEPALIVE_S = 3600.0
 
 
 class Models(Generates, Protocol):
@@ -67,13 +70,17 @@ def key_of(work: Work, tier: int, prompt: GradedPrompt) -> bytes:
     return hashlib.blake2b(settings.encode(), digest_size=20).digest()
 
 
-_KEEPALIVE_S = 3600.0
-
-
-@contextlib.asynccontextmanager
-async def workers(home: Home, cascade: str) -> AsyncIterator[Pool]:
+def workers(home: Home, cascade: str) -> AbstractAsyncContextManager[Pool]:
     """Hold workers of our own for a cascade, apart from the daemon's, and end them afterwards."""
-    pool = build_pool(home.catalogue, cascade, home.paths, home.settings, keepalive_s=_KEEPALIVE_S)
+    return workers_of(home.catalogue, cascade, home.paths, home.settings)
+
+
+@asynccontextmanager
+async def workers_of(
+    catalogue: Catalogue, cascade: str, paths: Paths, settings: Settings
+) -> AsyncIterator[Pool]:
+    """Hold workers for a cascade of any catalogue, and end them afterwards."""
+    pool = build_pool(catalogue, cascade, paths, settings, keepalive_s=_KEEPALIVE_S)
     try:
         yield pool
     finally:

@@ -1,24 +1,25 @@
 """Measure the bundled cascade on held-out prompts: `python -m tierchat.pocket.measure.evaluate`.
 
-Does not know training. Every tier runs on every prompt once, through the engine; each policy is
-replayed on that outcome matrix.
+Does not know training. Every tier answers every prompt once, in a worker process as the daemon's;
+each policy is replayed on that outcome matrix.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from tierchat.pocket.measure.metrics import per_cell, refusals, replay, summary
-from tierchat.pocket.measure.outcomes import Cell, run_tiers
-from tierchat.pocket.measure.questions import draw_all
-from tierchat.pocket.tasks.problems import Problem
+from tierchat.learning.evaluation.token_policy import token_gated
+from tierchat.paths import Paths, find_paths
+from tierchat.pocket.measure.outcomes import TIERS, run_tiers
+from tierchat.pocket.measure.questions import OUTSIDE, draw_all
+from tierchat.pocket.measure.tables import per_family, refusals, summary
 
 SUMMARISED = ("mix", "own", "puzzles", "wordings", "chats", "long", "piped")
 
@@ -31,7 +32,7 @@ def report(results: dict[str, Any]) -> str:
         for name, value in results[group].items():
             text = (
                 f"{value[0]:.3f}  [{value[1]:.3f}, {value[2]:.3f}]"
-                if isinstance(value, list)
+                if isinstance(value, tuple)
                 else str(value)
             )
             lines.append(f"{name:48s} {text}")
@@ -54,27 +55,32 @@ def report(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def evaluate(folder: Path, num_per_cell: int, seed: int) -> dict[str, Any]:
+def evaluate(folder: Path, num_per_cell: int, seed: int, paths: Paths) -> dict[str, Any]:
     """Draw, measure and summarise everything."""
-    questions = draw_all(num_per_cell, seed)
     begin = time.monotonic()
-    tiers, rows = run_tiers(folder, questions)
-    grouped: dict[str, tuple[list[Problem], list[list[Cell]]]] = {}
-    for question, row in zip(questions, rows, strict=True):
-        names = [question.group]
-        if question.group == "mix":
-            names.append("own" if question.problem.entry is None else "puzzles")
-        for name in names:
-            grouped.setdefault(name, ([], []))[0].append(question.problem)
-            grouped[name][1].append(row)
-    results: dict[str, Any] = {name: summary(*grouped[name], tiers) for name in SUMMARISED}
+    measured = run_tiers(folder, draw_all(num_per_cell, seed), paths)
+    limits = measured.limits
+    parts = {name: measured.part(name) for name in dict.fromkeys(measured.groups)}
+    mix = parts["mix"]
+    is_puzzle = np.array([prompt.entry is not None for prompt in mix.prompts])
+    parts |= {"own": mix.take(np.flatnonzero(~is_puzzle))}
+    parts |= {"puzzles": mix.take(np.flatnonzero(is_puzzle))}
+    results: dict[str, Any] = {name: summary(parts[name], limits) for name in SUMMARISED}
     for name in ("mix", "wordings"):
-        results[f"{name} per cell"] = per_cell(*grouped[name], tiers)
-    results["outside"] = refusals(*grouped["outside"], tiers)
+        results[f"{name} per cell"] = per_family(parts[name], limits)
+    results["outside"] = refusals(parts[OUTSIDE], limits)
     for name in ("talk", "talk_held_out"):
-        walked = [replay(row, tiers, 0, False) for row in grouped[name][1]]
-        results[name] = float(np.mean([r.is_right and r.tier == 0 for r in walked]))
-    results["tiers"] = [asdict(tier) for tier in tiers]
+        walk = token_gated(parts[name], limits)
+        results[name] = float(np.mean(walk.right & walk.answered_by(0)))
+    results["tiers"] = [
+        {
+            "name": name,
+            "num_parameters": int(parameters),
+            "escalate_threshold": limit.escalate,
+            "answer_threshold": limit.answer,
+        }
+        for name, parameters, limit in zip(TIERS, mix.parameters, limits, strict=True)
+    ]
     results["seconds"] = time.monotonic() - begin
     return results
 
@@ -87,7 +93,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=4_711)
     parser.add_argument("--json", type=Path)
     args = parser.parse_args()
-    results = evaluate(args.models, args.per_cell, args.seed)
+    results = evaluate(args.models, args.per_cell, args.seed, find_paths(os.environ))
     print(report(results))
     if args.json:
         args.json.write_text(json.dumps(results, indent=1))

@@ -1,119 +1,93 @@
-"""The outcome matrix: every tier on every prompt, through the real engine.
+"""The outcome matrix of the bundled models: every tier on every question, by worker processes.
 
-Does not know policies. The shipped GGUFs run in this process, batched as a worker runs them, with
-escalation forbidden; how much a tier wished to escalate is recorded beside its answer.
+Does not know policies. Escalation is forbidden while the matrix is filled; how much a tier wished
+to escalate is recorded beside its answer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+import asyncio
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tierchat.gates.order import GateOrder
-from tierchat.pocket.recipe import dataset
-from tierchat.pocket.tasks.problems import Problem
-from tierchat.types import Message, Sampling
-from tierchat.workers.child.held_model import HeldModel
-from tierchat.workers.child.request import Request
-from tierchat.workers.protocol import Delta, Finished, Generate, LoadModel
+import numpy as np
+
+from tierchat.errors import ContextTooLong
+from tierchat.learning.evaluation.policies import Bools
+from tierchat.learning.evaluation.token_policy import TokenLimits
+from tierchat.learning.outcomes.collect import collect
+from tierchat.learning.outcomes.matrix import Matrix
+from tierchat.learning.outcomes.model_files import work_of_files, workers_of_files
+from tierchat.learning.outcomes.prompts import GradedPrompt
+from tierchat.learning.outcomes.store import open_store
+from tierchat.paths import Paths
+from tierchat.pocket.measure.questions import OUTSIDE, Question
 
 TIERS = ("XS", "S", "M")
 _MAX_TOKENS = 256
-_NUM_AT_ONCE = 16
+# No tier can answer a question from outside: only the wish to escalate is looked at.
+_MAX_TOKENS_OUTSIDE = 1
 
 
 @dataclass(frozen=True)
-class Question:
-    """One prompt of an evaluation: the conversation, and the problem its last turn poses."""
+class Measured:
+    """An outcome matrix with the group of each of its rows, and the thresholds of its tiers."""
 
-    group: str
-    messages: tuple[Message, ...]
-    problem: Problem
+    matrix: Matrix
+    groups: tuple[str, ...]
+    limits: tuple[TokenLimits, ...]
 
+    @property
+    def is_outside(self) -> Bools:
+        """Mark the questions that no tier can answer, shape (n,)."""
+        return np.array([group == OUTSIDE for group in self.groups])
 
-@dataclass(frozen=True)
-class Cell:
-    """What one tier did with one prompt: an entry of the outcome matrix."""
-
-    is_right: bool
-    escalate_probability: float
-    min_logprob: float
-    num_prompt_tokens: int
-    num_generated_tokens: int
+    def part(self, group: str) -> Matrix:
+        """Return the rows of one group."""
+        return self.matrix.take([i for i, name in enumerate(self.groups) if name == group])
 
 
-@dataclass(frozen=True)
-class TierFacts:
-    """What a policy needs to know of a tier."""
+def run_tiers(folder: Path, questions: Sequence[Question], paths: Paths) -> Measured:
+    """Run the XS, S and M of a folder on every question, those from outside last.
 
-    name: str
-    num_parameters: int
-    escalate_threshold: float
-    answer_threshold: float
+    Raises what a worker fails with, and ContextTooLong when a model cannot read a question.
+    """
+    return asyncio.run(_run_tiers(folder, questions, paths))
 
 
-def run_tiers(
-    folder: Path, questions: Sequence[Question]
-) -> tuple[list[TierFacts], list[list[Cell]]]:
-    """Run XS, S and M on every question; returns the tiers and one row of cells a question."""
-    tiers, columns = [], []
-    for name in TIERS:
-        path = folder / f"pocket-{name.lower()}.gguf"
-        order = LoadModel(name=name, path=str(path), max_sequences=_NUM_AT_ONCE)
-        held = HeldModel(order, lambda _share: None)
-        columns.append(run_tier(held, questions))
-        info = held.info
-        tiers.append(
-            TierFacts(
-                name, info.parameters, info.escalate_threshold or 0.5, info.answer_threshold or -99
-            )
-        )
-        held.close()
-    return tiers, [list(row) for row in zip(*columns, strict=True)]
+async def _run_tiers(folder: Path, questions: Sequence[Question], paths: Paths) -> Measured:
+    files = {name: folder / f"pocket-{name.lower()}.gguf" for name in TIERS}
+    within = [question for question in questions if question.group != OUTSIDE]
+    outside = [question for question in questions if question.group == OUTSIDE]
+    async with workers_of_files(files, paths) as pool:
+        with (
+            tempfile.TemporaryDirectory() as directory,
+            open_store(Path(directory) / "outcomes.sqlite") as store,
+        ):
 
+            async def fill(part: Sequence[Question], max_tokens: int) -> Matrix:
+                work = work_of_files(files, paths, max_tokens)
+                prompts = [question.prompt for question in part]
+                return _all_of(prompts, await collect(work, prompts, pool, store, _say_nothing))
 
-def run_tier(held: HeldModel, questions: Sequence[Question]) -> list[Cell]:
-    """Run one model on every question; of what nobody can answer only the wish is looked at."""
-    cells: dict[int, Cell] = {}
-    for number, text, end in _answers(held, map(_order, range(len(questions)), questions)):
-        problem = questions[number].problem
-        estimates = end.verdict.estimates if end.verdict else {}
-        cells[number] = Cell(
-            is_right=end.reason == "stop" and dataset.grade(problem, text),
-            escalate_probability=estimates["escalate_probability"],
-            min_logprob=estimates.get("answer_min_logprob", 0.0),
-            num_prompt_tokens=end.usage.prompt_tokens,
-            num_generated_tokens=end.usage.generated_tokens,
-        )
-    return [cells[number] for number in range(len(questions))]
-
-
-def _order(number: int, question: Question) -> Generate:
-    max_tokens = 1 if question.problem.answer is None else _MAX_TOKENS
-    return Generate(
-        id=number,
-        messages=question.messages,
-        sampling=Sampling(temperature=0, max_tokens=max_tokens),
-        gate=GateOrder(kind="token", may_escalate=False, hold="answer"),
+            first, last = await fill(within, _MAX_TOKENS), await fill(outside, _MAX_TOKENS_OUTSIDE)
+        infos = [pool.info(name) for name in TIERS]
+    return Measured(
+        replace(first, prompts=first.prompts + last.prompts, rows=first.rows + last.rows),
+        tuple(question.group for question in (*within, *outside)),
+        tuple(TokenLimits.of(info) for info in infos if info),
     )
 
 
-def _answers(held: HeldModel, orders: Iterable[Generate]) -> Iterator[tuple[int, str, Finished]]:
-    """Keep a batch full until all is answered; yields (id, answer, end) as each finishes."""
-    waiting, running = iter(orders), dict[int, Request]()
-    texts: dict[int, str] = {}
-    while True:
-        while len(running) < _NUM_AT_ONCE and (order := next(waiting, None)) is not None:
-            running[order.id], texts[order.id] = held.request(order), ""
-        if not running:
-            return
-        for step in held.engine.step():
-            number = step.sequence.id
-            for event in running[number].take(step):
-                if isinstance(event, Delta):
-                    texts[number] += event.answer
-                elif isinstance(event, Finished):
-                    held.engine.finish(step.sequence)
-                    del running[number]
-                    yield number, texts.pop(number), event
+def _say_nothing(_num_done: int, _num_all: int) -> None:
+    """Report no progress: the tables are printed at the end."""
+
+
+def _all_of(prompts: Sequence[GradedPrompt], matrix: Matrix) -> Matrix:
+    """Return the matrix unless a prompt is missing from it."""
+    num_missing = len(prompts) - len(matrix.prompts)
+    if num_missing:
+        raise ContextTooLong(f"{num_missing} questions are longer than the context of a model")
+    return matrix

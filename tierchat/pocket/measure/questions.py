@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import random
+from dataclasses import dataclass
 
-from tierchat.pocket.measure.outcomes import Question
+from tierchat.learning.outcomes.prompts import GradedPrompt
+from tierchat.pocket.measure.graded import graded
 from tierchat.pocket.recipe import contexts, dataset
 from tierchat.pocket.recipe.dataset import Source
 from tierchat.pocket.tasks import families as tasks
@@ -14,7 +16,16 @@ from tierchat.pocket.tasks.problems import Problem
 from tierchat.pocket.tasks.sides import Side, side_of
 from tierchat.types import Message
 
+OUTSIDE = "outside"
 _MAX_DRAWS = 30
+
+
+@dataclass(frozen=True)
+class Question:
+    """One prompt of an evaluation, and the group it is measured with."""
+
+    group: str
+    prompt: GradedPrompt
 
 
 def draw_all(num_per_cell: int, seed: int, side: Side = "test") -> list[Question]:
@@ -35,7 +46,7 @@ def draw_all(num_per_cell: int, seed: int, side: Side = "test") -> list[Question
         _ask("talk_held_out", smalltalk.draw(rng, held_out=True)) for _ in range(num_per_cell)
     ]
     outside = Outside(held_out=side == "test")
-    drawn += [_ask("outside", outside.draw(rng)) for _ in range(10 * num_per_cell)]
+    drawn += [_ask(OUTSIDE, outside.draw(rng)) for _ in range(10 * num_per_cell)]
     return drawn
 
 
@@ -58,7 +69,7 @@ def _reworded(rng: random.Random, num: int, side: Side) -> list[Problem]:
 
 
 def _ask(group: str, problem: Problem) -> Question:
-    return Question(group, (Message(role="user", content=problem.prompt),), problem)
+    return Question(group, graded(problem))
 
 
 def _chat(rng: random.Random, source: Source, problem: Problem) -> Question:
@@ -67,20 +78,14 @@ def _chat(rng: random.Random, source: Source, problem: Problem) -> Question:
         turn = source.task(rng)
         earlier.append(Message(role="user", content=turn.prompt))
         earlier.append(Message(role="assistant", content=turn.answer or ""))
-    last = Message(role="user", content=problem.prompt)
-    return Question("chats", (*earlier, last), problem)
+    return Question("chats", graded(problem, earlier=earlier))
 
 
 def _piped(rng: random.Random, problem: Problem) -> Question:
-    text = contexts.piped(problem.prompt, rng, "held_out")
-    return Question("piped", (Message(role="user", content=text),), problem)
+    return Question("piped", graded(problem, contexts.piped(problem.prompt, rng, "held_out")))
 
 
 def _long(rng: random.Random, problem: Problem) -> Question:
     rules = ("Be brief.", "Answer with the result.", "Be polite.", "Use plain words.")
     system = " ".join(rng.choice(rules) for _ in range(40))
-    messages = (
-        Message(role="system", content=system),
-        Message(role="user", content=problem.prompt),
-    )
-    return Question("long", messages, problem)
+    return Question("long", graded(problem, system=system))

@@ -2,57 +2,60 @@
 
     python -m tierchat.pocket.measure.thresholds DIR
 
-Does not know training. Runs exported models through the engine, so that the numbers compared are
-the ones the gate will read. Writes what each tier gets right per cell too, for `train --focus`.
+Does not know training. Runs exported models in worker processes, so that the numbers compared are
+the ones that the gate will read. Writes the share each tier gets right by family and level too, for
+`train --focus`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Sequence
+import os
 from pathlib import Path
 
-from tierchat.pocket.measure.outcomes import TIERS, Cell, Question, run_tiers
+import numpy as np
+
+from tierchat.learning.evaluation.policies import Bools
+from tierchat.learning.outcomes.matrix import Floats, Matrix
+from tierchat.paths import find_paths
+from tierchat.pocket.measure.outcomes import TIERS, run_tiers
 from tierchat.pocket.measure.questions import draw_all
 
 _WRONG_COSTS = 8.0
-# Above the top tier there is nobody: what it refuses is lost.
+# No tier is above the top one: what that refuses is lost.
 _TOP_WRONG_COSTS = 2.0
 _NEVER = -99.0
-Row = Sequence[Cell]
 
 
-def fit(rows: Sequence[Row], tier: int) -> dict[str, float]:
+def fit(matrix: Matrix, is_outside: Bools, tier: int) -> dict[str, float]:
     """Choose both thresholds of one tier on an outcome matrix.
 
-    Keeping a right answer is worth 1; keeping a wrong one that a higher tier has right costs 8
-    (2 at the top tier, above which only outsiders count so); where all are wrong, keeping costs
-    nothing but is worth nothing (arXiv 2410.10347's label).
+    Keeping a right answer is worth 1. Keeping a wrong one that a higher tier has right costs 8,
+    and so does keeping a prompt from outside; at the top tier, above which only that counts, the
+    cost is 2. Where all are wrong, keeping is worth nothing (arXiv 2410.10347's label).
     """
-    values = [_value_of_keeping(row, tier) for row in rows]
+    values = _values_of_keeping(matrix, is_outside, tier)
+    wishes = matrix.escalate_probabilities[:, tier]
+    # An answer without a token to read is as good as sure.
+    weakest = np.nan_to_num(matrix.answer_min_logprobs[:, tier], nan=0.0)
 
-    def total(keeps: Callable[[Cell], bool]) -> float:
-        return sum(v for row, v in zip(rows, values, strict=True) if keeps(row[tier]))
+    def total(keeps: Bools) -> float:
+        return float(values[keeps].sum())
 
-    wishes = [step / 40 for step in range(2, 37)]
-    escalate = max(wishes, key=lambda limit: total(lambda c: c.escalate_probability <= limit))
+    limits = [step / 40 for step in range(2, 37)]
+    escalate = max(limits, key=lambda limit: total(wishes <= limit))
     floors = [_NEVER, *(-step / 20 for step in range(80, 0, -1))]
-    answer = max(
-        floors,
-        key=lambda floor: total(
-            lambda c: c.escalate_probability <= escalate and c.min_logprob >= floor
-        ),
-    )
+    answer = max(floors, key=lambda floor: total((wishes <= escalate) & (weakest >= floor)))
     return {"escalate_threshold": escalate, "answer_threshold": answer}
 
 
-def _value_of_keeping(row: Row, tier: int) -> float:
-    if row[tier].is_right:
-        return 1.0
-    if not any(cell.is_right for cell in row[tier + 1 :]):
-        return 0.0
-    return -_TOP_WRONG_COSTS if tier == len(TIERS) - 1 else -_WRONG_COSTS
+def _values_of_keeping(matrix: Matrix, is_outside: Bools, tier: int) -> Floats:
+    is_top = tier == len(matrix.tiers) - 1
+    wrong_costs = _TOP_WRONG_COSTS if is_top else _WRONG_COSTS
+    would_help = matrix.right[:, tier + 1 :].any(1) | is_outside
+    found: Floats = np.where(matrix.right[:, tier], 1.0, np.where(would_help, -wrong_costs, 0.0))
+    return found
 
 
 def main() -> None:
@@ -64,33 +67,21 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=90)
     args = parser.parse_args()
     questions = draw_all(args.per_cell, args.seed, "rounds")
-    _, rows = run_tiers(args.models, questions)
-    # Of a prompt nobody can answer every keep is false: it is as wrong as can be.
+    measured = run_tiers(args.models, questions, find_paths(os.environ))
     for index, name in enumerate(TIERS):
-        limits = fit([_marked(row, q.group) for row, q in zip(rows, questions, strict=True)], index)
+        limits = fit(measured.matrix, measured.is_outside, index)
         (args.out / f"{name.lower()}.thresholds.json").write_text(json.dumps(limits))
         print(name, limits)
-    found = {
-        name.lower(): _accuracies([(q, row[index]) for q, row in zip(questions, rows, strict=True)])
-        for index, name in enumerate(TIERS)
-    }
+    mix = measured.part("mix")
+    found = {name.lower(): _accuracies(mix, index) for index, name in enumerate(TIERS)}
     (args.out / "accuracies.json").write_text(json.dumps(found, indent=1))
 
 
-def _accuracies(pairs: list[tuple[Question, Cell]]) -> dict[str, float]:
-    verdicts: dict[str, list[bool]] = {}
-    for question, cell in pairs:
-        if question.group == "mix":
-            verdicts.setdefault(question.problem.cell, []).append(cell.is_right)
-    return {name: sum(rights) / len(rights) for name, rights in verdicts.items()}
-
-
-def _marked(row: Row, group: str) -> Row:
-    """Let a prompt from outside count as one that someone above would have right."""
-    if group != "outside":
-        return row
-    wish = Cell(True, 1.0, 0.0, 0, 0)
-    return [*row, wish]
+def _accuracies(matrix: Matrix, tier: int) -> dict[str, float]:
+    """Give the share of right answers of one tier, by family and level."""
+    families = np.array(matrix.families)
+    right = matrix.right[:, tier]
+    return {name: float(right[families == name].mean()) for name in dict.fromkeys(matrix.families)}
 
 
 if __name__ == "__main__":

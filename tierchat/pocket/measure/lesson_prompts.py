@@ -1,5 +1,5 @@
 """Write the bundled models' own tasks as prompts for `tierchat train`:
-`python -m tierchat.pocket.measure.prompts FILE --side rounds`.
+`python -m tierchat.pocket.measure.lesson_prompts FILE --side rounds`.
 
 Does not know models or gates.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import get_args
 
 from tierchat.learning.outcomes.prompts import GradedPrompt, write_prompts
+from tierchat.pocket.measure.graded import graded
 from tierchat.pocket.recipe.dataset import Source
 from tierchat.pocket.tasks.sides import Side
 
@@ -24,15 +25,7 @@ def draw(side: Side, num: int, seed: int) -> list[GradedPrompt]:
     found: dict[str, GradedPrompt] = {}
     num_misses = 0
     while len(found) < num and num_misses < _MAX_MISSES:
-        problem = source.task(rng)
-        grader = "exact" if problem.entry is None else f"reasoning_gym:{problem.family}"
-        prompt = GradedPrompt(
-            prompt=problem.prompt,
-            answer=problem.answer,
-            grader=grader,
-            family=problem.cell,
-            entry=problem.entry,
-        )
+        prompt = graded(source.task(rng))
         num_misses += prompt.digest in found
         found.setdefault(prompt.digest, prompt)
     return list(found.values())
