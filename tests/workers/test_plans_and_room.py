@@ -76,7 +76,7 @@ def test_busy_and_pinned_ones_never_go() -> None:
 
 
 def test_what_does_not_fit_an_empty_machine_is_said_of_the_machine() -> None:
-    with pytest.raises(DoesNotFit, match="what else is on this machine"):
+    with pytest.raises(DoesNotFit, match="what else runs on this machine"):
         victims(planned("new", 11), [], ROOM)
 
 

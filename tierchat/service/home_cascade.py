@@ -101,7 +101,7 @@ class HomeCascade:
         has_new_context = settings.context != self._context
         self._context = settings.context
         self._cascade.replace(catalogue, settings.cascade)
-        await self._pool.replace(catalogue.models, plans, begins_anew=has_new_context)
+        await self._pool.replace(catalogue.models, plans, reloads_all=has_new_context)
 
     async def load(self, name: str) -> tuple[Residence, ...]:
         """Load the models of a model's, tier's or cascade's name, and measure their memory."""
