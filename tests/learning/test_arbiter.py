@@ -15,7 +15,7 @@ from tierchat.gates.order import Probe
 from tierchat.learning.outcomes.arbiter import Arbiter, Case
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.store import open_store
-from tierchat.learning.outcomes.verdicts import unsaid
+from tierchat.learning.outcomes.verdicts import count_without_verdict
 from tierchat.learning.outcomes.work import Work
 from tierchat.types import Signals, Usage
 from tierchat.workers.protocol import Failed, Finished, Generate, RequestEvent
@@ -107,7 +107,7 @@ def test_what_nobody_said_yes_or_no_of_is_counted_and_what_a_person_marked_is_no
     work, models = Work(tiers, made.tiers, 8), Scripted(share=1e-5)
     with open_store(tmp_path / "o.sqlite") as store:
         # "c" is the top tier's own in both rows.
-        assert asyncio.run(unsaid(work, matrix, models, store)) == (2, 4)
+        assert asyncio.run(count_without_verdict(work, matrix, models, store)) == (2, 4)
     assert len(models.asked) == 2 and all("open" in text for text in models.asked)
 
 

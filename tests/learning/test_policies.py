@@ -19,7 +19,7 @@ pytest.importorskip("sklearn", reason="extra [train]")
 from tierchat.learning.evaluation.controls import controls
 from tierchat.learning.evaluation.report import describe_walk, policy_lines
 from tierchat.learning.training.fit import costs_of, fit_gates, predict
-from tierchat.learning.training.rounds import Round, choose_way, has_settled
+from tierchat.learning.training.teaching import Round, choose_way, has_settled
 
 LEARNED, JUDGED = made_matrix(400, 1), made_matrix(300, 2)
 

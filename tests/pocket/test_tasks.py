@@ -30,7 +30,7 @@ def _value(expression: str) -> int:
 
 @pytest.mark.parametrize("cell", dataset.cells(), ids="/".join)
 def test_every_problem_carries_the_answer_its_own_grader_accepts(cell: tuple[str, str]) -> None:
-    source, rng = dataset.Source("train"), random.Random(5)
+    source, rng = dataset.ProblemSource("train"), random.Random(5)
     for _ in range(40):
         problem = source.task(rng, cell)
         assert problem.answer is not None
@@ -40,7 +40,7 @@ def test_every_problem_carries_the_answer_its_own_grader_accepts(cell: tuple[str
 
 @pytest.mark.parametrize("cell", dataset.cells(), ids="/".join)
 def test_every_step_of_a_thought_is_true(cell: tuple[str, str]) -> None:
-    source, rng = dataset.Source("train"), random.Random(6)
+    source, rng = dataset.ProblemSource("train"), random.Random(6)
     for _ in range(40):
         thought = source.task(rng, cell).thought or ""
         for expression, result in _EQUATION.findall(thought):
@@ -83,7 +83,7 @@ def test_sums_with_numbers_left_out_agree_with_counting() -> None:
 
 def test_the_same_seed_gives_the_same_problems() -> None:
     def drawn(seed: int) -> list[Problem]:
-        source, rng = dataset.Source("train"), random.Random(seed)
+        source, rng = dataset.ProblemSource("train"), random.Random(seed)
         return [source.task(rng) for _ in range(100)] + [
             source.outside.draw(rng) for _ in range(100)
         ]
@@ -112,7 +112,7 @@ def test_held_out_wordings_are_never_trained_on() -> None:
 def test_no_prompt_is_ever_on_two_sides() -> None:
     rng, drawn = random.Random(9), {}
     for side in ("train", "rounds", "test"):
-        source = dataset.Source(side)
+        source = dataset.ProblemSource(side)
         drawn[side] = {source.task(rng).prompt for _ in range(4_000)}
     assert not drawn["test"] & drawn["train"]
     assert not drawn["test"] & drawn["rounds"]

@@ -50,14 +50,14 @@ def test_an_answer_does_not_depend_on_its_neighbours_in_the_batch() -> None:
 def test_the_same_seed_packs_the_same_rows() -> None:
     encoder = _encoder()
     first, second = (
-        train.make_shard("s", encoder, dataset.Source("train"), 4, 300) for _ in range(2)
+        train.make_shard("s", encoder, dataset.ProblemSource("train"), 4, 300) for _ in range(2)
     )
     assert (first.ids == second.ids).all() and (first.weights == second.weights).all()
     assert first.ids.shape[1] == train.ROW_LENGTH
 
 
 def test_what_is_foretold_stands_at_every_prompts_end_even_where_no_thought_is_written() -> None:
-    source, rng = dataset.Source("train"), random.Random(3)
+    source, rng = dataset.ProblemSource("train"), random.Random(3)
     problems = [source.task(rng, ("product", "3x3")), source.task(rng, ("sum", "1"))]
     at_once = dataset.Encoder(shipped.load_tokenizer(_XS), thinks=False)
     examples = [at_once.example(problems[0], escalate=True), at_once.example(problems[1])]
@@ -72,7 +72,7 @@ def test_what_is_foretold_stands_at_every_prompts_end_even_where_no_thought_is_w
 
 
 def test_where_escalation_is_forbidden_what_is_above_a_tier_is_not_known() -> None:
-    source, rng, encoder = dataset.Source("train"), random.Random(3), _encoder()
+    source, rng, encoder = dataset.ProblemSource("train"), random.Random(3), _encoder()
     hard = source.task(rng, ("product", "3x3"))
     asked = {
         "I do not know.": [replace(hard, prompt="What is 123*456?"), _outside("Write a poem")],
@@ -94,11 +94,11 @@ def _outside(prompt: str) -> Problem:
 
 
 def test_a_run_keeps_the_model_and_throws_the_head_that_foretells_away(tmp_path: Path) -> None:
-    encoder, source = _encoder(), dataset.Source("train")
+    encoder, source = _encoder(), dataset.ProblemSource("train")
     net = model.Llama(model.Shape(32, 1, 64, tokenizer.VOCAB_SIZE))
     before = net.state_dict()["token_embd.weight"].clone()
     shards = train.shards_of("s", encoder, source, 1, 300)
-    plan = train.Plan("s", minutes=0.01, rate=1e-3, batch=8)
+    plan = train.TrainingPlan("s", minutes=0.01, rate=1e-3, batch=8)
     train.train(net, plan, shards, tmp_path / "s.npz", encoder.num_kinds, compiled=False)
     again, facts = train.load(tmp_path / "s.npz")
     assert facts["tokens"] > 0
@@ -127,7 +127,7 @@ def test_an_average_lies_half_way() -> None:
 
 
 def test_a_problem_in_context_keeps_its_reply_and_every_turn_before_it_is_unweighted() -> None:
-    encoder, source, rng = _encoder(), dataset.Source("train"), random.Random(7)
+    encoder, source, rng = _encoder(), dataset.ProblemSource("train"), random.Random(7)
     for _ in range(60):
         problem = source.task(rng)
         alone = encoder.example(problem)
@@ -140,7 +140,9 @@ def test_a_problem_in_context_keeps_its_reply_and_every_turn_before_it_is_unweig
 def test_what_fails_is_drawn_more_often_and_what_is_hopeless_seldom() -> None:
     weights = train.weights_of({"sum/1": 1.0, "sum/4": 0.7, "product/3x3": 0.0})
     assert weights["sum/1"] < weights["product/3x3"] < weights["sum/4"]
-    source = dataset.Source("train", {"sum/4": 1.0} | {c: 0.0 for c in _other_cells("sum/4")})
+    source = dataset.ProblemSource(
+        "train", {"sum/4": 1.0} | {c: 0.0 for c in _other_cells("sum/4")}
+    )
     rng = random.Random(1)
     assert {source.task(rng).cell for _ in range(20)} == {"sum/4"}
 

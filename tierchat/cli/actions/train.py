@@ -89,7 +89,7 @@ class _Lesson:
     async def run(self, prompts: Sequence[GradedPrompt]) -> None:
         from tierchat.learning.outcomes.work import work_of, workers
         from tierchat.learning.training import lesson
-        from tierchat.learning.training.rounds import Budget
+        from tierchat.learning.training.teaching import Budget
 
         request, home, paths = self._request, self._home, self._home.paths
         lookup = GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file))
@@ -123,7 +123,7 @@ class _Lesson:
         pool: Pool,
         store: OutcomeStore,
     ) -> None:
-        from tierchat.learning.outcomes.verdicts import agreement, unsaid
+        from tierchat.learning.outcomes.verdicts import agreement, count_without_verdict
 
         top = self._spec.tiers[-1].name
         share, num, silent = await agreement(work, held_out, pool, store)
@@ -134,7 +134,7 @@ class _Lesson:
             note(f"of {silent} of them {top} said neither yes nor no, which counts as no")
         if unjudged := sum(prompt.is_ungraded for prompt in prompts):
             note(f"{unjudged} of {len(prompts)} prompts have no answer: {top} graded them")
-        silent, asked = await unsaid(work, held_out, pool, store)
+        silent, asked = await count_without_verdict(work, held_out, pool, store)
         if silent:
             note(
                 f"{top} said neither yes nor no of {silent} of {asked} answers: they count as wrong"

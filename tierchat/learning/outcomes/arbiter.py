@@ -33,7 +33,7 @@ _FLOAT = struct.Struct("<d")
 # ahead means nothing.
 _LEAST_SAID = 0.1
 # Counted up with every change of what a verdict is: older ones are then not found.
-_FORMAT = "2"
+_VERDICT_FORMAT = "2"
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,14 @@ class Arbiter:
     def _key(self, case: Case) -> bytes:
         # An expert who said nothing is not the same as none.
         what = "verify" if case.reference is None else "judge"
-        parts = (what, _FORMAT, self.identity, case.question, case.answer, case.reference or "")
+        parts = (
+            what,
+            _VERDICT_FORMAT,
+            self.identity,
+            case.question,
+            case.answer,
+            case.reference or "",
+        )
         return hashlib.blake2b("\0".join(parts).encode(), digest_size=20).digest()
 
     async def _ask(self, case: Case, models: Generates) -> float | None:

@@ -18,7 +18,7 @@ from tierchat.learning.outcomes.arbiter import Arbiter
 from tierchat.learning.outcomes.matrix import Cell, Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt, grade
 from tierchat.learning.outcomes.store import OutcomeStore
-from tierchat.learning.outcomes.verdicts import _judge
+from tierchat.learning.outcomes.verdicts import judge_ungraded
 from tierchat.learning.outcomes.work import Models, Stored, Work, key_of
 from tierchat.types import Signals
 from tierchat.workers.complete import complete
@@ -58,7 +58,7 @@ async def collect(
             await filling.run(missing, functools.partial(_report, on_cell, len(known), total))
             known.update(filling.found)
     arbiter = Arbiter(work.tiers[-1], work.identities[-1], work.num_at_once)
-    verdicts = await _judge(arbiter, prompts, keys, known, models, store)
+    verdicts = await judge_ungraded(arbiter, prompts, keys, known, models, store)
     infos = [models.info(tier.model) or await _informed(models, tier.model) for tier in work.tiers]
     return _assemble(work, prompts, keys, known, verdicts, infos)
 

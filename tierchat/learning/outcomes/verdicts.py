@@ -17,7 +17,7 @@ from tierchat.learning.outcomes.store import OutcomeStore
 from tierchat.learning.outcomes.work import Models, Stored, Work
 
 
-async def _judge(
+async def judge_ungraded(
     arbiter: Arbiter,
     prompts: Sequence[GradedPrompt],
     keys: Sequence[Sequence[bytes]],
@@ -53,7 +53,7 @@ def _is_yes(verdict: float | None) -> bool:
     return verdict is not None and verdict > 0.5
 
 
-async def unsaid(
+async def count_without_verdict(
     work: Work, matrix: Matrix, models: Models, store: OutcomeStore
 ) -> tuple[int, int]:
     """Count the answers that the arbiter had to grade and said neither yes nor no of.

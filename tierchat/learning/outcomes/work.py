@@ -26,7 +26,7 @@ from tierchat.workers.pool import Pool
 from tierchat.workers.protocol import ModelInfo
 
 # Counted up when cells come to hold something else: older ones are then not found.
-_FORMAT = 2
+_CELL_FORMAT = 2
 # Between two prompts of a lesson a model stays loaded, however long the other tiers take.
 _KEEPALIVE_S = 3600.0
 
@@ -66,7 +66,7 @@ class Work:
 
 def key_of(work: Work, tier: int, prompt: GradedPrompt) -> bytes:
     """Name a cell by all that its content depends on."""
-    settings = f"{_FORMAT} {work.identities[tier]} {work.hold_back} {prompt.digest}"
+    settings = f"{_CELL_FORMAT} {work.identities[tier]} {work.hold_back} {prompt.digest}"
     return hashlib.blake2b(settings.encode(), digest_size=20).digest()
 
 

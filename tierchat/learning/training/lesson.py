@@ -22,7 +22,7 @@ from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.store import OutcomeStore
 from tierchat.learning.outcomes.work import Work
-from tierchat.learning.training.rounds import Budget, Taught, teach
+from tierchat.learning.training.teaching import Budget, Taught, teach
 from tierchat.workers.pool import Pool
 
 _NUM_RESAMPLES = 200

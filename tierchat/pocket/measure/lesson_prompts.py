@@ -13,7 +13,7 @@ from typing import get_args
 
 from tierchat.learning.outcomes.prompts import GradedPrompt, write_prompts
 from tierchat.pocket.measure.graded import graded
-from tierchat.pocket.recipe.dataset import Source
+from tierchat.pocket.recipe.dataset import ProblemSource
 from tierchat.pocket.tasks.sides import Side
 
 _MAX_MISSES = 20_000
@@ -21,7 +21,7 @@ _MAX_MISSES = 20_000
 
 def draw(side: Side, num: int, seed: int) -> list[GradedPrompt]:
     """Draw distinct prompts, uniform over families and levels, of one side."""
-    rng, source = random.Random(seed), Source(side)
+    rng, source = random.Random(seed), ProblemSource(side)
     found: dict[str, GradedPrompt] = {}
     num_misses = 0
     while len(found) < num and num_misses < _MAX_MISSES:

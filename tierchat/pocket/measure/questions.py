@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.pocket.measure.graded import graded
 from tierchat.pocket.recipe import contexts, dataset
-from tierchat.pocket.recipe.dataset import Source
+from tierchat.pocket.recipe.dataset import ProblemSource
 from tierchat.pocket.tasks import families as tasks
 from tierchat.pocket.tasks import smalltalk
 from tierchat.pocket.tasks.outside import Outside
@@ -33,7 +33,7 @@ def draw_all(num_per_cell: int, seed: int, side: Side = "test") -> list[Question
 
     Prompts are distinct; small tables have fewer of them on their side than asked for.
     """
-    rng, source = random.Random(seed), Source(side)
+    rng, source = random.Random(seed), ProblemSource(side)
     mix = [p for cell in dataset.cells(side) for p in _distinct(source, rng, cell, num_per_cell)]
     drawn = [_ask("mix", problem) for problem in mix]
     drawn += [_ask("wordings", p) for p in _reworded(rng, num_per_cell // 2, side)]
@@ -50,7 +50,9 @@ def draw_all(num_per_cell: int, seed: int, side: Side = "test") -> list[Question
     return drawn
 
 
-def _distinct(source: Source, rng: random.Random, cell: tuple[str, str], num: int) -> list[Problem]:
+def _distinct(
+    source: ProblemSource, rng: random.Random, cell: tuple[str, str], num: int
+) -> list[Problem]:
     found: dict[str, Problem] = {}
     for _ in range(_MAX_DRAWS * num):
         problem = source.task(rng, cell)
@@ -72,7 +74,7 @@ def _ask(group: str, problem: Problem) -> Question:
     return Question(group, graded(problem))
 
 
-def _chat(rng: random.Random, source: Source, problem: Problem) -> Question:
+def _chat(rng: random.Random, source: ProblemSource, problem: Problem) -> Question:
     earlier: list[Message] = []
     for _ in range(2):
         turn = source.task(rng)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 
-from tierchat.pocket.recipe.dataset import Encoder, Example, Source
+from tierchat.pocket.recipe.dataset import Encoder, Example, ProblemSource
 from tierchat.pocket.tasks import outside_words, smalltalk
 from tierchat.pocket.tasks.problems import Problem, Wording
 
@@ -98,7 +98,7 @@ def system_text(rng: random.Random, num_sentences: int) -> str:
 
 
 def in_context(
-    problem: Problem, escalate: bool, encoder: Encoder, source: Source, rng: random.Random
+    problem: Problem, escalate: bool, encoder: Encoder, source: ProblemSource, rng: random.Random
 ) -> Example:
     """Encode a problem as the last turn of a chat, or under a long system text."""
     if rng.random() < 0.5:

@@ -53,7 +53,7 @@ def cells(side: Side = "train") -> tuple[tuple[str, str], ...]:
     return known if side == "train" else tuple(c for c in known if c not in _ALWAYS_TRAINED)
 
 
-class Source:
+class ProblemSource:
     """Draws problems of one side: families are uniform, then levels within them, or by `weights`.
 
     A drawn problem of another side is thrown away, whatever seed it came from.

@@ -17,7 +17,7 @@ from pathlib import Path
 import torch
 
 from tierchat.pocket.recipe import contexts, dataset, generate, model, tokenizer, train
-from tierchat.pocket.recipe.dataset import Encoder, Example, Rows, Source
+from tierchat.pocket.recipe.dataset import Encoder, Example, ProblemSource, Rows
 from tierchat.pocket.recipe.generate import Reply
 from tierchat.pocket.tasks.problems import Problem
 
@@ -94,7 +94,7 @@ def measure(
 
 
 def lessons(
-    pool: list[Marked], tier: str, encoder: Encoder, source: Source, rng: random.Random
+    pool: list[Marked], tier: str, encoder: Encoder, source: ProblemSource, rng: random.Random
 ) -> Iterator[Example]:
     """Mix labelled prompts, replayed answers, outsiders and long texts."""
     fresh = train.answers(tier, encoder, source, rng)
@@ -138,7 +138,7 @@ def main() -> None:
     encoder = Encoder(vocabulary, thinks=args.tier != "xs")
     # The junior is judged on prompts it has not been trained on; only what it is replayed comes
     # from the training side.
-    source, fresh = Source("train"), Source("rounds")
+    source, fresh = ProblemSource("train"), ProblemSource("rounds")
     net = train.load(args.out / f"{args.start or args.tier}.npz")[0]
     pool: list[Marked] = []
     for number in range(args.rounds + 1):
@@ -179,7 +179,7 @@ def main() -> None:
                 )
                 yield dataset.pack(itertools.islice(stream, num), length)
 
-        plan = train.Plan(
+        plan = train.TrainingPlan(
             args.tier, args.minutes, args.rate, args.batch, args.seed + number, 30, 0.3
         )
         out = args.out / f"{args.tier}-round.npz"

@@ -20,7 +20,7 @@ import torch
 from torch.nn import functional as F
 
 from tierchat.pocket.recipe import contexts, dataset, model, tokenizer
-from tierchat.pocket.recipe.dataset import Encoder, Example, Rows, Source
+from tierchat.pocket.recipe.dataset import Encoder, Example, ProblemSource, Rows
 from tierchat.pocket.tasks import smalltalk
 from tierchat.pocket.tasks.problems import Problem
 
@@ -37,7 +37,7 @@ _FORCED = 0.15
 
 
 @dataclass(frozen=True)
-class Plan:
+class TrainingPlan:
     """One training run; the rate is constant for `constant` of the run, then falls to 2 %."""
 
     tier: str
@@ -53,7 +53,7 @@ class Plan:
 
 def build_tokenizer(path: Path, seed: int = 0) -> None:
     """Learn the shared merges on 60,000 prompts, thoughts and answers of the training side."""
-    rng, source = random.Random(seed), Source("train")
+    rng, source = random.Random(seed), ProblemSource("train")
     texts: list[str] = []
     for _ in range(40_000):
         problem = source.task(rng)
@@ -67,7 +67,7 @@ def build_tokenizer(path: Path, seed: int = 0) -> None:
 
 
 def answers(
-    tier: str, encoder: Encoder, source: Source, rng: random.Random, in_context: float = 0.12
+    tier: str, encoder: Encoder, source: ProblemSource, rng: random.Random, in_context: float = 0.12
 ) -> Iterator[Example]:
     """Draw the first mix: answers to everything that can be known, escalation of all else.
 
@@ -83,7 +83,9 @@ def answers(
             yield encoder.forced(problem)
 
 
-def _lessons(tier: str, source: Source, rng: random.Random) -> Iterator[tuple[Problem, bool]]:
+def _lessons(
+    tier: str, source: ProblemSource, rng: random.Random
+) -> Iterator[tuple[Problem, bool]]:
     while True:
         kind = rng.random()
         if kind < (0.74 if tier == "xs" else 0.82):
@@ -121,7 +123,7 @@ def weights_of(accuracies: Mapping[str, float]) -> dict[str, float]:
 def make_shard(
     tier: str,
     encoder: Encoder,
-    source: Source,
+    source: ProblemSource,
     seed: int,
     num_examples: int,
     length: int = ROW_LENGTH,
@@ -133,7 +135,7 @@ def make_shard(
 
 
 def shards_of(
-    tier: str, encoder: Encoder, source: Source, seed: int, num_examples: int
+    tier: str, encoder: Encoder, source: ProblemSource, seed: int, num_examples: int
 ) -> Iterator[Rows]:
     """Make shard after shard; one in six has long rows, so that late positions are trained."""
     for number in itertools.count(1):
@@ -166,7 +168,7 @@ def batches(shards: Iterator[Rows], size: int, seed: int) -> Iterator[tuple[torc
             yield *asked, mask[:, None], kinds, efforts, forced
 
 
-def rate_at(plan: Plan, share: float, step: int) -> float:
+def rate_at(plan: TrainingPlan, share: float, step: int) -> float:
     """Give the learning rate at a share of the run."""
     fall = (
         1.0 if share < plan.constant else 1 - 0.98 * (share - plan.constant) / (1 - plan.constant)
@@ -193,7 +195,7 @@ def load(path: Path) -> tuple[model.Llama, dict[str, Any]]:
 
 def train(
     net: model.Llama,
-    plan: Plan,
+    plan: TrainingPlan,
     shards: Iterator[Rows],
     checkpoint: Path,
     num_kinds: int,
@@ -300,7 +302,7 @@ def main() -> None:
     if args.focus:
         weights = weights_of(json.loads(args.focus.read_text())[args.tier])
     encoder = Encoder(tokenizer.load(vocabulary), thinks=args.tier != "xs")
-    source = Source("train", weights)
+    source = ProblemSource("train", weights)
     torch.manual_seed(args.seed)
     if args.grow:
         net = model.widen(load(args.grow)[0], torch.Generator().manual_seed(args.seed))
@@ -309,7 +311,7 @@ def main() -> None:
     else:
         net = model.Llama(model.shapes(tokenizer.VOCAB_SIZE)[args.tier])
     print(f"{args.tier}: {net.shape.num_parameters / 1e6:.2f}M parameters", flush=True)
-    plan = Plan(
+    plan = TrainingPlan(
         args.tier, args.minutes, args.rate, args.batch, args.seed, args.warmup, args.constant
     )
     shards = shards_of(args.tier, encoder, source, args.seed, args.shard)
