@@ -276,7 +276,7 @@ def test_a_body_that_breaks_off_is_taken_up_again(site: Site) -> None:
 @pytest.mark.parametrize(
     ("status", "word", "token", "code", "said"),
     [
-        (401, "GatedRepo", "", 6, "set HF_TOKEN to one of"),
+        (401, "GatedRepo", "", 6, "set HF_TOKEN to a token from"),
         (401, "", "hf_wrong", 6, "HF_TOKEN is refused"),
         (403, "GatedRepo", "hf_right", 6, "accept the licence"),
         (404, "EntryNotFound", "", 3, "has no pocket-xs.gguf"),

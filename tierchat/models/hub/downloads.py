@@ -1,6 +1,6 @@
-"""Model files from the Hugging Face hub: found here, in its cache, or downloaded and resumed.
+"""Model files of the Hugging Face hub: present, taken from its cache, or downloaded and resumed.
 
-Does not know catalogues or tiers, nor what is inside a GGUF; it prints nothing.
+Does not know catalogues, tiers or what is inside a GGUF; it prints nothing.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ OnBytes = Callable[[HubFile, int, int], None]
 
 @dataclass(frozen=True)
 class Fetched:
-    """How a file came to lie at its target; `num_bytes` came over the network."""
+    """How a file came to its target; `num_bytes` of it came over the network."""
 
     how: How
     num_bytes: int
@@ -48,11 +48,11 @@ class Fetched:
 
 
 class Downloader:
-    """Fetches files of the hub, each once, and only ever the ones that were published.
+    """Fetches files of the hub, each once, and accepts only the files that were published.
 
-    `env` gives HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and HF_HUB_CACHE. `on_progress` hears how
-    much of a file has arrived, `on_check` how much of one is hashed, both about ten times a
-    second; `on_note` gets sentences for people. Calls block; one thread uses it.
+    `env` gives HF_ENDPOINT, HF_TOKEN, HF_HUB_OFFLINE and HF_HUB_CACHE. `on_progress` gets how much
+    of a file has arrived, `on_check` how much of it is hashed, both about ten times a second;
+    `on_note` gets sentences for people. Calls block; one thread uses a Downloader.
     """
 
     def __init__(
@@ -77,24 +77,24 @@ class Downloader:
         self._sleep = sleep
 
     def fetch(self, file: HubFile) -> Fetched:
-        """Bring a file to its target, unless it lies there.
+        """Bring a file to its target, unless it is there already.
 
-        Raises NetworkError, ModelMissing, ModelCorrupt, DoesNotFit or UnsafePath. What had
-        arrived by then, or when a signal comes, is kept for the next call.
+        Raises NetworkError, ModelMissing, ModelCorrupt, DoesNotFit or UnsafePath. The bytes that
+        arrived before an error or a signal are kept for the next call.
         """
         begun_s = time.monotonic()
         how, num_bytes = self._fetch(file)
         return Fetched(how, num_bytes, time.monotonic() - begun_s)
 
     def adopt(self, file: HubFile, source: Path) -> None:
-        """Make a file that lies elsewhere the target, by a hard link or else a symbolic one.
+        """Link the target to a file elsewhere: by a hard link, or else by a symbolic link.
 
         The source is never changed. Raises ModelMissing or ModelCorrupt.
         """
         real = source.resolve()
         self._verified.check(real, file.sha256, self._checker(file))
         if file.size_bytes not in (None, real.stat().st_size):
-            raise ModelCorrupt(f"{source} is not as long as the file that was published")
+            raise ModelCorrupt(f"{source} does not have the size of the published file")
         _make_directory(file.target)
         beside = file.target.with_name(file.target.name + ".link")
         with disk_errors(file.target):
@@ -102,10 +102,10 @@ class Downloader:
             try:
                 beside.hardlink_to(real)
             except OSError:
-                # Another file system, or somebody else's file.
+                # Another file system, or the file of another user.
                 beside.symlink_to(real)
             os.replace(beside, file.target)
-            # Nothing is renamed where both are links to one file already.
+            # When both were links to the same file, the rename left this one in place.
             beside.unlink(missing_ok=True)
         self._remember(file)
 
@@ -121,7 +121,7 @@ class Downloader:
         return self._patiently(lambda: self._hub.describe(repo, revision, file))
 
     def list_files(self, repo: str, revision: str = "main") -> list[str]:
-        """Name the GGUFs of a repo; those whose names could do harm are left out, with a note.
+        """List the GGUFs of a repo, without those whose names could do harm; each gives a note.
 
         Raises UsageError, NetworkError or ModelMissing.
         """
@@ -132,7 +132,7 @@ class Downloader:
         return [name for name in names if name.lower().endswith(".gguf") and self._is_sound(name)]
 
     def check_disk_space(self, files: Iterable[HubFile]) -> None:
-        """Raise DoesNotFit, before the first byte, unless there is room for all that is missing."""
+        """Raise DoesNotFit, before the first byte, unless the disk has room for what is missing."""
         require_space({file.target: self._missing_bytes(file) for file in files})
 
     def _fetch(self, file: HubFile) -> tuple[How, int]:
@@ -148,7 +148,7 @@ class Downloader:
         with contextlib.ExitStack() as lock:
             with disk_errors(file.target):
                 lock.enter_context(locked(file.target, self._waiter(file)))
-            # Another process may have brought it since we looked.
+            # Another process may have fetched it since the first look.
             if FileStamp.of(file.target) != stamp and self._is_present(file):
                 return "shared", 0
             return "downloaded", self._download(file)
@@ -158,7 +158,7 @@ class Downloader:
         if there is None:
             return False
         if file.size_bytes not in (None, there.size_bytes):
-            self._on_note(f"{file.target} has not the size that was published")
+            self._on_note(f"{file.target} does not have the size of the published file")
             return False
         try:
             self._verified.check(file.target, file.sha256, self._checker(file))
@@ -178,7 +178,7 @@ class Downloader:
         return False
 
     def _completed(self, file: HubFile) -> HubFile:
-        """Fill in size and hash from the hub, where the catalogue has none."""
+        """Ask the hub for the size and hash that the catalogue does not give."""
         found = self.describe(file.repo, file.revision, file.file)
         return replace(
             file,
@@ -199,10 +199,10 @@ class Downloader:
             return part.num_appended
 
     def _receive(self, file: HubFile, part: PartFile) -> None:
-        """Take one answer of the hub, from where the part ends to where the connection does."""
+        """Append the bytes of one response of the hub, until the connection ends."""
         try:
             with self._hub.body(file, part.size_bytes) as body:
-                _place(body, file, part)
+                _check_beginning(body, file, part)
                 for block in body.blocks:
                     part.append(block)
                     self._on_progress(file, part.size_bytes, file.size_bytes or 0)
@@ -210,16 +210,20 @@ class Downloader:
             part.drop()
             raise
         if part.size_bytes < (file.size_bytes or 0):
-            raise PassingFault(f"the connection for {file.file} ended before the file did")
+            raise PassingFault(f"the connection ended before the end of {file.file}")
 
     def _patiently(self, act: Callable[[], T], progress: Callable[[], int] = lambda: 0) -> T:
-        """Try again, ever later, what fails in passing; five times in a row without progress."""
+        """Repeat `act` after each PassingFault, with growing waits.
+
+        Gives up after five failures in a row without progress, and when the hub asks for too long
+        a wait.
+        """
         num_failures, best = 0, progress()
         while True:
             try:
                 return act()
             except PassingFault as fault:
-                # Only what goes beyond all before counts: a server may make us begin again.
+                # Progress is more than ever arrived before: a server may make us begin again.
                 num_failures = 1 if progress() > best else num_failures + 1
                 best = max(best, progress())
                 if num_failures >= _MAX_TRIES or fault.retry_after_s > _MAX_RETRY_AFTER_S:
@@ -270,18 +274,21 @@ class Downloader:
         return True
 
 
-def _place(body: Body, file: HubFile, part: PartFile) -> None:
-    """See that a body is of this file and goes on where the part ends, before a byte is written."""
+def _check_beginning(body: Body, file: HubFile, part: PartFile) -> None:
+    """Check, before a byte is written, that a body is of this file and begins where the part ends.
+
+    A body that begins at 0 replaces the part. Raises ModelCorrupt or PassingFault.
+    """
     if body.total_bytes not in (None, file.size_bytes):
         raise ModelCorrupt(
             f"the hub announces {body.total_bytes:,} bytes for {file.file}, "
             f"{file.size_bytes:,} were published",
-            "see whether a proxy or a login page answers in its place; else the file was replaced",
+            "a proxy or a login page may answer instead of the hub, or the file was replaced there",
         )
     if body.start != part.size_bytes:
         part.drop()
         if body.start != 0:
-            raise PassingFault(f"the hub sent another piece of {file.file} than it was asked for")
+            raise PassingFault(f"the hub sent a part of {file.file} that was not asked for")
 
 
 def _make_directory(target: Path) -> None:
@@ -290,7 +297,7 @@ def _make_directory(target: Path) -> None:
 
 
 def _seldom(report: OnBytes) -> OnBytes:
-    """Pass on about ten calls a second, and always the last one of a file."""
+    """Pass on about ten calls per second, and always the last call for a file."""
     last_s = 0.0
 
     def call(file: HubFile, done: int, total: int) -> None:

@@ -1,7 +1,7 @@
-"""The Hugging Face hub: what it says of its files, and their bytes from any offset on.
+"""The Hugging Face hub: the description of its files, and their bytes from any offset on.
 
-Does not know where files are to lie or whether they are right; it asks once, and never retries.
-The one seam to `huggingface_hub` and `httpx`: their errors end here.
+Does not know where files are stored or whether their bytes are right; it sends each request once
+and never retries. The only seam to `huggingface_hub` and `httpx`: their errors end here.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _ENDPOINT = "https://huggingface.co"
 _CONNECT_TIMEOUT_S = 10.0
 _READ_TIMEOUT_S = 30.0
 _MAX_REDIRECTS = 5
-# What huggingface_hub takes for yes in an environment variable.
+# The values of an environment variable that huggingface_hub reads as yes.
 _TRUE = frozenset(["1", "ON", "YES", "TRUE"])
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})")
 
 
 class PassingFault(NetworkError):
-    """A fault of the network or the hub that may be gone at the next try."""
+    """A failure of the network or the hub that may not happen at the next try."""
 
     def __init__(self, message: str, retry_after_s: float = 0) -> None:
         super().__init__(message, "try again later: what has arrived is kept")
@@ -40,12 +40,12 @@ class PassingFault(NetworkError):
 
 
 class RangeRefused(PassingFault):
-    """The hub's file ends before the offset that was asked for."""
+    """The file on the hub ends before the requested offset."""
 
 
 @dataclass(frozen=True)
 class Published:
-    """What the hub says of one file: `sha256` is None for small ones that git itself holds."""
+    """The hub's description of one file; small files that git itself stores have no `sha256`."""
 
     repo: str
     commit: str
@@ -56,9 +56,9 @@ class Published:
 
 @dataclass(frozen=True)
 class Body:
-    """An answer on its way: the offset it begins at, and how long the whole file is.
+    """A response being received: the offset of its first byte, and the size of the whole file.
 
-    `start` is None where the hub's word for it makes no sense.
+    `start` is None where the hub gives no valid offset.
     """
 
     start: int | None
@@ -67,23 +67,26 @@ class Body:
 
 
 def is_switched_on(env: Mapping[str, str], *names: str) -> bool:
-    """Whether the first of these environment variables that has a value says yes."""
+    """Whether the first of these environment variables that has a value means yes."""
     return next((env[name] for name in names if env.get(name)), "").upper() in _TRUE
 
 
 class Hub:
-    """One hub, named by HF_ENDPOINT, visited with the token in HF_TOKEN or of `hf auth login`."""
+    """The hub at HF_ENDPOINT, used with the token of HF_TOKEN or of `hf auth login`."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
         self._endpoint = (env.get("HF_ENDPOINT") or _ENDPOINT).rstrip("/")
         if not re.match("https?://[^/]", self._endpoint):
             raise UsageError(
-                f"HF_ENDPOINT is {self._endpoint!r}", f"it must be an address like {_ENDPOINT}"
+                f"HF_ENDPOINT is {self._endpoint!r}", f"set it to an address like {_ENDPOINT}"
             )
 
     def describe(self, repo: str, revision: str, file: str) -> Published:
-        """Ask for a file's size, sha256 and commit; PassingFault, NetworkError or ModelMissing."""
+        """Ask for a file's size, sha256 and commit.
+
+        Raises PassingFault, NetworkError or ModelMissing.
+        """
         with self._hub_errors(repo, revision, file):
             from huggingface_hub import get_hf_file_metadata
 
@@ -97,12 +100,15 @@ class Hub:
             commit, size_bytes, etag = found.commit_hash or revision, found.size, found.etag or ""
             validate_revision(commit)
         if size_bytes is None or size_bytes < 1:
-            raise NetworkError(f"the hub does not say how large {repo}/{file} is")
+            raise NetworkError(f"the hub gives no size for {repo}/{file}")
         sha256 = etag.lower() if _SHA256.fullmatch(etag.lower()) else None
         return Published(repo, commit, file, size_bytes, sha256)
 
     def list_files(self, repo: str, revision: str) -> list[str]:
-        """Name all files of a repo, unchecked; PassingFault, NetworkError or ModelMissing."""
+        """List all files of a repo; their names are not checked.
+
+        Raises PassingFault, NetworkError or ModelMissing.
+        """
         with self._hub_errors(repo, revision, None):
             from huggingface_hub import HfApi
 
@@ -111,14 +117,14 @@ class Hub:
             return [str(sibling.rfilename) for sibling in info.siblings or []]
 
     def cached(self, file: HubFile) -> list[Path]:
-        """Find a file in the Hugging Face cache: of this revision, or of any with this sha256."""
+        """Find a file of this revision, or of the same sha256, in the Hugging Face cache."""
         _import_hub()
         from huggingface_hub import constants, try_to_load_from_cache
 
         cache = self._env.get("HF_HUB_CACHE") or constants.HF_HUB_CACHE
         directory = Path(os.path.expanduser(cache))
         found = try_to_load_from_cache(file.repo, file.file, directory, file.revision)
-        # Blobs are named by their hash, whichever commit brought them.
+        # Blobs are named by their hash, so any commit may have brought this one.
         folder = directory / f"models--{file.repo.replace('/', '--')}"
         blob = folder / "blobs" / (file.sha256 or "-").lower()
         if isinstance(found, str):
@@ -127,9 +133,10 @@ class Hub:
 
     @contextlib.contextmanager
     def body(self, file: HubFile, offset: int) -> Iterator[Body]:
-        """Open a file's bytes from an offset on; the hub may begin elsewhere, and `start` says so.
+        """Request a file's bytes from an offset on; `start` is where the hub's response begins.
 
-        Raises PassingFault, also while blocks are read, RangeRefused, NetworkError or ModelMissing.
+        Raises RangeRefused, NetworkError, ModelMissing, and PassingFault, also while blocks are
+        read.
         """
         with self._opened(file, offset) as response:
             self._refuse(response, file, offset)
@@ -154,25 +161,28 @@ class Hub:
             url = httpx.URL(self._url(file.repo, file.revision, file.file))
             for _ in range(_MAX_REDIRECTS + 1):
                 if not self._is_home(url):
-                    # For good: another host that sends us back could choose where the token goes.
+                    # Never sent again: a foreign host that redirects back to the hub could choose
+                    # the address that gets the token.
                     headers.pop("authorization", None)
                 with client.stream("GET", url, headers=headers) as response:
                     if not response.has_redirect_location:
                         yield response
                         return
                     url = _redirected(url, response.headers["location"])
-            raise NetworkError(f"the hub sends us around in circles for {file.file}")
+            raise NetworkError(
+                f"the hub redirects more than {_MAX_REDIRECTS} times for {file.file}"
+            )
 
     def _refuse(self, response: httpx.Response, file: HubFile, offset: int) -> None:
-        """Raise what an answer without the bytes means."""
+        """Raise the error for a response that does not contain the bytes."""
         if response.status_code in (200, 206):
             return
         if response.status_code == 416 and offset:
-            raise RangeRefused(f"the hub has no byte {offset:,} of {file.file}")
+            raise RangeRefused(f"{file.file} on the hub ends before byte {offset:,}")
         if not self._is_home(response.url) and response.status_code < 500:
             raise NetworkError(
-                f"{response.url.host} does not give us {file.file} (HTTP {response.status_code})",
-                "try again: the hub signs a new address each time",
+                f"{response.url.host} refuses {file.file} (HTTP {response.status_code})",
+                "try again: the hub signs a new address for each download",
             )
         raise self._refusal(
             response.status_code, response.headers, file.repo, file.revision, file.file
@@ -187,21 +197,21 @@ class Hub:
             wait_s = float(after) if after.isdecimal() and len(after) < 9 else 0.0
             return PassingFault(f"the hub cannot serve {repo} now (HTTP {status})", wait_s)
         if status == 401:
-            why = "HF_TOKEN is refused" if self._token() else "it is private, gated or not there"
+            why = "HF_TOKEN is refused" if self._token() else "it is private, gated or missing"
             return NetworkError(
-                f"the hub does not let us read {repo}: {why} (HTTP 401)",
-                f"look at {page}, and set HF_TOKEN to one of {self._endpoint}/settings/tokens",
+                f"the hub refuses access to {repo}: {why} (HTTP 401)",
+                f"see {page}, and set HF_TOKEN to a token from {self._endpoint}/settings/tokens",
             )
         if status == 403:
             return NetworkError(
-                f"the hub does not let us read {repo} (HTTP 403)",
+                f"the hub refuses access to {repo} (HTTP 403)",
                 f"accept the licence at {page}, and set HF_TOKEN to a token that may read it",
             )
         if status == 404:
             return ModelMissing(
-                f"the hub has no {_missing(headers, repo, revision, file)}", f"look at {page}"
+                f"the hub has no {_missing(headers, repo, revision, file)}", f"see {page}"
             )
-        return NetworkError(f"the hub answers HTTP {status} for {repo}", f"look at {page}")
+        return NetworkError(f"the hub answers HTTP {status} for {repo}", f"see {page}")
 
     def _token(self) -> str | None:
         if self._env.get("HF_TOKEN"):
@@ -249,18 +259,19 @@ class Hub:
             raise PassingFault(f"cannot reach {self._endpoint}: {_say(error)}") from error
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise NetworkError(
-                f"{self._endpoint} does not answer like a hub: {_say(error)}", "see HF_ENDPOINT"
+                f"{self._endpoint} does not answer like a hub: {_say(error)}",
+                "check HF_ENDPOINT",
             ) from error
         finally:
-            # It would keep its connections until Python ends.
+            # The session would keep its connections until Python ends.
             close_session()
 
 
 def _import_hub() -> None:
     from huggingface_hub import constants
 
-    # Otherwise its first request is followed by one to huggingface.co, whatever the endpoint,
-    # to find out which program started us, and every request tells what else is installed.
+    # With telemetry, the library also asks huggingface.co, whatever the endpoint, which program
+    # runs it, and each request lists the other libraries that are installed.
     constants.HF_HUB_DISABLE_TELEMETRY = True
 
 
@@ -279,9 +290,9 @@ def _network_errors(file: HubFile) -> Iterator[None]:
 def _redirected(url: httpx.URL, location: str) -> httpx.URL:
     target = url.join(location)
     if target.scheme not in ("http", "https") or not target.host:
-        raise NetworkError(f"the hub sends us to {ascii(location)[:80]}, which is no web address")
+        raise NetworkError(f"the hub redirects to {ascii(location)[:80]}, which is no web address")
     if url.scheme == "https" and target.scheme == "http":
-        raise NetworkError(f"the hub sends us from https to http, at {target.host}")
+        raise NetworkError(f"the hub redirects from https to http, at {target.host}")
     return target
 
 

@@ -1,6 +1,6 @@
-"""Names on the Hugging Face hub: which repos, revisions and files we are willing to touch.
+"""Which names of repos, revisions and files on the Hugging Face hub are accepted.
 
-Does not know the network or the disk; a name is refused before either is asked.
+Does not know the network or the disk; a bad name is refused before either is used.
 """
 
 from __future__ import annotations
@@ -14,27 +14,28 @@ from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import UsageError
 from tierchat.paths import Paths
 
-# A file system takes 255 bytes; `.wrong` and the like still have to fit behind.
+# A file name has at most 255 bytes, and endings such as `.wrong` are appended.
 _MAX_PART_BYTES = 240
 _MAX_NAME_CHARS = 255
 _REPO_PART = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
 _REVISION = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-# Backslashes and colons make other paths of a name on Windows; the rest cannot be stored there.
+# On Windows, backslashes and colons turn a name into another path; the other characters are not
+# allowed in file names.
 _FORBIDDEN = frozenset('\\:<>"|?*')
 _DEVICES = frozenset(
     ["con", "prn", "aux", "nul", "conin$", "conout$"]
     + [port + digit for port in ("com", "lpt") for digit in "0123456789¹²³"]
 )
-_HINT = "it stands under `Files` on the page of the model"
+_HINT = "see the tab `Files` on the page of the model"
 
 
 @dataclass(frozen=True)
 class HubFile:
-    """One GGUF of a repo at a revision, and where it is to lie.
+    """One GGUF of a repo at a revision, and the path where it is stored.
 
-    `size_bytes` and `sha256` are of the published file; None where nobody has said yet.
-    Raises UsageError for names that could do harm.
+    `size_bytes` and `sha256` are those of the published file, None where unknown. Raises
+    UsageError for names that could do harm.
     """
 
     repo: str
@@ -65,21 +66,21 @@ def validate_repo(name: str) -> None:
 
 
 def validate_revision(name: str) -> None:
-    """Raise UsageError unless this is a commit, a branch or a tag that can name a folder, too."""
+    """Raise UsageError unless this is a commit, branch or tag that can also name a folder."""
     if not _REVISION.fullmatch(name) or ".." in name:
         raise _refused("revision", name, "it must be a commit, a branch or a tag")
 
 
 def validate_file_name(name: str) -> None:
-    """Raise UsageError unless this is the path of a GGUF inside a repo, on any system's disk."""
+    """Raise UsageError unless this is the path of a GGUF in a repo and allowed on every system."""
     if len(name) > _MAX_NAME_CHARS:
         raise _refused("file name", name, f"it is longer than {_MAX_NAME_CHARS} characters")
     for char in name:
-        # C: control, format (right-to-left marks among them) and surrogates. Zl, Zp: line ends.
+        # C: control, format (such as right-to-left marks) and surrogates. Zl, Zp: line ends.
         if unicodedata.category(char) in ("Zl", "Zp") or unicodedata.category(char)[0] == "C":
-            raise _refused("file name", name, "it has control characters")
+            raise _refused("file name", name, "it contains control characters")
         if char in _FORBIDDEN:
-            raise _refused("file name", name, f"it has a {char}")
+            raise _refused("file name", name, f"it contains a {char}")
     for part in name.split("/"):
         _validate_part(part, name)
     if not name.lower().endswith(".gguf") or name.lower().endswith("/.gguf") or len(name) == 5:
@@ -97,9 +98,9 @@ def _validate_part(part: str, name: str) -> None:
 
 
 def _refuse_device(part: str, kind: str, name: str) -> None:
-    # Windows opens the device whatever comes after a dot.
+    # Windows opens the device whatever follows the first dot.
     if part.split(".")[0].rstrip().casefold() in _DEVICES:
-        raise _refused(kind, name, "Windows keeps that name for a device")
+        raise _refused(kind, name, "Windows reserves that name for a device")
 
 
 def _refused(kind: str, name: str, why: str) -> UsageError:
@@ -108,7 +109,7 @@ def _refused(kind: str, name: str, why: str) -> UsageError:
 
 
 def hub_file(spec: ModelSpec, paths: Paths) -> HubFile:
-    """Say which file of the hub a model of the catalogue is; raises UsageError for odd names."""
+    """Return the hub's file of a model in the catalogue; raises UsageError for refused names."""
     target = Path(spec.file)
     if not target.is_relative_to(paths.models_dir):
         raise UsageError(

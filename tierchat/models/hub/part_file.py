@@ -1,6 +1,6 @@
-"""A file that is still arriving: its first bytes, its lock, and the room it needs on the disk.
+"""A file that is still arriving: its first bytes, and the room it needs on the disk.
 
-Does not know networks or hubs; bytes are handed in, and checked as a whole at the end.
+Does not know networks or hubs; the caller appends bytes, and the whole is checked at the end.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from types import TracebackType
 from tierchat.errors import DoesNotFit, ModelCorrupt, UnsafePath
 
 _BLOCK_BYTES = 1 << 20
-# A disk that is filled to the brim breaks other programs, and our own log.
+# A full disk breaks other programs and our own log.
 _MIN_MARGIN_BYTES = 64 << 20
 _MARGIN = 0.01
 _FULL = frozenset([errno.ENOSPC, errno.EDQUOT, errno.EFBIG])
@@ -24,10 +24,10 @@ _PRIVATE = 0o600
 
 
 class PartFile:
-    """`<target>.part`: what has arrived so far, kept across runs until `publish`.
+    """`<target>.part`: the bytes that have arrived so far, kept across runs until `publish`.
 
-    Written unbuffered, so that a killed process loses nothing it had handed in. Whoever opens
-    one holds `locked(target)`. Errors of the disk are DoesNotFit (full) or UnsafePath (others).
+    Written unbuffered, so that a killed process loses no appended bytes. The process that opens
+    one holds `locked(target)`. Disk errors are raised as DoesNotFit (full) or UnsafePath (others).
     """
 
     def __init__(self, target: Path, total_bytes: int) -> None:
@@ -53,7 +53,7 @@ class PartFile:
         os.close(self._fd)
 
     def take_up(self, on_hash: Callable[[int, int], None]) -> None:
-        """Hash what an earlier run left; if that is more than the whole file, drop it."""
+        """Hash the bytes that an earlier run left; drop them if they exceed the whole file."""
         with self._disk_errors():
             there_bytes = os.fstat(self._fd).st_size
             if there_bytes > self._total_bytes:
@@ -64,12 +64,12 @@ class PartFile:
                 on_hash(self.size_bytes, there_bytes)
 
     def append(self, block: bytes) -> None:
-        """Write bytes; they survive this process when it returns."""
+        """Write bytes; once this returns, they survive the end of this process."""
         if self.size_bytes + len(block) > self._total_bytes:
             self._set_aside()
             raise ModelCorrupt(
-                f"more bytes came for {self._target.name} than the {self._total_bytes:,} published",
-                "try again; if it stays so, the file was replaced on the hub",
+                f"{self._target.name} is longer than the published {self._total_bytes:,} bytes",
+                "try again; if that fails too, the file was replaced on the hub",
             )
         self._digest.update(block)
         rest = memoryview(block)
@@ -81,7 +81,7 @@ class PartFile:
                 rest = rest[num_written:]
 
     def drop(self) -> None:
-        """Forget what has arrived, to begin again."""
+        """Forget all bytes that have arrived, to begin again."""
         with self._disk_errors():
             os.ftruncate(self._fd, 0)
             os.lseek(self._fd, 0, os.SEEK_SET)
@@ -89,9 +89,9 @@ class PartFile:
         self.size_bytes = 0
 
     def publish(self, sha256: str | None) -> None:
-        """Make it the target, whole and on the disk for good; a wrong one is set aside.
+        """Rename the complete file to its target, after writing it through to the disk.
 
-        Raises ModelCorrupt.
+        Raises ModelCorrupt for a wrong sha256; the file is then kept as `<target>.wrong`.
         """
         found = self._digest.hexdigest()
         with self._disk_errors():
@@ -120,7 +120,7 @@ class PartFile:
 
 @contextlib.contextmanager
 def disk_errors(target: Path, needed_bytes: Callable[[], int] = lambda: 0) -> Iterator[None]:
-    """Raise what the disk says as DoesNotFit (full) or UnsafePath (others)."""
+    """Raise disk errors as DoesNotFit (full) or UnsafePath (others)."""
     try:
         yield
     except OSError as error:
@@ -128,7 +128,7 @@ def disk_errors(target: Path, needed_bytes: Callable[[], int] = lambda: 0) -> It
             raise DoesNotFit(
                 f"{target.parent} is full or at a limit ({error.strerror}): {target.name} needs "
                 f"{_amount(needed_bytes())} more, {_amount(_free_bytes(target.parent))} are free",
-                "make room and try again: what has arrived is kept",
+                "free some space and try again: what has arrived is kept",
             ) from error
         raise UnsafePath(
             f"cannot write {target}: {error.strerror or error}", "set TIERCHAT_HOME elsewhere"
@@ -136,26 +136,29 @@ def disk_errors(target: Path, needed_bytes: Callable[[], int] = lambda: 0) -> It
 
 
 def require_space(missing: Mapping[Path, int]) -> None:
-    """Raise DoesNotFit unless the bytes still to come fit with a margin, per file system."""
+    """Raise DoesNotFit unless the missing bytes of each target fit, per file system.
+
+    A margin must stay free.
+    """
     by_device: dict[int, list[Path]] = {}
     for target, num_bytes in missing.items():
         if num_bytes > 0:
             by_device.setdefault(existing(target).stat().st_dev, []).append(target)
     for targets in by_device.values():
-        place = existing(targets[0])
+        directory = existing(targets[0])
         needed_bytes = sum(missing[target] for target in targets)
         margin_bytes = max(_MIN_MARGIN_BYTES, int(needed_bytes * _MARGIN))
-        free_bytes = _free_bytes(place)
+        free_bytes = _free_bytes(directory)
         if needed_bytes + margin_bytes > free_bytes:
             raise DoesNotFit(
-                f"{place} has no room: {_amount(needed_bytes)} are still to come, and "
+                f"{directory} has no room: {_amount(needed_bytes)} are still to come, and "
                 f"{_amount(margin_bytes)} should stay free, but {_amount(free_bytes)} are free",
-                "make room, or set TIERCHAT_HOME to a larger disk",
+                "free some space, or set TIERCHAT_HOME to a larger disk",
             )
 
 
 def missing_bytes(target: Path, total_bytes: int) -> int:
-    """Count the bytes of a file that are still to come."""
+    """Return how many bytes of a file are still to come."""
     try:
         return max(0, total_bytes - part_path(target).stat().st_size)
     except OSError:
@@ -163,16 +166,17 @@ def missing_bytes(target: Path, total_bytes: int) -> int:
 
 
 def part_path(target: Path) -> Path:
-    """Name the file that holds what has arrived."""
+    """Return the path of the bytes that have arrived."""
     return target.with_name(target.name + ".part")
 
 
 def wrong_path(target: Path) -> Path:
-    """Name the file that keeps what arrived and was not what was published."""
+    """Return the path of a file that arrived with the wrong sha256."""
     return target.with_name(target.name + ".wrong")
 
 
 def existing(path: Path) -> Path:
+    """Return the nearest directory above a path that exists."""
     return next(parent for parent in path.parents if parent.exists())
 
 

@@ -1,6 +1,6 @@
-"""A model named by its place on the hub: `owner/repo:file.gguf`.
+"""A model named by its address on the hub: `owner/repo[@revision]:file.gguf`.
 
-Does not know the network.
+Does not know how the hub is asked; the Downloader does that.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tierchat.paths import Paths
 
 @dataclass(frozen=True)
 class HubModel:
-    """A file of a repo that the shipped catalogue does not know, as its entry will stand."""
+    """A file of a repo that is not in the catalogue, and the entry to write for it."""
 
     name: str
     file: HubFile
@@ -26,23 +26,28 @@ class HubModel:
 
 
 def hub_model(reference: str, downloader: Downloader, paths: Paths, name: str = "") -> HubModel:
-    """Ask the hub about `owner/repo[@revision]:file.gguf`, pinned to the commit it is at now.
+    """Ask the hub about a reference, and pin it to the commit that its revision names now.
 
-    Raises UsageError, NetworkError, ModelMissing.
+    The name is that of the file unless `name` is given. Raises UsageError, NetworkError,
+    ModelMissing.
     """
-    place, _, file = reference.partition(":")
-    repo, _, revision = place.partition("@")
+    address, _, file = reference.partition(":")
+    repo, _, revision = address.partition("@")
     if not file:
         names = downloader.list_files(repo, revision or "main")
-        raise UsageError(f"{repo} has several files", f"add one: {', '.join(names) or 'no GGUF'}")
-    found = downloader.describe(repo, revision or "main", file)
+        if not names:
+            raise UsageError(f"{repo} has no GGUF", "name a repo that has one")
+        raise UsageError(
+            f"{repo} needs a file name, as in {repo}:{names[0]}", f"its files: {', '.join(names)}"
+        )
+    published = downloader.describe(repo, revision or "main", file)
     entry = {
         "repo": repo,
-        "revision": found.commit,
+        "revision": published.commit,
         "file": file,
-        "bytes": found.size_bytes,
-        **({"sha256": found.sha256} if found.sha256 else {}),
+        "bytes": published.size_bytes,
+        **({"sha256": published.sha256} if published.sha256 else {}),
     }
-    target = paths.models_dir / folder_of(repo, found.commit) / file
-    hub = HubFile(repo, found.commit, file, target, found.size_bytes, found.sha256)
+    target = paths.models_dir / folder_of(repo, published.commit) / file
+    hub = HubFile(repo, published.commit, file, target, published.size_bytes, published.sha256)
     return HubModel(name or Path(file).stem.casefold(), hub, entry)
