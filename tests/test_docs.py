@@ -29,6 +29,7 @@ _POINTER = re.compile(r"`([\w./-]+\.py)(?::([\w.]+))?`")
 _FILE = re.compile(r"`((?:tests|bench|docs|tierchat|\.ci)/[\w./-]*)`")
 # A command that CONTRIBUTING.md writes for an example.
 _EXAMPLE = "greet.py"
+_MODULE = re.compile(r"python -m (tierchat[\w.]*)")
 _LINK = re.compile(r"\]\(([^)#\s]+)?(#[\w-]+)?\)")
 _MAX_README_LINES = 200
 
@@ -84,6 +85,17 @@ def test_every_pointer_into_the_code_leads_somewhere(page: Path) -> None:
             lost.append(f"{file}:{name}")
     folders = [name for name in _FILE.findall(text) if not name.endswith(_EXAMPLE)]
     lost += [name for name in folders if not (ROOT / name).exists()]
+    assert not lost
+
+
+def test_every_module_that_is_started_by_name_is_there() -> None:
+    notes = [ROOT / "bench" / "RESULTS.md", ROOT / "tierchat" / "pocket" / "models" / "ROUNDS.md"]
+    names = {name for page in [*PAGES, *notes] for name in _MODULE.findall(page.read_text("utf-8"))}
+    lost = {
+        name
+        for name in names - {"tierchat"}
+        if not (ROOT / name.replace(".", "/")).with_suffix(".py").exists()
+    }
     assert not lost
 
 
