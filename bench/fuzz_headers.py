@@ -98,7 +98,7 @@ async def run_case(case: Case, path: Path, counts: Counts) -> None:
     try:
         read_header(path)
     except ModelCorrupt as error:
-        refusal = error.message.removeprefix(f"{path} is no sound model: ")
+        refusal = error.message.removeprefix(f"{path} is not a valid model: ")
     counts.slowest_check_s = max(counts.slowest_check_s, time.perf_counter() - began_s)
     outcome, reason = await load(path) if refusal is None else (BY_HEADER, refusal)
     counts.outcomes[outcome] += 1

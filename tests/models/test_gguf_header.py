@@ -362,7 +362,7 @@ def test_a_vocabulary_alone_is_no_model(tmp_path: Path) -> None:
     def change(writer: gguf.GGUFWriter) -> None:
         writer.tensors[0].clear()
 
-    refused(write(tmp_path / "words.gguf", change), "holds no tensors")
+    refused(write(tmp_path / "words.gguf", change), "has no tensors")
 
 
 def test_special_ids_that_llama_cpp_does_without_are_no_reason(tmp_path: Path) -> None:

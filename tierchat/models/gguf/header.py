@@ -1,7 +1,7 @@
-"""What a GGUF says about itself before its weights: read, bounded and checked without llama.cpp.
+"""The header of a GGUF, in front of its weights: read within limits and checked without llama.cpp.
 
-Does not know weights, workers or catalogues. A file that breaks a rule here would at best be
-refused by llama.cpp without a reason, and at worst end its process.
+Does not know weights, workers or catalogues. llama.cpp refuses a file that breaks one of these
+rules without a reason, or aborts its process.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _TEMPLATE = "tokenizer.chat_template"
 
 @dataclass(frozen=True)
 class GgufHeader:
-    """A header that passed every check. Long arrays of `metadata` are kept as their length."""
+    """A header that passed every check. In `metadata` a long array is only its length."""
 
     version: int
     architecture: str
@@ -57,17 +57,17 @@ class GgufHeader:
     file_bytes: int
     vocabulary_size: int
     tokens_sha256: str
-    """Equal for two files if both turn every text into the same tokens, control tokens included:
-    token texts and types, merges, kind of tokenizer, special ids and switches."""
+    """Equal for two files that turn every text into the same tokens, control tokens included: a
+    hash of token texts and types, merges, kind of tokenizer, special ids and switches."""
 
     @property
     def num_parameters(self) -> int:
-        """Count the numbers in all tensors, as llama.cpp does."""
+        """How many numbers all tensors have, counted as llama.cpp does."""
         return sum(tensor.num_elements for tensor in self.tensors)
 
     @property
     def num_active_parameters(self) -> int:
-        """Parameters that compute for a token: of experts only those that are chosen."""
+        """How many parameters are used for one token: all but the experts that are not chosen."""
         used, experts = self.integer("expert_used_count"), self.integer("expert_count")
         if not used or not experts:
             return self.num_parameters
@@ -81,7 +81,7 @@ class GgufHeader:
 
     @property
     def size_bytes(self) -> int:
-        """Sum up the bytes of all tensors, without padding."""
+        """The bytes of all tensors, without padding."""
         return sum(tensor.size_bytes for tensor in self.tensors)
 
     @property
@@ -90,7 +90,7 @@ class GgufHeader:
 
     @property
     def context(self) -> int:
-        """The longest context it was trained for, tokens."""
+        """The longest context that the model was trained for, in tokens."""
         return self.integer("context_length") or 0
 
     @property
@@ -99,7 +99,7 @@ class GgufHeader:
 
     @property
     def quantisation(self) -> str:
-        """The file's own word for its number format (Q4_K_M), else the format of most weights."""
+        """The number format that the file names (Q4_K_M), else the format of most weights."""
         file_type = self.metadata.get("general.file_type")
         named = file_type_name(file_type) if isinstance(file_type, int) else None
         if named:
@@ -116,23 +116,23 @@ class GgufHeader:
 
     @property
     def is_split(self) -> bool:
-        """Tell whether this is the first of several files, which tierchat does not load."""
+        """Whether this is the first of several files; tierchat does not load these."""
         return _num_parts(self.metadata) > 1
 
     def integer(self, key: str) -> int | None:
-        """Return a whole number below the architecture's name; None if it is anything else."""
+        """Return the integer at `<architecture>.<key>`; None if there is no integer."""
         found = self.metadata.get(f"{self.architecture}.{key}")
         return found if isinstance(found, int) and not isinstance(found, bool) else None
 
     def number(self, key: str) -> float | None:
-        """Return a number below the architecture's name; None if it is anything else."""
+        """Return the number at `<architecture>.<key>`; None if there is no number."""
         found = self.metadata.get(f"{self.architecture}.{key}")
         return float(found) if isinstance(found, int | float) else None
 
     def per_layer(self, key: str) -> tuple[int, ...] | None:
-        """Return a whole number for each layer, also from a key that holds one for all.
+        """Return the integer of each layer at `<architecture>.<key>`; one integer is for all.
 
-        None if the key is anything else.
+        None if there is neither.
         """
         found = self.metadata.get(f"{self.architecture}.{key}")
         if isinstance(found, int):
@@ -144,7 +144,7 @@ class GgufHeader:
 
 
 class CheckedHeaders:
-    """Headers read before, for as long as their files stay unchanged. Any thread may ask."""
+    """Checks headers, and remembers each result until the file changes. For use by any thread."""
 
     def __init__(self) -> None:
         self._known: dict[Path, tuple[FileStamp | None, GgufHeader | ModelCorrupt]] = {}
@@ -165,24 +165,24 @@ def _outcome(path: Path) -> GgufHeader | ModelCorrupt:
     try:
         header = read_header(path)
     except ModelCorrupt as error:
-        # Without its traceback, which would keep the bytes that were read.
+        # A new error, since the traceback of this one would keep the bytes that were read.
         return ModelCorrupt(error.message, error.hint)
     if not header.is_split:
         return header
     num = _num_parts(header.metadata)
     return ModelCorrupt(
-        f"{path} is the first of {num} parts of a model, which are not loaded one by one",
-        "join them with `llama-gguf-split --merge`, or fetch a file that is whole",
+        f"{path} is the first of {num} parts of a model; tierchat loads only whole files",
+        "join the parts with `llama-gguf-split --merge`, or fetch a whole file",
     )
 
 
 def read_header(path: Path) -> GgufHeader:
     """Read and check the header of a GGUF.
 
-    Raises ModelMissing if there is no file to read, ModelCorrupt naming the rule that is broken.
+    Raises ModelMissing for a file that cannot be read, ModelCorrupt with the broken rule.
     """
     try:
-        # Opening a pipe would wait for its writer.
+        # Opening a pipe would wait for a writer.
         if path.exists() and not path.is_file():
             raise ModelMissing(f"{path} is not a file", "check `file` in models.toml")
         with path.open("rb", buffering=0) as file:
@@ -190,7 +190,7 @@ def read_header(path: Path) -> GgufHeader:
     except OSError as error:
         raise _unreadable(path, error) from error
     except ModelCorrupt as error:
-        raise ModelCorrupt(f"{path} is no sound model: {error.message}", error.hint) from error
+        raise ModelCorrupt(f"{path} is not a valid model: {error.message}", error.hint) from error
 
 
 def _unreadable(path: Path, error: OSError) -> ModelMissing:
@@ -213,11 +213,11 @@ def _read(file: BinaryIO, file_bytes: int) -> GgufHeader:
     data_offset = reader.position + -reader.position % alignment
     vocabulary = check_vocabulary(values)
     if not isinstance(metadata.get(_TEMPLATE, ""), str):
-        raise ModelCorrupt(f"{_TEMPLATE} is not a text, or too long to be one", FETCH_AGAIN)
+        raise ModelCorrupt(f"{_TEMPLATE} is not a text, or too long", FETCH_AGAIN)
     Hyperparameters(architecture, metadata).check()
-    # The first part of a split model may leave all tensors to the others.
+    # The first part of a split model may have no tensors.
     if not tensors and _num_parts(metadata) <= 1:
-        raise ModelCorrupt("it holds no tensors", "use a GGUF that holds a whole language model")
+        raise ModelCorrupt("it has no tensors", "use a GGUF of a whole language model")
     if tensors:
         check_layout(tensors, alignment, file_bytes - data_offset)
     name = metadata.get("general.name", "")
@@ -285,5 +285,5 @@ def _check_part(metadata: Mapping[str, Value]) -> None:
     if _num_parts(metadata) > 1 and number:
         raise ModelCorrupt(
             f"it is one of {_num_parts(metadata)} parts of a model, and not the first",
-            "join them with `llama-gguf-split --merge`, or fetch a file that is whole",
+            "join the parts with `llama-gguf-split --merge`, or fetch a whole file",
         )

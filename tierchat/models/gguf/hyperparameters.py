@@ -1,7 +1,7 @@
-"""The hyperparameters of a GGUF: those whose absurd values end llama.cpp's process.
+"""Checks the hyperparameters of a GGUF whose wrong values make llama.cpp abort its process.
 
-Does not know tensors or vocabularies. Raises ModelCorrupt with the rule that is broken; what
-llama.cpp refuses with a reason of its own is left to it.
+Does not know tensors or vocabularies. Raises ModelCorrupt with the broken rule. Values that
+llama.cpp refuses with a reason are not checked here.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from tierchat.errors import ModelCorrupt
 from tierchat.models.gguf.reader import FETCH_AGAIN, Value
 
-# llama.cpp's own: LLAMA_MAX_LAYERS and LLAMA_MAX_EXPERTS.
+# llama.cpp's limits: LLAMA_MAX_LAYERS and LLAMA_MAX_EXPERTS.
 _MAX_LAYERS = 512
 _MAX_EXPERTS = 1024
 _MAX_CONTEXT = 2**31 - 1
@@ -21,14 +21,14 @@ _ROPE_SCALINGS = ("none", "linear", "yarn", "longrope")
 
 
 class Hyperparameters:
-    """Reads `metadata` below the name of an architecture, and checks what it reads."""
+    """The values of `metadata` whose keys begin with the architecture's name."""
 
     def __init__(self, architecture: str, metadata: Mapping[str, Value]) -> None:
         self._prefix = architecture + "."
         self._metadata = metadata
 
     def check(self) -> None:
-        """Check every rule."""
+        """Check every rule; raises ModelCorrupt."""
         num_layers = self._whole("block_count", 1, _MAX_LAYERS)
         self._whole("context_length", 1, _MAX_CONTEXT)
         self._whole("embedding_length", 1, _MAX_WIDTH)

@@ -1,4 +1,4 @@
-"""Number formats of GGUF tensors and files: blocks, bytes and names, as ggml.h and llama.h say.
+"""Number formats of GGUF tensors and files: blocks, bytes and names, from ggml.h and llama.h.
 
 Does not know headers or files.
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-# A file whose type llama.cpp had to guess carries this bit beside it.
+# llama.cpp sets this bit in the type of a file when it guessed that type.
 _GUESSED = 1024
 
 
@@ -20,7 +20,7 @@ class TensorType:
     block_bytes: int
 
 
-# Numbers that are missing were once formats and are no longer read by llama.cpp.
+# llama.cpp no longer reads the formats with the missing numbers.
 TENSOR_TYPES = {
     0: TensorType("F32", 1, 4),
     1: TensorType("F16", 1, 2),

@@ -1,7 +1,7 @@
-"""A bounded cursor over the header of a GGUF: numbers, texts and values, no length trusted.
+"""Reads numbers, texts and values from the header of a GGUF; checks every length before use.
 
-Does not know which keys or tensors a model needs. Raises ModelCorrupt with the rule that is
-broken; the file's name is added by its caller.
+Does not know which keys or tensors a model needs. Raises ModelCorrupt with the broken rule; the
+caller adds the name of the file.
 
 The file is read in growing steps and never mapped: a file that shrinks while it is mapped ends
 the process that maps it.
@@ -15,13 +15,13 @@ from typing import BinaryIO
 
 from tierchat.errors import ModelCorrupt
 
-# The largest vocabularies there are (262,144 tokens, 600,000 merges) need less than 20 MiB.
+# The largest published vocabularies (262,144 tokens, 600,000 merges) need less than 20 MiB.
 MAX_HEADER_BYTES = 64 << 20
 MAX_ARRAY_TEXTS = 1 << 22
 MAX_KEY_BYTES = 65_535
 MAX_TEXT_BYTES = 32 << 20
 MAX_ITEM_BYTES = 65_535
-# Longer ones are kept as their length alone: nobody reads them, and headers stay in memory.
+# Of longer values only the length is kept: nothing reads them, and headers stay in memory.
 MAX_KEPT_TEXT_BYTES = 1 << 20
 MAX_KEPT_NUMBERS = 1024
 
@@ -49,7 +49,7 @@ Number = bool | int | float
 
 @dataclass(frozen=True)
 class LongValue:
-    """What is left of a value too long to keep: `length` items of an array, or bytes of a text."""
+    """Stands for a value too long to keep; `length` is in items of an array or bytes of a text."""
 
     length: int
 
@@ -59,7 +59,7 @@ Value = Number | str | tuple[Number, ...] | LongValue
 
 @dataclass(frozen=True)
 class RawArray:
-    """An array as it lies in the file; `kind` is the GGUF type of its items."""
+    """An array as the bytes of the file; `kind` is the GGUF type of its items."""
 
     kind: int
     length: int
@@ -67,14 +67,14 @@ class RawArray:
 
     @property
     def kept(self) -> Value:
-        """The numbers of a short array, or the length of another."""
+        """The numbers of a short array; the length of a long array or an array of texts."""
         if self.kind == TEXT or self.length > MAX_KEPT_NUMBERS:
             return LongValue(self.length)
         packing = _NUMBERS[self.kind]
         return tuple(value for (value,) in packing.iter_unpack(self.data))
 
     def texts(self) -> list[bytes]:
-        """Split an array of texts; its lengths were checked when it was read."""
+        """Return the items of an array of texts; their lengths were checked on reading."""
         data, at = self.data, 0
         found: list[bytes] = []
         length_of, add = _U64.unpack_from, found.append
@@ -86,7 +86,7 @@ class RawArray:
 
 
 class HeaderReader:
-    """Reads one value after another; every method raises ModelCorrupt instead of going too far."""
+    """Reads one value after another; raises ModelCorrupt at the end of the file or a limit."""
 
     def __init__(self, file: BinaryIO, file_bytes: int) -> None:
         self._file = file
@@ -96,7 +96,7 @@ class HeaderReader:
 
     @property
     def bytes_left(self) -> int:
-        """Bytes of the file after the cursor."""
+        """The bytes of the file after `position`."""
         return self._file_bytes - self.position
 
     def u32(self, what: str) -> int:
@@ -108,7 +108,7 @@ class HeaderReader:
         return int(self._number(_U64, what))
 
     def count(self, what: str, *, least_bytes: int, most: int) -> int:
-        """Read how many things follow that take at least `least_bytes` each."""
+        """Read the number of following items; each of them takes at least `least_bytes`."""
         num = self.u64(what)
         if num * least_bytes > self.bytes_left:
             raise ModelCorrupt(
@@ -119,7 +119,6 @@ class HeaderReader:
         return num
 
     def raw_bytes(self, num_bytes: int, what: str) -> bytes:
-        """Read so many bytes."""
         return self._take(num_bytes, what)
 
     def raw_text(self, what: str, most_bytes: int) -> bytes:
@@ -134,7 +133,7 @@ class HeaderReader:
             raise ModelCorrupt(f"{what} is not UTF-8", FETCH_AGAIN) from error
 
     def value(self, key: str) -> Number | bytes | RawArray:
-        """Read a value with the type before it."""
+        """Read the type of a value, then the value."""
         kind = self.u32(f"the type of {key}")
         if kind == TEXT:
             return self.raw_text(key, MAX_TEXT_BYTES)
@@ -162,7 +161,7 @@ class HeaderReader:
         return RawArray(kind, num, self._take(num * size, key))
 
     def _skip_texts(self, num: int, key: str) -> None:
-        # The one loop that runs a million times: locals, and the end checked once a round.
+        # This loop may run a million times: it uses local names and checks the end once per item.
         at, data, length_of = self.position, self._data, _U64.unpack_from
         end = len(data)
         for _ in range(num):
@@ -189,7 +188,7 @@ class HeaderReader:
         return self._fill(self.position, what)[start : self.position]
 
     def _fill(self, end: int, what: str) -> bytes:
-        """Read on until `end` is in memory; at least doubling, so that copies stay few."""
+        """Read until `end` is in memory; the buffer at least doubles, so that copies are few."""
         have = len(self._data)
         if end <= have:
             return self._data
@@ -207,7 +206,7 @@ class HeaderReader:
 
 
 def kept(value: Number | bytes | RawArray) -> Value:
-    """Return a value as metadata holds it."""
+    """Return a value as `metadata` keeps it."""
     if isinstance(value, RawArray):
         return value.kept
     if isinstance(value, bytes):

@@ -1,6 +1,6 @@
-"""The tensors a GGUF announces: names, shapes, formats, and where each lies in the file.
+"""The list of tensors in a GGUF: names, shapes, formats, and the offset of each in the file.
 
-Does not know what a tensor is for. Raises ModelCorrupt with the rule that is broken.
+Does not know what a tensor is for. Raises ModelCorrupt with the broken rule.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from tierchat.models.gguf.reader import FETCH_AGAIN, HeaderReader
 
 DEFAULT_ALIGNMENT = 32
 _MAX_TENSORS = 65_536
-# ggml's own: GGML_MAX_NAME with its closing zero, and GGML_MAX_DIMS.
+# ggml's limits: GGML_MAX_NAME less its closing zero, and GGML_MAX_DIMS.
 _MAX_NAME_BYTES = 63
 _MAX_DIMENSIONS = 4
 _LEAST_ALIGNMENT = 8
@@ -26,7 +26,7 @@ _MAX_ELEMENTS = 2**63 - 1
 
 @dataclass(frozen=True)
 class Tensor:
-    """One tensor; `shape` is as GGUF writes it, row length first, `offset` counts from the data."""
+    """One tensor. `shape` begins with the row length, as in GGUF; `offset` is from the data on."""
 
     name: str
     shape: tuple[int, ...]
@@ -37,12 +37,12 @@ class Tensor:
 
 
 def tensor_count(reader: HeaderReader) -> int:
-    """Read how many tensors the file announces."""
+    """Read the number of tensors."""
     return reader.count("the number of tensors", least_bytes=_LEAST_TENSOR_BYTES, most=_MAX_TENSORS)
 
 
 def read_tensors(reader: HeaderReader, num: int) -> tuple[Tensor, ...]:
-    """Read the list of tensors; none is looked for in the file yet."""
+    """Read the list of tensors; `check_layout` then checks where they are in the file."""
     found: dict[str, Tensor] = {}
     for index in range(num):
         tensor = _read_tensor(reader, index)
@@ -67,9 +67,9 @@ def _read_tensor(reader: HeaderReader, index: int) -> Tensor:
     if kind is None:
         raise ModelCorrupt(f"{what} has the unknown or abandoned number format {code}", FETCH_AGAIN)
     if len(shape) == 1 and kind.block_length > 1:
-        # Norms and biases: they are added and multiplied as they lie, which aborts on blocks.
+        # Norms and biases: llama.cpp uses them without unpacking, and aborts on blocks.
         raise ModelCorrupt(
-            f"{what} is a single row in the block format {kind.name}; such are never packed",
+            f"{what} is a single row in the block format {kind.name}; single rows are not packed",
             FETCH_AGAIN,
         )
     num_elements = _num_elements(what, shape, kind)
@@ -100,7 +100,7 @@ def _num_elements(what: str, shape: tuple[int, ...], kind: TensorType) -> int:
 
 
 def check_alignment(value: object) -> int:
-    """Return `general.alignment`, or what holds without it."""
+    """Return `general.alignment`, or its default."""
     if value is None:
         return DEFAULT_ALIGNMENT
     if not isinstance(value, int) or value <= 0 or value & (value - 1):
@@ -114,7 +114,7 @@ def check_alignment(value: object) -> int:
 
 
 def check_layout(tensors: Iterable[Tensor], alignment: int, data_bytes: int) -> None:
-    """Check that tensors lie one after the other as llama.cpp expects, and all within the data."""
+    """Check that tensors follow each other as llama.cpp expects, all within the file."""
     expected = end = 0
     for tensor in tensors:
         if tensor.offset % alignment:

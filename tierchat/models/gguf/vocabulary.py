@@ -1,6 +1,6 @@
-"""The vocabulary of a GGUF: whether llama.cpp can take it, and a fingerprint of its token table.
+"""The vocabulary of a GGUF: whether llama.cpp accepts it, and a fingerprint of its token table.
 
-Does not know files or tensors. Raises ModelCorrupt with the rule that is broken.
+Does not know files or tensors. Raises ModelCorrupt with the broken rule.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from tierchat.errors import ModelCorrupt
 from tierchat.models.gguf.reader import FETCH_AGAIN, TEXT, Number, RawArray
 
 _PREFIX = "tokenizer.ggml."
-# Four times the largest vocabulary there is.
+# Four times the largest published vocabulary.
 _MAX_TOKENS = 1 << 20
 _I32, _F32 = 5, 6
 _NO_VOCABULARY = (b"no_vocab", b"none")
-# Those that begin or end a turn. llama.cpp does without others that lie outside, as published
-# files sometimes have them.
+# The tokens that begin or end a turn. llama.cpp ignores other special ids outside the vocabulary,
+# which some published files have.
 _NEEDED_IDS = tuple(f"{_PREFIX}{name}_token_id" for name in ("bos", "eos", "eot", "eom"))
 _ESCALATE_ID = "tierchat.escalate_token_id"
 _NO_TOKEN = 0xFFFFFFFF
@@ -28,18 +28,18 @@ Raw = Mapping[str, Number | bytes | RawArray]
 
 @dataclass(frozen=True)
 class Vocabulary:
-    """How many tokens there are, and the hash of all that turns text into them."""
+    """The number of tokens, and a hash of everything that turns text into tokens."""
 
     size: int
     sha256: str
 
 
 def check_vocabulary(values: Raw) -> Vocabulary:
-    """Check the vocabulary by llama.cpp's rules, some of which end its process when broken."""
+    """Check llama.cpp's rules for vocabularies; when some are broken, its process aborts."""
     tokens = _array(values, "tokens", (TEXT,), "a list of texts")
     model = values.get(f"{_PREFIX}model")
     if tokens is None or not tokens.length or not model or model in _NO_VOCABULARY:
-        raise ModelCorrupt("it has no vocabulary", "use a GGUF that holds a whole language model")
+        raise ModelCorrupt("it has no vocabulary", "use a GGUF of a whole language model")
     if tokens.length > _MAX_TOKENS:
         raise ModelCorrupt(
             f"its vocabulary has {tokens.length:,} tokens; at most {_MAX_TOKENS:,} are read",
@@ -68,7 +68,7 @@ def _array(values: Raw, name: str, kinds: tuple[int, ...], what: str) -> RawArra
 def _check_tokens(tokens: RawArray) -> None:
     texts = tokens.texts()
     if b"" in texts:
-        # llama.cpp gives these a name of their own, which another token may have already.
+        # llama.cpp names empty tokens like this; another token may have that name already.
         texts = [text or b"[EMPTY_%d]" % index for index, text in enumerate(texts)]
     if len(set(texts)) == len(texts):
         return
@@ -95,8 +95,8 @@ def _check_special_ids(values: Raw, num_tokens: int) -> None:
 
 
 def _fingerprint(values: Raw) -> str:
-    """Hash tokens, types, merges, special ids and switches, in an order of our own."""
-    # Byte-pair vocabularies have scores that mean nothing, or none.
+    """Hash tokens, types, merges, special ids and switches, in a fixed order."""
+    # Byte-pair vocabularies have no scores, or meaningless ones.
     arrays = ["tokens", "token_type", "merges"]
     if values[f"{_PREFIX}model"] != b"gpt2":
         arrays.append("scores")
