@@ -5,16 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tierchat.cascade.ledger import Ledger
-from tierchat.errors import InvalidRequest
-from tierchat.events import AnswerDelta, Done, ThoughtDelta
+from tierchat.errors import DaemonUnreachable, InvalidRequest, Overloaded
+from tierchat.events import AnswerDelta, Done, Hop, ThoughtDelta
 from tierchat.service.openai_format import read_request, write_request
-from tierchat.service.openai_replies import chunk, completion, error_body
-from tierchat.types import Message, Outcome, Prompt, Sampling, TierOptions, Usage
+from tierchat.service.openai_replies import chunk, completion, error_body, read_chunk, read_error
+from tierchat.types import Message, Outcome, Prompt, Sampling, TierOptions, Usage, Visit
 
 USER = {"role": "user", "content": "2+2"}
 
@@ -183,3 +184,29 @@ def test_errors_name_field_and_hint() -> None:
     found = error_body(InvalidRequest("n: too many", "ask once", param="n"))["error"]
     assert found["param"] == "n" and found["hint"] == "ask once"
     assert found["type"] == "invalid_request_error"
+
+
+def test_a_chunk_is_read_back_as_the_event_it_was_made_of() -> None:
+    hop = Hop(visit=Visit(tier="XS", model="xs", reason="hard"), target="S")
+    for event in (AnswerDelta(text="4"), ThoughtDelta(tier="S", text="hm"), hop):
+        assert read_chunk(msgspec.json.encode(chunk("id", 0, event))) == [event]
+
+
+def test_a_kind_of_event_that_a_newer_daemon_has_added_is_passed_over() -> None:
+    data = b'{"choices":[{"delta":{}}],"x_tierchat":{"type":"added_later","key":1}}'
+    assert read_chunk(data) == []
+
+
+def test_an_error_is_read_back_as_the_error_it_was_made_of() -> None:
+    body = msgspec.json.encode(error_body(Overloaded("full", "soon", retry_after_s=7)))
+    found = read_error(body, 503)
+    assert isinstance(found, Overloaded)
+    assert (found.message, found.hint, found.retry_after_s) == ("full", "soon", 7)
+    with pytest.raises(Overloaded, match="full"):
+        read_chunk(body)
+
+
+@pytest.mark.parametrize("body", [b"", b"[]", b'{"error":null}', b'{"error":{"code":"x"}}'])
+def test_an_error_that_says_nothing_is_told_with_its_status(body: bytes) -> None:
+    found = read_error(body, 502)
+    assert isinstance(found, DaemonUnreachable) and "502" in found.message

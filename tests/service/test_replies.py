@@ -10,7 +10,7 @@ import pytest
 
 from tierchat.errors import TierchatError
 from tierchat.events import AnswerDelta, CascadeEvent
-from tierchat.service.replies import Limits, _Reply
+from tierchat.service.replies import Limits, Reply
 
 
 @pytest.mark.parametrize("num_turns", range(10))
@@ -40,7 +40,7 @@ def test_a_client_that_leaves_in_the_moment_of_a_line_ends_the_answer(num_turns:
         return
 
     async def main() -> None:
-        reply = _Reply(answer(), Limits(), lambda: TierchatError("a bug"))
+        reply = Reply(answer(), Limits(), lambda: TierchatError("a bug"))
         async with asyncio.timeout(5):
             await reply.stream()({"type": "http"}, receive, send)
 

@@ -24,7 +24,7 @@ from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice, Though
 from tierchat.paths import Paths
 from tierchat.service.messages import DaemonStatus, ModelsChange, Residence
 from tierchat.service.openai_format import VERSION_HEADER, write_request
-from tierchat.service.openai_replies import _completed, _error, _read_chunk, _unreadable
+from tierchat.service.openai_replies import read_chunk, read_error, unreadable
 from tierchat.service.peer import peer_of
 from tierchat.types import Prompt
 
@@ -117,7 +117,7 @@ class Client:
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
         if response.status != 200:
-            raise _error(found, response.status)
+            raise read_error(found, response.status)
         return found
 
     def status(self) -> DaemonStatus | None:
@@ -130,7 +130,7 @@ class Client:
         except (OSError, http.client.HTTPException):
             return None
         except ValueError as error:
-            raise _unreadable(error) from error
+            raise unreadable(error) from error
 
     def start(self) -> DaemonStatus:
         """Make sure that a daemon runs, and describe it; raises DaemonUnreachable."""
@@ -205,7 +205,7 @@ class Client:
             body = response.read()
         except (OSError, http.client.HTTPException):
             return self._lost()
-        return _error(body, response.status)
+        return read_error(body, response.status)
 
     def _events(self, response: http.client.HTTPResponse) -> Iterator[CascadeEvent]:
         answer: list[str] = []
@@ -217,7 +217,7 @@ class Client:
                 data = line[6:].strip()
                 if data == b"[DONE]":
                     return
-                for event in _read_chunk(data):
+                for event in read_chunk(data):
                     if isinstance(event, AnswerDelta):
                         answer.append(event.text)
                     elif isinstance(event, ThoughtDelta):
@@ -225,7 +225,7 @@ class Client:
                     elif isinstance(event, Hop):
                         thought.clear()
                     elif isinstance(event, Done):
-                        event = _completed(event, "".join(answer), "".join(thought))
+                        event = _with_texts(event, "".join(answer), "".join(thought))
                     yield event
         except (OSError, http.client.HTTPException) as error:
             raise self._lost() from error
@@ -261,6 +261,11 @@ class Client:
         with contextlib.closing(_Connection(self._paths.socket, _CONNECT_S)) as connection:
             connection.request(method, path)
             return connection.getresponse().read()
+
+
+def _with_texts(event: Done, answer: str, thought: str) -> Done:
+    """Put the texts that were streamed before into the outcome, which comes without them."""
+    return Done(outcome=msgspec.structs.replace(event.outcome, answer=answer, thought=thought))
 
 
 def is_running(pid: int) -> bool:

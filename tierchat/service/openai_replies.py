@@ -23,57 +23,86 @@ from tierchat.service.openai_format import ANY_MODEL
 from tierchat.types import Outcome
 
 
-def _read_chunk(data: bytes) -> list[CascadeEvent]:
+class _Delta(msgspec.Struct):
+    content: str | None = None
+    reasoning_content: str | None = None
+
+
+class _Choice(msgspec.Struct):
+    delta: _Delta
+
+
+class _Error(msgspec.Struct):
+    message: str
+    code: str | None = None
+    hint: str | None = None
+    retry_after_s: int | None = None
+
+    def rebuilt(self) -> TierchatError:
+        error = error_from_code(self.code or "", self.message, self.hint or "")
+        if isinstance(error, Overloaded) and self.retry_after_s is not None:
+            error.retry_after_s = self.retry_after_s
+        return error
+
+
+class _ErrorBody(msgspec.Struct):
+    error: _Error
+
+
+class _Chunk(msgspec.Struct):
+    choices: tuple[_Choice, ...] = ()
+    error: _Error | None = None
+    # Untyped: kinds and keys that a newer daemon has added are passed over.
+    x_tierchat: dict[str, Any] | None = None
+
+
+def read_chunk(data: bytes) -> list[CascadeEvent]:
+    """Return the events of one chunk of a stream.
+
+    Raises the error that the chunk carries, or DaemonUnreachable if it cannot be read.
+    """
     try:
-        chunk: dict[str, Any] = msgspec.json.decode(data, type=dict[str, Any])
-        if "error" in chunk:
-            raise _error(data, 200)
+        chunk = msgspec.json.decode(data, type=_Chunk)
+        if chunk.error:
+            raise chunk.error.rebuilt()
         return list(_events_of(chunk))
     except (ValueError, LookupError, TypeError) as error:
-        raise _unreadable(error) from error
+        raise unreadable(error) from error
 
 
-def _events_of(chunk: dict[str, Any]) -> Iterator[CascadeEvent]:
-    extension = chunk.get("x_tierchat") or {}
-    delta = chunk["choices"][0]["delta"]
+def _events_of(chunk: _Chunk) -> Iterator[CascadeEvent]:
+    delta, extension = chunk.choices[0].delta, chunk.x_tierchat or {}
     kind = extension.get("type")
-    if delta.get("content"):
-        yield AnswerDelta(text=delta["content"])
-    if delta.get("reasoning_content"):
-        yield ThoughtDelta(tier=extension.get("tier", ""), text=delta["reasoning_content"])
+    if delta.content:
+        yield AnswerDelta(text=delta.content)
+    if delta.reasoning_content:
+        yield ThoughtDelta(tier=extension.get("tier", ""), text=delta.reasoning_content)
     if kind == "done":
-        # A newer daemon may have added keys; it never renames one.
-        found = extension["outcome"]
-        known = {name: found[name] for name in Outcome.__struct_fields__ if name in found}
+        sent = extension["outcome"]
+        known = {name: sent[name] for name in Outcome.__struct_fields__ if name in sent}
         yield Done(outcome=msgspec.convert({"answer": "", "thought": "", **known}, Outcome))
     elif kind in ("hop", "notice", "loading"):
         event: Hop | Notice | Loading = msgspec.convert(extension, Hop | Notice | Loading)
         yield event
 
 
-def _completed(event: Done, answer: str, thought: str) -> Done:
-    return Done(outcome=msgspec.structs.replace(event.outcome, answer=answer, thought=thought))
-
-
-def _unreadable(error: Exception) -> DaemonUnreachable:
-    return DaemonUnreachable(
-        f"the daemon speaks another version than this one, {__version__}: {error}",
-        "tierchat daemon down: the next command starts the right one",
-    )
-
-
-def _error(body: bytes, status: int) -> TierchatError:
+def read_error(body: bytes, status: int) -> TierchatError:
+    """Return the error of a response; DaemonUnreachable if the body does not say what is wrong."""
     try:
-        found = msgspec.json.decode(body)["error"]
-    except (ValueError, KeyError, TypeError):
+        return msgspec.json.decode(body, type=_ErrorBody).error.rebuilt()
+    except ValueError:
         return DaemonUnreachable(
             f"the daemon answered {status} without saying why",
             f"another version may be running (this is {__version__}): tierchat daemon down",
         )
-    error = error_from_code(found.get("code") or "", found["message"], found.get("hint") or "")
-    if isinstance(error, Overloaded):
-        error.retry_after_s = found.get("retry_after_s", error.retry_after_s)
-    return error
+
+
+def unreadable(error: Exception) -> DaemonUnreachable:
+    """Describe a reply in a format that this version cannot read."""
+    return DaemonUnreachable(
+        f"the daemon speaks another version than this one, {__version__}: {error}",
+        "tierchat daemon down: the next command starts the right one",
+    )
 
 
 def completion(id_: str, created: int, outcome: Outcome) -> dict[str, Any]:

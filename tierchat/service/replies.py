@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import secrets
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from tierchat.events import CascadeEvent, Done
 from tierchat.service.openai_format import VERSION_HEADER
 from tierchat.service.openai_replies import chunk, completion, error_body
 
-_JSON = "application/json"
+JSON_TYPE = "application/json"
 
 
 @dataclass(frozen=True)
@@ -38,23 +38,26 @@ class Limits:
     keep_alive_s: float = 15.0
 
 
-class _Reply:
-    """One answer on its way to one client, whole or as a stream."""
+class Reply:
+    """One answer on its way to one client; either `whole` or `stream` is called, once.
+
+    `report_bug` logs the exception being handled and returns the error that the client sees.
+    """
 
     def __init__(
         self,
         events: AsyncGenerator[CascadeEvent, None],
         limits: Limits,
-        bug: Callable[[], TierchatError],
+        report_bug: Callable[[], TierchatError],
     ) -> None:
         self._events = events
         self._limits = limits
-        self._bug = bug
+        self._report_bug = report_bug
         self._id = f"chatcmpl-{secrets.token_hex(12)}"
         self._created = int(time.time())
 
     async def whole(self, request: Request) -> Response:
-        """Answer in one piece; a client that goes away cancels the work."""
+        """Answer in one piece; raises ClientDisconnect, with the work cancelled."""
         work = asyncio.create_task(self._outcome())
         gone = asyncio.create_task(_until_gone(request.receive))
         await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -69,48 +72,39 @@ class _Reply:
         async with contextlib.aclosing(self._events) as events:
             async for event in events:
                 if isinstance(event, Done):
-                    return _json(completion(self._id, self._created, event.outcome))
+                    return json_response(completion(self._id, self._created, event.outcome))
         raise EngineCrashed("the answer ended without an outcome")
 
     def stream(self) -> _Stream:
         """Answer as server-sent events."""
         return _Stream(self._lines(), self._limits)
 
-    async def _lines(self) -> AsyncIterator[bytes]:
+    async def _lines(self) -> AsyncGenerator[bytes | TierchatError, None]:
         try:
             async with contextlib.aclosing(self._events) as events:
                 async for event in events:
                     yield _line(chunk(self._id, self._created, event))
             yield b"data: [DONE]\n\n"
         except TierchatError as error:
-            yield _Failure(error)
+            yield error
         except Exception:
-            yield _Failure(self._bug())
-
-
-class _Failure(bytes):
-    """The last line of a stream that failed; it still knows the error."""
-
-    error: TierchatError
-
-    def __new__(cls, error: TierchatError) -> _Failure:
-        self = super().__new__(cls, _line(error_body(error)))
-        self.error = error
-        return self
+            yield self._report_bug()
 
 
 class _Stream:
-    """An ASGI response: lines out, an eye on the client, a sign of life when nothing comes.
+    """An ASGI response of server-sent lines; it ends the work when the client leaves.
 
-    An error before the first line is an ordinary error response with its status.
+    A comment line is sent when no line comes for `keep_alive_s`. An error that is the first line
+    becomes an ordinary error response with its own status.
     """
 
-    def __init__(self, lines: AsyncIterator[bytes], limits: Limits) -> None:
+    def __init__(self, lines: AsyncGenerator[bytes | TierchatError, None], limits: Limits) -> None:
         self._lines = lines
         self._limits = limits
+        self._queue: asyncio.Queue[bytes | TierchatError | None] = asyncio.Queue(64)
 
-    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
-        work = asyncio.create_task(self._write(_scope, receive, send))
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        work = asyncio.create_task(self._write(scope, receive, send))
         gone = asyncio.create_task(_until_gone(receive))
         try:
             await asyncio.wait((work, gone), return_when=asyncio.FIRST_COMPLETED)
@@ -122,13 +116,12 @@ class _Stream:
             raise results[0]
 
     async def _write(self, scope: Scope, receive: Receive, send: Send) -> None:
-        queue: asyncio.Queue[bytes | None] = asyncio.Queue(64)
-        pump = asyncio.create_task(self._pump(queue))
+        pump = asyncio.create_task(self._pump())
         try:
-            # An error that comes soon has its own status; a long wait shows a sign of life.
-            line = await self._next(queue)
-            if isinstance(line, _Failure):
-                await _error(line.error)(scope, receive, send)
+            # An error that comes before any line has its own status.
+            line = await self._next()
+            if isinstance(line, TierchatError):
+                await error_response(line)(scope, receive, send)
                 return
             headers = [
                 (b"content-type", b"text/event-stream"),
@@ -138,30 +131,31 @@ class _Stream:
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             while line is not None:
                 await self._send(send, line)
-                line = await self._next(queue)
+                line = await self._next()
             await send({"type": "http.response.body", "body": b"", "more_body": False})
         finally:
             pump.cancel()
             await asyncio.gather(pump, return_exceptions=True)
 
-    async def _pump(self, queue: asyncio.Queue[bytes | None]) -> None:
-        try:
-            async for line in self._lines:
-                await queue.put(line)
-            await queue.put(None)
-        finally:
-            await self._lines.aclose()  # type: ignore[attr-defined]
+    async def _pump(self) -> None:
+        """Move lines to the queue, and None after the last one."""
+        async with contextlib.aclosing(self._lines) as lines:
+            async for line in lines:
+                await self._queue.put(line)
+            await self._queue.put(None)
 
-    async def _next(self, queue: asyncio.Queue[bytes | None]) -> bytes | None:
+    async def _next(self) -> bytes | TierchatError | None:
         # Not asyncio.wait_for: until Python 3.12 it drops a cancellation that comes together with
         # a line, and the answer would go on for a client that has left.
         try:
             async with asyncio.timeout(self._limits.keep_alive_s):
-                return await queue.get()
+                return await self._queue.get()
         except TimeoutError:
             return b": keep-alive\n\n"
 
-    async def _send(self, send: Send, line: bytes) -> None:
+    async def _send(self, send: Send, line: bytes | TierchatError) -> None:
+        if isinstance(line, TierchatError):
+            line = _line(error_body(line))
         # `send` returns once the transport takes more: a reader that stalls is dropped.
         async with asyncio.timeout(self._limits.stall_s):
             await send({"type": "http.response.body", "body": line, "more_body": True})
@@ -176,12 +170,13 @@ def _line(value: Any) -> bytes:
     return b"data: " + msgspec.json.encode(value) + b"\n\n"
 
 
-def _json(value: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type=_JSON)
+def json_response(value: Any, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type=JSON_TYPE)
 
 
-def _error(error: TierchatError) -> Response:
-    response = _json(error_body(error), error.http_status)
+def error_response(error: TierchatError) -> Response:
+    """Return an error in OpenAI's shape, with its own status."""
+    response = json_response(error_body(error), error.http_status)
     if isinstance(error, Overloaded):
         response.headers["retry-after"] = str(error.retry_after_s)
     return response

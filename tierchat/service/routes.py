@@ -33,7 +33,7 @@ from tierchat.service.openai_format import (
     read_request,
 )
 from tierchat.service.protocols import Answerer, ModelKeeper
-from tierchat.service.replies import _JSON, Limits, _error, _json, _Reply
+from tierchat.service.replies import JSON_TYPE, Limits, Reply, error_response, json_response
 from tierchat.types import Prompt
 
 
@@ -90,11 +90,11 @@ class Service:
             try:
                 return await handler(request)
             except TierchatError as error:
-                return _error(error)
+                return error_response(error)
             except ClientDisconnect:
                 return Response(status_code=499)
             except Exception:
-                return _error(self._bug())
+                return error_response(self._bug())
 
         return guarded
 
@@ -107,7 +107,7 @@ class Service:
     async def _chat(self, request: Request) -> Any:
         body = await self._read(request)
         chat = read_request(body)
-        reply = _Reply(self._answer(chat, request), self._limits, self._bug)
+        reply = Reply(self._answer(chat, request), self._limits, self._bug)
         return reply.stream() if chat.is_stream else await reply.whole(request)
 
     async def _answer(
@@ -122,7 +122,7 @@ class Service:
                 yield event
 
     async def _read(self, request: Request) -> bytes:
-        if request.headers.get("content-type", _JSON).split(";")[0].strip() != _JSON:
+        if request.headers.get("content-type", JSON_TYPE).split(";")[0].strip() != JSON_TYPE:
             raise InvalidRequest("the body must be application/json", param="content-type")
         body = bytearray()
         try:
@@ -143,33 +143,33 @@ class Service:
         for cascade, tiers in self._keeper.cascades().items():
             names += [cascade, *(f"{cascade}/{tier}" for tier in tiers)]
         models = [{"id": name, "object": "model", "owned_by": "tierchat"} for name in names]
-        return _json({"object": "list", "data": models})
+        return json_response({"object": "list", "data": models})
 
     async def _health(self, _request: Request) -> Response:
-        return _json({"status": "ok"})
+        return json_response({"status": "ok"})
 
     async def _show_status(self, _request: Request) -> Response:
-        return _json(self._controls.status())
+        return json_response(self._controls.status())
 
     async def _change_log(self, request: Request) -> Response:
         change = read_body(await self._read(request), LogChange)
-        return _json({"changed": await self._controls.change_log(change)})
+        return json_response({"changed": await self._controls.change_log(change)})
 
     async def _load(self, request: Request) -> Response:
         change = read_body(await self._read(request), ModelsChange)
-        return _json(await self._keeper.load(change.name))
+        return json_response(await self._keeper.load(change.name))
 
     async def _unload(self, request: Request) -> Response:
         change = read_body(await self._read(request), ModelsChange)
-        return _json(await self._keeper.unload(change.name))
+        return json_response(await self._keeper.unload(change.name))
 
     async def _reload(self, _request: Request) -> Response:
         await self._keeper.reload()
-        return _json({"status": "reloaded"})
+        return json_response({"status": "reloaded"})
 
     async def _shut_down(self, _request: Request) -> Response:
         self._controls.stop()
-        return _json({"status": "stopping"}, 202)
+        return json_response({"status": "stopping"}, 202)
 
 
 class _NoSuchRoute(TierchatError):
@@ -200,7 +200,9 @@ def _within(prompt: Prompt, left_s: float | None) -> Prompt:
 async def _no_such_route(request: Request, error: Exception) -> Response:
     asked = f"{request.method} {request.url.path}"
     if isinstance(error, HTTPException) and error.status_code == 405:
-        response = _error(_WrongMethod(f"{asked}: this path takes another method"))
+        response = error_response(_WrongMethod(f"{asked}: this path takes another method"))
         response.headers.update(error.headers or {})
         return response
-    return _error(_NoSuchRoute(f"no such path: {asked}", "chat is at POST /v1/chat/completions"))
+    return error_response(
+        _NoSuchRoute(f"no such path: {asked}", "chat is at POST /v1/chat/completions")
+    )
