@@ -74,6 +74,21 @@ def test_closing_sends_away_who_waits_and_who_comes() -> None:
     asyncio.run(main())
 
 
+def test_leaving_in_the_moment_of_the_close_gives_no_turn_back() -> None:
+    async def main() -> None:
+        admission = Admission(max_active=1, max_waiting=5)
+        async with admission.turn("a"):
+            waiting = asyncio.create_task(hold(admission, "b", asyncio.Event()))
+            await settle()
+            admission.close()
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            assert admission.num_active == 1
+        assert admission.num_active == admission.num_waiting == 0
+
+    asyncio.run(main())
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_places_are_never_lost_whatever_is_cancelled(seed: int) -> None:
     async def main() -> None:

@@ -1,7 +1,7 @@
-"""Who may start now, who waits, who is sent away: fair between clients, first come first served
-within one.
+"""Which prompts may start now, which wait and which are refused: fair between clients.
 
-Does not know HTTP or what is run. One event loop owns it.
+The prompts of one client start in their order; clients that wait take turns. Does not know HTTP
+or what is run. One event loop owns it.
 """
 
 from __future__ import annotations
@@ -17,14 +17,17 @@ from tierchat.errors import Overloaded, Timeout
 _RETRY_AFTER_S = 2
 _LEAST_S = 0.01
 
+# Set when its owner may start.
+_Ticket = asyncio.Future[None]
+
 
 class Admission:
-    """At most `max_active` run and `max_waiting` wait; the rest get Overloaded at once."""
+    """At most `max_active` prompts run and `max_waiting` wait; the rest get Overloaded at once."""
 
     def __init__(self, max_active: int, max_waiting: int) -> None:
         self._max_active = max_active
         self._max_waiting = max_waiting
-        self._waiting: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._waiting: OrderedDict[str, deque[_Ticket]] = OrderedDict()
         self._is_closed = False
         self.num_active = 0
 
@@ -36,9 +39,10 @@ class Admission:
     async def turn(
         self, client: str, timeout_s: float | None = None
     ) -> AsyncIterator[float | None]:
-        """Hold a place while the body runs, and tell it how much of `timeout_s` is left.
+        """Wait for a turn, and hold it while the body runs.
 
-        Waits for a place; raises Overloaded if too many do, Timeout if it takes too long.
+        Yields the seconds that are left of `timeout_s`. Raises Overloaded if too many prompts
+        wait, Timeout if no turn comes in time.
         """
         left_s = await self._enter_within(client, timeout_s)
         try:
@@ -48,12 +52,12 @@ class Admission:
             self._let_in()
 
     def close(self) -> None:
-        """Send away everybody who waits or comes from now on."""
+        """Refuse every prompt that waits, and every later one, with Overloaded."""
         self._is_closed = True
         for queue in self._waiting.values():
-            for place in queue:
-                if not place.done():
-                    place.set_exception(self._stopping())
+            for ticket in queue:
+                if not ticket.done():
+                    ticket.set_exception(self._stopping())
         self._waiting.clear()
 
     async def _enter_within(self, client: str, timeout_s: float | None) -> float | None:
@@ -66,8 +70,11 @@ class Admission:
                 f"no turn within {timeout_s:g} s: {self.num_active} prompts are running",
                 "give it more with --timeout",
             ) from error
+        if timeout_s is None:
+            return None
+        # Rounded, because a later message shows the seconds that were left.
         waited_s = round(time.monotonic() - began_s, 2)
-        return timeout_s and max(_LEAST_S, timeout_s - waited_s)
+        return max(_LEAST_S, timeout_s - waited_s)
 
     async def _enter(self, client: str) -> None:
         if self._is_closed:
@@ -81,36 +88,37 @@ class Admission:
                 "try again soon",
                 retry_after_s=_RETRY_AFTER_S,
             )
-        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(client, deque()).append(place)
+        ticket: _Ticket = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(client, deque()).append(ticket)
         try:
-            await place
+            await ticket
         except asyncio.CancelledError:
-            self._leave(client, place)
+            self._leave(client, ticket)
             raise
 
-    def _leave(self, client: str, place: asyncio.Future[None]) -> None:
-        if place.done() and not place.cancelled():
-            # The place was given in the same moment: hand it on.
-            self.num_active -= 1
-            self._let_in()
+    def _leave(self, client: str, ticket: _Ticket) -> None:
+        if ticket.done() and not ticket.cancelled():
+            # The turn, or the refusal of `close`, came in the same moment: hand a turn on.
+            if ticket.exception() is None:
+                self.num_active -= 1
+                self._let_in()
             return
         queue = self._waiting.get(client)
-        if queue and place in queue:
-            queue.remove(place)
+        if queue and ticket in queue:
+            queue.remove(ticket)
             if not queue:
                 del self._waiting[client]
 
     def _let_in(self) -> None:
         while self._waiting and self.num_active < self._max_active:
-            # The client at the front gives one place and goes to the back of the row.
+            # One prompt of the client in front starts, and the client goes to the back.
             client, queue = self._waiting.popitem(last=False)
-            place = queue.popleft()
+            ticket = queue.popleft()
             if queue:
                 self._waiting[client] = queue
-            if not place.done():
+            if not ticket.done():
                 self.num_active += 1
-                place.set_result(None)
+                ticket.set_result(None)
 
     def _stopping(self) -> Overloaded:
-        return Overloaded("the daemon is stopping", "try again: a new one is started")
+        return Overloaded("the daemon is stopping", "try again: the next command starts a new one")
