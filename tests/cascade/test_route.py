@@ -92,19 +92,19 @@ def with_absent(*absent: str, **options: object) -> Route:
     return Route(NAMES, TierOptions(**options), absent)  # type: ignore[arg-type]
 
 
-def test_absent_tiers_are_climbed_over() -> None:
+def test_absent_tiers_are_passed_over() -> None:
     way = with_absent("XS", "M")
     assert way.name == "S" and way.targets == ("L",)
-    assert not way.is_settled and not way.is_below_asked
+    assert not way.is_fallback and not way.is_below_asked
     assert way.after_verdict("M") == "L"
     assert way.after_verdict(None) is None
 
 
-def test_a_first_tier_that_declines_answers_when_all_its_betters_are_absent() -> None:
+def test_a_first_tier_that_declines_answers_when_all_better_tiers_are_absent() -> None:
     way = with_absent("S", "M", "L")
     assert way.name == "XS" and way.targets == () and way.may_escalate
     assert way.after_verdict(None) == "XS"
-    assert way.is_settled and way.is_below_asked
+    assert way.is_fallback and way.is_below_asked
     # It is the last word: it may not decline again.
     assert not way.may_escalate
 
@@ -113,39 +113,39 @@ def test_when_the_better_ones_are_absent_the_best_that_declined_answers() -> Non
     way = with_absent("L")
     assert [way.after_verdict(None) for _ in range(2)] == ["S", "M"]
     assert way.after_verdict(None) == "M"
-    assert way.is_settled
+    assert way.is_fallback
 
 
-def test_one_who_declined_does_not_answer_for_those_below_that_are_absent() -> None:
+def test_a_tier_that_declined_does_not_answer_for_absent_tiers_below() -> None:
     way = with_absent("XS", "S")
     assert way.name == "M"
     assert way.after_verdict(None) == "L"
     assert way.after_verdict(None) is None
-    assert not way.is_settled
+    assert not way.is_fallback
 
 
-def test_an_absent_smallest_tier_that_was_asked_for_settles_on_the_best_below() -> None:
+def test_an_absent_smallest_tier_that_was_asked_for_falls_back_to_the_best_below() -> None:
     way = with_absent("M", "L", min_tier="M")
-    assert way.name == "S" and way.is_settled and way.is_below_asked
+    assert way.name == "S" and way.is_fallback and way.is_below_asked
     assert not way.may_escalate and way.targets == ()
 
 
 def test_a_pinned_tier_that_is_absent_is_not_replaced() -> None:
     way = with_absent("M", tier="M")
-    assert way.name == "M" and not way.is_settled
+    assert way.name == "M" and not way.is_fallback
     assert way.after_unusable() is None
 
 
 def test_when_all_are_absent_the_first_is_tried_and_says_so() -> None:
     way = with_absent(*NAMES)
-    assert way.name == "XS" and not way.is_settled
+    assert way.name == "XS" and not way.is_fallback
     assert way.after_unusable() is None
 
 
-def test_a_tier_that_does_not_fit_is_climbed_over() -> None:
+def test_a_tier_that_does_not_fit_is_passed_over() -> None:
     way = route()
     assert way.after_unusable() == "S"
-    assert not way.is_settled
+    assert not way.is_fallback
     assert way.after_verdict(None) == "M"
 
 
@@ -153,7 +153,7 @@ def test_past_a_top_that_does_not_fit_the_best_below_answers() -> None:
     way = route()
     assert [way.after_verdict(None) for _ in range(3)] == ["S", "M", "L"]
     assert way.after_unusable() == "M"
-    assert way.is_settled and way.is_below_asked
+    assert way.is_fallback and way.is_below_asked
     # And when that does not fit either, the next one.
     assert route(min_tier="L").after_unusable() == "M"
 
@@ -161,30 +161,30 @@ def test_past_a_top_that_does_not_fit_the_best_below_answers() -> None:
 def test_when_many_do_not_fit_the_best_that_does_answers() -> None:
     way = route(min_tier="L")
     assert [way.after_unusable() for _ in range(4)] == ["M", "S", "XS", None]
-    assert way.is_settled and not way.may_escalate
+    assert way.is_fallback and not way.may_escalate
 
 
-def test_a_settled_tier_that_crashes_is_tried_once_more_and_then_goes_down() -> None:
+def test_a_fallback_that_crashes_is_tried_once_more_and_then_goes_down() -> None:
     way = route(min_tier="L")
     assert way.after_unusable() == "M"
     assert [way.after_failure() for _ in range(3)] == ["M", "S", "S"]
     assert way.is_below_asked
 
 
-def test_a_settled_tier_has_nobody_above() -> None:
+def test_a_fallback_has_no_tier_above() -> None:
     way = with_absent("M", "L")
     assert [way.after_verdict(None) for _ in range(2)] == ["S", "S"]
-    assert way.is_settled and way.after_verdict(None) is None
+    assert way.is_fallback and way.after_verdict(None) is None
 
 
 def test_without_escalation_a_tier_that_does_not_fit_ends_it() -> None:
     assert route(no_escalate=True).after_unusable() is None
 
 
-def test_a_max_tier_bounds_who_may_settle() -> None:
+def test_a_max_tier_bounds_the_fallback() -> None:
     way = with_absent("M", max_tier="M")
     assert way.after_verdict(None) == "S"
-    assert way.after_verdict(None) == "S" and way.is_settled
+    assert way.after_verdict(None) == "S" and way.is_fallback
 
 
 def test_a_crash_below_absent_tiers_is_tried_once_more_and_then_goes_down() -> None:
@@ -199,11 +199,11 @@ def test_a_crash_at_the_top_never_goes_down_to_one_that_is_absent() -> None:
     assert way.after_failure() == "S"
 
 
-def test_one_that_crashed_is_not_settled_on() -> None:
+def test_a_tier_that_crashed_is_no_fallback() -> None:
     way = with_absent("L")
     assert way.after_verdict(None) == "S"
     assert way.after_failure() == "M"
-    assert way.after_unusable() == "XS" and way.is_settled
+    assert way.after_unusable() == "XS" and way.is_fallback
 
 
 def test_what_is_missing_above_the_asked_bound_changes_nothing() -> None:

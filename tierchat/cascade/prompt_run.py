@@ -95,7 +95,7 @@ class PromptRun:
         self._draft = ""
 
     async def events(self) -> AsyncGenerator[CascadeEvent, None]:
-        if self._absent and self._route.is_settled:
+        if self._absent and self._route.is_fallback:
             yield self._say(f"answering with {self._route.name}: {self._missing()}")
         while True:
             tier = self._tiers[self._route.name]
@@ -192,7 +192,7 @@ class PromptRun:
                 )
                 self._draft = end.draft if self._prompt.options.draft else ""
                 target = self._route.after_verdict(end.verdict.target)
-                if self._route.is_settled:
+                if self._route.is_fallback:
                     why = f"{tier.name} would ask a better one"
                     return [self._say(f"{why}, but {self._missing()}; {target} answers")]
                 return [Hop(visit=visit, target=target)] if target else self._unanswered()

@@ -1,4 +1,4 @@
-"""Which tier is tried next: pure decisions over a cascade's tiers.
+"""Which tier of a cascade a prompt is given to next: pure decisions.
 
 Does not know workers, text or time.
 """
@@ -14,18 +14,23 @@ MAX_TRIES_OF_A_TIER = 2
 
 
 class Route:
-    """The way of one prompt over the tiers, cheapest first. `current` is the tier to run now."""
+    """The way of one prompt over the tiers of a cascade; `name` is the tier to run now.
+
+    The `after_*` methods say how that run ended. Each returns the tier to run next, or None if no
+    tier is left.
+    """
 
     def __init__(
         self, names: Sequence[str], options: TierOptions, absent: Collection[str] = ()
     ) -> None:
-        """Choose the first tier; raises UsageError for a tier that does not exist.
+        """Choose the first tier of `names`, cheapest first.
 
-        `absent` are tiers whose models are not on this machine; only a pinned one is tried.
+        `absent` are tiers whose models are not on this machine; an absent tier is run only if it
+        is pinned. Raises UsageError for a tier that does not exist.
         """
         self._names = tuple(names)
         self._unusable = {index for index, name in enumerate(self._names) if name in absent}
-        self._is_settled = False
+        self._is_fallback = False
         pinned = self._index(options.tier, "tier")
         bottom = self._index(options.min_tier, "min_tier") or 0
         top = self._index(options.max_tier, "max_tier")
@@ -36,105 +41,115 @@ class Route:
                 f"min_tier {options.min_tier} is above max_tier {options.max_tier}",
                 f"the tiers, cheapest first: {', '.join(self._names)}",
             )
-        self._bottom, self._top = (bottom, top) if pinned is None else (pinned, pinned)
-        self._asked_bottom = self._bottom
+        if pinned is not None:
+            bottom = top = pinned
+        self._top = top
+        self._asked_bottom = bottom
         self._may_go_up = pinned is None and not options.no_escalate
         self._declined: set[int] = set()
         self._num_tries = dict.fromkeys(range(len(self._names)), 0)
-        self.current = self._bottom
-        if pinned is None and self._bottom in self._unusable:
-            self._go(self._bottom) or self._settle()
+        self._current = bottom
+        if pinned is None and bottom in self._unusable:
+            self._go_up_or_fall_back(bottom)
 
     @property
     def name(self) -> str:
-        return self._names[self.current]
+        return self._names[self._current]
 
     @property
     def may_escalate(self) -> bool:
-        """Whether the current tier may say that it is not the one; the top one may, too."""
+        """Whether the current tier may decline; the top tier may, too."""
         return self._may_go_up
 
     @property
     def targets(self) -> tuple[str, ...]:
-        """The tiers a gate may send the prompt to from here."""
-        above = range(self.current + 1, self._top + 1) if self._may_go_up else ()
+        """The tiers that a gate may send the prompt to from here."""
+        above = range(self._current + 1, self._top + 1) if self._may_go_up else ()
         return tuple(self._names[index] for index in above if index not in self._unusable)
 
     @property
-    def is_settled(self) -> bool:
-        """Whether the current tier must answer because the better ones cannot be loaded."""
-        return self._is_settled
+    def is_fallback(self) -> bool:
+        """Whether the current tier must answer because no better one can be loaded."""
+        return self._is_fallback
 
     @property
     def is_below_asked(self) -> bool:
-        return self._is_settled or self.current < self._asked_bottom
+        return self._is_fallback or self._current < self._asked_bottom
 
     def after_verdict(self, target: str | None) -> str | None:
-        """Go up after a gate's verdict, to `target` if it is higher; None when none is left."""
+        """Go up because a gate said so: to `target` if that is higher, else to the next tier."""
         if not self._may_go_up:
             return None
-        self._declined.add(self.current)
-        wanted = self._names.index(target) if target in self._names else self.current + 1
-        return self._go(max(wanted, self.current + 1)) or self._settle()
+        self._declined.add(self._current)
+        above = self._current + 1
+        wanted = self._names.index(target) if target in self._names else above
+        return self._go_up_or_fall_back(max(wanted, above))
 
     def after_unusable(self) -> str | None:
         """Go on from a tier whose model is missing or does not fit: up, else to the best below."""
-        self._unusable.add(self.current)
-        if self._is_settled:
-            return self._settle()
+        self._unusable.add(self._current)
+        if self._is_fallback:
+            return self._fall_back()
         if not self._may_go_up:
             return None
-        return self._go(self.current + 1) or self._settle()
+        return self._go_up_or_fall_back(self._current + 1)
 
     def after_too_long(self) -> str | None:
-        """Go up past a context that is too small; None when none is left."""
-        # A pinned tier stays pinned, but without escalation the prompt still has to fit.
-        self._declined.add(self.current)
-        return self._go(self.current + 1)
+        """Go up from a tier whose context is too small for the prompt."""
+        # Also without leave to escalate: the prompt has to fit somewhere. A pinned tier stays.
+        self._declined.add(self._current)
+        return self._go_up(self._current + 1)
 
     def after_failure(self) -> str | None:
-        """Go on after a crash or a missing model: up, else once more, else down; else None."""
-        self._num_tries[self.current] += 1
-        above = self._go(self.current + 1) if self._may_go_up else None
+        """Go on after a crash: up, else to the same tier once more, else down."""
+        self._num_tries[self._current] += 1
+        above = self._go_up(self._current + 1) if self._may_go_up else None
         if above:
             return above
-        if self._num_tries[self.current] < MAX_TRIES_OF_A_TIER:
+        if self._num_tries[self._current] < MAX_TRIES_OF_A_TIER:
             return self.name
-        usable = [
-            index
-            for index in range(self.current)
-            if index not in self._declined | self._unusable and not self._num_tries[index]
-        ]
-        # A pinned tier is never replaced; a tier that declined would only invent something.
-        if not usable or not (self._may_go_up or self._is_settled):
+        # A tier that declined would only invent something.
+        usable = [index for index in self._untried(self._current) if index not in self._declined]
+        # A pinned tier is never replaced.
+        if not usable or not (self._may_go_up or self._is_fallback):
             return None
-        self.current = usable[-1]
+        self._current = usable[-1]
         return self.name
 
-    def _go(self, index: int) -> str | None:
-        usable = (i for i in range(index, self._top + 1) if i not in self._unusable)
-        found = next(usable, None)
-        if found is None:
-            return None
-        self.current = found
-        return self.name
+    def _go_up(self, lowest: int) -> str | None:
+        """Move to the first usable tier from `lowest` on."""
+        for index in range(lowest, self._top + 1):
+            if index not in self._unusable:
+                self._current = index
+                return self.name
+        return None
 
-    def _settle(self) -> str | None:
-        """Let the best tier that can run answer, even one that declined: its betters are not here.
+    def _go_up_or_fall_back(self, lowest: int) -> str | None:
+        above = self._go_up(lowest)
+        if above:
+            return above
+        return self._fall_back()
 
-        None when no better one is missing, or nobody can run.
+    def _fall_back(self) -> str | None:
+        """Let the best tier that can run answer, even if it declined: better ones are not here.
+
+        None if no better tier is missing, or no tier can run.
         """
-        usable = [
-            index
-            for index in range(self._top + 1)
-            if index not in self._unusable and not self._num_tries[index]
-        ]
+        usable = self._untried(self._top + 1)
         missing = [index for index in self._unusable if index <= self._top]
         if not usable or max(missing, default=-1) < usable[-1]:
             return None
-        self.current = usable[-1]
-        self._is_settled, self._may_go_up = True, False
+        self._current = usable[-1]
+        self._is_fallback, self._may_go_up = True, False
         return self.name
+
+    def _untried(self, end: int) -> list[int]:
+        """Return the tiers below `end` that can run and have not failed."""
+        return [
+            index
+            for index in range(end)
+            if index not in self._unusable and not self._num_tries[index]
+        ]
 
     def _index(self, name: str | None, field: str) -> int | None:
         if name is None:
