@@ -167,6 +167,11 @@ class Visit(Frozen, frozen=True):
     seconds: float = 0.0
     estimates: dict[str, float] = {}
 
+    @property
+    def computed_tokens(self) -> int:
+        """Tokens that passed through the model, read or generated; cached ones did not."""
+        return self.prompt_tokens - self.cached_tokens + self.generated_tokens
+
 
 class Outcome(Frozen, frozen=True):
     """The finished answer and what it cost; keys are added, never renamed.

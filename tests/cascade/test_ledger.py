@@ -68,3 +68,8 @@ def test_nothing_computed_anywhere_is_not_a_division_by_zero() -> None:
     book = ledger()
     book.add("M", "m", "engine_crashed", Usage(seconds=1.0))
     assert book.close("", "", "unanswered", 1.0).relative_compute == 1.0
+
+
+def test_cached_tokens_are_not_computed() -> None:
+    usage = Usage(prompt_tokens=10, cached_tokens=8, generated_tokens=3)
+    assert ledger().add("XS", "xs", "stop", usage, is_answer=True).computed_tokens == 5

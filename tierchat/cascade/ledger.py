@@ -1,7 +1,7 @@
-"""What a prompt cost: visits in, an outcome out. Counted, never guessed unless marked so.
+"""What a prompt cost: visits in, an outcome out. Everything is counted; estimates are marked.
 
 Does not know workers or gates. Compute is parameters times computed tokens, prefill and decode,
-over all visited tiers (facts of a decoder-only model: about two operations per weight and token).
+over all visited tiers: a decoder-only model does about two operations per weight and token.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from tierchat.types import FinishReason, Outcome, Usage, Verdict, Visit
 class Ledger:
     """Collects the visits of one prompt.
 
-    `parameters` tells a tier's size; `top` is the tier that the total is compared with.
+    `parameters` returns a tier's size; `top` is the tier that the total is compared with.
     """
 
     def __init__(self, parameters: Callable[[str], float], top: str) -> None:
@@ -37,7 +37,7 @@ class Ledger:
         *,
         is_answer: bool = False,
     ) -> Visit:
-        """Write down one visit; all it generated is discarded unless it is the answer."""
+        """Add one visit; its generated tokens count as discarded unless it is the answer."""
         visit = Visit(
             tier=tier,
             model=model,
@@ -55,7 +55,7 @@ class Ledger:
     def close(
         self, answer: str, thought: str, finish_reason: FinishReason, seconds: float
     ) -> Outcome:
-        """Add up; the last visit is the one that answered, unless nobody did."""
+        """Add up the visits; the last one answered, unless the prompt is unanswered."""
         is_answered = finish_reason != "unanswered"
         last = self._visits[-1]
         hops = self._visits[:-1] if is_answered else self._visits
@@ -68,7 +68,7 @@ class Ledger:
             path=self.visits,
             prompt_tokens=last.prompt_tokens,
             generated_tokens=last.generated_tokens if is_answered else 0,
-            escalation_tokens=sum(_computed(visit) for visit in hops),
+            escalation_tokens=sum(visit.computed_tokens for visit in hops),
             escalation_seconds=sum(visit.seconds for visit in hops),
             seconds=seconds,
             relative_compute=self._cost(self._visits) / alone if alone else 1.0,
@@ -82,14 +82,13 @@ class Ledger:
         )
 
     def _cost_of_top_alone(self) -> tuple[float, bool]:
-        """Charge the top tier what it computed, or what the last tier did; tells if it guessed."""
+        """Return what the top tier alone would have cost, and whether that is an estimate.
+
+        It is one if the top tier did not run: the last visit's tokens then stand for its own.
+        """
         top = [visit for visit in self._visits if visit.tier == self._top]
         reference = top[-1] if top else self._visits[-1]
-        return self._parameters(self._top) * _computed(reference), not top
+        return self._parameters(self._top) * reference.computed_tokens, not top
 
     def _cost(self, visits: Iterable[Visit]) -> float:
-        return sum(self._parameters(visit.tier) * _computed(visit) for visit in visits)
-
-
-def _computed(visit: Visit) -> int:
-    return visit.prompt_tokens - visit.cached_tokens + visit.generated_tokens
+        return sum(self._parameters(visit.tier) * visit.computed_tokens for visit in visits)

@@ -148,11 +148,7 @@ class ChatSession:
     @property
     def num_tokens(self) -> int:
         """Count what was computed in this chat, at every tier."""
-        return sum(
-            visit.prompt_tokens - visit.cached_tokens + visit.generated_tokens
-            for outcome in self.spent
-            for visit in outcome.path
-        )
+        return sum(visit.computed_tokens for outcome in self.spent for visit in outcome.path)
 
     @property
     def compute_saved(self) -> float | None:
