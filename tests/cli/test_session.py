@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
 
 from tests.conversations.test_store import CHAT, save, say
 from tierchat.cascade.ledger import Ledger
+from tierchat.cli.ask.printer import AnswerView
 from tierchat.cli.chat import reports, slash
+from tierchat.cli.chat.chat import Chat
+from tierchat.cli.chat.keys import Keys
 from tierchat.cli.chat.session import SUMMARISE, ChatSession, Turn
+from tierchat.config.home import Home
 from tierchat.conversations.past import Past
 from tierchat.conversations.reader import LogReader
 from tierchat.conversations.store import LogStore
 from tierchat.errors import UsageError
+from tierchat.paths import find_paths
 from tierchat.service.messages import DaemonStatus
+from tierchat.terminal.output import Output
 from tierchat.types import Message, Outcome, Prompt, Usage
 from tierchat.workers.status import WorkerStatus
 
@@ -100,7 +107,7 @@ def test_a_saved_conversation_goes_on(session: ChatSession, tmp_path: Path) -> N
     assert prompt.options.save is not None and prompt.options.save.conversation == CHAT
     assert session.undo() is not None and session.last is not None
     assert session.last.tier == "S" and session.tier_above(session.last) == "M"
-    session.start_anew()
+    session.begin()
     assert said(session.ask("x")) == ["Rules.", "x"]
     assert session.conversation not in (before, CHAT)
 
@@ -119,7 +126,7 @@ def test_what_was_saved_is_counted(session: ChatSession) -> None:
 def test_commands_are_found_by_all_their_names() -> None:
     assert slash.parse("/quit")[0].names[0] == "exit"
     assert slash.parse("/FILE a b.txt") == (slash.parse("/file x")[0], "a b.txt")
-    for line, said_ in (("/wyh", "/why"), ("/undo it", "nothing more"), ("/load", "usage: /load")):
+    for line, said_ in (("/wyh", "/why"), ("/undo it", "no argument"), ("/load", "usage: /load")):
         with pytest.raises(UsageError) as caught:
             slash.parse(line)
         assert said_ in f"{caught.value.message} {caught.value.hint}"
@@ -144,12 +151,16 @@ def test_paths_are_not_taken_for_commands(line: str, is_command: bool) -> None:
     assert slash.is_command(line) is is_command
 
 
-def test_every_command_is_done_by_somebody_and_listed() -> None:
-    from tierchat.cli.chat.chat import Chat
-
+def test_the_chat_does_every_command_that_its_help_lists(
+    session: ChatSession, tmp_path: Path
+) -> None:
+    env = {"TIERCHAT_HOME": str(tmp_path)}
+    output = Output(io.StringIO(), io.StringIO(), env)
+    home = Home(find_paths(env), env)
+    chat = Chat(session, home, output, lambda: None, Keys(0), AnswerView())
+    assert set(chat.commands) == {command.names[0] for command in slash.COMMANDS}
     text = "\n".join(slash.help_lines())
-    for command in slash.COMMANDS:
-        assert callable(getattr(Chat, f"_{command.names[0]}")) and command.usage in text
+    assert all(command.usage in text for command in slash.COMMANDS)
     wanted = """help ? exit bye quit clear new model system set show save load list undo retry edit
         continue copy file think stats context compact export tier up why good bad"""
     assert {f"/{name}" for name in wanted.split()} == set(slash.NAMES)

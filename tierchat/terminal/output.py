@@ -85,6 +85,11 @@ class Output:
             for line in self._wrapped(harmless(text)) or [""]:
                 self._write(self._styled(line, style) + "\n")
 
+    def say(self, *lines: str) -> None:
+        """Write lines on stderr, undimmed, unless quiet."""
+        for line in lines:
+            self.note(line, "plain")
+
     def question(self, text: str) -> None:
         """Write a question on stderr, quiet or not, and leave its line open for the answer."""
         self._close_line()

@@ -1,4 +1,4 @@
-"""The terminal's keys while no line is being read: typed ahead, they wait for the next prompt.
+"""The keyboard while no line is being read: keys typed ahead wait for the next prompt.
 
 Does not know what is typed.
 """
@@ -14,7 +14,7 @@ _INPUT, _LOCAL = 0, 3
 
 
 class Keys:
-    """The keyboard behind a descriptor; one that is no terminal is left alone."""
+    """The keyboard behind a file descriptor; anything but a terminal is left alone."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
@@ -22,14 +22,14 @@ class Keys:
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Show no key and lose none until a prompt reads them; Ctrl-C and Ctrl-Z still work."""
+        """Neither echo nor lose keys until a prompt reads them; Ctrl-C and Ctrl-Z still work."""
         try:
             self._usual = termios.tcgetattr(self._descriptor)
         except termios.error:
             yield
             return
         quiet = list(self._usual)
-        # Enter stays what it is; a new line would be another key.
+        # Enter must stay a carriage return: to the line editor a newline is another key.
         quiet[_INPUT] &= ~termios.ICRNL
         quiet[_LOCAL] &= ~(termios.ECHO | termios.ICANON)
         with self._set(quiet):
@@ -37,7 +37,7 @@ class Keys:
 
     @contextlib.contextmanager
     def usual(self) -> Iterator[None]:
-        """Give the terminal to another program as it was found."""
+        """Restore the terminal for another program, such as an editor."""
         if self._usual is None:
             yield
             return

@@ -1,7 +1,6 @@
-"""Reading what a person types: editing, history, completion, the line below. The one user of
-prompt-toolkit.
+"""The prompt a person types at: editing, history, completion, the status line below.
 
-Does not know what is done with the text.
+The one user of prompt-toolkit. Does not know what is done with the text.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ _STYLE = Style.from_dict({"prompt": "bold", "bottom-toolbar": "noreverse ansibri
 
 
 class LineEditor:
-    """A prompt with a history. `arguments` maps a slash command to what may follow it; the
-    commands of `takes_file` complete file names."""
+    """A prompt with a history. `arguments` gives the words that may follow each slash command;
+    the commands in `takes_file` complete file names."""
 
     def __init__(
         self,
@@ -55,12 +54,12 @@ class LineEditor:
         )
 
     def read(self, default: str = "") -> str:
-        """Return what was typed; raises EOFError on Ctrl-D, KeyboardInterrupt on Ctrl-C."""
+        """Return the text typed; raises EOFError on Ctrl-D, KeyboardInterrupt on Ctrl-C."""
         text = self._session.prompt([("class:prompt", "> ")], default=default)
         return unquoted(text)
 
     def leave(self, error: BaseException) -> bool:
-        """Let a running `read` raise an error, from a signal handler; False when none runs."""
+        """Make a running `read` raise an error, from a signal handler; False without one."""
         app = self._session.app
         if not app.is_running or app.loop is None:
             return False
@@ -73,7 +72,7 @@ class LineEditor:
         return True
 
     def redraw(self) -> None:
-        """Show the line below anew; any thread may ask for it."""
+        """Draw the status line again; any thread may call this."""
         self._session.app.invalidate()
 
     def _below(self) -> FormattedText:
@@ -82,7 +81,7 @@ class LineEditor:
 
 
 def unquoted(text: str) -> str:
-    """Take away the triple quotes around a text of several lines."""
+    """Remove the triple quotes around a text of several lines."""
     bare = text.strip()
     if bare.startswith(QUOTES) and bare.endswith(QUOTES) and len(bare) >= 2 * len(QUOTES):
         return bare[len(QUOTES) : -len(QUOTES)].strip("\n")
@@ -90,7 +89,7 @@ def unquoted(text: str) -> str:
 
 
 def is_open(text: str) -> bool:
-    """Tell whether triple quotes wait for their end."""
+    """Whether triple quotes were opened and not closed."""
     return text.lstrip().startswith(QUOTES) and text.count(QUOTES) % 2 == 1
 
 

@@ -1,4 +1,4 @@
-"""What a chat says of itself: the line below the prompt, `/context`, `/stats`.
+"""A chat in figures: the line below the prompt, `/context`, `/stats`.
 
 Pure text; does not know terminals or the daemon.
 """
@@ -15,7 +15,7 @@ _ANY = 1 << 30
 
 
 def status_line(session: ChatSession, status: DaemonStatus | None) -> str:
-    """Say in one line what is loaded, how full it is, and what was saved."""
+    """Say in one line which tiers are loaded, how full a context is, and what was saved."""
     workers = [worker for worker in status.workers if worker.pid] if status else []
     loaded = {t for w in workers if status for t in _tiers(status, w, session.cascade)}
     tiers = " ".join(t if t in loaded else f"({t})" for t in session.tiers)
@@ -33,7 +33,7 @@ def status_line(session: ChatSession, status: DaemonStatus | None) -> str:
 
 
 def contexts(session: ChatSession, status: DaemonStatus | None) -> list[str]:
-    """Say how full each tier's context is."""
+    """Say how full the context of each tier is."""
     sizes = _sizes(status, session.cascade)
     return [
         f"{tier}: {session.used.get(tier, 0)}{f' of {sizes[tier]}' if tier in sizes else ''} tokens"
@@ -42,7 +42,10 @@ def contexts(session: ChatSession, status: DaemonStatus | None) -> list[str]:
 
 
 def spent(session: ChatSession) -> list[str]:
-    """Say who answered, what escalation cost, what was saved; raises UsageError before a turn."""
+    """Say which tiers answered, what escalation cost, and the compute saved.
+
+    Raises UsageError before the first prompt.
+    """
     outcomes = session.spent
     if not outcomes:
         raise UsageError("nothing was asked yet")
@@ -56,7 +59,7 @@ def spent(session: ChatSession) -> list[str]:
     ]
     saved = session.compute_saved
     if saved is not None:
-        lines.append(f"compute saved against always the top tier: {saved:.1%}")
+        lines.append(f"compute saved, compared with asking only the top tier: {saved:.1%}")
     return lines
 
 
@@ -72,7 +75,7 @@ def _sizes(status: DaemonStatus | None, cascade: str) -> dict[str, int]:
 
 
 def _tiers(status: DaemonStatus, worker: WorkerStatus, cascade: str) -> list[str]:
-    """Name the tiers of a worker as one cascade does."""
+    """Return the tiers of a worker by the names they have in one cascade."""
     if cascade == status.default_cascade:
         return [tier for tier in worker.tiers if ":" not in tier]
     own = f"{cascade}:"

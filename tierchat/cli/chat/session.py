@@ -1,4 +1,4 @@
-"""What a chat knows: its turns, its settings, the conversation it is saved in.
+"""The state of a chat: its turns, its settings, and the conversation they are saved in.
 
 Pure; does not know terminals, files or the daemon.
 """
@@ -11,6 +11,7 @@ import msgspec
 
 from tierchat.conversations.past import Past, new_id
 from tierchat.conversations.reader import summary_messages
+from tierchat.errors import UsageError
 from tierchat.types import Message, Outcome, Prompt, Sampling, SaveOptions, TierOptions
 
 SUMMARISE = (
@@ -21,7 +22,7 @@ SUMMARISE = (
 
 @dataclass(frozen=True)
 class Turn:
-    """One exchange; `outcome` is None when it ended without one or was said on another day."""
+    """One exchange; `outcome` is None for one that was interrupted or loaded from the log."""
 
     exchange: str
     prompt: str
@@ -37,8 +38,8 @@ class Turn:
 
 @dataclass
 class ChatSession:
-    """One chat. `tiers` are those of `cascade`, cheapest first; `said` came before all turns: a
-    summary, or what a pipe was about."""
+    """One chat. `tiers` are those of `cascade`, cheapest first. `said` are the messages before all
+    turns: a summary, or the question that came through a pipe."""
 
     cascade: str
     tiers: tuple[str, ...]
@@ -53,7 +54,7 @@ class ChatSession:
     turns: list[Turn] = field(default_factory=list)
     spent: list[Outcome] = field(default_factory=list)
     attached: str = ""
-    # The newest count of tokens in each tier's context.
+    # Tokens in each tier's context, at its last visit.
     used: dict[str, int] = field(default_factory=dict)
     _folded: list[tuple[Turn, tuple[Message, ...], list[Turn]]] = field(default_factory=list)
 
@@ -72,14 +73,14 @@ class ChatSession:
                     Turn(row.id, row.prompt, row.answer, tier=row.tier, is_complete=is_complete)
                 )
 
-    def start_anew(self) -> None:
+    def begin(self) -> None:
         """Begin another conversation with the same settings."""
         self.go_on_with(Past())
 
     def ask(
         self, text: str, *, min_tier: str | None = None, replaces: Turn | None = None
     ) -> Prompt:
-        """Make the prompt of the next turn, or of one that stands in for the last."""
+        """Make the prompt of the next turn, or of a turn that replaces the last."""
         turns = [turn for turn in self.turns if turn is not replaces]
         first = (Message(role="system", content=self.system),) if self.system else ()
         said: list[Message] = list(self.said)
@@ -102,9 +103,9 @@ class ChatSession:
         )
 
     def ask_for_summary(self, tier: str, num_left_out: int = 0) -> Prompt:
-        """Make the prompt whose answer is to stand for all that was said.
+        """Make the prompt that asks for a summary of the conversation.
 
-        `num_left_out` of the oldest turns stay out of it, for a tier whose context is too small.
+        The `num_left_out` oldest turns are left out, for a tier whose context is too small.
         """
         kept = replace(self, turns=self.turns[num_left_out:])
         if num_left_out:
@@ -117,18 +118,18 @@ class ChatSession:
         return msgspec.structs.replace(prompt, options=options)
 
     def compact(self, summary: Turn) -> None:
-        """Let a summary stand for all turns so far; they stay on the screen and in the log."""
+        """Replace all turns so far by a summary; they stay on the screen and in the log."""
         self._folded.append((summary, self.said, self.turns))
         self.said, self.turns = tuple(summary_messages(summary.answer)), []
 
     def add(self, turn: Turn, replaces: Turn | None = None) -> None:
-        """Remember a turn that is over; one without an answer replaces nothing."""
+        """Remember a finished turn; a turn without an answer replaces nothing."""
         if replaces is not None and replaces in self.turns and turn.is_answered:
             self.turns.remove(replaces)
         self.turns.append(turn)
 
     def undo(self) -> Turn | None:
-        """Take the last turn back and return it, or the summary that stands for those before."""
+        """Take back and return the last turn, or the summary that replaced the turns before."""
         if not self.turns and self._folded:
             summary, self.said, self.turns = self._folded.pop()
             return summary
@@ -138,8 +139,14 @@ class ChatSession:
     def last(self) -> Turn | None:
         return self.turns[-1] if self.turns else None
 
+    def last_asked(self) -> Turn:
+        """Return the last turn; raises UsageError before the first."""
+        if self.last is None:
+            raise UsageError("nothing was asked yet")
+        return self.last
+
     def tier_above(self, turn: Turn) -> str | None:
-        """Name the tier above the one that answered, or was stopped; None at the top."""
+        """Return the tier above the one that answered or was interrupted; None at the top."""
         if turn.tier not in self.tiers:
             return self.tiers[1] if len(self.tiers) > 1 else None
         index = self.tiers.index(turn.tier) + 1
@@ -147,17 +154,17 @@ class ChatSession:
 
     @property
     def num_tokens(self) -> int:
-        """Count what was computed in this chat, at every tier."""
+        """The tokens computed in this chat, over all tiers."""
         return sum(visit.computed_tokens for outcome in self.spent for visit in outcome.path)
 
     @property
     def compute_saved(self) -> float | None:
-        """Give the share of what the top tier alone would have computed."""
+        """The share of compute saved against asking only the top tier; None before a turn."""
         top = sum(outcome.top_compute for outcome in self.spent)
         return 1 - sum(outcome.compute for outcome in self.spent) / top if top else None
 
     def spend(self, outcome: Outcome) -> None:
-        """Count what an answer cost, and how full it has made contexts."""
+        """Count the cost of an answer, and note how full the contexts are now."""
         self.spent.append(outcome)
         for visit in outcome.path:
             if visit.prompt_tokens:

@@ -1,4 +1,4 @@
-"""The commands of the chat that show or change a setting: words in, words out.
+"""The chat commands that show or change a setting: text in, text out.
 
 Does not know terminals or the daemon.
 """
@@ -20,7 +20,7 @@ THINKING = (*_SWITCH, "show", "hide")
 
 
 def tier(session: ChatSession, rest: str) -> str:
-    """Pin a tier, or let them climb; raises UsageError for one that is not there."""
+    """Ask only one tier, or all again with `free`; raises UsageError for an unknown tier."""
     if rest:
         names = {name.casefold(): name for name in session.tiers}
         if rest.casefold() not in (*names, "free"):
@@ -32,7 +32,7 @@ def tier(session: ChatSession, rest: str) -> str:
 
 
 def cascade(session: ChatSession, catalogue: Catalogue, rest: str) -> str:
-    """Change the cascade; bounds on tiers of the one before go with it."""
+    """Change the cascade; limits on tiers of the previous cascade are dropped."""
     if rest:
         spec = catalogue.find(rest)
         session.cascade = rest
@@ -44,14 +44,14 @@ def cascade(session: ChatSession, catalogue: Catalogue, rest: str) -> str:
 
 
 def system(session: ChatSession, rest: str) -> str:
-    """Set the system text; `-` takes it away."""
+    """Set the system prompt; `-` removes it."""
     if rest:
         session.system = "" if rest == "-" else rest
     return f"system: {session.system or '(none)'}"
 
 
 def sampling(session: ChatSession, rest: str) -> list[str]:
-    """Set an option of sampling, or the quality; raises UsageError naming the nearest."""
+    """Set a sampling option or the quality; raises UsageError with the nearest name."""
     if rest:
         key, _, value = rest.replace("=", " ", 1).partition(" ")
         if key == "quality":
@@ -63,17 +63,17 @@ def sampling(session: ChatSession, rest: str) -> list[str]:
     known = msgspec.to_builtins(session.sampling) | {"quality": session.options.quality}
     idle: tuple[object, ...] = (None, [], (), False)
     found = [f"{name} = {value}" for name, value in known.items() if value not in idle]
-    return found or ["everything is as the tiers have it"]
+    return found or ["no option is set: every tier uses its own"]
 
 
 def think(session: ChatSession, rest: str) -> str:
-    """Let tiers work things out or not, and show that or not."""
+    """Switch thinking on, off or to the tiers' own choice, and show or hide thoughts."""
     if rest in _SWITCH:
         session.think = _SWITCH[rest]
     elif rest in THINKING:
         session.shows_thoughts = rest == "show"
     elif rest:
-        raise UsageError(f"/think {rest!r}", ", ".join(THINKING))
+        raise UsageError(f"/think does not take {rest!r}", f"known: {', '.join(THINKING)}")
     word = {value: name for name, value in _SWITCH.items()}[session.think]
     return f"thinking: {word}; thoughts are {'shown' if session.shows_thoughts else 'hidden'}"
 
@@ -96,5 +96,5 @@ def _quality(text: str) -> float:
     with contextlib.suppress(ValueError):
         quality = float(text) if quality is None else quality
     if quality is None or not 0 <= quality <= 1:
-        raise UsageError(f"quality {text!r}", f"0..1 or {', '.join(QUALITIES)}")
+        raise UsageError(f"{text!r} is no quality", f"write 0..1 or one of {', '.join(QUALITIES)}")
     return quality

@@ -1,6 +1,6 @@
-"""The commands of the chat, by name: `/help` and its kin. Parsing only.
+"""The slash commands of the chat: their names, arguments and help.
 
-Does not know what they do.
+Does not know what a command does; `Chat.commands` does.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tierchat.errors import UsageError, did_you_mean
 
 @dataclass(frozen=True)
 class Command:
-    """One command: its names, the first of which is the method that does it; what it takes."""
+    """One command; the first name is the usual one, `takes` is the argument as help shows it."""
 
     names: tuple[str, ...]
     takes: str
@@ -26,7 +26,7 @@ class Command:
 
 COMMANDS = (
     Command(("help", "?"), "", "List these commands."),
-    Command(("tier",), "[NAME|free]", "Ask only this tier from now on, or let them climb again."),
+    Command(("tier",), "[NAME|free]", "Ask only this tier from now on, or free all tiers again."),
     Command(("up",), "", "Ask the last prompt again, one tier higher."),
     Command(("why",), "", "Show every tier that was visited, its reasons and its cost."),
     Command(("retry",), "", "Ask the last prompt again."),
@@ -37,20 +37,26 @@ COMMANDS = (
     Command(("bad",), "", "Mark the last answer as bad."),
     Command(("copy",), "", "Copy the last answer to the clipboard."),
     Command(("file",), "PATH", "Send a text file with the next prompt."),
-    Command(("system",), "[TEXT]", "Show or set the system text; `-` takes it away."),
+    Command(("system",), "[TEXT]", "Show or set the system prompt; `-` removes it."),
     Command(("set",), "[KEY VALUE]", "Show or set temperature, top_p, max_tokens, seed, quality."),
-    Command(("think",), "[on|off|auto|show|hide]", "Let tiers work things out; show that or not."),
+    Command(
+        ("think",),
+        "[on|off|auto|show|hide]",
+        "Let tiers think before they answer; show or hide that.",
+    ),
     Command(("model",), "[CASCADE]", "Show or change the cascade."),
     Command(("show",), "", "Show the settings of this chat."),
     Command(("context",), "", "Show how full each tier's context is."),
-    Command(("compact",), "[TIER]", "Let a summary, by the top tier or another, stand for it all."),
+    Command(
+        ("compact",), "[TIER]", "Replace the conversation by a summary of the top tier, or of TIER."
+    ),
     Command(("stats",), "", "Show what this chat cost and saved."),
     Command(("new", "clear"), "", "Begin another conversation."),
     Command(("list",), "", "List saved conversations."),
-    Command(("load",), "ID", "Go on with a saved conversation."),
-    Command(("save",), "TITLE", "Give this conversation a title; it is saved anyway."),
+    Command(("load",), "ID", "Continue a saved conversation."),
+    Command(("save",), "TITLE", "Give this conversation a title; it is saved with or without."),
     Command(("export",), "FILE", "Write this conversation to a .md or .json file."),
-    Command(("exit", "bye", "quit"), "", "Leave; so does Ctrl-D."),
+    Command(("exit", "bye", "quit"), "", "Leave, as Ctrl-D does."),
 )
 _COMMAND = re.compile(r"/(\?|[A-Za-z]+)(?=\s|$)")
 _BY_NAME = {name: command for command in COMMANDS for name in command.names}
@@ -58,9 +64,9 @@ NAMES = tuple(f"/{name}" for name in _BY_NAME)
 
 
 def is_command(line: str) -> bool:
-    """Tell a command from a question; a path such as /etc/hosts begins a question.
+    """Whether a line is a command; a path such as /etc/hosts begins a question.
 
-    Of several lines only a known command makes a command.
+    A text of several lines is a command only if its first word is a known one.
     """
     found = _COMMAND.match(line.strip())
     if not found:
@@ -69,7 +75,7 @@ def is_command(line: str) -> bool:
 
 
 def parse(line: str) -> tuple[Command, str]:
-    """Split a line into its command and the rest; raises UsageError naming the nearest."""
+    """Split a line into its command and argument; raises UsageError with the nearest command."""
     name, rest = (*line.strip().removeprefix("/").split(maxsplit=1), "", "")[:2]
     command = _BY_NAME.get(name.casefold())
     if command is None:
@@ -77,20 +83,20 @@ def parse(line: str) -> tuple[Command, str]:
         raise UsageError(f"no command named /{name}", hint)
     rest = rest.strip()
     if rest and not command.takes:
-        raise UsageError(f"/{name} takes nothing more", f"usage: {command.usage}")
+        raise UsageError(f"/{name} takes no argument", f"usage: {command.usage}")
     if not rest and command.takes and not command.takes.startswith("["):
-        raise UsageError(f"/{name} needs more", f"usage: {command.usage}")
+        raise UsageError(f"/{name} needs an argument", f"usage: {command.usage}")
     return command, rest
 
 
 def help_lines() -> list[str]:
-    """List the commands and keys."""
+    """Describe the commands and the keys."""
     width = max(len(command.usage) for command in COMMANDS)
     lines = [f"{command.usage:{width}s}  {command.help}" for command in COMMANDS]
     return [
         *lines,
         "",
-        'Enter sends. Ctrl-J or Alt-Enter make a new line; so do \\ at a line\'s end and """',
-        "around a text. Tab completes, Ctrl-R searches what was typed, Ctrl-G opens the editor.",
-        "Ctrl-C stops an answer, Ctrl-D leaves.",
+        "Enter sends. Ctrl-J or Alt-Enter starts a new line, as does a \\ at the end of a line; a",
+        'text between """ and """ may have many lines. Tab completes, Ctrl-R searches the history,',
+        "Ctrl-G opens the editor. Ctrl-C stops an answer, Ctrl-D leaves.",
     ]

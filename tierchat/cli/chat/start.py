@@ -1,6 +1,7 @@
-"""`tierchat` with no verb: put the chat together and hand over to it.
+"""`tierchat` without a command: build the chat and run it.
 
-The prompt is there at once: a thread starts the daemon and watches the tiers load.
+The prompt appears at once; a thread starts the daemon and watches the tiers load. Does not know
+typer.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 
 import msgspec
 
+from tierchat.cli.ask.printer import AnswerView
 from tierchat.cli.chat.chat import Chat
 from tierchat.cli.chat.keys import Keys
 from tierchat.cli.chat.session import ChatSession, Turn
@@ -54,12 +56,12 @@ def run(
         chat.take(f"/tier {tier}")
     if past.id:
         num = len(session.turns)
-        output.note(f"going on with {past.id}, {num} exchanges; /load {past.id} shows them")
+        output.note(f"continuing {past.id}, {num} exchanges; /load {past.id} shows them")
     return talk(chat, watch, home, output)
 
 
 def go_on(prompt: Prompt, answer: str, outcome: Outcome | None, home: Home, output: Output) -> int:
-    """Open a chat that goes on after one question, which may have come through a pipe."""
+    """Open a chat that continues after one question, which may have come through a pipe."""
     save = prompt.options.save
     cascade = prompt.options.cascade or home.settings.cascade
     session = new_session(home, cascade, is_saved=save is not None)
@@ -78,7 +80,7 @@ def go_on(prompt: Prompt, answer: str, outcome: Outcome | None, home: Home, outp
     if outcome:
         session.spend(outcome)
     terminal = open_terminal()
-    # What was piped in is used up; the person types at the terminal.
+    # The pipe on stdin has ended; from here on the person types at the terminal.
     os.dup2(terminal, 0)
     os.close(terminal)
     chat, watch = assemble(session, home, output, hides=False, is_raw=False)
@@ -86,15 +88,15 @@ def go_on(prompt: Prompt, answer: str, outcome: Outcome | None, home: Home, outp
 
 
 def open_terminal() -> int:
-    """Open the terminal itself, whatever stdin is; raises UsageError when there is none."""
+    """Open the controlling terminal, whatever stdin is; raises UsageError without a terminal."""
     try:
         return os.open("/dev/tty", os.O_RDWR)
     except OSError as error:
-        raise UsageError("there is no terminal to go on at", "leave out -i") from error
+        raise UsageError("there is no terminal to chat at", "leave out -i") from error
 
 
 def new_session(home: Home, cascade: str, *, is_saved: bool) -> ChatSession:
-    """Begin a session with a cascade; raises UsageError when there is no such one."""
+    """Begin a session with a cascade; raises UsageError for an unknown cascade."""
     spec = home.catalogue.find(cascade)
     session = ChatSession(cascade, tuple(t.name for t in spec.tiers), is_saved=is_saved)
     session.options = msgspec.structs.replace(session.options, timeout_s=home.settings.timeout_s)
@@ -104,7 +106,7 @@ def new_session(home: Home, cascade: str, *, is_saved: bool) -> ChatSession:
 def assemble(
     session: ChatSession, home: Home, output: Output, *, hides: bool, is_raw: bool
 ) -> tuple[Chat, Watch]:
-    """Put a chat together, with the thread that watches the daemon for it."""
+    """Build a chat, with the thread that watches the daemon for it."""
     settings, watch = home.settings, Watch(Client(home.paths))
     session.shows_thoughts = not (hides or settings.hide_reasoning)
     chat = Chat(
@@ -113,8 +115,10 @@ def assemble(
         output,
         lambda: watch.status,
         Keys(0),
-        is_raw=is_raw or settings.theme == "plain",
-        theme="light" if settings.theme == "light" else "dark",
+        AnswerView(
+            is_raw=is_raw or settings.theme == "plain",
+            theme="light" if settings.theme == "light" else "dark",
+        ),
     )
     return chat, watch
 
@@ -127,16 +131,16 @@ def talk(chat: Chat, watch: Watch, home: Home, output: Output) -> int:
         )
     from tierchat.cli.chat.line_editor import LineEditor
 
-    # What is not to be saved is not remembered either.
+    # A chat that is not saved leaves no history of what was typed either.
     history: Path | None = home.paths.history_file if chat.session.is_saved else None
     try:
         make_private(home.paths.state_dir)
     except TierchatError as error:
-        output.note(f"what you type is not remembered: {error.message}", "yellow")
+        output.note(f"the history of what you type is not kept: {error.message}", "yellow")
         history = None
     editor = LineEditor(
         history,
-        chat.arguments(),
+        chat.completions(),
         ("/file", "/export"),
         chat.status_line,
         has_colour=output.has_colour,
@@ -144,7 +148,7 @@ def talk(chat: Chat, watch: Watch, home: Home, output: Output) -> int:
     watch.begin(editor.redraw)
 
     def leave(number: int, _frame: object) -> None:
-        # An exception from nowhere is no good inside prompt-toolkit's event loop.
+        # prompt-toolkit's event loop must be left by its own means, not by an exception.
         if not editor.leave(_Ended(number)):
             raise _Ended(number)
 
@@ -157,7 +161,7 @@ def talk(chat: Chat, watch: Watch, home: Home, output: Output) -> int:
 
 
 class _Ended(BaseException):
-    """Somebody ends this process; on its way up the terminal is left as it was found."""
+    """A signal ends this process; raised, so that the terminal is restored on the way out."""
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
@@ -165,7 +169,7 @@ class _Ended(BaseException):
 
 
 class Watch:
-    """A thread that starts the daemon and keeps an eye on it. `status` is the newest seen."""
+    """A thread that starts the daemon and watches it. `status` is the newest one seen."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
@@ -180,7 +184,7 @@ class Watch:
         try:
             self._client.start()
         except TierchatError:
-            # The first question says it better.
+            # The first question reports the same error.
             return
         while True:
             try:
