@@ -3,6 +3,10 @@
 Whole-process wall times, side by side and interleaved, medians of --rounds: bare Python, a typer
 hello, `tierchat --version` and `--help`, a warm `ask`, a cold start (no daemon: start it, load XS,
 answer). Then memory of daemon and workers, and the time to the first token of an answer.
+
+    python bench/start_up.py --beside OLD/bin/tierchat
+
+compares every command with that of another installation, in the same rounds.
 """
 
 from __future__ import annotations
@@ -16,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 from tierchat.events import AnswerDelta, ThoughtDelta
@@ -29,6 +34,7 @@ def hello(name: str) -> None:
     print(f"hello {name}")
 typer.run(hello)
 """
+BESIDE = ", beside"
 PROMPTS = {
     "answered at XS": "2+2",
     "escalated to S": "What is 17*24?",
@@ -43,9 +49,29 @@ def run(*command: str) -> float:
     return time.perf_counter() - began_s
 
 
-def cold(tierchat: list[str]) -> float:
-    subprocess.run([*tierchat, "daemon", "down"], check=True, stdout=subprocess.DEVNULL)
-    return run(*tierchat, "ask", "2+2")
+@dataclass(frozen=True)
+class Installed:
+    """One installation of tierchat, with a home of its own."""
+
+    script: Path
+    home: Path
+
+    def run(self, *arguments: str) -> float:
+        """Run a command of this installation; returns seconds."""
+        os.environ["TIERCHAT_HOME"] = str(self.home)
+        return run(str(self.script), *arguments)
+
+    def cold(self) -> float:
+        """Ask with no daemon running; returns seconds."""
+        self.run("daemon", "down")
+        return self.run("ask", "2+2")
+
+    def cases(self, label: str) -> dict[str, Callable[[], float]]:
+        return {
+            f"tierchat --version{label}": lambda: self.run("--version"),
+            f"tierchat --help{label}": lambda: self.run("--help"),
+            f'tierchat ask "2+2", warm{label}': lambda: self.run("ask", "2+2"),
+        }
 
 
 def first_token(client: Client, text: str) -> float:
@@ -78,8 +104,19 @@ def print_table(times: dict[str, list[float]], base: str) -> None:
         print(f"| {name} | {numbers} | {1000 * (median - middle):+.1f} |")
 
 
-def print_memory(tierchat: list[str]) -> None:
-    found = json.loads(subprocess.run([*tierchat, "ps", "--json"], capture_output=True).stdout)
+def print_ratios(times: dict[str, list[float]]) -> None:
+    pairs = [(name, f"{name}{BESIDE}") for name in times if f"{name}{BESIDE}" in times]
+    if pairs:
+        print("\n| case | median, times that of the other |\n|---|---|")
+    for ours, other in pairs:
+        ratio = statistics.median(times[ours]) / statistics.median(times[other])
+        print(f"| {ours} | {ratio:.3f} |")
+
+
+def print_memory(installed: Installed) -> None:
+    words = [str(installed.script), "ps", "--json"]
+    os.environ["TIERCHAT_HOME"] = str(installed.home)
+    found = json.loads(subprocess.run(words, capture_output=True).stdout)
     print("\n| process | resident MiB | proportional MiB |\n|---|---|---|")
     rows = [("daemon", found["pid"])] + [(w["model"], w["pid"]) for w in found["workers"]]
     for name, pid in rows:
@@ -93,33 +130,48 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--cold-rounds", type=int, default=7)
+    parser.add_argument("--beside", type=Path, help="the tierchat of another installation")
     args = parser.parse_args()
-    script = Path(sys.executable).with_name("tierchat")
-    tierchat = [str(script)]
-    with tempfile.TemporaryDirectory(prefix="tc") as home:
-        os.environ["TIERCHAT_HOME"] = home
+    with tempfile.TemporaryDirectory(prefix="tc") as homes:
         # Users have compiled bytecode.
         os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-        hello = Path(home) / "hello.py"
-        hello.write_text(HELLO)
-        run(*tierchat, "ask", "2+2")
+        installed = {"": Installed(Path(sys.executable).with_name("tierchat"), Path(homes, "a"))}
+        if args.beside:
+            installed[BESIDE] = Installed(args.beside.absolute(), Path(homes, "b"))
+        for each in installed.values():
+            each.run("ask", "2+2")
         time.sleep(2)
-        cases: dict[str, Callable[[], float]] = {
-            "python -c pass": lambda: run(sys.executable, "-c", "pass"),
-            "typer hello": lambda: run(sys.executable, str(hello), "you"),
-            "tierchat --version": lambda: run(*tierchat, "--version"),
-            "tierchat --help": lambda: run(*tierchat, "--help"),
-            'tierchat ask "2+2", warm': lambda: run(*tierchat, "ask", "2+2"),
-        }
-        print_table(measure(cases, args.rounds), "typer hello")
-        client = Client(find_paths(os.environ))
-        first = {n: (lambda text=t: first_token(client, text)) for n, t in PROMPTS.items()}
-        print("\nTime to the first piece of thought or answer, client to client:")
-        print_table(measure(first, args.rounds), "answered at XS")
-        print_memory(tierchat)
-        print("\nCold start to the answer:")
-        print_table(measure({"cold": lambda: cold(tierchat)}, args.cold_rounds), "cold")
-        run(*tierchat, "daemon", "down")
+        try:
+            compare(installed, Path(homes), args.rounds, args.cold_rounds)
+        finally:
+            for each in installed.values():
+                each.run("daemon", "down")
+
+
+def compare(
+    installed: dict[str, Installed], directory: Path, rounds: int, cold_rounds: int
+) -> None:
+    hello = directory / "hello.py"
+    hello.write_text(HELLO)
+    cases: dict[str, Callable[[], float]] = {
+        "python -c pass": lambda: run(sys.executable, "-c", "pass"),
+        "typer hello": lambda: run(sys.executable, str(hello), "you"),
+    }
+    for label, each in installed.items():
+        cases |= each.cases(label)
+    times = measure(cases, rounds)
+    print_table(times, "typer hello")
+    print_ratios(times)
+    ours = installed[""]
+    client = Client(find_paths({**os.environ, "TIERCHAT_HOME": str(ours.home)}))
+    first = {n: (lambda text=t: first_token(client, text)) for n, t in PROMPTS.items()}
+    print("\nTime to the first piece of thought or answer, client to client:")
+    print_table(measure(first, rounds), "answered at XS")
+    print_memory(ours)
+    print("\nCold start to the answer:")
+    times = measure({f"cold{label}": each.cold for label, each in installed.items()}, cold_rounds)
+    print_table(times, "cold")
+    print_ratios(times)
 
 
 if __name__ == "__main__":
