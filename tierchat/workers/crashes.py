@@ -28,13 +28,13 @@ class Crashes:
         return len(self._recent)
 
     def record(self, message: str) -> None:
-        """Remember a crash, and log it."""
+        """Remember a crash and log it."""
         self._recent.append((time.monotonic(), message))
         log.warning("%s", message)
 
     @property
     def quarantine_reason(self) -> str:
-        """Why the model may not be started, or nothing."""
+        """Why the model may not be started now; empty if it may."""
         if len(self._recent) < _MAX_CRASHES:
             return ""
         if time.monotonic() - self._recent[0][0] > _CRASH_WINDOW_S:
@@ -46,6 +46,6 @@ def refuse_quarantined(model: str, spec: ModelSpec, crashes: Crashes) -> None:
     """Raise EngineCrashed for a model whose workers have crashed too often."""
     if crashes.quarantine_reason:
         raise EngineCrashed(
-            f"{model} is not started any more: {crashes.quarantine_reason}",
+            f"{model} is not started again for now: {crashes.quarantine_reason}",
             f"check {spec.file}, then `tierchat daemon down`",
         )

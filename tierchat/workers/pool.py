@@ -152,7 +152,7 @@ class Pool:
                 self._idle.start(model, chosen_s)
 
     def status(self) -> tuple[WorkerStatus, ...]:
-        """Describe every model; the cascade adds the `tiers` that stand on it."""
+        """Describe every model; the cascade adds the `tiers` that use it."""
         return tuple(
             seat.status(name, self._idle.remaining_s(name)) for name, seat in self._seats.items()
         )

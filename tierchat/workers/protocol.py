@@ -1,6 +1,6 @@
-"""The frames a daemon and a worker exchange: 4-byte big-endian length, then one msgpack value.
+"""The frames that a parent and a worker exchange: 4-byte big-endian length, one msgpack value.
 
-Knows no sockets and no processes; it turns values into bytes and back.
+Does not know sockets or processes; turns values into bytes and back.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ _LENGTH = struct.Struct(">I")
 class LoadModel(Frozen, frozen=True, tag="load"):
     """First frame to a worker.
 
-    `context` and `num_threads` 0, `kv_type` None: the worker chooses. `gpu_shares` divides the
-    offloaded layers between GPUs; one share alone is one GPU alone.
+    The worker chooses what is left open: `context` and `num_threads` 0, `kv_type` None.
+    `gpu_shares` divides the offloaded layers between GPUs; a single share means a single GPU.
     """
 
     name: str
@@ -47,8 +47,8 @@ class LoadModel(Frozen, frozen=True, tag="load"):
 class Generate(Frozen, frozen=True, tag="generate"):
     """Start one request; every later frame about it carries its `id`.
 
-    `probe` asks for all that gates are trained on, to come with `Finished`; `watch` names texts
-    whose first tokens' probabilities are to be among it.
+    `probe` asks for everything that gates are trained on, which then comes with `Finished`; the
+    probabilities of the first tokens of the `watch` texts are part of it.
     """
 
     id: int
@@ -67,7 +67,7 @@ class Cancel(Frozen, frozen=True, tag="cancel"):
 
 
 class LoadProgress(Frozen, frozen=True, tag="load_progress"):
-    """`share` of the weights is read: a sign of life; 1.0 just before the first decode."""
+    """A sign of life: the `share` of the weights read, 1.0 just before the first decode."""
 
     share: float
 
@@ -100,7 +100,7 @@ class Loaded(Frozen, frozen=True, tag="loaded"):
 
 
 class LoadFailed(Frozen, frozen=True, tag="load_failed"):
-    """The worker exits after this frame; `code` is one of `errors`."""
+    """The model does not load; `code` is one of `errors`. The worker exits after this frame."""
 
     code: str
     message: str
@@ -108,7 +108,7 @@ class LoadFailed(Frozen, frozen=True, tag="load_failed"):
 
 
 class Progress(Frozen, frozen=True, tag="progress"):
-    """`computed` of `total` tokens are in the KV cache: a sign of life while nothing is shown."""
+    """`computed` of `total` tokens are in the KV cache: a sign of life while no text comes."""
 
     id: int
     computed: int
@@ -124,7 +124,7 @@ class Delta(Frozen, frozen=True, tag="delta"):
 
 
 class Escalated(Frozen, frozen=True, tag="escalated"):
-    """The gate sent the request up; `draft` is what had been written and kept back."""
+    """The gate sent the request up; `draft` is the text that was written and kept back."""
 
     id: int
     stage: Stage
@@ -134,10 +134,10 @@ class Escalated(Frozen, frozen=True, tag="escalated"):
 
 
 class Finished(Frozen, frozen=True, tag="finished"):
-    """The request is over. `reason` `repetition` means the detector stopped it.
+    """The request is over; the reason `repetition` means that the detector stopped it.
 
-    `verdict` is the gate's last reading (estimates for `--explain`), escalate False. `probe`
-    comes if it was asked for.
+    `verdict` is the gate's last one, with the estimates for `--explain`; it does not escalate.
+    `probe` comes if the request asked for it.
     """
 
     id: int
@@ -148,7 +148,7 @@ class Finished(Frozen, frozen=True, tag="finished"):
 
 
 class Failed(Frozen, frozen=True, tag="failed"):
-    """The request could not be served; `code` is one of `errors`, the worker lives on.
+    """The request could not be served; `code` is one of `errors`. The worker goes on.
 
     `context_length_exceeded` carries the counted prompt in `usage.prompt_tokens`.
     """
@@ -180,7 +180,7 @@ def encode(frame: ToWorker | FromWorker) -> bytes:
 
 
 class FrameReader:
-    """Cuts a byte stream back into frames of one direction; feed it, then iterate `frames()`."""
+    """Cuts a byte stream back into the frames of one direction."""
 
     def __init__(self, kind: object) -> None:
         self._decoder: msgspec.msgpack.Decoder[object] = msgspec.msgpack.Decoder(kind)

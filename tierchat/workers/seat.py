@@ -112,7 +112,7 @@ class Seat:
         return replace(self.plan, ram_bytes=min(used, self.plan.ram_bytes))
 
     def status(self, model: str, expires_in_s: float | None) -> WorkerStatus:
-        """Describe the seat for `ps`; the tiers that stand on the model are left out."""
+        """Describe the seat for `ps`; the tiers that use the model are left out."""
         worker, info = self.live_worker, self.info
         plan = self.plan if self.has_memory else None
         return WorkerStatus(

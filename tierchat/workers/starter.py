@@ -1,4 +1,4 @@
-"""Starts a worker for a model: file checks, one careful restart, one smaller try.
+"""The start of a worker: file checks, one more try after a crash, one smaller try for memory.
 
 Does not know which models stay loaded, or what prompts are.
 """
@@ -30,7 +30,7 @@ Launch = Callable[[LoadModel], Awaitable[Worker]]
 
 @dataclass(frozen=True)
 class Started:
-    """A live worker, how its file looked, and what a person should know of how it was loaded."""
+    """A live worker, the stamp of its file, and what a person should know of how it was loaded."""
 
     worker: Worker
     stamp: FileStamp | None

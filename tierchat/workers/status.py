@@ -10,9 +10,9 @@ WorkerState = Literal["stopped", "loading", "ready", "busy", "quarantined"]
 
 
 class WorkerStatus(Frozen, frozen=True):
-    """One model as `ps` shows it. `expires_in_s` None means that it stays for ever.
+    """One model as `ps` shows it; with `expires_in_s` None it stays loaded for ever.
 
-    `tiers` of the default cascade stand alone, those of others behind their cascade and a colon.
+    `tiers` names tiers of the default cascade alone, tiers of others as `cascade:tier`.
 
     `rss_bytes` is resident memory of the child process; `reason` tells why it is quarantined.
     """

@@ -1,6 +1,7 @@
-"""A child process that holds one model, seen from the daemon's event loop.
+"""A child process that holds one model, seen from its parent's event loop.
 
-Does not know tiers, restarts or llama.cpp: it starts one child, asks it, and says how it died.
+Does not know tiers, restarts or llama.cpp: it starts one child, sends it requests, and says how
+it died.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ _STDERR_TAIL_BYTES = 600
 
 @dataclass(frozen=True)
 class Deadlines:
-    """Longest silence allowed at each stage, seconds."""
+    """The longest silence of a child that is allowed at each stage, in seconds."""
 
     load_s: float = 60.0
     prefill_s: float = 120.0
@@ -56,10 +57,10 @@ class Deadlines:
 
 
 class WorkerDied(EngineCrashed):
-    """The child is gone. `signal_number` names what killed it, if a signal did.
+    """The child is gone; `signal_number` is the signal that killed it, if one did.
 
-    `is_first_decode` tells that the weights were read and the very first decode was its end;
-    `is_out_of_memory` that memory of the machine or of a GPU ran out.
+    `is_first_decode`: the weights were read and the very first decode killed the child.
+    `is_out_of_memory`: the machine or a GPU ran out of memory.
     """
 
     def __init__(
@@ -108,7 +109,7 @@ class Worker:
         Raises what the child reported (ModelMissing, ModelCorrupt, ...) or WorkerDied.
         """
         ours, theirs = socket.socketpair()
-        # Whoever waits may leave at any moment, and nothing of it may be left then.
+        # The caller may be cancelled at any moment; nothing of the child may be left then.
         async with contextlib.AsyncExitStack() as undo:
             undo.callback(ours.close)
             with theirs:
@@ -147,7 +148,7 @@ class Worker:
         return len(self._inboxes)
 
     async def generate(self, order: Generate) -> AsyncGenerator[RequestEvent, None]:
-        """Send one request (its id is chosen here) and yield its events.
+        """Send one request, under an id of its own, and yield its events.
 
         Closing the iterator early cancels the request. Raises WorkerDied when the child dies
         or is silent for too long, in which case it is killed.
@@ -173,7 +174,7 @@ class Worker:
                 self._send(Cancel(id=order.id))
 
     async def stop(self) -> None:
-        """End the child and wait for it; memory is back when this returns."""
+        """End the child and wait for it; its memory is free when this returns."""
         if self._writer:
             # The child ends by itself when its socket closes; a busy or frozen one is killed.
             self._writer.close()
@@ -219,7 +220,7 @@ class Worker:
         return event
 
     async def _death(self) -> WorkerDied:
-        """Say how the child died; it has closed its socket, so it is dead or dying."""
+        """Describe the death of the child, which has closed its socket: it is dead or dying."""
         try:
             code = await asyncio.wait_for(self._process.wait(), _KILL_GRACE_S)
         except TimeoutError:
@@ -229,7 +230,7 @@ class Worker:
         how = self._stall or _describe_exit(code)
         stage = "" if self.info else " at its first decode" if self._is_warming_up else " loading"
         said = self._stderr_tail.decode(errors="replace").strip()
-        # The kernel ends who took the last memory, and counts that.
+        # Linux kills the process that took the last memory, and counts such kills.
         was_killed = code == -signal.SIGKILL and num_oom_kills() > self._num_oom_kills
         last = f": {said}"
         return WorkerDied(
@@ -258,7 +259,7 @@ class Worker:
         if isinstance(frame, LoadProgress | Loaded | LoadFailed):
             self._loading.put_nowait(frame)
         elif isinstance(frame, Progress | Delta | Escalated | Finished | Failed):
-            # A frame of a request nobody waits for any more is dropped.
+            # Frames of a request that was cancelled in the meantime are dropped.
             inbox = self._inboxes.get(frame.id)
             if inbox:
                 inbox.put_nowait(frame)

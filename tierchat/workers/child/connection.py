@@ -26,7 +26,7 @@ _READ_BYTES = 1 << 16
 
 
 class Connection:
-    """The socket to the daemon: a thread reads orders, whoever holds the engine writes."""
+    """The socket to the parent: a thread reads orders, the engine's thread writes."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
@@ -35,7 +35,7 @@ class Connection:
         self._ready: list[object] = []
 
     def read_load(self) -> LoadModel | None:
-        """Wait for the first frame; None when the daemon is gone or speaks nonsense."""
+        """Wait for the first frame; None if the parent is gone or sends something else."""
         while not self._ready:
             data = self._socket.recv(_READ_BYTES)
             if not data:
@@ -45,11 +45,11 @@ class Connection:
         return first if isinstance(first, LoadModel) else None
 
     def start_reading(self) -> None:
-        """Hand every further order to `inbox`; None is the end of the connection."""
+        """Put every further order into `inbox`, and None at the end of the connection."""
         threading.Thread(target=self._read, name="orders", daemon=True).start()
 
     def send(self, frames: Sequence[FromWorker]) -> None:
-        """Write frames in one go; raises OSError when the daemon is gone."""
+        """Write frames in one call; raises OSError when the parent is gone."""
         if frames:
             self._socket.sendall(b"".join(encode(frame) for frame in frames))
 

@@ -1,6 +1,6 @@
-"""One loaded model with all a request needs of it: engine, template, gate, metadata.
+"""One loaded model with all that requests need of it: engine, template, gates, metadata.
 
-Does not know sockets or processes; `worker_process` drives it.
+Does not know sockets or processes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class HeldModel:
     def __init__(self, order: LoadModel, on_progress: Callable[[float], None]) -> None:
         """Load and decode once; raises ModelMissing, ModelCorrupt, TemplateError, EngineCrashed.
 
-        `on_progress` is told the share of the weights read, and 1.0 before the first decode.
+        `on_progress` gets the share of the weights that is read, and 1.0 before the first decode.
         """
         self._log = LlamaLog()
         self._is_offloaded = can_offload() and order.gpu_layers != 0
@@ -91,8 +91,8 @@ class HeldModel:
         )
 
     def _warm_up(self) -> None:
-        # A kernel this machine cannot run (AMX on some virtual machines) dies here, before
-        # any prompt is lost; it needs a batch of more than one token to show.
+        # A kernel that traps here (AMX in some builds) dies now, before a prompt is lost; it
+        # takes a batch of more than one token to show.
         tokens = [t % self.model.vocabulary_size for t in range(_NUM_WARM_UP_TOKENS)]
         sequence = Sequence(0, tokens, Sampling(temperature=0), reads_signals=False)
         self.engine.add(sequence)
@@ -172,7 +172,7 @@ def _num_threads(model: LlamaModel) -> int:
 
 
 def kv_type_of(model: LlamaModel, is_offloaded: bool) -> KvType:
-    """Choose the number format of the KV cache for a model whose settings leave it open."""
+    """Choose the number format of the KV cache where the settings leave it open."""
     return "q8_0" if model.head_size < MIN_HEAD_SIZE_FOR_F16 and not is_offloaded else "f16"
 
 

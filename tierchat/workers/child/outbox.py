@@ -15,17 +15,17 @@ _PIECES_S = 0.01
 
 
 class Outbox:
-    """Frames on their way out: pieces that come faster than anyone reads travel together."""
+    """Frames on their way out: pieces of text that come within 10 ms travel together."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._waiting: list[FromWorker] = []
-        # Where the last piece of each request waits, to which the next one may be added.
+        # Where the last piece of each request waits: the next piece is added to it.
         self._open: dict[int, int] = {}
         self._last_sent_s = 0.0
 
     def add(self, frames: Iterable[FromWorker]) -> None:
-        """Take frames; at once when one of them is more than a piece of text."""
+        """Take frames, and send all at once if one of them is more than a piece of text."""
         is_urgent = False
         for frame in frames:
             is_urgent |= not isinstance(frame, Delta)
@@ -35,25 +35,25 @@ class Outbox:
             self.send()
 
     def send_due(self) -> None:
-        """Send if the last time was long enough ago."""
+        """Send what waits, unless frames were sent a moment ago."""
         if self._waiting and time.monotonic() - self._last_sent_s >= _PIECES_S:
             self.send()
 
     def send(self) -> None:
-        """Send all; raises OSError when the daemon is gone."""
+        """Send what waits; raises OSError when the parent is gone."""
         self._connection.send(self._waiting)
         self._waiting, self._open = [], {}
         self._last_sent_s = time.monotonic()
 
     def _join(self, piece: Delta) -> bool:
-        place = self._open.setdefault(piece.id, len(self._waiting))
-        if place == len(self._waiting):
+        index = self._open.setdefault(piece.id, len(self._waiting))
+        if index == len(self._waiting):
             return False
-        earlier = self._waiting[place]
+        earlier = self._waiting[index]
         if not isinstance(earlier, Delta) or bool(earlier.thought) != bool(piece.thought):
             self._open[piece.id] = len(self._waiting)
             return False
-        self._waiting[place] = Delta(
+        self._waiting[index] = Delta(
             id=piece.id,
             answer=earlier.answer + piece.answer,
             thought=earlier.thought + piece.thought,

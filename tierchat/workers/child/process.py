@@ -1,4 +1,4 @@
-"""The child process that holds one model: frames in, engine steps, frames out.
+"""The child process that holds one model: orders in, engine steps, frames out.
 
 Does not know tiers, cascades or the daemon.
 """
@@ -37,8 +37,9 @@ _HEARTBEAT_S = 1.0
 
 
 class WorkerLoop:
-    """The loop: take orders, step the engine, send what came of it. Runs in the main thread,
-    because a template's deadline is a signal.
+    """The loop: take orders, step the engine, send the events.
+
+    Runs in the main thread, because the deadline of a chat template is a signal.
     """
 
     def __init__(self, held: HeldModel, connection: Connection) -> None:
@@ -55,7 +56,7 @@ class WorkerLoop:
             for step in self._held.engine.step():
                 request = self._requests.get(step.sequence.id)
                 if request:
-                    frames += self._settle(request, list(request.take(step)))
+                    frames += self._closing(request, list(request.take(step)))
             self._outbox.add(frames + self._signs_of_life())
             self._outbox.send_due()
 
@@ -63,7 +64,7 @@ class WorkerLoop:
         inbox = self._connection.inbox
         while True:
             try:
-                # With nothing to compute we sleep until an order comes.
+                # Sleeps until an order comes if there is nothing to compute.
                 order = inbox.get(block=not self._requests)
             except queue.Empty:
                 return True
@@ -93,9 +94,10 @@ class WorkerLoop:
     def _cancel(self, order: Cancel) -> None:
         request = self._requests.get(order.id)
         if request:
-            self._outbox.add(self._settle(request, list(request.interrupt())))
+            self._outbox.add(self._closing(request, list(request.interrupt())))
 
-    def _settle(self, request: Request, events: list[FromWorker]) -> list[FromWorker]:
+    def _closing(self, request: Request, events: list[FromWorker]) -> list[FromWorker]:
+        """Forget a request if its last event is among these; returns the events."""
         id_ = request.order.id
         if events:
             self._last_sign_s[id_] = time.monotonic()
@@ -117,7 +119,7 @@ class WorkerLoop:
 
 
 class _Reporter:
-    """Tells the daemon how far loading is, about once a second."""
+    """Reports how far loading is, about once a second."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -132,13 +134,13 @@ class _Reporter:
 def _die_with_parent(parent: int) -> None:
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # The parent may have died before the wish was made.
+    # The parent may have died before this process asked to die with it.
     if os.getppid() != parent:
         sys.exit(1)
 
 
 def main(argv: list[str]) -> int:
-    """Serve one model over the inherited socket: `worker_process FD PARENT_PID`."""
+    """Serve one model over the inherited socket: `process.py FD PARENT_PID`."""
     _die_with_parent(int(argv[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = Connection(socket.socket(fileno=int(argv[1])))
@@ -155,7 +157,7 @@ def main(argv: list[str]) -> int:
     try:
         WorkerLoop(held, connection).run()
     except TierchatError as error:
-        # The engine can no longer be trusted; the pool starts a new process.
+        # The engine can no longer be trusted; the parent starts a new process.
         print(f"engine crashed: {error.message}", file=sys.stderr)
         return 70
     except BrokenPipeError:

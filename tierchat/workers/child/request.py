@@ -1,6 +1,6 @@
-"""One request inside a worker: steps in, frames out, with the gate's three decisions between.
+"""One request inside a worker: engine steps in, events out, the gate's three decisions between.
 
-Does not know sockets, threads or llama.cpp's API; `Gate` is the seam to the floor above.
+Does not know sockets, threads or llama.cpp; `Gate` is the seam to the gates.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Request:
     """Turns the steps of one sequence into events. Owned by the engine thread.
 
     `think_tokens` are the ids that open and close a thought, if the model has them; some templates
-    open it at the end of the prompt.
+    open a thought at the end of the prompt.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Request:
         self._prompt_tokens = tuple(sequence.tokens)
 
     def take(self, step: Step) -> list[RequestEvent]:
-        """Handle one new token; the last event is Escalated or Finished when it is over."""
+        """Handle one new token; Escalated or Finished as the last event ends the request."""
         if step.is_broken:
             return self._give_up("garbage", "numbers that are not finite")
         escalated = self._read_gate(step)
@@ -83,7 +83,7 @@ class Request:
             self._is_thinking = step.token == self._think_tokens[0]
             return self._finish("length", None) if self._is_full() else []
         if step.is_control:
-            # A control token in the wrong place ends the turn and is never shown.
+            # A control token in an unexpected place ends the turn and is never shown.
             return self._finish("stop", step)
         text = self._detokenizer.add(self._model.piece(step.token))
         events: list[RequestEvent] = []
@@ -98,7 +98,7 @@ class Request:
         return events + (self._finish("length", None) if self._is_full() else [])
 
     def interrupt(self) -> list[RequestEvent]:
-        """End a cancelled request; what was held back is let go, never lost."""
+        """End a cancelled request; the text that was held back is released, not lost."""
         self._last_verdict = None
         return [*self._release(), self._finished("interrupted")]
 
@@ -192,12 +192,12 @@ class Request:
         return [*self._release(), self._finished(reason)]
 
     def _with_earlier(self, verdict: Verdict) -> Verdict:
-        """Keep what the gate read before the answer beside what it read of it."""
+        """Add the estimates of earlier stages to those of this verdict."""
         earlier = self._last_verdict.estimates if self._last_verdict else {}
         return msgspec.structs.replace(verdict, estimates={**earlier, **verdict.estimates})
 
     def _give_up(self, reason: str, why: str) -> list[RequestEvent]:
-        """End on garbage: upward while nothing is shown, else where it stands."""
+        """End on garbage: escalate if nothing was shown yet, otherwise finish here."""
         if self._is_released or not self.order.gate.may_escalate:
             return self._finish(reason, None)
         verdict = Verdict(escalate=True, reason=why)
@@ -234,6 +234,6 @@ class Request:
 
 
 def _is_open(think_tokens: tuple[int, int] | None, prompt: list[int]) -> bool:
-    """Tell whether a prompt ends inside a thought; only template text makes such tokens."""
+    """Whether a prompt ends inside a thought; only the template's own text makes such tokens."""
     marks = [token for token in prompt if think_tokens and token in think_tokens]
     return bool(think_tokens and marks and marks[-1] == think_tokens[0])
