@@ -172,7 +172,7 @@ def shown_commands(page: Path) -> Iterator[Shown]:
     """Find the commands of all blocks that begin with ```console."""
     text = page.read_text("utf-8")
     for mark, block in re.findall(r"^```console *(\S*)\n(.*?)^```", text, re.M | re.S):
-        for part in re.split(r"^\$ ", block, flags=re.M)[1:]:
+        for part in re.split(r"^\$ ", block.replace("\\\n", ""), flags=re.M)[1:]:
             line, *output = part.rstrip("\n").split("\n")
             yield Shown(line, tuple(filter(str.strip, output)), mark)
 
