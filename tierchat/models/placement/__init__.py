@@ -1,1 +1,1 @@
-"""What a model takes of this machine, and which models fit together."""
+"""How much memory a model takes on this machine, and which models fit together."""

@@ -1,8 +1,8 @@
-"""How much memory a model takes: weights, KV cache, compute buffers, from its header.
+"""How much memory a model takes for weights, KV cache and compute buffers, from its header.
 
-Does not know devices or what else is loaded. The formulas were read off llama.cpp's own report of
-its buffers for dense and expert models of 0.6 to 32 B; `bench/memory.py` measures how far off they
-are.
+Does not know devices or what else is loaded. The formulas come from llama.cpp's report of its
+buffers for dense and expert models of 0.6 to 32 B parameters; `bench/memory.py` measures their
+error.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _KV_BYTES: dict[KvType, float] = {"f16": 2.0, "q8_0": 34 / 32}
 _MASK_BYTES = 2
 _FLOAT_BYTES = 4
 _MIB = 1 << 20
-# A worker before it has a model, and what llama.cpp keeps of a word of the vocabulary.
+# The size of a worker without a model, and llama.cpp's memory per token of the vocabulary.
 _PROCESS_BYTES = 52 * _MIB
 _TOKEN_BYTES = 300
-# What a GPU driver takes for a process that uses it.
+# The GPU driver's memory for each process that uses the GPU.
 GPU_CONTEXT_BYTES = 400 * _MIB
-# Stand-ins where only the catalogue is known.
+# Typical values for models of which only the catalogue entry is known.
 _USUAL_LAYERS = 40
 _USUAL_VOCABULARY = 151_936
 _PEAK_AT_A_BILLION = 18_000
@@ -33,10 +33,11 @@ _EMBEDDING_SHARE = 0.06
 
 @dataclass(frozen=True)
 class ModelShape:
-    """What memory depends on. Bytes of tensors; `layer_kv_values` are numbers cached per token,
-    `layer_state_bytes` per sequence; `peak_values` are numbers per token in the widest step.
+    """The properties of a model that decide how much memory it takes.
 
-    `is_estimate`: made from the catalogue, before the file is here.
+    `layer_kv_values` are numbers cached per token, `layer_state_bytes` are bytes per sequence,
+    `peak_values` are numbers per token in the widest step of the computation. `is_estimate`: made
+    from the catalogue, before the file is here.
     """
 
     input_bytes: int
@@ -58,18 +59,18 @@ class ModelShape:
 
     @property
     def weights_bytes(self) -> int:
-        """All tensors, once."""
+        """The bytes of all tensors, each counted once."""
         return self.input_bytes + sum(self.layer_bytes) + self.output_bytes
 
     @property
     def kv_values(self) -> int:
-        """Numbers cached per token over all layers."""
+        """The numbers cached per token in all layers."""
         return sum(self.layer_kv_values)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What can be chosen when a model is loaded. `gpu_layers` counts the output matrix, too."""
+    """The choices made when a model is loaded. The output matrix counts as one of `gpu_layers`."""
 
     context: int
     kv_type: KvType
@@ -92,7 +93,7 @@ class Footprint:
 
 
 def shape_of_header(header: GgufHeader) -> ModelShape:
-    """Read a shape off a GGUF."""
+    """Compute the shape of a model from its header."""
     num_layers = header.num_layers
     layer_bytes, input_bytes, output_bytes = [0] * num_layers, 0, 0
     has_output = False
@@ -141,19 +142,19 @@ def shape_of_spec(spec: ModelSpec) -> ModelShape:
 
 
 def _spread(amount: int, layers: int) -> tuple[int, ...]:
-    """Give every layer the same, and the last one the rest."""
+    """Divide an amount evenly between layers; the last layer gets the remainder."""
     each = amount // layers
     return (*(each,) * (layers - 1), amount - each * (layers - 1))
 
 
 def gpu_footprint(shape: ModelShape, setting: Setting) -> Footprint:
-    """Predict the memory on GPUs; nothing where no layer is offloaded."""
+    """Predict the memory on GPUs; zero where no layer is offloaded."""
     if not setting.gpu_layers:
         return Footprint()
     first, has_output = _offloaded(shape, setting)
     weights = sum(shape.layer_bytes[first:])
     if has_output:
-        # A tied output matrix is the input's once more: that one stays in RAM.
+        # A tied output matrix is a copy of the input matrix, which itself stays in RAM.
         weights += shape.output_bytes + (shape.input_bytes if shape.is_tied else 0)
     return Footprint(
         weights=weights,
@@ -164,7 +165,7 @@ def gpu_footprint(shape: ModelShape, setting: Setting) -> Footprint:
 
 
 def ram_footprint(shape: ModelShape, setting: Setting) -> Footprint:
-    """Predict the resident size of the worker."""
+    """Predict the worker's resident memory."""
     first, has_output = _offloaded(shape, setting)
     is_on_gpu = setting.gpu_layers > 0
     weights = shape.input_bytes + sum(shape.layer_bytes[:first])
@@ -181,12 +182,12 @@ def ram_footprint(shape: ModelShape, setting: Setting) -> Footprint:
 
 
 def _saved_states(shape: ModelShape) -> int:
-    """What hybrid models keep of earlier turns: sooner or later as much as the engine lets them."""
+    """The saved states of hybrid models; in time these grow to the engine's limit."""
     return MAX_STATE_BYTES if any(shape.layer_state_bytes) else 0
 
 
 def _offloaded(shape: ModelShape, setting: Setting) -> tuple[int, bool]:
-    """Return the first offloaded layer, and whether the output matrix is offloaded, too."""
+    """Return the first offloaded layer, and whether the output matrix is offloaded."""
     has_output = setting.gpu_layers > shape.num_layers
     num = min(setting.gpu_layers, shape.num_layers)
     return shape.num_layers - num, has_output
@@ -213,7 +214,7 @@ def _layer_of(tensor: str) -> int | None:
 
 
 def _is_recurrent(header: GgufHeader) -> list[bool]:
-    """Tell for every layer whether it keeps a state instead of a cache."""
+    """Return for every layer whether it keeps a state instead of cached keys and values."""
     heads = header.per_layer("attention.head_count_kv")
     interval = header.integer("full_attention_interval") or (
         4 if header.architecture.startswith(("qwen35", "qwen3next")) else 0
@@ -239,7 +240,7 @@ def _kv_values(header: GgufHeader) -> tuple[int, ...]:
 
 
 def _state_bytes(header: GgufHeader) -> tuple[int, ...]:
-    """The recurrent state of a sequence, fp32: convolution and the state proper."""
+    """Return each layer's recurrent state of one sequence: convolution and state, in fp32."""
     if not _has_state(header):
         return (0,) * header.num_layers
     short = header.integer("shortconv.l_cache")
@@ -265,6 +266,6 @@ def _peak_values(header: GgufHeader) -> int:
     used = header.integer("expert_used_count") or 0
     hidden = max(header.per_layer("feed_forward_length") or [0])
     if used:
-        # Every chosen expert keeps its own rows until they are added up.
+        # Every chosen expert keeps its own rows until they are summed.
         hidden = used * (header.integer("expert_feed_forward_length") or hidden)
     return 3 * hidden + 3 * width + heads * _head_size(header) + used * width

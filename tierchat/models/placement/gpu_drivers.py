@@ -1,6 +1,6 @@
-"""Which GPU drivers this machine has, and how llama.cpp is installed to use them.
+"""Which GPU drivers this machine has, and how to install llama.cpp so that it uses them.
 
-Does not load any of them.
+Does not load a driver.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from tierchat.models.placement.hardware import nvidia_driver
 _WHEELS = "https://abetlen.github.io/llama-cpp-python/whl"
 _AMD = Path("/sys/module/amdgpu/version")
 _VULKAN = (Path("/usr/share/vulkan/icd.d"), Path("/etc/vulkan/icd.d"))
-# What Mesa brings everywhere: a CPU that plays a GPU.
+# Mesa's Vulkan device that computes on the CPU.
 _SOFTWARE = "lvp_"
 
 
 @dataclass(frozen=True)
 class Driver:
-    """A driver, and the llama.cpp backends that can use it, the best first."""
+    """A driver, and the backends of llama.cpp that can use it, the best first."""
 
     name: str
     backends: tuple[str, ...]
 
 
-# For each backend: what CMAKE_ARGS build it, and the folder of ready wheels, if there are any.
+# For each backend: the CMAKE_ARGS that build it, and the folder of ready-made wheels, if any.
 _BUILDS = {
     "CUDA": ("-DGGML_CUDA=on", "cu125"),
     "Metal": ("-DGGML_METAL=on", "metal"),
@@ -38,12 +38,12 @@ _BUILDS = {
 
 
 def gpu_drivers() -> list[Driver]:
-    """List the drivers that are there."""
+    """List the installed drivers."""
     return list(_found())
 
 
 def install_line(driver: Driver) -> str:
-    """Give the command that adds the best backend for a driver."""
+    """Return the command that installs llama.cpp with the best backend for a driver."""
     cmake, wheels = _BUILDS[driver.backends[0]]
     build = (
         f'CMAKE_ARGS="{cmake}" {sys.executable} -m pip install --force-reinstall '

@@ -1,7 +1,6 @@
-"""What this machine has: GPUs as llama.cpp sees them, memory, cores.
+"""The hardware of this machine: GPUs as llama.cpp lists them, memory, cores.
 
-llama.cpp is asked in a child process, so that a broken driver is a finding and not our end. Does
-not know models.
+Does not know models. A child process asks llama.cpp, so that a broken driver cannot end ours.
 """
 
 from __future__ import annotations
@@ -27,10 +26,11 @@ _CGROUP_STAT = ("/sys/fs/cgroup/memory.stat", "/sys/fs/cgroup/memory/memory.stat
 _CGROUP_CPU = Path("/sys/fs/cgroup/cpu.max")
 _SIBLINGS = "/sys/devices/system/cpu/cpu{}/topology/thread_siblings_list"
 _NVIDIA = Path("/proc/driver/nvidia/version")
+_PAGE_BYTES = 4096
 
 
 class Machine(Frozen, frozen=True):
-    """GPUs, RAM in bytes, and the cores we may use (hyper-threads of one core count once)."""
+    """GPUs, RAM in bytes, and usable cores (the hyper-threads of one core count once)."""
 
     gpus: tuple[DeviceInfo, ...] = ()
     ram_total_bytes: int = 0
@@ -40,7 +40,7 @@ class Machine(Frozen, frozen=True):
 
 
 def look() -> Machine:
-    """Look at the machine; raises EngineCrashed when llama.cpp cannot even list devices."""
+    """Measure the machine now; raises EngineCrashed when llama.cpp cannot list devices."""
     devices = list_devices() if has_gpu_library() else ()
     total, free = ram()
     return Machine(
@@ -59,7 +59,7 @@ def has_gpu_library() -> bool:
 
 
 def llama_cpp_libraries() -> list[Path]:
-    """List the ggml libraries of the installed llama.cpp, loading none of them."""
+    """List the ggml libraries of the installed llama.cpp, without loading one."""
     # The package is found, not imported: a broken build would end this process.
     package = importlib.util.find_spec("llama_cpp")
     if package is None or package.origin is None:
@@ -68,7 +68,10 @@ def llama_cpp_libraries() -> list[Path]:
 
 
 def list_devices() -> tuple[DeviceInfo, ...]:
-    """Ask llama.cpp, in a child, which devices it can use and how much memory they have free."""
+    """Ask llama.cpp, in a child process, for its devices and their free memory.
+
+    Raises EngineCrashed.
+    """
     try:
         found = subprocess.run(
             _COMMAND, capture_output=True, timeout=_TIMEOUT_S, check=True, stdin=subprocess.DEVNULL
@@ -82,16 +85,16 @@ def list_devices() -> tuple[DeviceInfo, ...]:
         last = error.stderr.decode(errors="replace").strip().splitlines()[-1:]
         raise EngineCrashed(
             f"llama.cpp does not load: {''.join(last) or f'exit code {error.returncode}'}",
-            "reinstall llama-cpp-python; `tierchat doctor` looks closer",
+            "reinstall llama-cpp-python; `tierchat doctor` checks more",
         ) from error
     except msgspec.DecodeError as error:
-        raise EngineCrashed("llama.cpp lists its devices in words we do not know") from error
+        raise EngineCrashed("the list of devices from llama.cpp cannot be read") from error
 
 
 def ram() -> tuple[int, int]:
-    """Return the bytes of RAM that there are, and that are free for us; a container's limit counts.
+    """Return the total and free bytes of RAM, within the limit of a container.
 
-    Memory that only caches files is free.
+    Memory that only caches files counts as free.
     """
     total, free = _system_ram()
     limit, usage = _first_number(_CGROUP_LIMITS), _first_number(_CGROUP_USAGE)
@@ -102,7 +105,10 @@ def ram() -> tuple[int, int]:
 
 
 def num_cores() -> int:
-    """Count the cores we may use: affinity and a container's quota count, hyper-threads do not."""
+    """Return the number of usable cores, within affinity and a container's quota.
+
+    The hyper-threads of one core count once.
+    """
     if hasattr(os, "sched_getaffinity"):
         allowed: Iterable[int] = os.sched_getaffinity(0)
     else:
@@ -114,13 +120,13 @@ def num_cores() -> int:
 
 
 def num_oom_kills() -> int:
-    """Count the processes that Linux has ended because memory ran out, since it was started."""
+    """Return how many processes Linux has killed for want of memory since it booted."""
     found = re.search(r"^oom_kill (\d+)$", _read("/proc/vmstat") or "", re.MULTILINE)
     return int(found[1]) if found else 0
 
 
 def nvidia_driver() -> str:
-    """Return the version of the NVIDIA driver, or nothing."""
+    """Return the version of the NVIDIA driver, or an empty text."""
     found = re.search(r"Kernel Module\D*?([\d.]+)", _read(_NVIDIA) or "")
     return found[1] if found else ""
 
@@ -130,7 +136,7 @@ def _system_ram() -> tuple[int, int]:
     found = {name: int(number) * 1024 for name, number in lines}
     if "MemTotal" in found:
         return found["MemTotal"], found.get("MemAvailable", found.get("MemFree", 0))
-    # macOS tells the total this way; what its file cache would give up is not told at all.
+    # macOS gives the total this way, but not how much memory its file cache would release.
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return total, int(total * 0.7)
 
@@ -158,11 +164,8 @@ def _read(path: str | Path) -> str | None:
         return None
 
 
-_PAGE_BYTES = 4096
-
-
 def resident_bytes(pid: int) -> int | None:
-    """Return the resident memory of a process, or None where /proc does not tell."""
+    """Return the resident memory of a process; None where /proc does not give it."""
     try:
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE_BYTES
     except (OSError, IndexError, ValueError):

@@ -1,4 +1,4 @@
-"""Which model gets which context, number format, layers and device, so that the sum fits.
+"""Chooses context, number format, layers and device of every model so that their sum fits.
 
 Pure: shapes and free memory in, a plan out. Does not know workers or files.
 """
@@ -22,9 +22,9 @@ from tierchat.models.placement.footprint import (
 from tierchat.types import KvType
 
 _GIB = 1 << 30
-# Others use the machine, too: what stays free of each device, at most a tenth of it.
+# Left free on each device for other programs; at most a tenth of its memory.
 HEADROOM_BYTES = _GIB
-# Tried in this order; all models of a cascade get the same, as far as they go.
+# Tried in this order; all models of a cascade get the same choice, within their own limits.
 _CHOICES: tuple[tuple[int, KvType], ...] = (
     (32_768, "f16"),
     (16_384, "f16"),
@@ -39,7 +39,7 @@ _MIN_CORES_TO_SHARE = 8
 
 @dataclass(frozen=True)
 class Wanted:
-    """One model of a cascade: its shape, and what the catalogue fixes."""
+    """One model of a cascade: its shape and its catalogue entry."""
 
     model: str
     shape: ModelShape
@@ -48,7 +48,7 @@ class Wanted:
 
 @dataclass(frozen=True)
 class Room:
-    """Bytes free on each GPU and in RAM with none of our models loaded, headroom taken off."""
+    """Bytes for our models on each GPU and in RAM: all that is free without them, less headroom."""
 
     gpus: tuple[int, ...]
     ram: int
@@ -57,7 +57,10 @@ class Room:
 
 @dataclass(frozen=True)
 class ModelPlan:
-    """How one model is to be loaded. `gpu_bytes` per GPU; `shares` of layers per GPU."""
+    """How to load one model. `gpu_bytes` and `shares` of the layers are per GPU.
+
+    `why` says why the model does not fit, and is empty when it fits.
+    """
 
     model: str
     setting: Setting
@@ -85,7 +88,7 @@ class Plan:
 
     @property
     def fits(self) -> bool:
-        """Whether every model can be loaded, if not all at once."""
+        """Whether every model can be loaded, though perhaps not all at once."""
         return all(plan.fits for plan in self.models)
 
     @property
@@ -94,23 +97,26 @@ class Plan:
         return all(plan.is_resident for plan in self.models)
 
     def of(self, model: str) -> ModelPlan | None:
-        """Return the plan of a model."""
+        """Return the plan of a model; None if the model is not part of this plan."""
         return next((plan for plan in self.models if plan.model == model), None)
 
 
 def room_of(gpus: Sequence[tuple[int, int]], ram: tuple[int, int], num_cores: int = 1) -> Room:
-    """Take the headroom off (total, free) bytes of each GPU and of RAM."""
+    """Subtract the headroom from the (total, free) bytes of each GPU and of RAM."""
     return Room(tuple(_less(*gpu) for gpu in gpus), _less(*ram), num_cores)
 
 
 def plan(wanted: Sequence[Wanted], room: Room, context: int = 0) -> Plan:
-    """Plan for models, cheapest first; `context` 0 takes the longest that fits: up to 32,768
-    tokens on GPUs, 8,192 in RAM.
+    """Plan for models, cheapest first.
 
-    1. All whole on GPUs (or in RAM, where there is none) with the longest context that fits.
-    2. With GPUs: short contexts, and as many layers of the largest models in RAM as must be.
-    3. Not all at once: the smaller ones stay, the larger take turns in what is left.
-    4. What does not fit alone says why.
+    `context` 0 takes the longest context that fits, up to 32,768 tokens on GPUs and 8,192 in RAM.
+
+    1. Place all models whole on GPUs (in RAM without GPUs), with the longest context that fits.
+    2. With GPUs: shorten the contexts, and move as many layers of the largest models to RAM as
+       necessary.
+    3. If they do not fit together: the smaller models stay loaded, and the larger ones take turns
+       in the rest of the memory.
+    4. The plan of a model that does not fit even alone says why.
     """
     choices = _choices(context, has_gpu=bool(room.gpus))
     for choice in choices:
@@ -126,10 +132,10 @@ def plan(wanted: Sequence[Wanted], room: Room, context: int = 0) -> Plan:
 
 
 def smaller(spec: ModelSpec, setting: Setting) -> Setting | None:
-    """Give the one smaller setting to try after running out of memory; None if all is fixed."""
+    """Return the smaller setting to try when memory ran out; None if the catalogue fixes all."""
     context = setting.context
     if not spec.context:
-        # A short one is not made longer.
+        # A context below the least is not made longer.
         context = min(context, max(_LEAST_CONTEXT, context // 2))
     kv_type: KvType = spec.kv_type or "q8_0"
     found = replace(setting, context=context, kv_type=kv_type)
@@ -137,7 +143,11 @@ def smaller(spec: ModelSpec, setting: Setting) -> Setting | None:
 
 
 def threads_of(models: Sequence[str], num_cores: int) -> dict[str, int]:
-    """Share cores between workers: on many, the first model and any other can run side by side."""
+    """Divide cores between workers.
+
+    With many cores, the first model and one other can run at the same time; with few, each worker
+    gets all of them.
+    """
     if num_cores < _MIN_CORES_TO_SHARE or len(models) < 2:
         return dict.fromkeys(models, num_cores)
     first = num_cores // 4
@@ -162,7 +172,7 @@ def _is_worth_threads(plan: ModelPlan) -> bool:
 
 def _choices(context: int, *, has_gpu: bool) -> tuple[tuple[int, KvType], ...]:
     if not context:
-        # GPU memory is there to be used; RAM is what everything else on the machine lives in.
+        # The memory of a GPU is there to be used; RAM is shared with all other programs.
         return _CHOICES if has_gpu else tuple(c for c in _CHOICES if c[0] <= DEFAULT_CONTEXT)
     shorter = [choice for choice in _CHOICES if choice[0] < context]
     return ((context, "f16"), (context, "q8_0"), *shorter)
@@ -185,7 +195,10 @@ def _setting(wanted: Wanted, choice: tuple[int, KvType], gpu_layers: int) -> Set
 def _together(
     wanted: Sequence[Wanted], room: Room, choice: tuple[int, KvType]
 ) -> list[ModelPlan] | None:
-    """Place every model whole, the largest first, each on the GPU with the most room."""
+    """Place every model whole, the largest first, each on the GPU with the most room.
+
+    None if they do not fit together.
+    """
     gpus, ram = list(room.gpus), room.ram
     plans: dict[str, ModelPlan] = {}
     for each in sorted(wanted, key=lambda w: -w.shape.weights_bytes):
@@ -205,7 +218,7 @@ def _wanted_layers(wanted: Wanted) -> int:
 
 
 def _place(wanted: Wanted, setting: Setting, gpus: Sequence[int]) -> ModelPlan | None:
-    """Find a GPU for a model, or split it by layers over all of them; None if neither fits."""
+    """Find a GPU for a model, or split its layers between all GPUs; None if neither fits."""
     need = gpu_footprint(wanted.shape, setting)
     ram = ram_footprint(wanted.shape, setting)
     made = ModelPlan(
@@ -228,7 +241,7 @@ def _place(wanted: Wanted, setting: Setting, gpus: Sequence[int]) -> ModelPlan |
 
 
 def _split(made: ModelPlan, need: Footprint, gpus: Sequence[int]) -> ModelPlan | None:
-    # Every GPU that takes part has its own compute buffers and driver context.
+    # Every GPU that gets layers has its own compute buffers and driver context.
     each = need.compute + need.overhead
     rooms = [max(0, free - each) for free in gpus]
     if need.weights + need.kv > sum(rooms):
@@ -241,13 +254,13 @@ def _split(made: ModelPlan, need: Footprint, gpus: Sequence[int]) -> ModelPlan |
 def _partly_offloaded(
     wanted: Sequence[Wanted], room: Room, choice: tuple[int, KvType]
 ) -> list[ModelPlan] | None:
-    """Take layers off the GPU, from the largest model on, until the sum fits."""
+    """Move layers from GPUs to RAM, beginning with the largest model, until the sum fits."""
     layers = {each.model: _wanted_layers(each) for each in wanted}
     for each in sorted(wanted, key=lambda w: -w.shape.weights_bytes):
         if each.spec.gpu_layers >= 0:
             continue
         low, high = 0, layers[each.model]
-        # The most layers of this model with which all others, as they stand now, still fit.
+        # Find the largest number of this model's layers with which all models fit.
         while low < high:
             middle = (low + high + 1) // 2
             tried = {**layers, each.model: middle}
@@ -271,7 +284,7 @@ def _fixed(wanted: Sequence[Wanted], layers: dict[str, int]) -> list[Wanted]:
 def _in_turns(
     wanted: Sequence[Wanted], room: Room, choices: Sequence[tuple[int, KvType]]
 ) -> list[ModelPlan]:
-    """Keep as many of the smaller ones as leave room for each of the larger to take its turn."""
+    """Keep as many small models loaded as leave room for each larger one in its turn."""
     alone = [_alone(each, room, choices) or _refused(each, room, choices[-1]) for each in wanted]
     for num_kept in range(len(wanted) - 1, 0, -1):
         for choice in choices:
@@ -279,7 +292,7 @@ def _in_turns(
             if not kept:
                 continue
             left = _without(room, kept)
-            # What fits nowhere takes no turn, and costs the others nothing.
+            # A model that fits nowhere takes no turn, and takes no room from the others.
             others = [
                 _alone(each, left, choices) if by_itself.fits else by_itself
                 for each, by_itself in zip(wanted[num_kept:], alone[num_kept:], strict=True)

@@ -1,6 +1,6 @@
-"""Which models may be loaded together: plans for cascades, and who makes room for whom.
+"""Which models can be loaded together: the plan of each cascade.
 
-Does not know workers; the pool asks before it loads.
+Does not know workers; the pool asks for a plan before it loads a model.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _log = logging.getLogger(__name__)
 
 
 class CascadePlans:
-    """Plans each model with the cascade it was last asked in, else the default, else its first.
+    """Plans each model as part of the cascade in which it was last asked for.
 
-    `look` describes the machine as it is; `look_again` is told what of it is ours. Used from
-    worker threads, one call at a time.
+    A model that was not asked for belongs to the default cascade, else to the first one that has
+    it. `look` measures the machine. Used from worker threads, one call at a time.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class CascadePlans:
         self._shapes: dict[str, tuple[FileStamp | None, ModelShape]] = {}
 
     def of(self, model: str) -> ModelPlan | None:
-        """Plan one model as part of its cascade; None if it belongs to none."""
+        """Plan one model as part of its cascade; None if no cascade has it."""
         name = self._cascade_of(model)
         return None if name is None else self.of_cascade(name).of(model)
 
@@ -53,7 +53,7 @@ class CascadePlans:
 
     @property
     def room(self) -> Room:
-        """What models may take, those included that are loaded; looked at when first asked for."""
+        """The memory for our models, loaded ones included; measured when first asked for."""
         if self._room is None:
             self._room = _with(room_of_machine(self._look()), self._taken)
         return self._room
@@ -63,21 +63,23 @@ class CascadePlans:
         return self._room is not None
 
     def look_again(self, loaded: Sequence[ModelPlan]) -> None:
-        """Look at the machine anew when next asked; what `loaded` models take of it is ours.
+        """Drop the cached measurement; count memory held by `loaded` as available to us.
 
-        Their plans give what was measured: what they have not touched yet is still free.
+        The plans of `loaded` hold measured sizes: memory that a model has not touched yet still
+        counts as free on the machine.
         """
         self._room, self._taken = None, loaded
 
     def pinned(self) -> frozenset[str]:
-        """Name the models that are never unloaded to make room: the default's smallest, unless
-        it takes turns with the others.
+        """Return the models that are never unloaded to make room.
+
+        That is the smallest model of the default cascade, unless it takes turns with the others.
         """
         plans = self.of_cascade(self._default).models[:1]
         return frozenset(each.model for each in plans if each.is_resident)
 
     def plan_as_part_of(self, cascade: str, models: Iterable[str]) -> None:
-        """Plan these models as part of that cascade from now on: it is the one that is asked."""
+        """Plan these models as part of this cascade from now on, because it is asked."""
         self._asked |= dict.fromkeys(models, cascade)
 
     def _cascade_of(self, model: str) -> str | None:
@@ -96,14 +98,14 @@ class CascadePlans:
         try:
             shape = shape_of_header(read_header(path))
         except TierchatError:
-            # Not pulled yet, or damaged: loading it will say so.
+            # Not pulled yet, or damaged; loading the model reports that.
             shape = shape_of_spec(spec)
         self._shapes[model] = (stamp, shape)
         return shape
 
 
 def room_of_machine(machine: Machine) -> Room:
-    """Say what models may take of a machine as it is now."""
+    """Return the memory that is free for our models on a machine as it is now."""
     return room_of(
         [(gpu.total_bytes, gpu.free_bytes) for gpu in machine.gpus],
         (machine.ram_total_bytes, machine.ram_free_bytes),

@@ -1,6 +1,6 @@
-"""How fast a model may be expected to be here, in words.
+"""The expected speed of a model on this machine, in words.
 
-Does not measure; it reasons from sizes and memory bandwidths.
+Does not measure; it estimates from sizes and memory bandwidths.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from tierchat.config.catalogue import ModelSpec
 from tierchat.models.placement.hardware import Machine
 from tierchat.models.placement.planner import ModelPlan
 
-# Bytes a second that weights are read with, by words in a device's name; guesses mark themselves.
+# Memory bandwidth in bytes per second, by words in the name of a device.
 _BANDWIDTHS = (
     (("h200", "b200"), 4.5e12),
     (("h100", "mi300"), 3.0e12),
@@ -20,15 +20,16 @@ _BANDWIDTHS = (
     (("apple",), 0.2e12),
 )
 
+# The bandwidth of other GPUs, and of RAM.
 _USUAL_GPU, _USUAL_RAM = 0.4e12, 30e9
-
+# The share of the bandwidth that reading weights reaches.
 _EFFICIENCY = 0.6
-
+# The least tokens per second of each class.
 _CLASSES = ((100, "instant"), (30, "fast"), (10, "reading pace"), (0, "slow"))
 
 
 def speed_class(spec: ModelSpec, plan: ModelPlan, machine: Machine) -> str:
-    """Guess how fast answers are written, from the bytes read for a token; a word for a range."""
+    """Return a word for the estimated tokens per second, marked `≈`."""
     weights = plan.gpu.weights + plan.ram.weights
     share = spec.active_parameters / spec.parameters if spec.active_parameters else 1.0
     on_gpu = plan.gpu.weights * share / _bandwidth(machine)
