@@ -8,16 +8,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import aclosing
-from pathlib import Path
 
 from tierchat.cascade.deadline import until
 from tierchat.cascade.preload import Preloader
 from tierchat.cascade.prompt_run import Models, PromptRun
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
-from tierchat.errors import ModelMissing, TierchatError
+from tierchat.errors import ModelMissing
 from tierchat.events import CascadeEvent, Notice
 from tierchat.gates.lookup import FoundGate, GateLookup
-from tierchat.models.gguf.header import read_header
+from tierchat.models.active_parameters import ActiveParameters
 from tierchat.types import Prompt
 
 
@@ -43,7 +42,7 @@ class Cascade:
         self._gates = gates
         self._reload = reload
         self._preloader = Preloader(models)
-        self._sizes: dict[str, int] = {}
+        self._parameters = ActiveParameters()
 
     @property
     def catalogue(self) -> Catalogue:
@@ -117,15 +116,5 @@ class Cascade:
             raise ModelMissing(f"no model file at {files}", "check `file` in models.toml")
 
     async def _size(self, spec: ModelSpec) -> float:
-        """Find the parameters that compute in a model, as the ledger counts them."""
-        known = spec.active_parameters or spec.parameters or self._sizes.get(spec.file)
-        if known:
-            return float(known)
-        try:
-            # A large vocabulary takes a while to pass.
-            header = await asyncio.to_thread(read_header, Path(spec.file))
-        except TierchatError:
-            # Not here: by its bytes at five bits a number, or nobody knows.
-            return float(int(spec.bytes / 0.63) or 1)
-        self._sizes[spec.file] = header.num_active_parameters
-        return float(header.num_active_parameters)
+        given = self._parameters.given(spec)
+        return float(given or await asyncio.to_thread(self._parameters.find, spec))
