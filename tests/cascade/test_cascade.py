@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -20,6 +21,8 @@ from tierchat.errors import (
     UsageError,
 )
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice
+from tierchat.gates.lookup import GateLookup
+from tierchat.models.verified_files import VerifiedFiles
 from tierchat.types import Message, Outcome, Prompt, TierOptions, Usage, Verdict
 from tierchat.workers.protocol import (
     Delta,
@@ -127,6 +130,16 @@ def run(
     return asyncio.run(main())
 
 
+CHECK_FILE = "check `file` in models.toml"
+FROM_HUB = msgspec.structs.replace(
+    CATALOGUE,
+    models={
+        name: ModelSpec(file=name, repo="someone/something", parameters=1)
+        for name in ("xs", "s", "m")
+    },
+)
+
+
 def outcome(events: list[CascadeEvent]) -> Outcome:
     assert isinstance(events[-1], Done)
     return events[-1].outcome
@@ -211,7 +224,7 @@ def test_a_crash_at_the_top_is_tried_again_and_then_goes_down_below_the_asked_ti
     events = run(Scripted({"m": [crash, crash], "s": [answer("x")]}), min_tier="M")
     found = outcome(events)
     assert found.tier == "S" and found.is_below_asked
-    assert any("below the asked M" in notice for notice in found.notices)
+    assert any("below the requested M" in notice for notice in found.notices)
 
 
 def test_when_nothing_is_left_the_failure_itself_is_raised() -> None:
@@ -228,10 +241,10 @@ def test_an_answer_cut_short_says_why(reason: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["", " \n"])
-def test_a_tier_that_says_nothing_is_named(text: str) -> None:
+def test_an_empty_answer_names_its_tier(text: str) -> None:
     found = outcome(run(Scripted({"xs": [answer(text)]})))
     assert found.finish_reason == "stop"
-    assert found.notices == ("XS ended its turn without a word",)
+    assert found.notices == ("XS gave an empty answer",)
 
 
 def test_a_timeout_ends_it_and_cancels_the_work() -> None:
@@ -275,11 +288,52 @@ def test_when_no_model_is_here_the_command_that_fetches_them_is_named() -> None:
     with pytest.raises(ModelMissing, match="no model file at xs, s, m") as caught:
         run(models)
     assert "models.toml" in caught.value.hint and caught.value.exit_code == 3
-    hub = {name: ModelSpec(file=name, repo="someone/something") for name in ("xs", "s", "m")}
     with pytest.raises(ModelMissing, match="not on this machine yet: xs, s, m") as caught:
-        run(models, msgspec.structs.replace(CATALOGUE, models=hub))
+        run(models, FROM_HUB)
     assert caught.value.hint == "run: tierchat pull three"
     assert not models.orders
+
+
+def test_files_and_models_of_the_hub_that_are_missing_get_a_next_step_each() -> None:
+    both = {**FROM_HUB.models, "xs": ModelSpec(file="/own/xs.gguf")}
+    catalogue = msgspec.structs.replace(FROM_HUB, models=both)
+    with pytest.raises(ModelMissing) as caught:
+        run(Scripted({}, absent=("xs", "s", "m")), catalogue)
+    assert caught.value.message == "not on this machine yet: s, m; no model file at /own/xs.gguf"
+    assert caught.value.hint == f"run: tierchat pull three; {CHECK_FILE}"
+
+
+def test_a_pinned_model_of_the_hub_is_fetched_by_its_own_name() -> None:
+    with pytest.raises(ModelMissing, match=r"not on this machine yet: s$") as caught:
+        run(Scripted({}, absent=("s",)), FROM_HUB, tier="s")
+    assert caught.value.hint == "run: tierchat pull s"
+
+
+def test_a_tier_that_answers_for_one_of_the_hub_names_the_command_that_fetches_it() -> None:
+    events = run(Scripted({"xs": [up(), answer("x")]}, absent=("s", "m")), FROM_HUB)
+    said = "S and M are not on this machine (run: tierchat pull three)"
+    assert notices(events) == [f"XS would pass this on, but {said}; XS answers"]
+    long = Failed(id=0, code="context_length_exceeded", message="too long", usage=USAGE)
+    with pytest.raises(ContextTooLong) as caught:
+        run(Scripted({"xs": [[long]]}, absent=("s", "m")), FROM_HUB)
+    assert caught.value.hint == f"shorten the prompt; {said}"
+
+
+def test_a_cascade_that_is_not_here_uses_up_no_hint_to_teach_it(tmp_path: Path) -> None:
+    tiers = tuple(TierSpec(name=name.upper(), model=name) for name in ("xs", "s", "m"))
+    catalogue = msgspec.structs.replace(FROM_HUB, cascades={"three": CascadeSpec(tiers=tiers)})
+    models = Scripted({"xs": [answer("x")]}, absent=("xs", "s", "m"))
+    gates = GateLookup(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
+    cascade = Cascade(catalogue, models, "three", gates)
+
+    async def ask() -> list[CascadeEvent]:
+        message = Message(role="user", content="q")
+        return [event async for event in cascade.answer(Prompt(messages=(message,)))]
+
+    with pytest.raises(ModelMissing):
+        asyncio.run(ask())
+    models.absent = ()
+    assert any("train" in said for said in notices(asyncio.run(ask())))
 
 
 def test_a_pinned_tier_whose_model_is_not_here_is_named_alone() -> None:
@@ -302,7 +356,7 @@ def test_a_tier_that_would_ask_one_that_is_not_here_answers_itself_and_says_so()
     found = outcome(events)
     assert found.answer == "x" and found.tier == "S" and found.is_below_asked
     (said,) = notices(events)
-    assert said == "S would ask a better one, but M is not here yet; S answers"
+    assert said == f"S would pass this on, but M is not on this machine ({CHECK_FILE}); S answers"
     assert said in found.notices
     assert [order.gate.may_escalate for _, order in models.orders] == [True, True, False]
 
@@ -311,8 +365,8 @@ def test_an_asked_tier_that_is_not_here_is_stood_in_for_aloud() -> None:
     models = Scripted({"xs": [answer("x")]}, absent=("s", "m"))
     events = run(models, min_tier="S")
     assert outcome(events).tier == "XS" and outcome(events).is_below_asked
-    assert notices(events) == ["answering with XS: S and M are not here yet"]
-    assert "answered by XS, below the asked S" in outcome(events).notices
+    assert notices(events) == [f"answering with XS: S and M are not on this machine ({CHECK_FILE})"]
+    assert "answered by XS, below the requested S" in outcome(events).notices
 
 
 def test_when_the_top_tier_does_not_fit_the_tier_below_answers_with_a_notice() -> None:

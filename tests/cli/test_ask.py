@@ -41,7 +41,9 @@ def test_what_nobody_can_answer_ends_plainly_with_code_9_and_an_empty_stdout(war
     found = warm.run("ask", "Write an essay about the peoples of the north")
     assert found.returncode == 9 and found.stdout == b""
     said = found.stderr.decode()
-    assert "No tier can answer" in said and "school arithmetic" in said and "models.toml" in said
+    assert (
+        "No tier can answer" in said and "school arithmetic" in said and "`tierchat pull`" in said
+    )
 
 
 def test_argument_and_stdin_are_joined(warm: Home) -> None:

@@ -239,9 +239,9 @@ def test_the_first_answer_comes_while_larger_tiers_arrive(site: Site) -> None:
     assert (outcome["answer"], outcome["tier"], outcome["model"]) == ("4", "XS", "net-xs")
     harder = site.run("ask", HARD)
     assert harder.returncode == 8
-    assert "S and M are not here yet; XS answers" in text_of(harder)
+    assert "S and M are not on this machine (run: tierchat pull net); XS answers" in text_of(harder)
     # What it is not made for it may get wrong, or say that it has nothing to say.
-    assert harder.stdout.strip() or "XS ended its turn without a word" in text_of(harder)
+    assert harder.stdout.strip() or "XS gave an empty answer" in text_of(harder)
     assert pull.poll() is None and not site.file(FILES[2]).exists()
     # The rest arrives under the running daemon, and is used without a word to it.
     site.hub.faults.bytes_per_s = None

@@ -351,7 +351,7 @@ def test_a_prompt_goes_on_with_the_tier_below_the_one_that_does_not_fit(
         assert said == ["M failed (" + said[0].split("(", 1)[1]]
         assert "no memory for pocket-m.gguf" in said[0] and said[0].endswith("going on with S")
         assert said[0] in found.notices
-        assert any("answered by S, below the asked M" in notice for notice in found.notices)
+        assert any("answered by S, below the requested M" in notice for notice in found.notices)
         assert [visit.reason for visit in found.path] == ["does_not_fit", "stop"]
 
     run(catalogue, tried, use, 8192)

@@ -1,4 +1,4 @@
-"""The cascades of a catalogue: each prompt is given to its cascade's tiers.
+"""The cascades of a catalogue: each prompt is answered by the tiers of its cascade.
 
 Does not know HTTP, terminals, how workers are kept or how a prompt goes from tier to tier.
 """
@@ -6,14 +6,14 @@ Does not know HTTP, terminals, how workers are kept or how a prompt goes from ti
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 
+from tierchat.cascade.absent import missing, next_step
 from tierchat.cascade.deadline import until
 from tierchat.cascade.preload import Preloader
-from tierchat.cascade.prompt_run import Models, PromptRun
+from tierchat.cascade.prompt_run import Models, PreparedCascade, PromptRun
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
-from tierchat.errors import ModelMissing
 from tierchat.events import CascadeEvent, Notice
 from tierchat.gates.lookup import FoundGate, GateLookup
 from tierchat.models.active_parameters import ActiveParameters
@@ -65,22 +65,19 @@ class Cascade:
         name = prompt.options.cascade or self._default
         if self._reload and name not in self._catalogue.cascades:
             await self._reload()
-        spec = self._catalogue.effective(name, prompt.think)
-        models = {tier.name: tier.model for tier in spec.tiers}
-        gate, notice = await self._find_gate(name, spec)
+        # A reload while this prompt is under way changes nothing for it.
+        catalogue = self._catalogue
+        spec = catalogue.effective(name, prompt.think)
+        models = {model: catalogue.models[model] for model in spec.models}
+        absent = {m: s for m, s in models.items() if not self._models.is_present(m)}
+        _refuse_absent(name, spec, absent, prompt.options.tier)
+        gate, notice = await self._find_gate(name, spec, models)
         if notice:
             yield Notice(text=notice)
-        self._refuse_absent(name, spec, prompt)
-        sizes = {model: await self._size(self._catalogue.models[model]) for model in spec.models}
+        parameters = {model: await self._num_parameters(s) for model, s in models.items()}
         self._models.plan_as_part_of(name, spec.models)
-        run = PromptRun(
-            prompt,
-            spec,
-            self._models,
-            lambda tier: sizes[models[tier]],
-            self._preloader,
-            gate,
-        )
+        prepared = PreparedCascade(spec, parameters, absent, next_step(absent, name), gate)
+        run = PromptRun(prompt, prepared, self._models, self._preloader)
         try:
             async with aclosing(run.events()) as events:
                 async for event in until(events, prompt.options.timeout_s):
@@ -88,33 +85,35 @@ class Cascade:
         finally:
             self._models.keep(spec.models, prompt.options.keepalive_s)
 
-    async def _find_gate(self, name: str, spec: CascadeSpec) -> tuple[FoundGate | None, str]:
-        if self._gates is None:
-            return None, ""
-        if not self._gates.has_file(name):
-            return None, self._gates.teaching_hint(name, spec)
-        # A model file that nobody has hashed yet takes seconds.
-        return await asyncio.to_thread(self._gates.find, name, spec, self._catalogue.models)
-
     async def close(self) -> None:
         """End every worker."""
         await self._preloader.close()
         await self._models.close()
 
-    def _refuse_absent(self, name: str, spec: CascadeSpec, prompt: Prompt) -> None:
-        """Raise ModelMissing when no model that may answer is on this machine."""
-        pinned = (prompt.options.tier or "").casefold()
-        asked = [tier for tier in spec.tiers if tier.name.casefold() == pinned] or spec.tiers
-        if not any(self._models.is_present(tier.model) for tier in asked):
-            specs = {tier.model: self._catalogue.models[tier.model] for tier in asked}
-            if any(model.repo for model in specs.values()):
-                what = name if len(specs) > 1 or not pinned else next(iter(specs))
-                raise ModelMissing(
-                    f"not on this machine yet: {', '.join(specs)}", f"run: tierchat pull {what}"
-                )
-            files = ", ".join(model.file for model in specs.values())
-            raise ModelMissing(f"no model file at {files}", "check `file` in models.toml")
+    async def _find_gate(
+        self, name: str, spec: CascadeSpec, models: Mapping[str, ModelSpec]
+    ) -> tuple[FoundGate | None, str]:
+        if self._gates is None:
+            return None, ""
+        if not self._gates.has_file(name):
+            return None, self._gates.teaching_hint(name, spec)
+        # Hashing a model file for the first time takes seconds.
+        return await asyncio.to_thread(self._gates.find, name, spec, models)
 
-    async def _size(self, spec: ModelSpec) -> float:
+    async def _num_parameters(self, spec: ModelSpec) -> float:
         given = self._parameters.given(spec)
         return float(given or await asyncio.to_thread(self._parameters.find, spec))
+
+
+def _refuse_absent(
+    name: str, spec: CascadeSpec, absent: Mapping[str, ModelSpec], pinned: str | None
+) -> None:
+    """Raise ModelMissing if no model that may answer is on this machine."""
+    may_answer = list(spec.models)
+    to_pull = name
+    for tier in spec.tiers:
+        if pinned is not None and tier.name.casefold() == pinned.casefold():
+            may_answer = [tier.model]
+            to_pull = tier.model
+    if all(model in absent for model in may_answer):
+        raise missing({model: absent[model] for model in may_answer}, to_pull)

@@ -1,4 +1,4 @@
-"""One prompt's way through the tiers: run one, listen to its gate, go on, keep the ledger.
+"""One prompt on its way over the tiers: run a tier, obey its gate, go on, keep the ledger.
 
 Does not know cascades by name, HTTP or how workers are kept; `Models` is the seam to the pool.
 """
@@ -6,8 +6,9 @@ Does not know cascades by name, HTTP or how workers are kept; `Models` is the se
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
 from contextlib import aclosing
+from dataclasses import dataclass
 from typing import Protocol
 
 import msgspec
@@ -41,17 +42,17 @@ from tierchat.workers.protocol import (
     RequestEvent,
 )
 
-# What counts as a reason to try another tier rather than to give up.
+# Errors after which another tier is tried.
 _TIER_FAILED = (EngineCrashed, ModelMissing, ModelCorrupt, TemplateError, DoesNotFit)
-# The same bytes and the same memory would fail again.
+# Of these, the errors that a second try would meet again: same file, same memory.
 _UNUSABLE = (ModelMissing.code, DoesNotFit.code, ModelCorrupt.code, TemplateError.code)
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "interrupted": "interrupted"}
 _WHY_SHORT = {
-    "length": "{tier} stopped after {usage.generated_tokens} tokens: its limit or its context",
+    "length": "{tier} reached its limit or the end of its context: {usage.generated_tokens} tokens",
     "repetition": "{tier} was stopped: it repeated itself",
     "garbage": "{tier} was stopped: it produced numbers that are not finite",
 }
-_SILENT = "{tier} ended its turn without a word"
+_EMPTY = "{tier} gave an empty answer"
 
 
 class Models(Protocol):
@@ -67,36 +68,49 @@ class Models(Protocol):
     async def close(self) -> None: ...
 
 
+@dataclass(frozen=True)
+class PreparedCascade:
+    """A cascade as one prompt finds it.
+
+    `parameters` are the sizes of its models. `absent` are the models that are not on this
+    machine, and `next_step` tells the user how to get them.
+    """
+
+    spec: CascadeSpec
+    parameters: Mapping[str, float]
+    absent: Collection[str] = ()
+    next_step: str = ""
+    gate: FoundGate | None = None
+
+
 class PromptRun:
-    """One prompt on its way; `parameters` sizes the tiers, `preloader` loads ahead."""
+    """One prompt on its way over the tiers of one cascade."""
 
     def __init__(
-        self,
-        prompt: Prompt,
-        spec: CascadeSpec,
-        models: Models,
-        parameters: Callable[[str], float],
-        preloader: Preloader,
-        gate: FoundGate | None = None,
+        self, prompt: Prompt, cascade: PreparedCascade, models: Models, preloader: Preloader
     ) -> None:
         self._prompt = prompt
-        self._spec = spec
+        self._cascade = cascade
         self._models = models
         self._preloader = preloader
-        self._gate = gate
-        self._tiers = {tier.name: tier for tier in spec.tiers}
-        absent = [tier.name for tier in spec.tiers if not models.is_present(tier.model)]
-        self._route = Route(list(self._tiers), prompt.options, absent)
-        self._absent = absent
-        self._ledger = Ledger(parameters, spec.tiers[-1].name)
+        self._tiers = {tier.name: tier for tier in cascade.spec.tiers}
+        self._absent = [tier.name for tier in cascade.spec.tiers if tier.model in cascade.absent]
+        self._route = Route(list(self._tiers), prompt.options, self._absent)
+        self._ledger = Ledger(
+            lambda tier: cascade.parameters[self._tiers[tier].model], cascade.spec.tiers[-1].name
+        )
         self._began_s = time.monotonic()
         self._answer: list[str] = []
         self._thought: list[str] = []
         self._draft = ""
 
     async def events(self) -> AsyncGenerator[CascadeEvent, None]:
+        """Yield the events of the prompt, `Done` last.
+
+        Raises UsageError, ContextTooLong, or what the last usable tier failed with.
+        """
         if self._absent and self._route.is_fallback:
-            yield self._say(f"answering with {self._route.name}: {self._missing()}")
+            yield self._notice(f"answering with {self._route.name}: {self._missing()}")
         while True:
             tier = self._tiers[self._route.name]
             if not self._models.is_loaded(tier.model):
@@ -106,19 +120,20 @@ class PromptRun:
             began_s = time.monotonic()
             end: RequestEvent | None = None
             try:
-                async with aclosing(self._models.generate(tier.model, self._order(tier))) as events:
+                request = self._request(tier)
+                async with aclosing(self._models.generate(tier.model, request)) as events:
                     async for event in events:
                         notice = self._models.take_notice(tier.model)
                         if notice:
-                            yield self._say(notice)
+                            yield self._notice(notice)
                         if isinstance(event, Delta):
                             yield self._show(tier, event)
                         elif not isinstance(event, Progress):
                             end = event
             except _TIER_FAILED as error:
-                end = self._failed(error, time.monotonic() - began_s)
+                end = self._as_failed(error, time.monotonic() - began_s)
             self._preloader.record(tier.model, isinstance(end, Escalated))
-            after = self._settle(tier, end)
+            after = self._after(tier, end)
             for follow_up in after:
                 yield follow_up
             if isinstance(after[-1], Done):
@@ -129,7 +144,7 @@ class PromptRun:
             above = self._tiers[self._route.targets[0]]
             self._preloader.prepare(tier.model, above.model)
 
-    def _order(self, tier: TierSpec) -> Generate:
+    def _request(self, tier: TierSpec) -> Generate:
         options = self._prompt.options
         return Generate(
             id=0,
@@ -144,21 +159,22 @@ class PromptRun:
             kind=tier.gate,
             may_escalate=self._route.may_escalate,
             hold=options.hold or "first",
-            hold_back=self._spec.hold_back,
+            hold_back=self._cascade.spec.hold_back,
             escalate_threshold=tier.escalate_threshold,
             answer_threshold=tier.answer_threshold,
         )
-        if self._gate is None or not self._route.targets:
-            # The top tier can only decline, which is for its own token.
+        gate = self._cascade.gate
+        if gate is None or not self._route.targets:
+            # The top tier can only decline, and only its own escalate token says so.
             return order
         quality = QUALITIES["balanced"] if options.quality is None else options.quality
         return msgspec.structs.replace(
             order,
             kind="row",
-            file=str(self._gate.path),
+            file=str(gate.path),
             tier=tier.name,
             targets=self._route.targets,
-            cost_weight=self._gate.head.cost_weight(quality),
+            cost_weight=gate.head.cost_weight(quality),
         )
 
     def _messages(self) -> tuple[Message, ...]:
@@ -175,90 +191,99 @@ class PromptRun:
         self._answer.append(delta.answer)
         return AnswerDelta(text=delta.answer)
 
-    def _failed(self, error: TierchatError, seconds: float) -> Failed:
+    def _as_failed(self, error: TierchatError, seconds: float) -> Failed:
         if self._answer:
-            # What is on a screen cannot be continued by another tier.
+            # Text that was shown is never taken back, and another tier cannot continue it.
             raise error
         usage = Usage(seconds=seconds)
         return Failed(id=0, code=error.code, message=error.message, hint=error.hint, usage=usage)
 
-    def _settle(self, tier: TierSpec, end: RequestEvent | None) -> list[CascadeEvent]:
+    def _after(self, tier: TierSpec, end: RequestEvent | None) -> list[CascadeEvent]:
+        """Enter the end of a tier's run into the ledger and return the events that follow it."""
         match end:
             case Finished():
                 return self._finish(tier, end)
             case Escalated():
-                visit = self._ledger.add(
-                    tier.name, tier.model, end.verdict.reason, end.usage, end.verdict
-                )
-                self._draft = end.draft if self._prompt.options.draft else ""
-                target = self._route.after_verdict(end.verdict.target)
-                if self._route.is_fallback:
-                    why = f"{tier.name} would ask a better one"
-                    return [self._say(f"{why}, but {self._missing()}; {target} answers")]
-                return [Hop(visit=visit, target=target)] if target else self._unanswered()
+                return self._after_escalation(tier, end)
             case Failed(code=ContextTooLong.code):
-                return self._go_past(tier, end)
+                return self._after_too_long(tier, end)
             case Failed(code=UsageError.code):
-                # What one tier cannot make sense of no other can.
+                # A request that one tier cannot use, no other tier can.
                 raise UsageError(end.message, end.hint)
             case Failed():
-                return self._go_around(tier, end)
+                return self._after_failure(tier, end)
         raise EngineCrashed(f"the worker of {tier.model} ended a request without a result")
 
+    def _after_escalation(self, tier: TierSpec, end: Escalated) -> list[CascadeEvent]:
+        reason = end.verdict.reason
+        visit = self._ledger.add(tier.name, tier.model, reason, end.usage, end.verdict)
+        self._draft = end.draft if self._prompt.options.draft else ""
+        target = self._route.after_verdict(end.verdict.target)
+        if self._route.is_fallback:
+            why = f"{tier.name} would pass this on, but {self._missing()}"
+            return [self._notice(f"{why}; {target} answers")]
+        if target is None:
+            return self._unanswered()
+        return [Hop(visit=visit, target=target)]
+
     def _finish(self, tier: TierSpec, end: Finished) -> list[CascadeEvent]:
-        is_silent = end.reason == "stop" and not "".join(self._answer).strip()
-        notice = _SILENT if is_silent else _WHY_SHORT.get(end.reason, "")
+        is_empty = end.reason == "stop" and not "".join(self._answer).strip()
+        notice = _EMPTY if is_empty else _WHY_SHORT.get(end.reason, "")
         if notice:
             self._ledger.notices.append(notice.format(tier=tier.name, usage=end.usage))
-        asked = self._prompt.options.min_tier
-        if self._route.is_below_asked and asked:
-            self._ledger.notices.append(f"answered by {tier.name}, below the asked {asked}")
+        min_tier = self._prompt.options.min_tier
+        if self._route.is_below_asked and min_tier:
+            self._ledger.notices.append(f"answered by {tier.name}, below the requested {min_tier}")
         self._ledger.add(tier.name, tier.model, end.reason, end.usage, end.verdict, is_answer=True)
         return self._done(_FINISH_REASONS.get(end.reason, "length"))
 
     def _unanswered(self) -> list[CascadeEvent]:
         *others, last = dict.fromkeys(visit.tier for visit in self._ledger.visits)
         names = f"{', '.join(others)} and {last}" if others else last
-        lines = (f"No tier can answer this: {names} declined.", self._spec.knows, self._spec.advice)
+        lines = (
+            f"No tier can answer this: {names} declined.",
+            self._cascade.spec.knows,
+            self._cascade.spec.advice,
+        )
         self._ledger.notices.append("\n".join(filter(None, lines)))
         return self._done("unanswered")
 
-    def _go_past(self, tier: TierSpec, end: Failed) -> list[CascadeEvent]:
-        # Counted by the tier's own tokenizer, but never computed: it costs nothing.
-        reason = end.message
-        visit = self._ledger.add(tier.name, tier.model, reason, Usage(seconds=end.usage.seconds))
+    def _after_too_long(self, tier: TierSpec, end: Failed) -> list[CascadeEvent]:
+        # The tier's tokenizer counted the prompt, but the model computed nothing: it costs nothing.
+        usage = Usage(seconds=end.usage.seconds)
+        visit = self._ledger.add(tier.name, tier.model, end.message, usage)
         target = self._route.after_too_long()
         if target is None:
+            why = self._missing() if self._absent else "no tier with a longer context may be asked"
             raise ContextTooLong(
                 f"{tier.name}: {end.message}",
-                f"shorten the prompt; {self._missing()}"
-                if self._absent
-                else "shorten the prompt; no tier with a longer context may be asked",
+                f"shorten the prompt; {why}",
                 end.usage.prompt_tokens,
             )
         return [Hop(visit=visit, target=target)]
 
-    def _go_around(self, tier: TierSpec, end: Failed) -> list[CascadeEvent]:
+    def _after_failure(self, tier: TierSpec, end: Failed) -> list[CascadeEvent]:
         visit = self._ledger.add(tier.name, tier.model, end.code, end.usage)
         is_unusable = end.code in _UNUSABLE
         target = self._route.after_unusable() if is_unusable else self._route.after_failure()
         if target is None:
             raise error_from_code(end.code, end.message, end.hint)
         next_try = "trying it once more" if target == tier.name else f"going on with {target}"
-        notice = self._say(f"{tier.name} failed ({end.message}); {next_try}")
+        notice = self._notice(f"{tier.name} failed ({end.message}); {next_try}")
         return [notice, Hop(visit=visit, target=target)]
 
-    def _say(self, text: str) -> Notice:
+    def _notice(self, text: str) -> Notice:
         self._ledger.notices.append(text)
         return Notice(text=text)
 
     def _missing(self) -> str:
-        """Say which tiers are not here, or nothing fits."""
+        """Say which higher tiers are not on this machine, or that none can be loaded."""
         names = list(self._tiers)
         above = [n for n in names[names.index(self._route.name) + 1 :] if n in self._absent]
         if not above:
-            return "no better one can be loaded"
-        return f"{' and '.join(above)} {'is' if len(above) == 1 else 'are'} not here yet"
+            return "no better tier can be loaded"
+        verb = "is" if len(above) == 1 else "are"
+        return f"{' and '.join(above)} {verb} not on this machine ({self._cascade.next_step})"
 
     def _done(self, reason: FinishReason) -> list[CascadeEvent]:
         outcome = self._ledger.close(
