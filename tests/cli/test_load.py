@@ -81,7 +81,7 @@ def test_people_read_it_in_words(up: Home) -> None:
     assert (
         found.stdout.decode().startswith("loaded pocket-s in ") and b" MiB of RAM" in found.stdout
     )
-    assert up.run("load", "pocket-s").stdout == b"pocket-s was loaded already\n"
+    assert up.run("load", "pocket-s").stdout == b"pocket-s was already loaded\n"
     lines = up.run("ps").stdout.decode().splitlines()
     assert [line.split()[:3] for line in lines[1:4]] == [
         [tier, f"pocket-{tier.lower()}", "ready"] for tier in ("XS", "S", "M")

@@ -47,7 +47,7 @@ def test_a_gate_is_taught_used_measured_and_removed(home: Home, prompts: Path) -
     taught = home.run("train", "--prompts", str(prompts), "--minutes", "0")
     assert taught.returncode == 0, taught.stderr
     assert b"NHG" in taught.stdout and b"balanced" in taught.stdout and b"round 1" in taught.stderr
-    assert b"them M said neither yes nor no, which counts as no" in taught.stderr
+    assert b"them M gave no verdict, which counts as wrong" in taught.stderr
     assert b"in use" in home.run("gate", "ls").stdout
 
     hard = home.run("ask", "--json", "What is 345*678?")
@@ -159,7 +159,7 @@ def test_prompts_without_answers_are_graded_by_the_top_tier(home: Home, tmp_path
     assert done.returncode == 0, done.stderr
     assert b"48 of 48 prompts have no answer: M graded them" in done.stderr
     # The bundled M was never taught to judge, and XS's answers are not its own.
-    assert re.search(rb"M said neither yes nor no of \d+ of 36 answers", done.stderr)
+    assert re.search(rb"M gave no verdict on \d+ of 36 answers", done.stderr)
     assert b"what the exact graders say" not in done.stderr
     found = json.loads(home.run("eval", "--prompts", str(file), "--json").stdout)
     assert found["live"]["same grade"] > 0.9

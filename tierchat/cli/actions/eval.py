@@ -1,4 +1,4 @@
-"""`tierchat eval` once its options are read: the outcome matrix, every policy on it, a live run.
+"""`tierchat eval`: fills the outcome matrix, replays every policy on it, checks with a live run.
 
 Does not know typer.
 """
@@ -16,6 +16,8 @@ import msgspec
 import numpy as np
 
 from tierchat.cascade.cascade import Cascade
+from tierchat.cli.actions.eval_lines import curves, report_lines
+from tierchat.cli.exit_codes import ExitCode
 from tierchat.config.home import Home
 from tierchat.errors import EngineCrashed, UsageError
 from tierchat.events import AnswerDelta, Done, ThoughtDelta
@@ -42,7 +44,7 @@ _NUM_LIVE = 60
 
 @dataclass(frozen=True)
 class EvalRequest:
-    """What was typed after `tierchat eval`."""
+    """The options of one `tierchat eval`."""
 
     source: Source
     cascade: str | None = None
@@ -60,7 +62,7 @@ def run(request: EvalRequest, home: Home, output: Output) -> int:
     cascade = request.cascade or home.settings.cascade
     spec = catalogue.effective(cascade)
     if request.plot and request.plot.suffix not in (".png", ".svg", ".pdf"):
-        raise UsageError(f"cannot draw a {request.plot.suffix or 'nameless'} file", "png, svg, pdf")
+        raise UsageError(f"cannot draw to {request.plot}", "end its name in .png, .svg or .pdf")
     lookup = GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file))
     if not lookup.has_file(cascade):
         raise UsageError(f"{cascade} has no learned gate to measure", "run `tierchat train` first")
@@ -72,16 +74,17 @@ def run(request: EvalRequest, home: Home, output: Output) -> int:
     fresh = [p for p in prompts if p.group_name not in known][: request.max_prompts]
     seen = [p for p in prompts if p.group_name in known]
     if not fresh:
-        raise UsageError("the gate has learned from every one of these prompts", "give others")
+        raise UsageError("the gate was taught on every one of these prompts", "give other prompts")
     if request.compare and not seen:
         raise UsageError(
-            "the controls have nothing to learn from", "give --compare the prompts of the training"
+            "--compare has no prompts to teach the other policies on",
+            "give the prompts that the gate was taught on, too",
         )
     make_private(paths.data_dir)
     measuring = _Measuring(request, cascade, home, output, gate)
     found = asyncio.run(measuring.run(fresh, seen if request.compare else []))
     _show(found, request, len(seen), output)
-    return 0
+    return ExitCode.DONE
 
 
 class _Measuring:
@@ -141,7 +144,7 @@ class _Measuring:
         )
 
     async def _live(self, judged: Matrix, walk: policies.Walk, pool: Pool) -> dict[str, float]:
-        """Send some prompts through the real cascade: it must do as the replay says."""
+        """Send some prompts through the real cascade, which must do as the replay says."""
         home = self._home
         lookup = GateLookup(self._gate.path.parent, VerifiedFiles(home.paths.verified_file))
         cascade = Cascade(home.catalogue, pool, self._cascade, lookup)
@@ -153,11 +156,11 @@ class _Measuring:
             prompt = judged.prompts[index]
             outcome, _ = await _ask(cascade, prompt, "answer")
             same_tier += outcome.tier == judged.tiers[walk.tier[index]]
-            # In the matrix nobody may refuse; here the top tier still has its escalate token.
+            # In the matrix no tier may refuse; here the top tier still has its escalate token.
             num_refused += outcome.finish_reason == "unanswered"
             graded = grade(prompt, outcome.answer)
             if graded is None:
-                # The top tier judged the replayed answer: the same words are as right.
+                # The top tier graded the replayed answer; the same words deserve the same grade.
                 same_grade += outcome.answer == judged.rows[index][walk.tier[index]].answer
             else:
                 same_grade += graded == bool(walk.right[index])
@@ -173,7 +176,7 @@ class _Measuring:
 
 
 async def _ask(cascade: Cascade, prompt: GradedPrompt, hold: Hold) -> tuple[Outcome, float]:
-    """Return the outcome, and the seconds until something of it could be shown."""
+    """Return the outcome, and the seconds until its first piece could be shown."""
     asked = Prompt(
         messages=prompt.messages,
         sampling=Sampling(temperature=0),
@@ -188,62 +191,12 @@ async def _ask(cascade: Cascade, prompt: GradedPrompt, hold: Hold) -> tuple[Outc
     raise EngineCrashed("a prompt ended without an outcome")
 
 
-def _show(found: EvalReport, request: EvalRequest, num_seen: int, output: Output) -> None:
-    curves = [(line.name, line.curve) for line in found.lines if line.name in _DRAWN]
-    curves.append(("tiers", tuple(sorted(found.tiers.values()))))
+def _show(found: EvalReport, request: EvalRequest, num_left_out: int, output: Output) -> None:
+    drawn = curves(found)
     if request.plot:
-        save_chart(curves, request.plot)
+        save_chart(drawn, request.plot)
     if request.json:
         output.line(msgspec.json.encode(found).decode())
         return
-    left_out = f"; {num_seen} it was taught on are left out" if num_seen else ""
-    output.line(f"{found.cascade}: {found.num_prompts} prompts the gate has not seen{left_out}")
-    output.line("")
-    output.line(f"{'':22s} {'NHG':>24s}  {'tierchat ahead by':>24s}  best  cost at 99 %")
-    for line in found.lines:
-        ahead = _interval(line.ours_ahead) if line.ours_ahead else ""
-        output.line(
-            f"{line.name:22s} {_interval(line.nhg):>24s}  {ahead:>24s}  {line.best_quality:.3f}  "
-            f"{line.cost_at_99:.3f}"
-        )
-    output.line("")
-    output.line(f"{'':22s}   AIQ    QNC   APGR  CPT50  CPT80")
-    for line in found.lines:
-        measures = (line.aiq, line.qnc, line.apgr, line.cpt_50, line.cpt_80)
-        output.line(f"{line.name:22s} " + " ".join(f"{value:6.3f}" for value in measures))
-    output.line("")
-    for part in terminal_chart(curves):
-        output.line(part)
-    output.line("")
-    output.line("at --quality balanced:")
-    for name, value in found.at_balanced.items():
-        output.line(f"  {name:24s} {value:.3f}")
-    output.line("")
-    output.line("gates:            AUROC right   AUROC helps   ECE")
-    for name, value in found.auroc.items():
-        helps = f"{found.auroc_helps[name]:.3f}" if name in found.auroc_helps else ""
-        output.line(f"  {name:16s} {value:10.3f} {helps:>13s} {found.ece[name]:7.3f}")
-    output.line("")
-    names = list(found.tiers)
-    output.line(f"{'family':28s} " + " ".join(f"{n:>9s}" for n in (*names, "tierchat", "cost/top")))
-    for family, line_ in found.families.items():
-        values = [line_[n] for n in (*names, "tierchat", "cost / top")]
-        output.line(f"{family:28s} " + " ".join(f"{v:9.3f}" for v in values))
-    output.line("")
-    output.line(
-        f"live run of {found.live['prompts']:.0f} prompts: same tier as the replay "
-        f"{found.live['same tier']:.1%}, same grade {found.live['same grade']:.1%}, "
-        f"refused by every tier {found.live['refused']:.1%}"
-    )
-    output.line(
-        f"time to the first piece of an answer, streamed: median "
-        f"{found.live['first token s, p50']:.3f} s, 95 % within "
-        f"{found.live['first token s, p95']:.3f} s"
-    )
-
-
-_DRAWN = ("tierchat", "oracle", "prompt-only router", "answer confidence")
-
-
-def _interval(values: tuple[float, float, float]) -> str:
-    return f"{values[0]:6.3f} [{values[1]:6.3f}, {values[2]:6.3f}]"
+    for line in report_lines(found, num_left_out, terminal_chart(drawn)):
+        output.line(line)

@@ -1,4 +1,4 @@
-"""The learned gates of one user as `tierchat gate` shows and moves them.
+"""`tierchat gate`: lists, shows, removes, exports and imports learned gates.
 
 Does not know typer or terminals.
 """
@@ -22,23 +22,24 @@ from tierchat.terminal.output import Output
 from tierchat.types import QUALITIES
 
 
-class Shelf:
-    """One directory of gates."""
+class LearnedGates:
+    """The learned gates of one user."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
         self._lookup = GateLookup(home.paths.gates_dir, VerifiedFiles(home.paths.verified_file))
 
     def head(self, cascade: str) -> GateHead:
-        """Read a gate's head; raises UsageError when there is none, GateFileBad when damaged."""
+        """Read the head of a gate; raises UsageError without one, GateFileBad for a damaged one."""
         path = self._lookup.path(cascade)
         if not path.exists():
-            known = ", ".join(self._names()) or "none; `tierchat train` makes one"
-            raise UsageError(f"no gate for {cascade!r}", f"there are: {known}")
+            known = ", ".join(self._names())
+            hint = f"cascades with a gate: {known}" if known else "`tierchat train` makes one"
+            raise UsageError(f"no gate for {cascade!r}", hint)
         return read_head(path)
 
     def list_lines(self) -> Iterator[str]:
-        """Describe every gate in a line."""
+        """Describe every gate in one line."""
         names = self._names()
         if not names:
             yield "no learned gates; `tierchat train` makes one"
@@ -57,27 +58,27 @@ class Shelf:
         yield msgspec.json.encode(found).decode()
 
     def remove(self, cascade: str) -> None:
-        """Delete a gate, damaged or not; raises UsageError when there is none."""
+        """Delete a gate, damaged or not; raises UsageError for a cascade without a gate."""
         path = self._lookup.path(cascade)
         if cascade not in self._names():
             self.head(cascade)
         for part in (path, numbers_file(path)):
             part.unlink(missing_ok=True)
 
-    def copy_out(self, cascade: str, file: Path) -> None:
-        """Write a gate to a file of that name; raises UsageError when something is there."""
+    def export_to(self, cascade: str, file: Path) -> None:
+        """Export a gate to a file; raises UsageError if the file exists."""
         head = self.head(cascade)
         if file.suffix != ".json":
-            raise UsageError(f"{file} is no name for a gate", "end it in .json")
+            raise UsageError(f"{file} is no name for a gate file", "end the name in .json")
         for part in (file, numbers_file(file)):
             if part.exists():
-                raise UsageError(f"{part} is there already", "choose another name")
+                raise UsageError(f"{part} exists already", "choose another name")
         gate_files.save(file, head, gate_files.load(self._lookup.path(cascade)))
 
-    def take_in(self, file: Path) -> str:
-        """Check a gate and keep it; returns its cascade.
+    def import_from(self, file: Path) -> str:
+        """Import a gate file after checking it; returns its cascade.
 
-        Raises GateFileBad for a damaged one, UsageError for one of other models.
+        Raises GateFileBad for a damaged file, UsageError for a gate of other models.
         """
         head, gates = read_head(file), gate_files.load(file)
         catalogue = self._home.catalogue
@@ -90,7 +91,9 @@ class Shelf:
             head, catalogue.cascades[head.cascade], catalogue.models
         )
         if notice:
-            raise UsageError(f"{file} cannot be used here: {notice}", "teach your own")
+            raise UsageError(
+                f"{file} cannot be used here: {notice}", "teach your own with `tierchat train`"
+            )
         make_private(self._home.paths.gates_dir)
         gate_files.save(self._lookup.path(head.cascade), head, gates)
         return head.cascade
@@ -107,8 +110,8 @@ class Shelf:
         return notice or "in use"
 
 
-def tell(head: GateHead, output: Output) -> None:
-    """Print what a gate file says of itself."""
+def print_head(head: GateHead, output: Output) -> None:
+    """Print how a gate was taught, and its quality and cost at each setting."""
     report = head.report
     value, low, high = report.nhg
     output.line(

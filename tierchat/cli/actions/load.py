@@ -1,4 +1,7 @@
-"""`load`, `unload` and their plans as lines of text. Does not know typer or streams."""
+"""`tierchat load` and `unload`, and their results as lines of text.
+
+Does not know typer or streams.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,7 @@ from collections.abc import Iterator
 
 import msgspec
 
+from tierchat.cli.actions.plan_lines import describe_plan
 from tierchat.cli.actions.pull_plan import plan_facts, plan_pull
 from tierchat.config.home import Home
 from tierchat.errors import UsageError
@@ -16,16 +20,16 @@ from tierchat.terminal.units import memory_text
 
 
 def load_lines(name: str | None, home: Home, *, is_json: bool) -> Iterator[str]:
-    """Load models and tell what that took."""
+    """Load models; yield the memory that each took."""
     chosen = name or home.settings.cascade
     found = Client(home.paths).load(chosen)
     yield from [_json(found)] if is_json else map(_loaded_line, found)
 
 
 def unload_lines(name: str | None, home: Home, *, is_json: bool) -> Iterator[str]:
-    """Unload models, all that are loaded unless named, and tell what that gave back.
+    """Unload the named models, or all that are loaded; yield the memory that each gave back.
 
-    Raises UsageError for one that is answering, once the others are gone.
+    Raises UsageError for a model that is answering, after the others were unloaded.
     """
     client = Client(home.paths, starts_daemon=False)
     status = client.status()
@@ -48,18 +52,18 @@ def unload_lines(name: str | None, home: Home, *, is_json: bool) -> Iterator[str
 
 
 def plan_lines(name: str | None, home: Home, *, is_json: bool) -> Iterator[str]:
-    """Tell how a cascade would be loaded on this machine as it is now."""
+    """Yield how a cascade would be loaded on this machine as it is now."""
     settings = home.settings
     found = plan_pull(name or settings.cascade, home.catalogue, look(), settings.context)
     if is_json:
         yield msgspec.json.encode(plan_facts(found)).decode()
     else:
-        yield from found.lines()
+        yield from describe_plan(found)
 
 
 def _loaded_line(found: Residence) -> str:
     if not found.has_changed:
-        return f"{found.model} was loaded already"
+        return f"{found.model} was already loaded"
     notice = f"; {found.notice}" if found.notice else ""
     return f"loaded {found.model} in {found.seconds:.1f} s: {_memory(found)}{notice}"
 
@@ -67,7 +71,7 @@ def _loaded_line(found: Residence) -> str:
 def _unloaded_line(found: Residence) -> str:
     if not found.has_changed:
         return f"{found.model} was not loaded"
-    return f"unloaded {found.model}: {_memory(found)} free again"
+    return f"unloaded {found.model}: {_memory(found)} freed"
 
 
 def _memory(found: Residence) -> str:

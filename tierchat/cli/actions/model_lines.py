@@ -17,7 +17,7 @@ _WIDTH = 16
 
 
 def header_lines(header: GgufHeader) -> Iterator[str]:
-    """Describe what a GGUF says of itself."""
+    """Describe a GGUF by its header."""
     shape = shape_of_header(header)
     template = header.chat_template
     facts = {
@@ -45,7 +45,7 @@ def header_lines(header: GgufHeader) -> Iterator[str]:
 
 
 def spec_lines(name: str, spec: ModelSpec) -> Iterator[str]:
-    """Describe what the catalogue says of a model."""
+    """Describe a model by its entry in the catalogue."""
     yield _fact("model", name)
     if spec.description:
         yield _fact("", spec.description)
@@ -61,7 +61,7 @@ def spec_lines(name: str, spec: ModelSpec) -> Iterator[str]:
 
 
 def token_tables(tables: dict[str, str]) -> Iterator[str]:
-    """Say which models of a cascade have one and the same token table."""
+    """Say which models of a cascade share a token table."""
     groups: dict[str, list[str]] = {}
     for model, table in tables.items():
         groups.setdefault(table, []).append(model)
@@ -73,7 +73,7 @@ def token_tables(tables: dict[str, str]) -> Iterator[str]:
 
 
 def users(model: str, catalogue: Catalogue) -> str:
-    """Name the tiers that stand on a model."""
+    """List the tiers that use a model."""
     found = [
         f"{name}:{tier.name}"
         for name, spec in catalogue.cascades.items()

@@ -1,12 +1,11 @@
-"""`tierchat pull` once its options are read: plan, question, downloads, and the daemon told.
+"""`tierchat pull`: shows the plan, asks once, fetches the files, and tells the daemon.
 
-Does not know typer, HTTP or how files come here.
+Does not know typer, HTTP or how a file is downloaded.
 """
 
 from __future__ import annotations
 
 import contextlib
-import shutil
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,14 +13,15 @@ from pathlib import Path
 import msgspec
 
 from tierchat.atomic_file import write_quietly
-from tierchat.cli.actions.pull_plan import PullPlan, plan_facts, plan_pull, propose, room_text
+from tierchat.cli.actions.plan_lines import describe_machine, describe_plan, disk_line
+from tierchat.cli.actions.pull_plan import PullPlan, plan_facts, plan_pull, propose
 from tierchat.config.added_models import add_model, refuse_taken
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
 from tierchat.config.home import Home
 from tierchat.errors import DoesNotFit, ModelMissing, UsageError
 from tierchat.models.hub.downloads import Downloader, Fetched
 from tierchat.models.hub.names import HubFile, hub_file
-from tierchat.models.hub.part_file import existing, missing_bytes
+from tierchat.models.hub.part_file import missing_bytes
 from tierchat.models.hub.reference import hub_model
 from tierchat.models.on_disk import is_whole
 from tierchat.models.placement.hardware import look
@@ -36,10 +36,11 @@ from tierchat.terminal.units import size_text
 
 @dataclass(frozen=True)
 class PullRequest:
-    """What is to be pulled: cascades, models or `owner/repo:file`; none is what fits best.
+    """The options of one `tierchat pull`.
 
-    `source` is a file already here. `only_plan` fetches nothing, `context` 0 is the longest that
-    fits.
+    `names` are cascades, models or `owner/repo:file`; without any, the cascade that fits best is
+    pulled. `source` is a file on this machine to take instead of a download. `only_plan` fetches
+    nothing; `context` 0 is the longest that fits.
     """
 
     names: tuple[str, ...] = ()
@@ -56,12 +57,12 @@ def pull(request: PullRequest, home: Home, output: Output) -> None:
     try:
         Puller(request, home, output).run()
     except KeyboardInterrupt:
-        output.note("stopped; the same command goes on from here")
+        output.note("stopped; the same command continues from here")
         raise
 
 
 class Puller:
-    """One run of the command."""
+    """One run of `pull`."""
 
     def __init__(self, request: PullRequest, home: Home, output: Output) -> None:
         self._request, self._home, self._output = request, home, output
@@ -73,7 +74,7 @@ class Puller:
     def run(self) -> None:
         names = self._request.names or (self._proposed(),)
         for name in names:
-            # The model before this one may have been added by this command.
+            # This command may have added the model before this one to the catalogue.
             catalogue = self._home.reread().catalogue
             if "/" in name:
                 self._pull_from_hub(name)
@@ -87,40 +88,43 @@ class Puller:
     def _proposed(self) -> str:
         machine = look()
         name = propose(self._home.catalogue, machine)
-        self._output.note(f"this machine: {room_text(machine)}")
+        self._output.note(f"this machine: {describe_machine(machine)}")
         self._output.note(f"the largest cascade of the default family that fits: {name}")
         return name
 
     def _pull_cascade(self, name: str, catalogue: Catalogue) -> None:
         catalogue = self._with_sizes(catalogue, name)
         plan = plan_pull(name, catalogue, look(), self._request.context)
-        to_fetch = plan.bytes_to_fetch(self._paths)
-        if self._request.only_plan and not self._request.is_json:
-            for line in plan.lines():
-                self._output.line(line)
-            self._output.line(self._disk_line(plan, to_fetch))
-        elif self._request.only_plan:
-            self._report.append({"cascade": name, "bytes_to_fetch": to_fetch, **plan_facts(plan)})
         if self._request.only_plan:
+            self._show_plan(plan)
             return
         if self._request.source and len(plan.spec.models) > 1:
             raise UsageError(
                 "--from gives the file of one model", f"name one of {', '.join(plan.spec.models)}"
             )
         if plan.missing:
-            for line in [*plan.lines(), self._disk_line(plan, to_fetch)]:
-                self._output.note(line, "plain")
+            self._output.say(*describe_plan(plan), disk_line(plan, self._paths))
             if not plan.plan.fits:
                 raise DoesNotFit(
-                    f"{name} does not fit this machine", "pull a smaller one; `tierchat ls` has all"
+                    f"{name} does not fit this machine",
+                    "pull a smaller cascade; `tierchat config` lists them",
                 )
-            self._ask(f"Fetch {size_text(to_fetch)}?")
+            self._ask(f"Fetch {size_text(plan.bytes_to_fetch(self._paths))}?")
         self._pull_models(plan.published, catalogue, cascade=name)
 
-    def _with_sizes(self, catalogue: Catalogue, cascade: str) -> Catalogue:
-        """Ask the hub how long the files are of which nobody has said it.
+    def _show_plan(self, plan: PullPlan) -> None:
+        if self._request.is_json:
+            to_fetch = plan.bytes_to_fetch(self._paths)
+            facts = {"cascade": plan.name, "bytes_to_fetch": to_fetch, **plan_facts(plan)}
+            self._report.append(facts)
+            return
+        for line in (*describe_plan(plan), disk_line(plan, self._paths)):
+            self._output.line(line)
 
-        Raises ModelMissing for a file of the user's own that is not there.
+    def _with_sizes(self, catalogue: Catalogue, cascade: str) -> Catalogue:
+        """Ask the hub for the size of files whose size the catalogue does not give.
+
+        Raises ModelMissing for a local file of the user's that does not exist.
         """
         spec = catalogue.cascades.get(cascade, CascadeSpec())
         models = dict(catalogue.models)
@@ -128,7 +132,7 @@ class Puller:
             model = models[name]
             if not model.repo and not Path(model.file).is_file():
                 raise ModelMissing(
-                    f"{cascade} needs {name}, a file of your own that is not there: {model.file}",
+                    f"{cascade} needs {name}, your local file that does not exist: {model.file}",
                     "check `file` in models.toml",
                 )
             if model.repo and not model.bytes and not Path(model.file).is_file():
@@ -150,9 +154,9 @@ class Puller:
             self._pull_models([name], catalogue)
 
     def _may_fetch(self, name: str, file: HubFile | None) -> bool:
-        """Tell what is to come of one model, and ask; False where only that was wanted.
+        """Say how much of one model is to be fetched, and ask; False if only the plan is wanted.
 
-        None is a file that is here.
+        `file` is None for a file that is here.
         """
         to_fetch = missing_bytes(file.target, file.size_bytes or 0) if file else 0
         line = f"{name}: {size_text(to_fetch)} to fetch" if file else f"{name} is here"
@@ -161,7 +165,7 @@ class Puller:
         elif self._request.only_plan:
             self._output.line(line)
         elif file:
-            self._output.note(line, "plain")
+            self._output.say(line)
             self._ask(f"Fetch {size_text(to_fetch)}?")
         return not self._request.only_plan
 
@@ -172,7 +176,7 @@ class Puller:
         for name in set(models) - set(published):
             if not Path(catalogue.models[name].file).is_file():
                 raise UsageError(
-                    f"{name} is a file of your own, and not there: {catalogue.models[name].file}"
+                    f"{name} is a local file that does not exist: {catalogue.models[name].file}"
                 )
         files = {name: hub_file(catalogue.models[name], self._paths) for name in published}
         with self._downloading() as downloader:
@@ -197,7 +201,7 @@ class Puller:
             self._fetch(found.name, found.file, downloader)
         add_model(found.name, found.entry, self._paths)
         tell_daemon(self._paths, self._output.note)
-        self._output.note(f"`tierchat ask -m {found.name}` asks it", "plain")
+        self._output.say(f"`tierchat ask -m {found.name}` asks it")
 
     def _fetch(self, name: str, file: HubFile, downloader: Downloader) -> None:
         if self._request.source:
@@ -246,21 +250,13 @@ class Puller:
         ]
         if settings.cascade != cascade:
             self._output.note(
-                f"your settings say cascade = {settings.cascade}; `-m {cascade}` asks this one"
+                f"your settings say cascade = {settings.cascade}; `-m {cascade}` asks this cascade"
             )
-        self._output.note(f'{", ".join(here)} can answer: tierchat ask "2+2"', "plain")
+        self._output.say(f'{", ".join(here)} can answer: tierchat ask "2+2"')
 
     def _ask(self, question: str) -> None:
         is_sure = self._request.is_sure or self._request.source is not None
         confirm(self._output, question, is_sure=is_sure, default=True)
-
-    def _disk_line(self, plan: PullPlan, to_fetch: int) -> str:
-        total = sum(plan.models[name].bytes for name in plan.spec.models)
-        free = shutil.disk_usage(existing(self._paths.models_dir / "any")).free
-        return (
-            f"to fetch: {size_text(to_fetch)} of {size_text(total)}; "
-            f"free on disk: {size_text(free)}"
-        )
 
 
 def _said(fetched: Fetched, file: HubFile) -> str:
@@ -271,5 +267,5 @@ def _said(fetched: Fetched, file: HubFile) -> str:
         case "adopted":
             return "taken from this machine, sha256 right"
         case "shared":
-            return "brought by another pull"
+            return "fetched by another pull"
     return f"is here ({size_text(file.size_bytes or 0)})"

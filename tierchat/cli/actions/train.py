@@ -1,4 +1,4 @@
-"""`tierchat train` once its options are read: prompts in, rounds, a gate file out.
+"""`tierchat train`: reads prompts, teaches in rounds, writes a gate file.
 
 Does not know typer.
 """
@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tierchat.cli.actions.gate import tell
+from tierchat.cli.actions.gate import print_head
 from tierchat.cli.exit_codes import ExitCode
 from tierchat.config.catalogue import CascadeSpec
 from tierchat.config.home import Home
@@ -36,7 +36,7 @@ MIN_PROMPTS = 40
 
 @dataclass(frozen=True)
 class TrainRequest:
-    """What was typed after `tierchat train`."""
+    """The options of one `tierchat train`."""
 
     source: Source
     cascade: str | None = None
@@ -52,7 +52,9 @@ def run(request: TrainRequest, home: Home, output: Output) -> int:
     cascade = request.cascade or home.settings.cascade
     spec = home.catalogue.effective(cascade)
     if len(spec.tiers) < 2:
-        raise UsageError(f"cascade {cascade} has one tier only", "there is nowhere to escalate to")
+        raise UsageError(
+            f"cascade {cascade} has only one tier", "teach a cascade with a tier to escalate to"
+        )
     prompts = find_prompts(request.source, home.paths, request.max_prompts, request.seed)
     if len(prompts) < MIN_PROMPTS:
         raise UsageError(
@@ -64,14 +66,16 @@ def run(request: TrainRequest, home: Home, output: Output) -> int:
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(lesson.run(prompts))
     if lesson.head is None:
-        output.note("stopped before the first round was over; run it again to go on", "yellow")
+        output.note(
+            "stopped before the end of the first round; run the same command to continue", "yellow"
+        )
         return ExitCode.INTERRUPTED
-    tell(lesson.head, output)
+    print_head(lesson.head, output)
     return ExitCode.DONE if lesson.is_finished else ExitCode.INTERRUPTED
 
 
 class _Lesson:
-    """One run; `head` is that of the last gate file written."""
+    """One run of `train`; `head` is that of the last gate file written, None before the first."""
 
     def __init__(
         self,
@@ -129,13 +133,11 @@ class _Lesson:
         share, num, silent = await agreement(work, held_out, pool, store)
         note = self._output.note
         if num:
-            note(f"{top} as arbiter says of {num} answers what the exact graders say: {share:.0%}")
+            note(f"{top} as arbiter agrees with the exact graders on {share:.0%} of {num} answers")
         if silent:
-            note(f"of {silent} of them {top} said neither yes nor no, which counts as no")
+            note(f"on {silent} of them {top} gave no verdict, which counts as wrong")
         if unjudged := sum(prompt.is_ungraded for prompt in prompts):
             note(f"{unjudged} of {len(prompts)} prompts have no answer: {top} graded them")
         silent, asked = await count_without_verdict(work, held_out, pool, store)
         if silent:
-            note(
-                f"{top} said neither yes nor no of {silent} of {asked} answers: they count as wrong"
-            )
+            note(f"{top} gave no verdict on {silent} of {asked} answers: they count as wrong")

@@ -32,11 +32,11 @@ def add_to(app: typer.Typer) -> None:
 
 def ls(context: typer.Context, json: Json = False) -> None:
     """List the learned gates, and whether they are in use."""
-    from tierchat.cli.actions.gate import Shelf
+    from tierchat.cli.actions.gate import LearnedGates
     from tierchat.terminal.output import standard_output
 
-    shelf, output = Shelf(home_of(context)), standard_output()
-    for line in shelf.list_json() if json else shelf.list_lines():
+    gates, output = LearnedGates(home_of(context)), standard_output()
+    for line in gates.list_json() if json else gates.list_lines():
         output.line(line)
 
 
@@ -44,22 +44,22 @@ def show(context: typer.Context, cascade: Cascade, json: Json = False) -> None:
     """Tell how a gate was taught and what it gives."""
     import msgspec
 
-    from tierchat.cli.actions.gate import Shelf, tell
+    from tierchat.cli.actions.gate import LearnedGates, print_head
     from tierchat.terminal.output import standard_output
 
-    head, output = Shelf(home_of(context)).head(cascade), standard_output()
+    head, output = LearnedGates(home_of(context)).head(cascade), standard_output()
     if json:
         output.line(msgspec.json.encode(head).decode())
     else:
-        tell(head, output)
+        print_head(head, output)
 
 
 def rm(context: typer.Context, cascade: Cascade) -> None:
     """Remove a gate; the cascade goes on without it at once."""
-    from tierchat.cli.actions.gate import Shelf
+    from tierchat.cli.actions.gate import LearnedGates
     from tierchat.terminal.output import standard_output
 
-    Shelf(home_of(context)).remove(cascade)
+    LearnedGates(home_of(context)).remove(cascade)
     standard_output().line(f"removed the gate of {cascade}")
 
 
@@ -69,10 +69,10 @@ def export(
     file: Annotated[Path, typer.Argument(metavar="FILE.json", help="Where to; an npz beside it.")],
 ) -> None:
     """Copy a gate out, to hand it to somebody with the same models."""
-    from tierchat.cli.actions.gate import Shelf
+    from tierchat.cli.actions.gate import LearnedGates
     from tierchat.terminal.output import standard_output
 
-    Shelf(home_of(context)).copy_out(cascade, file)
+    LearnedGates(home_of(context)).export_to(cascade, file)
     standard_output().line(f"wrote {file} and {file.with_suffix('.npz')}")
 
 
@@ -81,7 +81,9 @@ def import_(
     file: Annotated[Path, typer.Argument(metavar="FILE.json", help="A gate, its npz beside it.")],
 ) -> None:
     """Take in a gate taught elsewhere, if it is for models you have."""
-    from tierchat.cli.actions.gate import Shelf
+    from tierchat.cli.actions.gate import LearnedGates
     from tierchat.terminal.output import standard_output
 
-    standard_output().line(f"took in the gate of {Shelf(home_of(context)).take_in(file)}")
+    standard_output().line(
+        f"took in the gate of {LearnedGates(home_of(context)).import_from(file)}"
+    )

@@ -17,6 +17,6 @@ def ls(context: typer.Context, json: Json = False) -> None:
     from tierchat.cli.actions.models import ModelListing
     from tierchat.terminal.output import standard_output
 
-    shelf, output = ModelListing(home_of(context)), standard_output()
-    for line in [shelf.list_json()] if json else shelf.list_lines():
+    listing, output = ModelListing(home_of(context)), standard_output()
+    for line in [listing.list_json()] if json else listing.list_lines():
         output.line(line)

@@ -26,16 +26,16 @@ def rm(
     """Delete a pulled model, or forget one."""
     import msgspec
 
-    from tierchat.cli.actions.models import ModelListing
+    from tierchat.cli.actions.model_files import ModelFiles
     from tierchat.terminal.confirm import confirm
     from tierchat.terminal.output import standard_output
     from tierchat.terminal.units import size_text
 
-    shelf, output = ModelListing(home_of(context)), standard_output()
-    for path in shelf.files_to_remove(name):
+    files, output = ModelFiles(home_of(context)), standard_output()
+    for path in files.files_to_remove(name):
         output.note(str(path))
     confirm(output, f"Remove {name}?", is_sure=yes, default=False)
-    freed = shelf.remove(name)
+    freed = files.remove(name)
     found = {"model": name, "freed_bytes": freed}
     said = f"removed {name}, {size_text(freed)} freed"
     output.line(msgspec.json.encode(found).decode() if json else said)

@@ -29,6 +29,6 @@ def show(
     from tierchat.cli.actions.models import ModelListing
     from tierchat.terminal.output import standard_output
 
-    shelf, output = ModelListing(home_of(context)), standard_output()
-    for line in [shelf.show_json(name)] if json else shelf.show_lines(name):
+    listing, output = ModelListing(home_of(context)), standard_output()
+    for line in [listing.show_json(name)] if json else listing.show_lines(name):
         output.line(line)

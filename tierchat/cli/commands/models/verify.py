@@ -33,7 +33,7 @@ def verify(
     Compares their sha256 with what was published. Exit code 1 if one is wrong."""
     import msgspec
 
-    from tierchat.cli.actions.models import ModelListing
+    from tierchat.cli.actions.model_files import ModelFiles
     from tierchat.cli.exit_codes import ExitCode
     from tierchat.terminal.output import standard_output
     from tierchat.terminal.progress import Bars
@@ -41,7 +41,7 @@ def verify(
     output = standard_output(quiet=quiet)
     with Bars(output) as bars:
         found = []
-        for one in ModelListing(home_of(context)).verify(tuple(names or ()), bars.tell):
+        for one in ModelFiles(home_of(context)).verify(tuple(names or ()), bars.tell):
             bars.close()
             found.append(one)
             if not json:

@@ -1,0 +1,64 @@
+"""The report of `eval` as text."""
+
+from __future__ import annotations
+
+from tierchat.cli.actions.eval_lines import curves, report_lines
+from tierchat.learning.evaluation.report import EvalReport, PolicyLine
+
+
+def line(name: str, ahead: tuple[float, float, float] | None = None) -> PolicyLine:
+    return PolicyLine(
+        name=name,
+        source="",
+        nhg=(0.5, 0.25, 0.75),
+        ours_ahead=ahead,
+        best_quality=0.9,
+        cost_at_99=0.4,
+        qnc=0.3,
+        aiq=0.8,
+        apgr=0.7,
+        cpt_50=0.2,
+        cpt_80=0.6,
+        curve=((0.1, 0.2), (1.0, 0.9)),
+    )
+
+
+REPORT = EvalReport(
+    cascade="net",
+    num_prompts=36,
+    num_groups=12,
+    tiers={"M": (1.0, 0.9), "S": (0.1, 0.5)},
+    lines=(line("tierchat"), line("random", ahead=(0.5, 0.1, 0.9))),
+    auroc={"S prompt": 0.91},
+    auroc_helps={},
+    ece={"S prompt": 0.05},
+    at_balanced={"quality": 0.875},
+    families={"sums": {"M": 0.9, "S": 0.5, "tierchat": 0.8, "cost / top": 0.25}},
+    live={
+        "prompts": 36,
+        "same tier": 1.0,
+        "same grade": 0.5,
+        "refused": 0.0,
+        "first token s, p50": 0.02,
+        "first token s, p95": 0.5,
+    },
+)
+
+
+def test_only_policies_worth_comparing_are_drawn_and_tiers_by_their_cost() -> None:
+    assert curves(REPORT) == [
+        ("tierchat", ((0.1, 0.2), (1.0, 0.9))),
+        ("tiers", ((0.1, 0.5), (1.0, 0.9))),
+    ]
+
+
+def test_every_figure_is_written_in_its_section() -> None:
+    text = list(report_lines(REPORT, 7, ["a chart"]))
+    assert text[0] == "net: 36 prompts the gate has not seen; 7 it was taught on are left out"
+    ahead = next(row for row in text if row.startswith("random"))
+    assert ahead.split("  ")[-2:] == ["0.900", "0.400"] and " 0.500 [ 0.100,  0.900]" in ahead
+    assert "a chart" in text and any(row.split() == ["quality", "0.875"] for row in text)
+    assert any(row.split() == ["S", "prompt", "0.910", "0.050"] for row in text)
+    assert any(row.split() == ["sums", "0.900", "0.500", "0.800", "0.250"] for row in text)
+    assert "same grade 50.0%" in text[-2] and text[-1].endswith("95 % within 0.500 s")
+    assert "left out" not in next(iter(report_lines(REPORT, 0, [])))

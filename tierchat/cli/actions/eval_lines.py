@@ -1,0 +1,89 @@
+"""The report of `tierchat eval` as lines of text. Pure; does not know streams or files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from tierchat.learning.evaluation.report import EvalReport, PolicyLine
+
+Curve = tuple[str, tuple[tuple[float, float], ...]]
+_DRAWN = ("tierchat", "oracle", "prompt-only router", "answer confidence")
+
+
+def curves(report: EvalReport) -> list[Curve]:
+    """Return the curves worth drawing: four policies, and the tiers as points."""
+    drawn = [(line.name, line.curve) for line in report.lines if line.name in _DRAWN]
+    return [*drawn, ("tiers", tuple(sorted(report.tiers.values())))]
+
+
+def report_lines(report: EvalReport, num_left_out: int, chart: Sequence[str]) -> Iterator[str]:
+    """Write the whole report; `num_left_out` prompts were left out, the gate was taught on them."""
+    left_out = f"; {num_left_out} it was taught on are left out" if num_left_out else ""
+    yield f"{report.cascade}: {report.num_prompts} prompts the gate has not seen{left_out}"
+    for section in (
+        _policies(report.lines),
+        _literature(report.lines),
+        chart,
+        _balanced(report),
+        _gates(report),
+        _families(report),
+        _live(report),
+    ):
+        yield ""
+        yield from section
+
+
+def _policies(lines: Sequence[PolicyLine]) -> Iterator[str]:
+    yield f"{'':22s} {'NHG':>24s}  {'tierchat ahead by':>24s}  best  cost at 99 %"
+    for line in lines:
+        ahead = _interval(line.ours_ahead) if line.ours_ahead else ""
+        yield (
+            f"{line.name:22s} {_interval(line.nhg):>24s}  {ahead:>24s}  {line.best_quality:.3f}  "
+            f"{line.cost_at_99:.3f}"
+        )
+
+
+def _literature(lines: Sequence[PolicyLine]) -> Iterator[str]:
+    """Write the measures of other papers, for comparison with their tables."""
+    yield f"{'':22s}   AIQ    QNC   APGR  CPT50  CPT80"
+    for line in lines:
+        measures = (line.aiq, line.qnc, line.apgr, line.cpt_50, line.cpt_80)
+        yield f"{line.name:22s} " + " ".join(f"{value:6.3f}" for value in measures)
+
+
+def _balanced(report: EvalReport) -> Iterator[str]:
+    yield "at --quality balanced:"
+    for name, value in report.at_balanced.items():
+        yield f"  {name:24s} {value:.3f}"
+
+
+def _gates(report: EvalReport) -> Iterator[str]:
+    yield "gates:            AUROC right   AUROC helps   ECE"
+    for name, value in report.auroc.items():
+        helps = f"{report.auroc_helps[name]:.3f}" if name in report.auroc_helps else ""
+        yield f"  {name:16s} {value:10.3f} {helps:>13s} {report.ece[name]:7.3f}"
+
+
+def _families(report: EvalReport) -> Iterator[str]:
+    tiers = list(report.tiers)
+    yield f"{'family':28s} " + " ".join(f"{n:>9s}" for n in (*tiers, "tierchat", "cost/top"))
+    for family, figures in report.families.items():
+        values = [figures[name] for name in (*tiers, "tierchat", "cost / top")]
+        yield f"{family:28s} " + " ".join(f"{value:9.3f}" for value in values)
+
+
+def _live(report: EvalReport) -> Iterator[str]:
+    live = report.live
+    yield (
+        f"live run of {live['prompts']:.0f} prompts: same tier as the replay "
+        f"{live['same tier']:.1%}, same grade {live['same grade']:.1%}, "
+        f"refused by every tier {live['refused']:.1%}"
+    )
+    yield (
+        f"time to the first piece of an answer, streamed: median "
+        f"{live['first token s, p50']:.3f} s, 95 % within {live['first token s, p95']:.3f} s"
+    )
+
+
+def _interval(values: tuple[float, float, float]) -> str:
+    return f"{values[0]:6.3f} [{values[1]:6.3f}, {values[2]:6.3f}]"
