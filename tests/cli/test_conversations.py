@@ -63,7 +63,7 @@ def test_minus_n_and_the_setting_save_nothing(warm: Home) -> None:
 
 def test_nothing_to_go_on_with_is_told(home: Home) -> None:
     found = home.run("ask", "-c", "2+2")
-    assert found.returncode == 2 and b"no conversation to go on with" in found.stderr
+    assert found.returncode == 2 and b"no conversation to continue" in found.stderr
 
 
 def test_the_unanswered_is_saved_as_such(warm: Home) -> None:

@@ -87,7 +87,7 @@ class SavedConversations:
     def load(
         self, part: str | None, *, with_hidden: bool = False
     ) -> tuple[ConversationRow, list[ExchangeRow]]:
-        """Load one conversation whole; raises UsageError when there is none."""
+        """Load all of one conversation; raises UsageError when there is none."""
         with self._opened() as log:
             id = log.find(part) if part else log.last()
             if id is None:
@@ -120,7 +120,7 @@ def as_json(row: ConversationRow, exchanges: list[ExchangeRow]) -> str:
 
 
 def write_export(file: Path, text: str) -> None:
-    """Write an export to a file; raises UsageError when that cannot be."""
+    """Write an export to a file; raises UsageError when the file cannot be written."""
     try:
         Path(os.path.expanduser(file)).write_text(text, "utf-8")
     except OSError as error:
@@ -130,7 +130,7 @@ def write_export(file: Path, text: str) -> None:
 
 
 def local_time(utc: str) -> str:
-    """Show a saved time as the clock on the wall shows it."""
+    """Return a saved time in the local time zone."""
     return datetime.datetime.fromisoformat(utc).astimezone().strftime("%Y-%m-%d %H:%M")
 
 
@@ -146,10 +146,11 @@ def _describe(exchange: ExchangeRow) -> str:
 
 
 def ledger_line(exchange: ExchangeRow) -> str:
-    """Say of a saved exchange who answered it and what was saved."""
+    """Describe which tier answered a saved exchange, and how much compute that saved."""
     if exchange.tier is None:
         return ""
-    tokens = f"{exchange.generated_tokens} token{'s' * (exchange.generated_tokens != 1)}"
+    unit = "token" if exchange.generated_tokens == 1 else "tokens"
+    tokens = f"{exchange.generated_tokens} {unit}"
     parts = [exchange.tier, exchange.model or "", tokens, seconds(exchange.seconds)]
     if exchange.top_compute and exchange.tier != exchange.top_tier:
         saved = 1 - exchange.compute / exchange.top_compute

@@ -1,15 +1,15 @@
-"""The tables of the log, as numbered steps; each is one transaction, none is ever edited.
+"""The tables of the log as numbered steps; each step is one transaction and is never edited.
 
-Does not know what is written into them.
+Does not know what is written into the tables.
 """
 
 from __future__ import annotations
 
 import sqlite3
 
-# Times are UTC, ISO 8601. Order is by `seq`: clocks jump. One row of `visits` is one tier's part
-# in an exchange, `number` counts them from 0. `hidden_by` names what replaced an exchange, or is
-# `undo`. `mark` is 1 for /good and -1 for /bad.
+# Times are UTC, ISO 8601. `seq` gives the order, since clocks jump. One row of `visits` is one
+# tier's part in an exchange, and `number` counts these from 0. `hidden_by` is the exchange shown
+# instead of this one, or `undo`. `mark` is 1 for /good and -1 for /bad.
 _STEPS = (
     """
     CREATE TABLE conversations (
@@ -87,11 +87,11 @@ LATEST = len(_STEPS)
 
 
 def version_of(db: sqlite3.Connection) -> int:
-    """Tell how many steps a database has gone."""
+    """Return how many steps a database has had."""
     return int(db.execute("PRAGMA user_version").fetchone()[0])
 
 
 def migrate(db: sqlite3.Connection) -> None:
-    """Go the steps that are missing; a kill between two leaves whole ones. Raises sqlite3.Error."""
+    """Take the missing steps, each whole or not at all, even if killed. Raises sqlite3.Error."""
     for number in range(version_of(db), LATEST):
         db.executescript(f"BEGIN;{_STEPS[number]}PRAGMA user_version = {number + 1};COMMIT;")

@@ -1,5 +1,4 @@
-"""Going on with a saved conversation, or beginning one: what is sent, and under which id it is
-saved.
+"""Continues a saved conversation or begins one: the messages to send, and the ids to save under.
 
 Does not know terminals or the daemon.
 """
@@ -19,7 +18,7 @@ _NUM_ID_BYTES = 6
 
 @dataclass(frozen=True)
 class Past:
-    """What was said before; nothing of it for a new conversation."""
+    """The conversation so far; empty for a new one."""
 
     id: str | None = None
     cascade: str | None = None
@@ -28,7 +27,7 @@ class Past:
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """Give all of it as a model is sent it."""
+        """The conversation as messages for a model."""
         if not self.exchanges:
             return ()
         from tierchat.conversations.reader import messages_of
@@ -36,7 +35,7 @@ class Past:
         return tuple(messages_of(self.exchanges))
 
     def ask(self, text: str, system: str) -> tuple[Message, ...]:
-        """Put a question at the end of it all."""
+        """Return the messages with a question at the end, and `system` at the beginning."""
         first = (Message(role="system", content=system),) if system else ()
         return (*first, *self.messages, Message(role="user", content=text))
 
@@ -47,12 +46,12 @@ def new_id() -> str:
 
 
 def save_in(conversation: str | None, template: str = "") -> SaveOptions:
-    """Ask that an exchange be saved, in a new conversation unless one is given."""
+    """Return options that save an exchange, in a new conversation unless one is given."""
     return SaveOptions(conversation=conversation or new_id(), exchange=new_id(), template=template)
 
 
 def find(paths: Paths, is_last: bool, wanted: str | None) -> Past:
-    """Load the conversation to go on with; raises UsageError when there is no such one."""
+    """Load the conversation to continue; raises UsageError when it does not exist."""
     if not is_last and not wanted:
         return Past()
     from tierchat.conversations.reader import open_log
@@ -60,7 +59,7 @@ def find(paths: Paths, is_last: bool, wanted: str | None) -> Past:
     with open_log(paths.log_file) as log:
         found = None if log is None else log.find(wanted) if wanted else log.last()
         if log is None or found is None:
-            raise UsageError("there is no conversation to go on with", "begin one without -c")
+            raise UsageError("there is no conversation to continue", "begin one without -c")
         rows = log.conversations(1, ids=[found])
         exchanges = log.exchanges(found)
     return Past(

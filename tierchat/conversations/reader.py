@@ -1,6 +1,6 @@
-"""The log as commands read it: never written, no daemon needed.
+"""Reads the log for commands, without the daemon; never writes it.
 
-Does not know terminals. Everything is in the order it was said.
+Does not know terminals. Exchanges come in the order in which they were made.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _Row = TypeVar("_Row")
 # Chinese, Japanese, Thai, Lao, Khmer, Burmese.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
 _SHOWN = "hidden_by IS NULL"
-# Where a summary stands, the conversation begins anew.
+# Exchanges before the latest summary are left out.
 _SINCE_SUMMARY = (
     "seq >= coalesce((SELECT max(seq) FROM exchanges WHERE conversation_id = :id "
     "AND kind = 'summary' AND state = 'done' AND hidden_by IS NULL), 0)"
@@ -33,10 +33,10 @@ _SINCE_SUMMARY = (
 
 
 class LogReader:
-    """An open log, read only."""
+    """One open log, read only."""
 
     def __init__(self, path: Path) -> None:
-        """Open; raises LogUnusable when it cannot be read or is newer than this tierchat."""
+        """Open a log; raises LogUnusable when it cannot be read or a newer tierchat wrote it."""
         try:
             self._db = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True, timeout=5.0)
             self._db.row_factory = sqlite3.Row
@@ -54,9 +54,9 @@ class LogReader:
         ids: Sequence[str] | None = None,
         with_undone: bool = False,
     ) -> list[ConversationRow]:
-        """List conversations, newest first, or those of `ids`.
+        """List at most `num` conversations, newest first; only those of `ids` if given.
 
-        Those whose every exchange was undone come only `with_undone`.
+        Conversations without exchanges that are not undone are listed only `with_undone`.
         """
         where, given = ["1"], list[str]()
         join = "LEFT JOIN" if with_undone else "JOIN"
@@ -73,7 +73,7 @@ class LogReader:
         )
 
     def conversation(self, id: str) -> ConversationRow:
-        """Describe one conversation, one whose exchanges are all undone, too."""
+        """Describe one conversation, even if all its exchanges are undone."""
         [row] = self._rows(
             ConversationRow,
             "SELECT *, (SELECT count(*) FROM exchanges WHERE conversation_id = c.id "
@@ -83,9 +83,10 @@ class LogReader:
         return row
 
     def search(self, words: str, num: int) -> list[tuple[ExchangeRow, str]]:
-        """Find exchanges by their words, best first, each with the place that fits.
+        """Find exchanges by their words, best first, each with an excerpt around the match.
 
-        Scripts that put no spaces between words are looked through letter by letter.
+        In the excerpt, \\x02 and \\x03 enclose the match. Text of scripts without spaces between
+        words is searched letter by letter.
         """
         if _UNSPACED.search(words):
             return self._scan(words.split(), num)
@@ -129,14 +130,14 @@ class LogReader:
         raise UsageError(f"{what} with {id_or_part!r}", "`tierchat logs ls` lists them")
 
     def last(self) -> str | None:
-        """Name the conversation that was talked in last."""
+        """Return the id of the conversation with the newest exchange."""
         found = self.conversations(1)
         return found[0].id if found else None
 
     def exchanges(
         self, conversation: str, *, is_whole: bool = False, with_hidden: bool = False
     ) -> list[ExchangeRow]:
-        """List what was said, from the latest summary on unless `is_whole`."""
+        """List the exchanges of a conversation, from its latest summary on unless `is_whole`."""
         where = ["conversation_id = :id"]
         if not with_hidden:
             where.append(_SHOWN)
@@ -146,7 +147,7 @@ class LogReader:
         return self._rows(ExchangeRow, query, {"id": conversation})
 
     def visits(self, exchange: str) -> list[Visit]:
-        """List the tiers that took part in an exchange."""
+        """List the visits of an exchange."""
         names = ", ".join(Visit.__struct_fields__)
         query = f"SELECT {names} FROM visits WHERE exchange_id = ? ORDER BY number"
         return [
@@ -155,7 +156,7 @@ class LogReader:
         ]
 
     def spent(self, days: int | None = None) -> list[HopsRow]:
-        """List what every finished exchange cost, undone ones too: they were paid for."""
+        """List the cost of every finished exchange, undone ones included."""
         since = "datetime('now', ?)" if days else "?"
         return self._rows(
             HopsRow,
@@ -186,7 +187,7 @@ class LogReader:
 
 @contextlib.contextmanager
 def open_log(path: Path) -> Iterator[LogReader | None]:
-    """Open the log for reading; None when nothing was ever saved."""
+    """Open the log for reading; None when nothing is saved."""
     if not path.exists() or path.stat().st_size == 0:
         yield None
         return
@@ -198,14 +199,14 @@ def open_log(path: Path) -> Iterator[LogReader | None]:
 
 
 def messages_of(exchanges: Sequence[ExchangeRow]) -> list[Message]:
-    """Rebuild what a model is to be sent of a conversation.
+    """Return a conversation as messages for a model.
 
-    What was interrupted counts as far as it was shown; what nobody answered was not said.
+    An interrupted answer counts as far as it was shown; an exchange without an answer is left out.
     """
     messages: list[Message] = []
     for exchange in exchanges:
         if exchange.kind == "summary":
-            # One that nobody could write stands for nothing.
+            # A summary that no tier could write replaces nothing.
             if exchange.state == "done":
                 messages = summary_messages(exchange.answer)
         elif exchange.answer.strip():
@@ -215,7 +216,7 @@ def messages_of(exchanges: Sequence[ExchangeRow]) -> list[Message]:
 
 
 def summary_messages(text: str) -> list[Message]:
-    """Put a summary where the conversation it stands for was."""
+    """Return a summary as the messages that replace the conversation it sums up."""
     return [
         Message(role="user", content=f"{_SUMMARY}\n{text}"),
         Message(role="assistant", content=_UNDERSTOOD),
@@ -223,7 +224,7 @@ def summary_messages(text: str) -> list[Message]:
 
 
 def _phrases(words: str) -> str:
-    """Quote every word: people search for words, not in FTS5's query language."""
+    """Quote every word, so that FTS5 reads no operators of its query language in them."""
     quoted = (word.replace('"', '""') for word in words.split())
     return " ".join(f'"{word}"' for word in quoted) or '""'
 

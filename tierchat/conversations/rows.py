@@ -1,4 +1,4 @@
-"""Rows of the log as they are read: conversations, exchanges, what exchanges cost.
+"""The rows that readers of the log get: conversations, exchanges, costs of exchanges.
 
 Values only; does not know SQL.
 """
@@ -22,10 +22,10 @@ class ConversationRow(Frozen, frozen=True):
 
 
 class SpentRow(Frozen, frozen=True):
-    """What one exchange cost; tokens are counted, `seconds` are of the clock on the wall.
+    """The cost of one exchange; tokens are counted, `seconds` are wall-clock time.
 
     `state` is running, done, interrupted, unanswered, failed or lost. `compute` and `top_compute`
-    are parameters times tokens, here and at the top tier alone.
+    are parameters times tokens, of this exchange and of the top tier alone.
     """
 
     id: str

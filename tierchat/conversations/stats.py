@@ -1,6 +1,6 @@
-"""What the log says of all prompts together: who answered, why others did not, what was saved.
+"""Statistics of all saved exchanges: which tiers answered, why others did not, compute saved.
 
-Pure: rows in, numbers and lines out. Every number is a sum of counted ones.
+Pure: rows in, numbers and lines out. Does not know SQL. Every number is a sum of counted numbers.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ _KEYS: dict[By, Callable[[HopsRow], str]] = {
 
 
 class Sums(Frozen, frozen=True):
-    """Sums over some exchanges. `compute_saved` is the share of what the top tier alone would
-    have computed; tokens were generated, escalation tokens computed at tiers that did not answer.
+    """Sums over some exchanges.
+
+    `compute_saved` is relative to the compute of the top tier alone. `escalation_tokens` were
+    computed by tiers that did not answer.
     """
 
     num_prompts: int
@@ -41,14 +43,14 @@ class Sums(Frozen, frozen=True):
 
 
 class Stats(Frozen, frozen=True):
-    """The sums of all, and of each day, template or conversation."""
+    """The sums of all exchanges, and of each day, template or conversation."""
 
     total: Sums
     by: dict[str, Sums]
 
 
 def collect(rows: Sequence[HopsRow], by: By) -> Stats:
-    """Add up."""
+    """Sum up all exchanges, and each group of them."""
     groups: dict[str, list[HopsRow]] = defaultdict(list)
     for row in rows:
         groups[_KEYS[by](row)].append(row)
@@ -56,7 +58,7 @@ def collect(rows: Sequence[HopsRow], by: By) -> Stats:
 
 
 def lines(stats: Stats, by: By, width: int) -> list[str]:
-    """Write the numbers with bars, no line longer than `width`."""
+    """Return the numbers as lines with bars, none longer than `width`."""
     total = stats.total
     if not total.num_prompts:
         return ["nothing is saved yet"]
@@ -68,7 +70,7 @@ def lines(stats: Stats, by: By, width: int) -> list[str]:
     found += [
         f"escalation cost {total.escalation_tokens:,} tokens, {seconds(total.escalation_seconds)}",
         f"waited {seconds(total.seconds)} in all",
-        f"compute saved against always the top tier: {total.compute_saved:.1%}",
+        f"compute saved, compared with the top tier alone: {total.compute_saved:.1%}",
         "",
         f"by {by}:",
     ]
@@ -82,7 +84,7 @@ def lines(stats: Stats, by: By, width: int) -> list[str]:
 
 
 def save_plot(stats: Stats, by: By, file: Path) -> None:
-    """Draw prompts a tier and compute saved over the groups. Needs matplotlib."""
+    """Plot prompts per tier and compute saved for each group. Needs matplotlib."""
     import matplotlib
 
     matplotlib.use("Agg")
@@ -111,7 +113,7 @@ def save_plot(stats: Stats, by: By, file: Path) -> None:
 def _sums(rows: Sequence[HopsRow]) -> Sums:
     tiers = Counter(row.tier or NOBODY for row in rows if row.tier or row.state == "unanswered")
     hops = [hop.partition("\t") for row in rows for hop in (row.hops or "").splitlines()]
-    # What nobody could answer was paid for, too.
+    # Exchanges that no tier could answer cost compute, too.
     counted = [row for row in rows if row.top_compute]
     top = sum(row.top_compute for row in counted)
     return Sums(

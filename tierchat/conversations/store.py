@@ -1,6 +1,6 @@
 """The log on disk: conversations and exchanges in one SQLite file, written by the daemon alone.
 
-Does not know HTTP or who asks; reading is `log_reader`'s. A method that has returned is on disk.
+Does not know HTTP or clients; `reader` reads. When a method returns, its change is on disk.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tierchat.types import Message, Outcome, SaveOptions
 LOCK_WAIT_S = 5.0
 _MAX_CHECKED_BYTES = 256 << 20
 _TITLE_LENGTH = 60
-# So many row numbers in a row without a readable one are taken for the end of a table.
+# After this many unreadable row numbers in a row, a damaged table is taken to end.
 _MAX_MISSING = 2_000
 _NETWORK_FILES = ("nfs", "cifs", "smb", "fuse.sshfs", "9p")
 
@@ -32,12 +32,11 @@ class LogStore:
     """One open log. Belongs to one thread of one process."""
 
     def __init__(self, path: Path, *, is_first: bool = True, wait_s: float | None = None) -> None:
-        """Open, create, migrate or mend; `notice` tells of what was mended.
+        """Open a log; create, migrate or repair it if necessary. `notice` describes a repair.
 
-        The first of a process marks as lost what the process before it left unfinished. A lock
-        is waited for `wait_s`, five seconds unless told.
-        Raises LogUnusable for a log that must be left alone: a newer one, one that somebody else
-        holds locked, one that cannot be written.
+        The first LogStore of a process marks the exchanges as lost that an earlier process left
+        unfinished. It waits `wait_s` for a lock, five seconds by default. Raises LogUnusable for
+        a log that is newer than this tierchat, locked by another program or not writable.
         """
         self.notice = ""
         try:
@@ -53,9 +52,9 @@ class LogStore:
                 raise LogUnusable(f"cannot write {path}: {again}", _hint(again)) from again
 
     def begin(self, save: SaveOptions, cascade: str, messages: tuple[Message, ...]) -> bool:
-        """Write down that an exchange has begun; its conversation is made when there is none.
+        """Save that an exchange has begun; make its conversation if there is none.
 
-        An exchange of the same id, from a client that asks again, starts anew. Tells whether the
+        An exchange of the same id, from a client that asks again, is replaced. Return whether the
         conversation is new.
         """
         prompt = messages[-1].content
@@ -87,7 +86,7 @@ class LogStore:
         return known is None
 
     def entitle(self, conversation: str, prompt: str, title: str) -> None:
-        """Put a better title in the place of a prompt's first words, if they are still there."""
+        """Replace a title made of a prompt's first words; a title given by a person stays."""
         with self._db as db:
             db.execute(
                 "UPDATE conversations SET title = ? WHERE id = ? AND title = ?",
@@ -95,7 +94,7 @@ class LogStore:
             )
 
     def keep_part(self, exchange: str, answer: str, thought: str) -> None:
-        """Write down what there is of an answer so far."""
+        """Save the answer and thought so far."""
         with self._db as db:
             db.execute(
                 "UPDATE exchanges SET answer = ?, thought = ? WHERE id = ?",
@@ -103,12 +102,12 @@ class LogStore:
             )
 
     def finish(self, save: SaveOptions, outcome: Outcome) -> None:
-        """Write down the outcome with all its visits; raises LogUnusable for what never began."""
+        """Save an outcome with all its visits; raises LogRowGone if the exchange was removed."""
         state = {"unanswered": "unanswered", "interrupted": "interrupted"}.get(
             outcome.finish_reason, "done"
         )
         exchange = save.exchange
-        last_word = outcome.notices[-1] if outcome.notices else ""
+        last_notice = outcome.notices[-1] if outcome.notices else ""
         with self._db as db:
             written = db.execute(
                 "UPDATE exchanges SET state = ?, answer = ?, thought = ?, tier = ?, model = ?, "
@@ -122,7 +121,7 @@ class LogStore:
                     outcome.tier,
                     outcome.model,
                     outcome.finish_reason,
-                    last_word if state == "unanswered" else None,
+                    last_notice if state == "unanswered" else None,
                     outcome.prompt_tokens,
                     outcome.generated_tokens,
                     outcome.escalation_tokens,
@@ -161,7 +160,7 @@ class LogStore:
     def end_early(
         self, save: SaveOptions, state: str, answer: str, thought: str, error: str | None = None
     ) -> None:
-        """Write down that an exchange ended without an outcome; `state` says how."""
+        """Save that an exchange ended without an outcome; `state` says how."""
         with self._db as db:
             db.execute(
                 "UPDATE exchanges SET state = ?, answer = ?, thought = ?, error = ? WHERE id = ?",
@@ -170,11 +169,11 @@ class LogStore:
             _replace(db, save, answer)
 
     def change(self, change: LogChange) -> int:
-        """Carry out what somebody asks for; returns how many rows it touched."""
+        """Make a change that a person asked for; return how many rows changed."""
         with self._db as db:
             match change.what:
                 case "remove":
-                    # Visits go with their exchanges; triggers take the text out of the index.
+                    # Visits are removed with their exchanges; triggers remove the indexed text.
                     db.execute("DELETE FROM exchanges WHERE conversation_id = ?", (change.id,))
                     query, given = "DELETE FROM conversations WHERE id = ?", [change.id]
                 case "rename":
@@ -192,18 +191,18 @@ class LogStore:
         return num
 
     def _wipe(self) -> None:
-        """Leave no trace of what was removed in the index or in the write-ahead log."""
+        """Remove all traces of removed rows from the text index and the write-ahead log."""
         with self._db as db:
             db.execute("INSERT INTO exchanges_text (exchanges_text) VALUES ('optimize')")
         self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._db.close()
 
 
 def _replace(db: sqlite3.Connection, save: SaveOptions, answer: str) -> None:
-    """Hide what an exchange stands in for, once there is something to stand there."""
+    """Hide the exchange that this one replaces, if this one has an answer."""
     if save.replaces and answer.strip():
         db.execute(
             "UPDATE exchanges SET hidden_by = ? WHERE id = ? AND conversation_id = ?",
@@ -212,7 +211,7 @@ def _replace(db: sqlite3.Connection, save: SaveOptions, answer: str) -> None:
 
 
 def title_of(text: str) -> str:
-    """Make a title of the first words of a text."""
+    """Return the first words of a text as a title."""
     line = next((line for line in text.splitlines() if line.strip()), "")
     words = " ".join(line.split())
     if len(words) <= _TITLE_LENGTH:
@@ -222,7 +221,7 @@ def title_of(text: str) -> str:
 
 
 def _opened(path: Path, wait_s: float, *, marks_lost: bool = False) -> sqlite3.Connection:
-    # The file is ours alone whatever the umask; SQLite gives its helpers the same mode.
+    # Readable by the owner alone, whatever the umask; SQLite gives its other files the same mode.
     with contextlib.suppress(OSError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
     with contextlib.ExitStack() as undo:
@@ -237,7 +236,7 @@ def _opened(path: Path, wait_s: float, *, marks_lost: bool = False) -> sqlite3.C
             db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = FULL")
         db.execute("PRAGMA foreign_keys = ON")
-        # What people remove is overwritten, not just forgotten.
+        # Removed rows are overwritten.
         db.execute("PRAGMA secure_delete = ON")
         if path.stat().st_size <= _MAX_CHECKED_BYTES:
             [found] = db.execute("PRAGMA quick_check(1)").fetchone()
@@ -252,7 +251,7 @@ def _opened(path: Path, wait_s: float, *, marks_lost: bool = False) -> sqlite3.C
 
 
 def _moved_aside(path: Path, error: Exception) -> str:
-    """Put a damaged log out of the way and copy what can be read of it into a new one."""
+    """Rename a damaged log and copy its readable rows to a new one; return a notice."""
     stamp = datetime.datetime.now(datetime.UTC).strftime("%Y%m%d-%H%M%S")
     aside = path.with_name(f"{path.name}.damaged-{stamp}")
     path.replace(aside)
@@ -264,13 +263,13 @@ def _moved_aside(path: Path, error: Exception) -> str:
 
 
 def _recover(source: Path, target: Path) -> int:
-    """Copy every row that can be read; returns how many exchanges there were."""
+    """Copy every readable row; return how many exchanges were copied."""
     num = 0
     with (
         contextlib.closing(_opened(target, LOCK_WAIT_S)) as new,
         contextlib.closing(sqlite3.connect(source)) as old,
     ):
-        # Lets SQLite read a file that is shorter than it says (sqlite.org/pragma.html).
+        # Lets SQLite read a file that is shorter than its header says (sqlite.org/pragma.html).
         old.execute("PRAGMA writable_schema = ON")
         for table in ("conversations", "exchanges", "visits"):
             for row in _readable_rows(old, table):
@@ -282,7 +281,7 @@ def _recover(source: Path, target: Path) -> int:
 
 
 def _readable_rows(db: sqlite3.Connection, table: str) -> Iterator[tuple[Any, ...]]:
-    """Yield rows; where a page is damaged, go on behind it, row number by row number."""
+    """Yield readable rows; after a damaged page, try one row number after another."""
     last, num_missing = 0, 0
     while num_missing < _MAX_MISSING:
         try:
@@ -310,16 +309,16 @@ def _hint(error: sqlite3.Error) -> str:
 
 
 def _is_on_network(path: Path) -> bool:
-    """Tell whether shared memory between processes may not work here (SQLite's WAL needs it)."""
+    """Whether a file is on a network, where SQLite's WAL may lack shared memory."""
     try:
         lines = Path("/proc/mounts").read_text().splitlines()
     except OSError:
         return False
-    best, kind = "", ""
+    longest, kind = "", ""
     for line in lines:
-        _, place, found, *_ = line.split()
-        if path.is_relative_to(place) and len(place) >= len(best):
-            best, kind = place, found
+        _, mount, file_system, *_ = line.split()
+        if path.is_relative_to(mount) and len(mount) >= len(longest):
+            longest, kind = mount, file_system
     return kind.startswith(_NETWORK_FILES)
 
 

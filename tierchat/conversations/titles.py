@@ -1,6 +1,6 @@
-"""Titles of conversations, found by a small tier from the first exchange.
+"""Asks a small tier for the title of a conversation, from its first exchange.
 
-Does not know where titles are kept.
+Does not know where titles are saved.
 """
 
 from __future__ import annotations

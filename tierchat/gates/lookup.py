@@ -1,6 +1,6 @@
-"""Which learned gate a cascade has: found by name, checked against the models it was taught for.
+"""Finds the learned gate of a cascade by name, and checks which models it was taught for.
 
-Does not read numbers or decide; a gate that does not fit is left aside with a notice, said once.
+Does not read numbers or decide. A gate for other models is not used; one notice says so.
 """
 
 from __future__ import annotations
@@ -16,20 +16,20 @@ from tierchat.gates.files import GateFileBad, GateHead, numbers_file, read_head
 from tierchat.models.file_stamp import FileStamp
 from tierchat.models.verified_files import VerifiedFiles
 
-# Of the head and of the numbers.
+# The stamps of the head and of the numbers.
 _Stamp = tuple[FileStamp | None, FileStamp | None]
 
 
 @dataclass(frozen=True)
 class FoundGate:
-    """A gate file that is for the cascade as it stands."""
+    """A gate file that was taught for the cascade in its present form."""
 
     path: Path
     head: GateHead
 
 
 class GateLookup:
-    """Looks gates up in one directory, afresh when a file changes."""
+    """Looks gates up in one directory, and again when a file has changed."""
 
     def __init__(self, directory: Path, files: VerifiedFiles) -> None:
         self._directory = directory
@@ -38,19 +38,19 @@ class GateLookup:
         self._known: dict[str, tuple[_Stamp, FoundGate | None]] = {}
 
     def path(self, cascade: str) -> Path:
-        """Say where the gate of a cascade is kept."""
+        """Return the path of a cascade's gate, whether or not there is one."""
         return self._directory / f"{cascade}.json"
 
     def has_file(self, cascade: str) -> bool:
-        """Tell whether there is a gate to look at: cheap, asked for every prompt."""
+        """Whether a cascade has a gate file. Cheap: called for every prompt."""
         return self.path(cascade).exists()
 
     def find(
         self, cascade: str, spec: CascadeSpec, models: Mapping[str, ModelSpec]
     ) -> tuple[FoundGate | None, str]:
-        """Return the gate, and a notice when one was found but cannot be used.
+        """Return the gate, or a notice why the file that was found is not used.
 
-        May hash model files whose sha256 models.toml does not say; raises ModelMissing.
+        May hash model files whose sha256 models.toml does not give. Raises ModelMissing.
         """
         path = self.path(cascade)
         stamp = FileStamp.of(path), FileStamp.of(numbers_file(path))
@@ -68,7 +68,7 @@ class GateLookup:
         return found, notice
 
     def teaching_hint(self, cascade: str, spec: CascadeSpec) -> str:
-        """Say, once and never again, that a cascade which is asked in words could be taught."""
+        """Return, only once, a hint that a cascade whose tiers are asked in words can be taught."""
         if all(tier.gate != "command" for tier in spec.tiers[:-1]):
             return ""
         told = self._directory / f"{cascade}.told"
@@ -79,14 +79,14 @@ class GateLookup:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_quietly(told, b"")
         return (
-            f"the tiers of {cascade} are asked in words when to pass a prompt on; "
-            f"`tierchat train -m {cascade} --builtin` teaches them better, within 10 minutes"
+            f"the tiers of {cascade} are asked in words whether to escalate; "
+            f"`tierchat train -m {cascade} --builtin` teaches them to do better in 10 minutes"
         )
 
     def why_not_for(
         self, head: GateHead, spec: CascadeSpec, models: Mapping[str, ModelSpec]
     ) -> str:
-        """Say why a gate is not for a cascade as it stands, or nothing."""
+        """Return why a gate is not for a cascade in its present form; empty if it is."""
         try:
             self._check(head, head.cascade, spec, models)
         except GateFileBad as error:

@@ -1,4 +1,7 @@
-"""How one gate is to decide, and what it could have read."""
+"""How the gate of one request decides, and the signals it could read.
+
+Values only; does not know gate files or models.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +9,12 @@ from tierchat.types import Frozen, GateKind, Hold, Signals
 
 
 class GateOrder(Frozen, frozen=True):
-    """How the gate of one request is to decide.
+    """How the gate of one request decides.
 
-    `may_escalate` False bans the escalate token: this tier must answer.
-    `hold_back` is the number of answer tokens kept back for decision B. A `row` gate is read from
-    `file` as that of `tier`; it may go to one of `targets`, and a relative cost of 1 is worth
-    `cost_weight` of a right answer.
+    `may_escalate` False bans the escalate token: this tier must answer. `hold_back` is the number
+    of answer tokens held back for decision B. The rows of a `row` gate are those of `tier` in
+    `file`; the gate may go to one of `targets`, and a relative cost of 1 is worth `cost_weight` of
+    a right answer.
     """
 
     kind: GateKind = "none"
@@ -27,9 +30,10 @@ class GateOrder(Frozen, frozen=True):
 
 
 class Probe(Frozen, frozen=True):
-    """What gates could have read: at the prompt's end, and `hold_back` tokens in or at the end.
+    """Everything a gate could read: at the end of the prompt, and after `hold_back` tokens.
 
-    Hidden states are little-endian float32, natural log-probabilities are of every token drawn,
+    If the answer is shorter, the second signals are those of its end. Hidden states are
+    little-endian float32. `logprobs` are the natural log-probabilities of all drawn tokens,
     thoughts and the end of the turn included.
     """
 

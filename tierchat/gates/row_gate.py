@@ -1,7 +1,6 @@
-"""The learned gate: one row per tier on the frozen final hidden state, calibrated, and a choice
-by value.
+"""The learned gate: calibrated rows on the frozen final hidden state, and a choice by value.
 
-Does not know files, fitting or models. The same choice is made in a worker and in a replay.
+Does not know files, fitting or models. A worker and a replay make the same choice.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from tierchat.gates.token_gate import TokenGate
 from tierchat.types import Stage, Verdict
 
 Floats = npt.NDArray[np.float64]
-# Below this chance of being right a tier is not counted on.
-_NOBODY = 0.1
-# In standard deviations.
+# If no tier is likelier than this to be right, the escalate token decides.
+_NO_TIER = 0.1
+# Features are clipped to this many standard deviations.
 FAR = 8.0
 STAGES: tuple[Stage, ...] = ("prefill", "first", "answer")
 
@@ -42,9 +41,9 @@ class Row:
 
 @dataclass(frozen=True)
 class Guess:
-    """What is expected of a tier and of those above it, along the last axis.
+    """Expectations of a tier and of each tier above, along the last axis.
 
-    `right` are probabilities, `generated` are tokens.
+    `right` are the probabilities of a right answer, `generated` are tokens.
     """
 
     right: Floats
@@ -53,10 +52,10 @@ class Guess:
 
 @dataclass(frozen=True)
 class Head:
-    """All rows that read one tier at one stage; there is one per tier from that one up.
+    """All rows that read one tier at one stage: a row for that tier and for each tier above.
 
-    `lengths`, shape (num_rows, num_features + 1), tell linearly how much each tier would write,
-    at most `longest`, shape (num_rows,).
+    `lengths`, shape (num_rows, num_features + 1), give a linear estimate of how many tokens each
+    tier would write, at most `longest`, shape (num_rows,).
     """
 
     mean: Floats
@@ -67,7 +66,7 @@ class Head:
 
     def guess(self, x: Floats) -> Guess:
         """Map features, shape (..., num_features), to guesses of shape (..., num_rows)."""
-        # A number far from all that was learned from says "far", not how far.
+        # Values far outside the lesson are clipped: how far they are outside means nothing.
         scaled = np.clip((x - self.mean) / self.scale, -FAR, FAR)
         right = np.stack([row.probability(scaled) for row in self.rows], -1)
         generated = scaled @ self.lengths[:, :-1].T + self.lengths[:, -1]
@@ -84,9 +83,9 @@ class TierCosts:
     def ahead(
         self, tier: int, stage: Stage, num_prompt_tokens: Floats, generated: Floats
     ) -> Floats:
-        """Give what is still to be paid for an answer of `tier` or of one above, seen at `tier`.
+        """Return the remaining cost of an answer by `tier` and by each tier above, seen at `tier`.
 
-        `generated` are the tokens each would write; shapes are (..., tiers from `tier` up).
+        `generated` are the tokens that each would write; shapes are (..., tiers from `tier` up).
         """
         above = [
             self.parameters[tier + j] * (num_prompt_tokens + generated[..., j])
@@ -99,9 +98,9 @@ class TierCosts:
 
 
 def choose(probabilities: Floats, costs: Floats, cost_weight: float) -> npt.NDArray[np.intp]:
-    """Pick, along the last axis, the tier of the greatest value p - cost_weight * cost.
+    """Return, along the last axis, the index of the greatest value p - cost_weight * cost.
 
-    0 is the tier itself; ties stay.
+    Index 0 is the tier itself, which also wins ties.
     """
     found: npt.NDArray[np.intp] = np.argmax(probabilities - cost_weight * costs, axis=-1)
     return found
@@ -111,8 +110,8 @@ def choose(probabilities: Floats, costs: Floats, cost_weight: float) -> npt.NDAr
 class RowGates:
     """The learned gates of a cascade: `heads` by (tier index, stage).
 
-    A stage without heads decides nothing. Without `jumps` a prompt goes one tier up, whichever tier
-    is worth most: the next one sees more.
+    A stage without heads decides nothing. Without `jumps` a prompt goes one tier up, even if a
+    higher tier is worth more: the gate of the next tier has better signals.
     """
 
     tiers: tuple[str, ...]
@@ -123,11 +122,11 @@ class RowGates:
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """Name the decisions these gates take, in their order."""
+        """The stages at which these gates decide, in order."""
         return tuple(stage for stage in STAGES if (0, stage) in self.heads)
 
     def verdict(self, tier: int, reading: Reading, cost_weight: float, last: int) -> Verdict:
-        """Decide for `tier`, going no higher than tier `last`; names the tier to go to."""
+        """Decide for `tier`; the verdict's target is at most tier `last`."""
         head = self.heads.get((tier, reading.stage))
         if head is None:
             return Verdict(escalate=False, reason="no gate for this stage")
@@ -155,8 +154,8 @@ class RowGates:
 class RowGate:
     """Decisions A, B and C of one request by learned rows.
 
-    What no tier is likely to get right goes the way of the model's own escalate token, so that
-    the cascade can still say that nobody knows.
+    If no tier is likely to be right, the model's own escalate token decides, so that the cascade
+    can still say that no tier can answer.
     """
 
     def __init__(self, gates: RowGates, order: GateOrder, token_gate: TokenGate) -> None:
@@ -168,7 +167,7 @@ class RowGate:
         self._has_read = False
 
     def read(self, reading: Reading) -> Verdict:
-        """Decide at the prompt's end, once within `hold_back` tokens, and at the answer's end."""
+        """Decide after the prompt, once within `hold_back` tokens, and at the end of the answer."""
         if reading.stage == "first":
             is_time = reading.num_generated == self._order.hold_back or reading.is_last
             if not is_time or self._has_read:
@@ -176,7 +175,7 @@ class RowGate:
             self._has_read = True
         last = self._last if self._order.may_escalate else self._tier
         verdict = self._gates.verdict(self._tier, reading, self._order.cost_weight, last)
-        if verdict.escalate or max(verdict.estimates.values(), default=1.0) > _NOBODY:
+        if verdict.escalate or max(verdict.estimates.values(), default=1.0) > _NO_TIER:
             return verdict
         return self._token_gate.read(reading)
 

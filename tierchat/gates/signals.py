@@ -1,5 +1,4 @@
-"""What a gate looks at: one reading of a request, at the prompt's end, a few tokens in, or at the
-answer's end.
+"""The input of a gate: one reading of a request, and its features as numbers.
 
 Does not decide anything.
 """
@@ -23,12 +22,12 @@ Vector = npt.NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Reading:
-    """One look at a request.
+    """The signals of a request at one moment: end of the prompt, a few tokens later, or the end.
 
     `now` and `hidden` (shape (hidden,), final and normalised) belong to the newest position,
-    `first` to the prompt's last one. `num_generated` counts the token just drawn, whose natural
-    log-probability is the last of `logprobs` (thoughts included; `answer_logprobs` without).
-    `is_last`: the turn ends with this token.
+    `first` to the last position of the prompt. `num_generated` counts the token just drawn, whose
+    natural log-probability is the last of `logprobs`; these include thoughts, `answer_logprobs`
+    do not. `is_last`: the turn ends with this token.
     """
 
     stage: Stage
@@ -43,11 +42,11 @@ class Reading:
 
 
 def features(reading: Reading, *, has_token: bool) -> npt.NDArray[np.float64]:
-    """Lay a reading out as numbers: the hidden state, then what is read beside it.
+    """Return a reading as a vector: the hidden state, the prompt's words, then the signals.
 
-    The prompt's tokens are counted in a few buckets: which kind of task it is, a small model's
-    last hidden state does not always tell. `has_token` adds the log-odds of the model's own
-    escalate token. A finished answer adds quantiles of its token log-probabilities
+    The tokens of the prompt are counted in a few buckets, because the last hidden state of a
+    small model does not always show the kind of task. `has_token` adds the log-odds of the
+    model's own escalate token. A finished answer adds quantiles of its token log-probabilities
     (arXiv 2404.10136).
     """
     assert reading.hidden is not None
@@ -61,20 +60,20 @@ def features(reading: Reading, *, has_token: bool) -> npt.NDArray[np.float64]:
 
 
 def log_odds(probability: float | None) -> float:
-    """Turn a probability into natural log-odds, kept within what float32 logits can mean."""
+    """Return the natural log-odds of a probability, within the precision of float32 logits."""
     p = min(max(probability or 0.0, _TINY), 1 - _TINY)
     return math.log(p / (1 - p))
 
 
 def _in_buckets(tokens: Sequence[int]) -> npt.NDArray[np.float64]:
-    """Count tokens by a multiplicative hash (Knuth) of their ids, logarithmically."""
-    places = np.asarray(tokens, np.uint32) * np.uint32(2654435761) >> np.uint32(_BUCKET_SHIFT)
-    return np.log1p(np.bincount(places, minlength=_NUM_BUCKETS))
+    """Return the logarithmic counts of tokens by a multiplicative hash (Knuth) of their ids."""
+    buckets = np.asarray(tokens, np.uint32) * np.uint32(2654435761) >> np.uint32(_BUCKET_SHIFT)
+    return np.log1p(np.bincount(buckets, minlength=_NUM_BUCKETS))
 
 
 def _of_signals(signals: Signals, has_token: bool) -> list[float]:
     entropy, margin = signals.entropy or 0.0, signals.margin or 0.0
-    # A sure model differs from a very sure one by powers of ten, which a line cannot see.
+    # Certainty differs by powers of ten, which a linear row sees only in logarithms.
     numbers = [entropy, margin, math.log(entropy + _TINY), math.log(1 - margin + _TINY)]
     return [*numbers, log_odds(signals.escalate_probability)] if has_token else numbers
 

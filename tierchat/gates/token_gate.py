@@ -1,6 +1,6 @@
-"""Gates: signals in, a verdict out. Does not know models, tiers' names or processes.
+"""The `token` gate: decides by the model's own escalate token, or by the marker it was told.
 
-Only the `token` gate is here: the model's own trained escalate token.
+Does not know models, names of tiers or processes.
 """
 
 from __future__ import annotations
@@ -13,12 +13,11 @@ DEFAULT_ESCALATE_THRESHOLD = 0.5
 
 
 class TokenGate:
-    """Reads the escalate token's probability at decisions A and B, and the answer's weakest
-    token at decision C.
+    """Decides A and B by the probability of the escalate token, C by the answer's weakest token.
 
-    `is_commanded`: the probability is that of the marker the model was told to begin with.
-    It cannot tell which higher tier would do, so its verdicts name no target. Thresholds come
-    from the order, else from the model's own metadata, else 0.5 and no decision C.
+    `is_commanded`: the probability is that of the marker with which an unsure model was told to
+    begin. The gate cannot choose between higher tiers, so its verdicts have no target. Thresholds
+    come from the order, else from the model's metadata; without either, 0.5 and no decision C.
     """
 
     def __init__(
@@ -44,7 +43,7 @@ class TokenGate:
             return self._read_answer(reading)
         probability = reading.now.escalate_probability
         if self._is_commanded and reading.stage == "first":
-            # Later in an answer the marker's first token may begin any word.
+            # After the first token of an answer, the first token of the marker may begin any word.
             return Verdict(escalate=False, reason="keeps it")
         if probability is None:
             return Verdict(escalate=False, reason="no escalate token")
