@@ -34,6 +34,8 @@ ROOMS = {
     },
     "pocket": {"learning", "workers"},
 }
+# The command line, top down; its files beside these are words that all of them may use.
+CLI_ORDER = ("main", "root", "commands", "actions", "chat", "ask")
 # The files that may import a library.
 SEAMS = {
     "httpx": {"tierchat.models.hub.hub"},
@@ -113,6 +115,23 @@ def test_rooms_import_what_the_table_allows() -> None:
         for name, path in known.items()
         for found in own_imports(name, path, known)
         if not may_import(name, found)
+    ]
+    assert not wrong
+
+
+def cli_level(module: str) -> int:
+    """Return how far down the command line a module is; len(CLI_ORDER) for its words."""
+    place = module.removeprefix("tierchat.cli.").split(".")[0]
+    return CLI_ORDER.index(place) if place in CLI_ORDER else len(CLI_ORDER)
+
+
+def test_inside_the_command_line_imports_point_down() -> None:
+    known = {name: path for name, path in modules().items() if is_within(name, "cli")}
+    wrong = [
+        f"{name} imports {found}"
+        for name, path in known.items()
+        for found in own_imports(name, path, known)
+        if cli_level(found) < cli_level(name)
     ]
     assert not wrong
 
