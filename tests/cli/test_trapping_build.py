@@ -35,6 +35,7 @@ def test_add_heals_and_what_it_learned_is_there_for_the_daemon(
     added = home.run("add", "mine", str(models_dir / "pocket-m.gguf"), env=TRAP)
     assert added.returncode == 0, added.stderr
     assert b"loads            yes" in added.stdout
+    assert b"`tierchat doctor` says how to build it right" in added.stderr
     assert not uses_extra_buffers(home)
     asked = home.run("ask", "-m", "mine", "2+2", env=TRAP)
     assert asked.stdout == b"4\n", asked.stderr
@@ -52,7 +53,8 @@ def test_add_needs_no_second_try_where_the_quirk_is_known(home: Home, models_dir
 
 def test_ask_heals_every_tier(home: Home) -> None:
     found = home.run("ask", "--json", "--tier", "M", "2+2", env=ALL_TRAP)
-    assert json.loads(found.stdout)["answer"] == "4", found.stderr
+    outcome = json.loads(found.stdout)
+    assert outcome["answer"] == "4" and "`tierchat doctor`" in outcome["notices"][0]
     assert not uses_extra_buffers(home)
 
 

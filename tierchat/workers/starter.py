@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import signal
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
@@ -25,6 +25,10 @@ from tierchat.workers.quirks import MachineQuirks
 from tierchat.workers.worker import Worker, WorkerDied
 
 _FAULTS = {signal.SIGILL, signal.SIGABRT, signal.SIGSEGV, signal.SIGBUS, signal.SIGFPE}
+_TRAPS = (
+    "llama.cpp as it is built here traps in some of its kernels, so workers do without them from "
+    "now on; `tierchat doctor` says how to build it right, which can be four times as fast"
+)
 Launch = Callable[[LoadModel], Awaitable[Worker]]
 
 
@@ -79,19 +83,19 @@ class Starter:
         load = self._as_planned(model, spec, plan)
         less = _smaller(load, spec, plan)
         if is_smaller and less:
-            return Started(await self._start(less, crashes), stamp)
+            return await self._start(less, stamp, crashes)
         try:
-            return Started(await self._start(load, crashes), stamp)
+            return await self._start(load, stamp, crashes)
         except DoesNotFit as error:
             if less is None:
                 raise
             log.warning("%s", error.message)
-        worker = await self._start(less, crashes)
+        started = await self._start(less, stamp, crashes)
         notice = (
             f"{model} ran out of memory and was loaded smaller: "
             f"context {less.context}, {less.kv_type} cache"
         )
-        return Started(worker, stamp, notice)
+        return replace(started, notice="; ".join(filter(None, (started.notice, notice))))
 
     def _as_planned(self, model: str, spec: ModelSpec, plan: ModelPlan | None) -> LoadModel:
         load = LoadModel(
@@ -114,12 +118,12 @@ class Starter:
             num_threads=self._num_threads or plan.num_threads,
         )
 
-    async def _start(self, load: LoadModel, crashes: Crashes) -> Worker:
+    async def _start(self, load: LoadModel, stamp: FileStamp | None, crashes: Crashes) -> Started:
         """Start a worker, and once more if it dies; raises DoesNotFit where memory ran out."""
         has_extra_buffers = self._quirks.uses_extra_buffer_types
         load = msgspec.structs.replace(load, use_extra_buffer_types=has_extra_buffers)
         try:
-            return await self._launched(load)
+            return Started(await self._launched(load), stamp)
         except WorkerDied as error:
             died = error
         crashes.record(died.message)
@@ -142,9 +146,11 @@ class Starter:
         except WorkerDied as error:
             crashes.record(error.message)
             raise
-        if is_careful:
-            self._quirks.forbid_extra_buffer_types()
-        return worker
+        if not is_careful:
+            return Started(worker, stamp)
+        self._quirks.forbid_extra_buffer_types()
+        log.warning("%s", _TRAPS)
+        return Started(worker, stamp, _TRAPS)
 
     async def _launched(self, load: LoadModel) -> Worker:
         try:
