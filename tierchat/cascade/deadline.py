@@ -1,4 +1,4 @@
-"""The longest time one prompt may take.
+"""The time limit of one prompt.
 
 Does not know tiers or what an event means.
 """
@@ -16,7 +16,7 @@ from tierchat.events import CascadeEvent
 async def until(
     events: AsyncIterator[CascadeEvent], timeout_s: float | None
 ) -> AsyncIterator[CascadeEvent]:
-    """Pass events on; raises Timeout once `timeout_s` seconds are over."""
+    """Pass events on; raises Timeout after `timeout_s` seconds. None sets no limit."""
     if timeout_s is None:
         async for event in events:
             yield event

@@ -1,6 +1,7 @@
 """The daemon seen from a command: find it, start it, ask it, stop it.
 
-Does not know terminals. Standard library and msgspec only, because every `ask` pays for it.
+Does not know terminals. Imports the standard library and msgspec only, because every `ask` waits
+for these imports.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from tierchat.conversations.changes import LogChange
 from tierchat.errors import DaemonUnreachable, TierchatError
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice, ThoughtDelta
 from tierchat.paths import Paths
-from tierchat.service.messages import DaemonStatus, ModelsChange, Residence
+from tierchat.service.messages import DaemonStatus, ModelsChange, Residence, RowsChanged
 from tierchat.service.openai_format import VERSION_HEADER, write_request
 from tierchat.service.openai_replies import read_chunk, read_error, unreadable
 from tierchat.service.peer import peer_of
@@ -31,7 +32,7 @@ from tierchat.types import Prompt
 _CONNECT_S = 5.0
 _POLL_S = 0.01
 _SILENCE_S = 90.0
-# A large model from a slow disk.
+# Enough for a large model on a slow disk.
 _LOAD_S = 900.0
 _KILLED_S = 10.0
 
@@ -50,7 +51,7 @@ class _Connection(http.client.HTTPConnection):
 
 
 class Client:
-    """One user's way to their daemon; starts it when needed unless told not to."""
+    """The daemon of one user; starts it when needed, unless `starts_daemon` is False."""
 
     def __init__(self, paths: Paths, *, starts_daemon: bool = True) -> None:
         self._paths = paths
@@ -59,8 +60,8 @@ class Client:
     def ask(self, prompt: Prompt) -> Iterator[CascadeEvent]:
         """Yield the events of one prompt, `Done` last; closing the iterator cancels the work.
 
-        Raises what the daemon reports, or DaemonUnreachable when it cannot be started or the
-        connection is lost in the middle.
+        Raises the error that the daemon reports, or DaemonUnreachable if the daemon cannot be
+        started or the connection is lost.
         """
         body = write_request(prompt)
         connection, response = self._post(body)
@@ -77,21 +78,21 @@ class Client:
             yield from self._events(response)
 
     def load(self, name: str) -> tuple[Residence, ...]:
-        """Have a model, a tier's or all of a cascade loaded; raises what the daemon reports."""
-        return self._keep("load", name)
+        """Let the daemon load a model, or the models of a tier or cascade; raises its error."""
+        return self._change_models("load", name)
 
     def unload(self, name: str) -> tuple[Residence, ...]:
-        """Have it unloaded likewise."""
-        return self._keep("unload", name)
+        """Let the daemon unload a model, or the models of a tier or cascade; raises its error."""
+        return self._change_models("unload", name)
 
-    def _keep(self, what: str, name: str) -> tuple[Residence, ...]:
-        found = self._send(f"/tierchat/{what}", ModelsChange(name=name), _LOAD_S)
-        return msgspec.json.decode(found, type=tuple[Residence, ...])
+    def _change_models(self, action: str, name: str) -> tuple[Residence, ...]:
+        reply = self._send(f"/tierchat/{action}", ModelsChange(name=name), _LOAD_S)
+        return msgspec.json.decode(reply, type=tuple[Residence, ...])
 
     def reload_if_running(self) -> bool:
-        """Have a running daemon read its files anew; False when none is running.
+        """Let a running daemon read its files again; False if no daemon is running.
 
-        Raises ConfigError if they are wrong; it goes on with what it had.
+        Raises ConfigError if a file is wrong; the daemon then keeps its previous settings.
         """
         if self.status() is None:
             return False
@@ -99,11 +100,12 @@ class Client:
         return True
 
     def change_log(self, change: LogChange) -> int:
-        """Have the daemon change the log; returns how many rows it touched.
+        """Let the daemon change saved conversations; returns the number of changed rows.
 
-        Raises what the daemon reports, or DaemonUnreachable.
+        Raises the error that the daemon reports, or DaemonUnreachable.
         """
-        return int(msgspec.json.decode(self._send("/tierchat/log", change, _SILENCE_S))["changed"])
+        reply = self._send("/tierchat/log", change, _SILENCE_S)
+        return msgspec.json.decode(reply, type=RowsChanged).changed
 
     def _send(self, path: str, value: Any, timeout_s: float) -> bytes:
         self._ensure_running()
@@ -113,17 +115,17 @@ class Client:
                 headers = {"Content-Type": "application/json"}
                 connection.request("POST", path, body, headers)
                 response = connection.getresponse()
-                found = response.read()
+                reply = response.read()
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
         if response.status != 200:
-            raise read_error(found, response.status)
-        return found
+            raise read_error(reply, response.status)
+        return reply
 
     def status(self) -> DaemonStatus | None:
-        """Return what the daemon says of itself, or None when none is running.
+        """Return the daemon's description of itself, or None if no daemon is running.
 
-        Raises DaemonUnreachable when another version says it in words we do not know.
+        Raises DaemonUnreachable if another version describes itself in a format we cannot read.
         """
         try:
             return self._status()
@@ -133,7 +135,7 @@ class Client:
             raise unreadable(error) from error
 
     def start(self) -> DaemonStatus:
-        """Make sure that a daemon runs, and describe it; raises DaemonUnreachable."""
+        """Start a daemon unless one runs, and return its status; raises DaemonUnreachable."""
         self._ensure_running()
         status = self.status()
         if status is None:
@@ -141,11 +143,11 @@ class Client:
         return status
 
     def stop(self, timeout_s: float = 13.0) -> bool:
-        """End the daemon and wait for it; False when none was running.
+        """Stop the daemon and wait for its end; False if no daemon was running.
 
-        A daemon that has not ended after `timeout_s` is killed: the kernel says which process
-        listens on our socket, so no stranger is ever signalled. Raises DaemonUnreachable when
-        even that does not end it.
+        A daemon that has not ended after `timeout_s` is killed. The kernel says which process
+        listens on our socket, so no other process is ever killed. Raises DaemonUnreachable if the
+        daemon survives that.
         """
         pid = self._listener()
         if pid is None:
@@ -159,7 +161,7 @@ class Client:
                     os.kill(pid, signal.SIGKILL)
             if time.monotonic() > ends_s + _KILLED_S:
                 raise DaemonUnreachable(
-                    f"the daemon (PID {pid}) does not end, not even killed",
+                    f"the daemon (PID {pid}) does not end, although it was killed",
                     "it may wait for a disk; `tierchat ps` works again once it is gone",
                 )
             time.sleep(_POLL_S)
@@ -176,7 +178,7 @@ class Client:
         return peer.pid if peer.uid == os.getuid() else None
 
     def _post(self, body: bytes) -> tuple[_Connection, http.client.HTTPResponse]:
-        """Send a prompt; a daemon that is missing or ending is replaced once."""
+        """Send a prompt; if the daemon is missing or ending, start one and send it once more."""
         for is_last in (False, True):
             connection = _Connection(self._paths.socket, _SILENCE_S)
             try:
@@ -232,7 +234,7 @@ class Client:
         raise self._lost()
 
     def _ensure_running(self) -> None:
-        # Only the first command of a day starts a daemon; the others do not load what that takes.
+        # Imported here because most commands find a daemon running.
         from tierchat.service.daemon_start import ensure_running
 
         ensure_running(self._paths)
@@ -269,7 +271,7 @@ def _with_texts(event: Done, answer: str, thought: str) -> Done:
 
 
 def is_running(pid: int) -> bool:
-    """Tell whether a process lives; one that only waits for its parent's notice does not."""
+    """Whether a process is running; a zombie is not."""
     try:
         return ") Z" not in Path(f"/proc/{pid}/stat").read_text()
     except FileNotFoundError:
@@ -286,8 +288,8 @@ def is_running(pid: int) -> bool:
 
 
 def tell_daemon(paths: Paths, on_note: Callable[[str], None]) -> None:
-    """Have a running daemon read what is known now."""
+    """Let a running daemon read its files again; a note says why it could not."""
     try:
         Client(paths, starts_daemon=False).reload_if_running()
     except TierchatError as error:
-        on_note(f"the daemon goes on with what it had: {error.message}")
+        on_note(f"the daemon keeps the previous settings: {error.message}")

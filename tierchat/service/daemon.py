@@ -1,4 +1,4 @@
-"""The daemon: one per user, holds the workers, serves the socket until it is told to stop.
+"""The daemon: one per user. It holds the workers and serves the socket until it is stopped.
 
 Never imports llama.cpp: a bad model file must not be able to take it down.
 """

@@ -1,6 +1,6 @@
-"""Starting a daemon: one of many racing commands does it, the others wait for it.
+"""Starting a daemon: of many commands that need one, one starts it and the others wait.
 
-Does not know what is asked of the daemon afterwards.
+Does not know what the commands ask of the daemon afterwards.
 """
 
 from __future__ import annotations
@@ -25,9 +25,9 @@ _MAX_LOG_BYTES = 1_000_000
 
 
 def ensure_running(paths: Paths) -> None:
-    """Start a daemon unless one answers.
+    """Start a daemon unless one listens, and wait until it listens.
 
-    Raises DaemonUnreachable with the log's last lines, ConfigError, or UnsafePath.
+    Raises DaemonUnreachable with the last lines of its log, ConfigError, or UnsafePath.
     """
     _Starter(paths).run()
 
@@ -48,7 +48,7 @@ class _Starter:
         path = self._paths.daemon_log
         env = dict(os.environ)
         if home := env.get("TIERCHAT_HOME"):
-            # The child starts in another directory: a relative home would be another home there.
+            # The child starts in another directory, where a relative home would be another one.
             env["TIERCHAT_HOME"] = os.path.abspath(os.path.expanduser(home))
         if path.exists() and path.stat().st_size > _MAX_LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
@@ -71,11 +71,11 @@ class _Starter:
         while not self._answers():
             code = child.poll()
             if code == 0:
-                # The one before us still finishes its last answers; ours left. Try again.
+                # Ours ended, because an earlier daemon still finishes its last answers: try again.
                 time.sleep(10 * _POLL_S)
                 child = self._spawn()
             elif code is not None:
-                # A mistake in a file is told better by who reads it first-hand.
+                # If a file has a mistake, reading it here raises a better error than the log's.
                 settings = load_settings(self._paths, os.environ)
                 sources = setting_sources(self._paths, os.environ)
                 load_catalogue(self._paths).check_default(settings.cascade, sources["cascade"])
@@ -88,7 +88,7 @@ class _Starter:
                     self._look_at_log(),
                 )
             time.sleep(_POLL_S)
-        # It outlives us; Popen would warn about a child it never waited for.
+        # The daemon outlives this process; without a code, Popen would warn that it still runs.
         child.returncode = 0
 
     def _answers(self) -> bool:

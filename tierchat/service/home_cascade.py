@@ -96,7 +96,7 @@ class HomeCascade:
     async def reload(self) -> None:
         """Read catalogue and settings again; after a ConfigError nothing has changed."""
         settings, catalogue = load_settings(self._paths, os.environ), load_catalogue(self._paths)
-        # What raises comes first.
+        # Everything that may raise comes before the first change.
         plans = plan_cascades(catalogue, settings.cascade, settings)
         has_new_context = settings.context != self._context
         self._context = settings.context
@@ -104,11 +104,11 @@ class HomeCascade:
         await self._pool.replace(catalogue.models, plans, reloads_all=has_new_context)
 
     async def load(self, name: str) -> tuple[Residence, ...]:
-        """Load the models of a model's, tier's or cascade's name, and measure their memory."""
+        """Load a model, or the models of a tier or cascade, and measure the memory they take."""
         return tuple([await self._load(model) for model in await self._models_named(name)])
 
     async def unload(self, name: str) -> tuple[Residence, ...]:
-        """Unload the models of a model's, tier's or cascade's name.
+        """Unload a model, or the models of a tier or cascade.
 
         Raises UsageError for a model that is answering a prompt.
         """

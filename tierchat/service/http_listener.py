@@ -1,4 +1,4 @@
-"""uvicorn on a socket of ours: our own user's connections, none that stalls, no signal handlers.
+"""uvicorn on our Unix socket: only connections of our user, and none that stalls.
 
 Does not know routes.
 """
@@ -21,9 +21,10 @@ _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Lengt
 
 
 class OwnersOnly(H11Protocol):
-    """HTTP for connections of our own user only; others are closed unread.
+    """HTTP for connections of our own user and root; others are closed unread.
 
-    A head must arrive within `head_s`; a client that reads nothing for `stall_s` is dropped.
+    A request's head must arrive within `head_s` seconds. A client that reads nothing for
+    `stall_s` seconds is dropped.
     """
 
     def __init__(self, *args: Any, head_s: float, stall_s: float, **options: Any) -> None:
@@ -39,7 +40,7 @@ class OwnersOnly(H11Protocol):
         self._expect_head()
         if peer is None:
             return
-        # The peer's process is who it is, for a queue that is fair between clients.
+        # Admission is fair between clients; here a client is a process.
         self.client = (f"pid {peer.pid}", 0)
         if peer.uid not in (os.getuid(), 0):
             transport.abort()
@@ -50,7 +51,7 @@ class OwnersOnly(H11Protocol):
 
     def pause_writing(self) -> None:
         super().pause_writing()
-        # Closing would wait for the client to read the rest, which it may never do.
+        # Not close(): that waits until the client has read the rest, which may never happen.
         self._stall_timer = self.loop.call_later(self._stall_s, self.transport.abort)
 
     def resume_writing(self) -> None:

@@ -1,4 +1,7 @@
-"""What the daemon says of itself and of its models, beside answers."""
+"""Requests to the daemon and its replies, apart from prompts and answers.
+
+Does not know HTTP.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from tierchat.workers.status import WorkerStatus
 class Residence(Frozen, frozen=True):
     """What loading or unloading one model did, measured.
 
-    `ram_bytes` is the resident size of its worker; what GPUs have free is added up over all.
+    `ram_bytes` is the resident size of its worker; `gpu_free_*` are the free bytes of all GPUs
+    together.
     """
 
     model: str
@@ -26,13 +30,19 @@ class Residence(Frozen, frozen=True):
 
 
 class ModelsChange(Frozen, frozen=True):
-    """Asks that models be loaded or unloaded: a model, a tier of the default cascade, a cascade."""
+    """A request to load or unload a model, a tier of the default cascade, or a cascade."""
 
     name: Annotated[str, msgspec.Meta(max_length=64)]
 
 
+class RowsChanged(msgspec.Struct, frozen=True):
+    """The number of rows that a change of saved conversations touched."""
+
+    changed: int
+
+
 class DaemonStatus(Frozen, frozen=True):
-    """What `daemon status` and `ps` show."""
+    """The daemon's description of itself, as `daemon status` and `ps` show it."""
 
     pid: int
     version: str

@@ -1,7 +1,7 @@
-"""OpenAI's chat-completions JSON: requests in, responses, chunks and errors out.
+"""Requests in OpenAI's chat-completions JSON, read and written.
 
 Does not know HTTP or how a prompt is answered; pure functions over values. Shapes follow
-https://platform.openai.com/docs/api-reference/chat; what tierchat adds is in `x_tierchat`.
+https://platform.openai.com/docs/api-reference/chat; tierchat's own fields are in `x_tierchat`.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ _ROLES: dict[str, Role] = {
     "user": "user",
     "assistant": "assistant",
 }
-# Fields that would change the answer in a way tierchat cannot: better refused than ignored.
+# Fields that ask for answers tierchat cannot give; ignoring them would mislead the caller.
 _UNSUPPORTED = (
     *("tools", "tool_choice", "functions", "function_call"),
     *("logprobs", "top_logprobs", "logit_bias", "modalities", "audio"),
 )
-# Values of those fields that ask for nothing beyond text.
+# Values of those fields that ask for plain text only.
 _IDLE: tuple[Any, ...] = (None, False, [], {}, "none", "auto", ["text"], {"type": "text"})
 _MAX_SHOWN = 40
 _Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
@@ -85,7 +85,7 @@ class _Body(msgspec.Struct):
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
-    """What a client wants: the prompt, and how the answer is to travel."""
+    """A prompt, the client it is for, and whether the answer is streamed."""
 
     prompt: Prompt
     is_stream: bool
@@ -102,22 +102,22 @@ def read_request(body: bytes) -> ChatRequest:
                 "leave the field out",
                 param=field,
             )
-    found = _decode(body, _Body)
+    chat = _decode(body, _Body)
     prompt = Prompt(
-        messages=tuple(_message(index, turn) for index, turn in enumerate(found.messages)),
-        sampling=_sampling(found),
-        options=_options(found),
-        think=found.enable_thinking,
+        messages=tuple(_message(index, turn) for index, turn in enumerate(chat.messages)),
+        sampling=_sampling(chat),
+        options=_options(chat),
+        think=chat.enable_thinking,
     )
     if prompt.messages[-1].role != "user":
         raise InvalidRequest("the last message must be the user's", param="messages")
     if not prompt.messages[-1].content.strip():
-        raise InvalidRequest("the prompt is empty", "say what you want", param="messages")
-    return ChatRequest(prompt=prompt, is_stream=found.stream, user=found.user)
+        raise InvalidRequest("the prompt is empty", "write a question", param="messages")
+    return ChatRequest(prompt=prompt, is_stream=chat.stream, user=chat.user)
 
 
 def read_body(body: bytes, kind: type[_Value]) -> _Value:
-    """Decode and check any other body; raises InvalidRequest naming the field."""
+    """Decode and check the body of any other request; raises InvalidRequest naming the field."""
     value: _Value = _decode(body, kind)
     return value
 
@@ -157,7 +157,7 @@ def _decode(body: bytes, kind: Any) -> Any:
 
 
 def _given(body: bytes, field: str) -> str:
-    """Show what a field such as `stop[0]` was given; nothing where the path cannot be followed."""
+    """Return ` = VALUE` for a field such as `stop[0]`, or an empty text without such a field."""
     value = msgspec.Raw(body)
     try:
         for name in re.findall(r"\w+", field):
@@ -206,7 +206,7 @@ def _sampling(body: _Body) -> Sampling:
 
 
 def _schema(asked: _Format | None) -> str | None:
-    """Take OpenAI's `response_format`; a `json_object` is any object."""
+    """Return the JSON schema of OpenAI's `response_format`; `json_object` allows any object."""
     if asked is None or asked.type == "text":
         return None
     schema = asked.json_schema.schema if asked.json_schema else {}
@@ -214,7 +214,7 @@ def _schema(asked: _Format | None) -> str | None:
 
 
 def _options(body: _Body) -> TierOptions:
-    """Let `model` name a cascade, or `cascade/tier` to pin one; the extension field wins."""
+    """Read `model` as `cascade` or `cascade/tier`; `x_tierchat` takes precedence over it."""
     options = body.x_tierchat
     if body.model in (ANY_MODEL, ""):
         return options

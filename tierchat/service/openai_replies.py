@@ -93,15 +93,15 @@ def read_error(body: bytes, status: int) -> TierchatError:
     except ValueError:
         return DaemonUnreachable(
             f"the daemon answered {status} without saying why",
-            f"another version may be running (this is {__version__}): tierchat daemon down",
+            f"it may be another version (this is {__version__}); run: tierchat daemon down",
         )
 
 
 def unreadable(error: Exception) -> DaemonUnreachable:
     """Describe a reply in a format that this version cannot read."""
     return DaemonUnreachable(
-        f"the daemon speaks another version than this one, {__version__}: {error}",
-        "tierchat daemon down: the next command starts the right one",
+        f"the daemon seems to be another version (this is {__version__}): {error}",
+        "run: tierchat daemon down; the next command starts this version",
     )
 
 
@@ -161,14 +161,14 @@ def chunk(id_: str, created: int, event: CascadeEvent) -> dict[str, Any]:
 
 
 def facts(outcome: Outcome) -> dict[str, Any]:
-    """List what tierchat knows of an answer, without the answer itself."""
-    known: dict[str, Any] = msgspec.to_builtins(outcome)
-    del known["answer"], known["thought"]
-    return known
+    """Return the fields of an outcome without its answer and thought."""
+    fields: dict[str, Any] = msgspec.to_builtins(outcome)
+    del fields["answer"], fields["thought"]
+    return fields
 
 
 def error_body(error: TierchatError) -> dict[str, Any]:
-    """Write an error as OpenAI does, with our hint beside."""
+    """Write an error in OpenAI's shape, with our hint as one more field."""
     is_ours = error.http_status >= 500
     return {
         "error": {

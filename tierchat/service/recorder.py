@@ -1,7 +1,7 @@
-"""Every exchange on its way through the daemon is written down; what was acknowledged is on disk.
+"""Saves the exchanges that pass through the daemon; an acknowledged exchange is on disk.
 
-Does not know SQL or HTTP. The store lives in one thread of its own: a disk may take its time
-while other answers go on.
+Does not know SQL or HTTP. The store has a thread of its own, so that a slow disk holds up no
+other answer.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Recorder:
         self._titling: set[asyncio.Task[None]] = set()
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]:
-        """Yield the events of one prompt; `Done` comes when the exchange is on disk."""
+        """Yield the events of one prompt; `Done` comes once the exchange is on disk."""
         save = prompt.options.save
         if save is None:
             async with contextlib.aclosing(self._answerer.answer(prompt)) as events:
@@ -57,34 +57,36 @@ class Recorder:
         try:
             async with contextlib.aclosing(self._answerer.answer(prompt)) as events:
                 async for event in events:
-                    last = isinstance(event, Done)
-                    shown = await record.finish(event) if isinstance(event, Done) else event
-                    record.take(event)
-                    if (last or self._writer.is_idle) and (notice := self._notice(record)):
+                    if isinstance(event, Done):
+                        event = await record.finish(event)
+                    else:
+                        record.take(event)
+                    can_tell = isinstance(event, Done) or self._writer.is_idle
+                    if can_tell and (notice := self._notice(record)):
                         yield notice
-                    yield shown
-                    if isinstance(shown, Done) and record.is_new:
-                        self._entitle(cascade, prompt, shown.outcome)
+                    yield event
+                    if isinstance(event, Done) and record.is_new:
+                        self._entitle(cascade, prompt, event.outcome)
         except TierchatError as error:
             await record.end_early("failed", error.message)
             raise
         finally:
-            # A client that went away, or a stop of the daemon.
+            # Without an end, the client has left or the daemon stops.
             record.abandon()
 
     async def change(self, change: LogChange) -> int:
-        """Carry out a change; returns how many rows it touched. Raises LogUnusable."""
+        """Carry out a change and return the number of changed rows; raises LogUnusable."""
         return await self._writer.run(lambda store: store.change(change))
 
     async def close(self) -> None:
-        """Finish writing and let go of the file."""
+        """Finish writing and close the file."""
         for task in self._titling:
             task.cancel()
         await asyncio.gather(*self._titling, return_exceptions=True)
         await asyncio.to_thread(self._writer.close)
 
     def _entitle(self, cascade: str, prompt: Prompt, outcome: Outcome) -> None:
-        """Let the smallest tier that can find a title, while nobody waits for it."""
+        """Let a small tier find a title in the background."""
         tier = self._keeper.titler(cascade)
         if tier is None or outcome.finish_reason != "stop":
             return
@@ -93,14 +95,15 @@ class Recorder:
         task.add_done_callback(self._titling.discard)
 
     async def _find_title(self, cascade: str, tier: str, prompt: Prompt, outcome: Outcome) -> None:
-        said, id = prompt.messages[-1].content, outcome.conversation_id or ""
+        question, id = prompt.messages[-1].content, outcome.conversation_id or ""
         with contextlib.suppress(TierchatError):
-            title = await find_title(self._answerer.answer, cascade, tier, said, outcome.answer)
+            ask = self._answerer.answer
+            title = await find_title(ask, cascade, tier, question, outcome.answer)
             if title:
-                await self._writer.run(lambda store: store.entitle(id, said, title))
+                await self._writer.run(lambda store: store.entitle(id, question, title))
 
     def _notice(self, record: _Record) -> Notice | None:
-        """Say what is wrong once a conversation, and again when it has been well meanwhile."""
+        """Say once per conversation what is wrong, and again if it worked in between."""
         conversation, text = record.save.conversation, record.notice or self._writer.notice
         if not text:
             self._told.pop(conversation, None)
@@ -112,7 +115,7 @@ class Recorder:
 
 
 class _Writer:
-    """The store and its thread. `notice` says what is wrong with it, or what was mended."""
+    """The store and its thread. `notice` says what is wrong with the store, or was repaired."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -128,7 +131,7 @@ class _Writer:
         return not self._num_waiting
 
     def submit(self, work: Callable[[LogStore], _Found]) -> Future[_Found]:
-        """Have something done after all that was submitted before; nobody needs to wait."""
+        """Queue some work behind all earlier work, without waiting for it."""
         with self._lock:
             self._num_waiting += 1
         future = self._thread.submit(self._do, work)
@@ -136,16 +139,16 @@ class _Writer:
         return future
 
     async def run(self, work: Callable[[LogStore], _Found]) -> _Found:
-        """Have something done and wait for it; cancelled, it is done all the same."""
+        """Queue some work and wait for it; cancelling the wait does not cancel the work."""
         return await asyncio.shield(asyncio.wrap_future(self.submit(work)))
 
     def close(self) -> None:
-        """Do what was submitted, then let go of the file."""
-        self._thread.submit(self._let_go)
+        """Do the queued work, then close the file."""
+        self._thread.submit(self._close_store)
         self._thread.shutdown()
 
-    def _let_go(self) -> None:
-        # SQLite wants to be closed by the thread that opened it.
+    def _close_store(self) -> None:
+        # SQLite requires the thread that opened the file to close it.
         if self._store:
             self._store.close()
         self._store = None
@@ -157,7 +160,7 @@ class _Writer:
     def _do(self, work: Callable[[LogStore], _Found]) -> _Found:
         try:
             if self._store is None:
-                # What was waited for a moment ago is not waited for so long again.
+                # After a failure, a lock is waited for only briefly.
                 wait_s = _AGAIN_S if self.notice else None
                 self._store = LogStore(self._path, is_first=self._is_first, wait_s=wait_s)
                 self._is_first = False
@@ -166,15 +169,15 @@ class _Writer:
         except LogRowGone:
             raise
         except (sqlite3.Error, OSError, LogUnusable) as error:
-            # A full disk, a file pulled away under us: the next exchange opens it anew.
+            # The disk is full, or the file was removed: the next exchange opens it again.
             message = error.message if isinstance(error, LogUnusable) else str(error)
             self.notice = f"this conversation is not saved: {message}"
-            self._let_go()
+            self._close_store()
             raise LogUnusable(self.notice) from error
 
 
 class _Record:
-    """One exchange while it happens. `notice` says why it, and no other, is not saved."""
+    """One exchange under way. `notice` says why this exchange alone is not saved."""
 
     def __init__(
         self, writer: _Writer, save: SaveOptions, begin: Callable[[LogStore], bool]
@@ -191,7 +194,7 @@ class _Record:
         self.notice = ""
 
     def take(self, event: CascadeEvent) -> None:
-        """Remember a piece; write down now and then what there is."""
+        """Collect the text of an event; every _PART_S seconds the text so far is saved."""
         match event:
             case AnswerDelta(text=text):
                 self._answer.append(text)
@@ -205,7 +208,7 @@ class _Record:
             self._writer.submit(lambda s: s.keep_part(self.save.exchange, answer, thought))
 
     async def finish(self, event: Done) -> Done:
-        """Return the last event once it is on disk, or without ids when it cannot be."""
+        """Save the outcome and return the event with its ids, or without ids if it is not saved."""
         self._is_over = True
         try:
             self.is_new = await self._writer.run(lambda s: self._write(s, event.outcome))
@@ -218,20 +221,23 @@ class _Record:
         return Done(outcome=msgspec.structs.replace(event.outcome, **ids))
 
     def _write(self, store: LogStore, outcome: Outcome) -> bool:
-        # What could not be begun, such as while another program held the log, is begun now.
+        # Beginning fails, for example, while another program holds the log: begin now.
         has_failed = self._beginning.exception() is not None
         is_new = self._begin(store) if has_failed else self._beginning.result()
         store.finish(self.save, outcome)
         return is_new
 
     async def end_early(self, state: str, error: str) -> None:
-        """Write down an end without an outcome."""
+        """Save that the exchange ended without an outcome."""
         self._is_over = True
         with contextlib.suppress(LogUnusable):
             await self._writer.run(self._end(state, error))
 
     def abandon(self) -> None:
-        """Mark as interrupted what has no end yet; does not wait, because nobody may."""
+        """Save an exchange without an end as interrupted.
+
+        Does not wait, because the task that calls may be cancelled.
+        """
         if not self._is_over:
             self._is_over = True
             self._writer.submit(self._end("interrupted", None))

@@ -25,7 +25,7 @@ from tierchat.conversations.changes import LogChange
 from tierchat.errors import InvalidRequest, TierchatError
 from tierchat.events import CascadeEvent
 from tierchat.service.admission import Admission
-from tierchat.service.messages import DaemonStatus, ModelsChange
+from tierchat.service.messages import DaemonStatus, ModelsChange, RowsChanged
 from tierchat.service.openai_format import (
     ANY_MODEL,
     ChatRequest,
@@ -36,10 +36,12 @@ from tierchat.service.protocols import Answerer, ModelKeeper
 from tierchat.service.replies import JSON_TYPE, Limits, Reply, error_response, json_response
 from tierchat.types import Prompt
 
+_Handler = Callable[[Request], Awaitable[Any]]
+
 
 @dataclass(frozen=True)
 class DaemonControls:
-    """What requests may ask of the daemon itself; `log` is the file that bugs are written to."""
+    """What requests may ask of the daemon itself; `log` is the file with tracebacks of bugs."""
 
     status: Callable[[], DaemonStatus]
     stop: Callable[[], None]
@@ -48,7 +50,7 @@ class DaemonControls:
 
 
 class Service:
-    """The HTTP application: every route, and what each answers."""
+    """The HTTP application of the daemon."""
 
     def __init__(
         self,
@@ -65,26 +67,23 @@ class Service:
         self._limits = limits
 
     def app(self) -> Starlette:
-        """Build the application."""
         return Starlette(
             routes=[
-                Route("/v1/chat/completions", self._guarded(self._chat), methods=["POST"]),
-                Route("/v1/models", self._guarded(self._models)),
-                Route("/healthz", self._guarded(self._health)),
-                Route("/tierchat/status", self._guarded(self._show_status)),
-                Route("/tierchat/load", self._guarded(self._load), methods=["POST"]),
-                Route("/tierchat/unload", self._guarded(self._unload), methods=["POST"]),
-                Route("/tierchat/reload", self._guarded(self._reload), methods=["POST"]),
-                Route("/tierchat/log", self._guarded(self._change_log), methods=["POST"]),
-                Route("/tierchat/shutdown", self._guarded(self._shut_down), methods=["POST"]),
+                self._route("POST", "/v1/chat/completions", self._chat),
+                self._route("GET", "/v1/models", self._models),
+                self._route("GET", "/healthz", self._health),
+                self._route("GET", "/tierchat/status", self._show_status),
+                self._route("POST", "/tierchat/load", self._load),
+                self._route("POST", "/tierchat/unload", self._unload),
+                self._route("POST", "/tierchat/reload", self._reload),
+                self._route("POST", "/tierchat/log", self._change_log),
+                self._route("POST", "/tierchat/shutdown", self._shut_down),
             ],
             exception_handlers={HTTPException: _no_such_route},
         )
 
-    def _guarded(
-        self, handler: Callable[[Request], Awaitable[Any]]
-    ) -> Callable[[Request], Awaitable[Any]]:
-        """Turn every error into an answer; the one place of the daemon that catches all."""
+    def _route(self, method: str, path: str, handler: _Handler) -> Route:
+        """Turn every error of a handler into a response; only here and in Reply, all is caught."""
 
         async def guarded(request: Request) -> Any:
             try:
@@ -94,11 +93,11 @@ class Service:
             except ClientDisconnect:
                 return Response(status_code=499)
             except Exception:
-                return error_response(self._bug())
+                return error_response(self._report_bug())
 
-        return guarded
+        return Route(path, guarded, methods=[method])
 
-    def _bug(self) -> TierchatError:
+    def _report_bug(self) -> TierchatError:
         print(traceback.format_exc(), flush=True)
         return TierchatError(
             "a bug in tierchat", f"please report it; the traceback: {self._controls.log}"
@@ -107,7 +106,7 @@ class Service:
     async def _chat(self, request: Request) -> Any:
         body = await self._read(request)
         chat = read_request(body)
-        reply = Reply(self._answer(chat, request), self._limits, self._bug)
+        reply = Reply(self._answer(chat, request), self._limits, self._report_bug)
         return reply.stream() if chat.is_stream else await reply.whole(request)
 
     async def _answer(
@@ -153,7 +152,7 @@ class Service:
 
     async def _change_log(self, request: Request) -> Response:
         change = read_body(await self._read(request), LogChange)
-        return json_response({"changed": await self._controls.change_log(change)})
+        return json_response(RowsChanged(changed=await self._controls.change_log(change)))
 
     async def _load(self, request: Request) -> Response:
         change = read_body(await self._read(request), ModelsChange)
