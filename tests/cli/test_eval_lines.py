@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from tierchat.cli.actions.eval_lines import curves, report_lines
-from tierchat.learning.evaluation.report import EvalReport, PolicyLine
+from tierchat.learning.evaluation.report import (
+    EvalReport,
+    FamilyReport,
+    LiveReport,
+    PolicyLine,
+    WalkReport,
+)
 
 
 def line(name: str, ahead: tuple[float, float, float] | None = None) -> PolicyLine:
@@ -32,16 +38,30 @@ REPORT = EvalReport(
     auroc={"S prompt": 0.91},
     auroc_helps={},
     ece={"S prompt": 0.05},
-    at_balanced={"quality": 0.875},
-    families={"sums": {"M": 0.9, "S": 0.5, "tierchat": 0.8, "cost / top": 0.25}},
-    live={
-        "prompts": 36,
-        "same tier": 1.0,
-        "same grade": 0.5,
-        "refused": 0.0,
-        "first token s, p50": 0.02,
-        "first token s, p95": 0.5,
+    at_balanced=WalkReport(
+        quality=0.875,
+        quality_to_top=0.99,
+        cost_to_top=0.3,
+        escalation_tax=0.2,
+        false_keeps=0.1,
+        wasted_escalations=0.05,
+        harmful_escalations=0.01,
+        generated_tokens_per_hop=1.5,
+        answered_by={"S": 0.6, "M": 0.4},
+    ),
+    families={
+        "sums": FamilyReport(
+            num_prompts=9, alone={"M": 0.9, "S": 0.5}, tierchat=0.8, cost_to_top=0.25
+        )
     },
+    live=LiveReport(
+        num_prompts=36,
+        same_tier=1.0,
+        same_grade=0.5,
+        refused=0.0,
+        first_piece_p50_s=0.02,
+        first_piece_p95_s=0.5,
+    ),
 )
 
 
@@ -58,6 +78,7 @@ def test_every_figure_is_written_in_its_section() -> None:
     ahead = next(row for row in text if row.startswith("random"))
     assert ahead.split("  ")[-2:] == ["0.900", "0.400"] and " 0.500 [ 0.100,  0.900]" in ahead
     assert "a chart" in text and any(row.split() == ["quality", "0.875"] for row in text)
+    assert "  answered by S            0.600" in text
     assert any(row.split() == ["S", "prompt", "0.910", "0.050"] for row in text)
     assert any(row.split() == ["sums", "0.900", "0.500", "0.800", "0.250"] for row in text)
     assert "same grade 50.0%" in text[-2] and text[-1].endswith("95 % within 0.500 s")

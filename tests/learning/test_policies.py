@@ -185,5 +185,5 @@ def test_every_control_is_measured_beside_ours(fitted) -> None:  # type: ignore[
         assert line.cpt_50 <= line.cpt_80
     assert by_name["oracle"].apgr > by_name["random at equal rate"].apgr
     assert by_name["oracle"].aiq >= by_name["tierchat"].aiq > by_name["M alone"].aiq
-    numbers = describe_walk(JUDGED, ours[20])
-    assert sum(numbers[f"answered by {name}"] for name in JUDGED.tiers) == pytest.approx(1)
+    found = describe_walk(JUDGED, ours[20])
+    assert sum(found.answered_by.values()) == pytest.approx(1)

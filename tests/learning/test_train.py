@@ -68,8 +68,8 @@ def test_a_gate_is_taught_used_measured_and_removed(home: Home, prompts: Path) -
     assert found["lines"][0]["name"] == "tierchat"
     live = found["live"]
     # A replay lets nobody refuse; the real cascade differs from it there and nowhere else.
-    assert live["same tier"] + live["refused"] == pytest.approx(1.0)
-    assert live["same grade"] + live["refused"] > 0.999 and live["refused"] < 0.1
+    assert live["same_tier"] + live["refused"] == pytest.approx(1.0)
+    assert live["same_grade"] + live["refused"] > 0.999 and live["refused"] < 0.1
     assert b"<svg" in plot.read_bytes()
     shown = home.run("eval", "--prompts", str(prompts))
     assert b"at --quality balanced" in shown.stdout and "│".encode() in shown.stdout
@@ -162,7 +162,7 @@ def test_prompts_without_answers_are_graded_by_the_top_tier(home: Home, tmp_path
     assert re.search(rb"M gave no verdict on \d+ of 36 answers", done.stderr)
     assert b"what the exact graders say" not in done.stderr
     found = json.loads(home.run("eval", "--prompts", str(file), "--json").stdout)
-    assert found["live"]["same grade"] > 0.9
+    assert found["live"]["same_grade"] > 0.9
 
 
 def test_without_scikit_learn_it_says_what_to_install(home: Home, prompts: Path) -> None:

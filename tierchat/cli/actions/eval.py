@@ -25,7 +25,7 @@ from tierchat.gates import files as gate_files
 from tierchat.gates.lookup import FoundGate, GateLookup
 from tierchat.learning.evaluation import policies, report
 from tierchat.learning.evaluation.chart import save_chart, terminal_chart
-from tierchat.learning.evaluation.report import EvalReport
+from tierchat.learning.evaluation.report import EvalReport, LiveReport
 from tierchat.learning.outcomes.collect import collect
 from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt, grade
@@ -143,7 +143,7 @@ class _Measuring:
             live=live,
         )
 
-    async def _live(self, judged: Matrix, walk: policies.Walk, pool: Pool) -> dict[str, float]:
+    async def _live(self, judged: Matrix, walk: policies.Walk, pool: Pool) -> LiveReport:
         """Send some prompts through the real cascade, which must do as the replay says."""
         home = self._home
         lookup = GateLookup(self._gate.path.parent, VerifiedFiles(home.paths.verified_file))
@@ -165,14 +165,14 @@ class _Measuring:
             else:
                 same_grade += graded == bool(walk.right[index])
             waits_s.append((await _ask(cascade, prompt, "first"))[1])
-        return {
-            "prompts": num,
-            "same tier": same_tier / num,
-            "same grade": same_grade / num,
-            "refused": num_refused / num,
-            "first token s, p50": float(np.percentile(waits_s, 50)),
-            "first token s, p95": float(np.percentile(waits_s, 95)),
-        }
+        return LiveReport(
+            num_prompts=num,
+            same_tier=same_tier / num,
+            same_grade=same_grade / num,
+            refused=num_refused / num,
+            first_piece_p50_s=float(np.percentile(waits_s, 50)),
+            first_piece_p95_s=float(np.percentile(waits_s, 95)),
+        )
 
 
 async def _ask(cascade: Cascade, prompt: GradedPrompt, hold: Hold) -> tuple[Outcome, float]:

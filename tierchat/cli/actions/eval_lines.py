@@ -53,7 +53,19 @@ def _literature(lines: Sequence[PolicyLine]) -> Iterator[str]:
 
 def _balanced(report: EvalReport) -> Iterator[str]:
     yield "at --quality balanced:"
-    for name, value in report.at_balanced.items():
+    walk = report.at_balanced
+    numbers = {
+        "quality": walk.quality,
+        "quality / top": walk.quality_to_top,
+        "cost / top": walk.cost_to_top,
+        "escalation tax": walk.escalation_tax,
+        "false keeps": walk.false_keeps,
+        "wasted escalations": walk.wasted_escalations,
+        "harmful escalations": walk.harmful_escalations,
+        "generated tokens a hop": walk.generated_tokens_per_hop,
+        **{f"answered by {name}": share for name, share in walk.answered_by.items()},
+    }
+    for name, value in numbers.items():
         yield f"  {name:24s} {value:.3f}"
 
 
@@ -67,21 +79,20 @@ def _gates(report: EvalReport) -> Iterator[str]:
 def _families(report: EvalReport) -> Iterator[str]:
     tiers = list(report.tiers)
     yield f"{'family':28s} " + " ".join(f"{n:>9s}" for n in (*tiers, "tierchat", "cost/top"))
-    for family, figures in report.families.items():
-        values = [figures[name] for name in (*tiers, "tierchat", "cost / top")]
-        yield f"{family:28s} " + " ".join(f"{value:9.3f}" for value in values)
+    for name, family in report.families.items():
+        values = [*(family.alone[tier] for tier in tiers), family.tierchat, family.cost_to_top]
+        yield f"{name:28s} " + " ".join(f"{value:9.3f}" for value in values)
 
 
 def _live(report: EvalReport) -> Iterator[str]:
     live = report.live
     yield (
-        f"live run of {live['prompts']:.0f} prompts: same tier as the replay "
-        f"{live['same tier']:.1%}, same grade {live['same grade']:.1%}, "
-        f"refused by every tier {live['refused']:.1%}"
+        f"live run of {live.num_prompts} prompts: same tier as the replay {live.same_tier:.1%}, "
+        f"same grade {live.same_grade:.1%}, refused by every tier {live.refused:.1%}"
     )
     yield (
-        f"time to the first piece of an answer, streamed: median "
-        f"{live['first token s, p50']:.3f} s, 95 % within {live['first token s, p95']:.3f} s"
+        f"time to the first piece of an answer, streamed: median {live.first_piece_p50_s:.3f} s, "
+        f"95 % within {live.first_piece_p95_s:.3f} s"
     )
 
 

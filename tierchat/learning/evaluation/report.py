@@ -1,4 +1,4 @@
-"""What is said of a policy on a matrix: one line of numbers each, and the points of its curve.
+"""The numbers of an evaluation: of every policy, of one setting, of each family and of the gates.
 
 Does not know files or terminals.
 """
@@ -41,8 +41,51 @@ class PolicyLine(Frozen, frozen=True):
     curve: tuple[tuple[float, float], ...]
 
 
+class WalkReport(Frozen, frozen=True):
+    """One setting of a policy. Costs and qualities "to top" are relative to the top tier alone.
+
+    `escalation_tax` is the share of all tokens that was thrown away. `false_keeps` are wrong
+    answers that a higher tier had right, `wasted_escalations` wrong answers of a higher tier,
+    `harmful_escalations` those of them that a lower tier had right; all are shares of the prompts,
+    as `answered_by` is, by tier.
+    """
+
+    quality: float
+    quality_to_top: float
+    cost_to_top: float
+    escalation_tax: float
+    false_keeps: float
+    wasted_escalations: float
+    harmful_escalations: float
+    generated_tokens_per_hop: float
+    answered_by: dict[str, float]
+
+
+class FamilyReport(Frozen, frozen=True):
+    """Shares of right answers in one family of prompts: of each tier alone, and of the cascade."""
+
+    num_prompts: int
+    alone: dict[str, float]
+    tierchat: float
+    cost_to_top: float
+
+
+class LiveReport(Frozen, frozen=True):
+    """How the real cascade did beside the replay, as shares of the prompts that were sent.
+
+    The last two are seconds until the first piece of a streamed answer: median and 95th percentile.
+    """
+
+    num_prompts: int
+    same_tier: float
+    same_grade: float
+    refused: float
+    first_piece_p50_s: float
+    first_piece_p95_s: float
+
+
 class EvalReport(Frozen, frozen=True):
-    """All that `tierchat eval` found."""
+    """All that `tierchat eval` found. `tiers` are (cost, share of right answers) of each alone."""
 
     cascade: str
     num_prompts: int
@@ -52,9 +95,9 @@ class EvalReport(Frozen, frozen=True):
     auroc: dict[str, float]
     auroc_helps: dict[str, float]
     ece: dict[str, float]
-    at_balanced: dict[str, float]
-    families: dict[str, dict[str, float]]
-    live: dict[str, float]
+    at_balanced: WalkReport
+    families: dict[str, FamilyReport]
+    live: LiveReport
 
 
 def policy_lines(
@@ -101,44 +144,42 @@ def policy_lines(
     return (ours_line, *(line(c.name, c.source, c.walks, is_ours=False) for c in others))
 
 
-def describe_walk(matrix: Matrix, walk: Walk) -> dict[str, float]:
-    """Give the numbers of one setting: what is kept, what is wasted, what it costs."""
+def describe_walk(matrix: Matrix, walk: Walk) -> WalkReport:
+    """Measure one setting: what it keeps, what it wastes, what it costs."""
     right, at = matrix.right, walk.tier
     index = np.arange(len(at))
-    above = [right[i, at[i] + 1 :].any() for i in index]
+    is_right_above = np.array([right[i, at[i] + 1 :].any() for i in index], bool)
+    was_right_below = np.array([right[i, : at[i]].any() for i in index], bool)
     cost, quality = walk.point()
-    top = max(float(right[:, -1].mean()), 1e-9)
-    found = {
-        "quality": quality,
-        "quality / top": quality / top,
-        "cost / top": cost,
-        "escalation tax": float(walk.discarded.sum() / walk.tokens.sum()),
-        "false keeps": float(np.mean(~walk.right & np.array(above, bool))),
-        "wasted escalations": float(np.mean((at > 0) & ~walk.right)),
-        "harmful escalations": float(
-            np.mean([(not walk.right[i]) and right[i, : at[i]].any() for i in index])
-        ),
-        "generated tokens a hop": float(walk.hop_generated.sum() / max(walk.num_hops.sum(), 1)),
-    }
-    for tier, name in enumerate(matrix.tiers):
-        found[f"answered by {name}"] = float(np.mean(at == tier))
-    return found
+    return WalkReport(
+        quality=quality,
+        quality_to_top=quality / max(float(right[:, -1].mean()), 1e-9),
+        cost_to_top=cost,
+        escalation_tax=float(walk.discarded.sum() / walk.tokens.sum()),
+        false_keeps=float(np.mean(~walk.right & is_right_above)),
+        wasted_escalations=float(np.mean((at > 0) & ~walk.right)),
+        harmful_escalations=float(np.mean(~walk.right & was_right_below)),
+        generated_tokens_per_hop=float(walk.hop_generated.sum() / max(walk.num_hops.sum(), 1)),
+        answered_by={
+            name: float(walk.answered_by(tier).mean()) for tier, name in enumerate(matrix.tiers)
+        },
+    )
 
 
-def by_family(matrix: Matrix, walk: Walk) -> dict[str, dict[str, float]]:
-    """Tabulate every family: tiers alone, this walk, its cost relative to the top tier there."""
+def by_family(matrix: Matrix, walk: Walk) -> dict[str, FamilyReport]:
+    """Measure every family by itself; costs are relative to the top tier's in that family."""
     families = np.array(matrix.families)
-    costs = matrix.costs()
+    right, top_costs = matrix.right, matrix.costs()[:, -1]
     table = {}
     for family in sorted(set(matrix.families)):
         chosen = families == family
-        line = {
-            name: float(matrix.right[chosen, tier].mean()) for tier, name in enumerate(matrix.tiers)
-        }
-        line["tierchat"] = float(walk.right[chosen].mean())
-        line["cost / top"] = float(walk.cost[chosen].sum() / costs[chosen, -1].sum())
-        line["prompts"] = float(chosen.sum())
-        table[family] = line
+        alone = right[chosen].mean(0)
+        table[family] = FamilyReport(
+            num_prompts=int(chosen.sum()),
+            alone={name: float(alone[tier]) for tier, name in enumerate(matrix.tiers)},
+            tierchat=float(walk.right[chosen].mean()),
+            cost_to_top=float(walk.cost[chosen].sum() / top_costs[chosen].sum()),
+        )
     return table
 
 
