@@ -200,6 +200,20 @@ def test_a_damaged_log_is_moved_aside_and_mended(path: Path, damage: str) -> Non
         assert len(found) > 20
 
 
+def test_an_exchange_that_was_running_in_a_damaged_log_is_lost(path: Path) -> None:
+    store = LogStore(path)
+    for number in range(200):
+        say(store, number, f"prompt {number} " + "x" * 300, "answer")
+    # In the first pages of the table, which stay whole.
+    store._db.execute("UPDATE exchanges SET state = 'running' WHERE id = 'exchange0003'")
+    store._db.commit()
+    store.close()
+    os.truncate(path, path.stat().st_size // 2)
+    assert "damaged" in LogStore(path).notice
+    states = {exchange.id: exchange.state for exchange in LogReader(path).exchanges(CHAT)}
+    assert states["exchange0003"] == "lost"
+
+
 def test_a_newer_log_is_left_untouched(path: Path) -> None:
     LogStore(path).close()
     db = sqlite3.connect(path)

@@ -38,7 +38,7 @@ def open_or_repair(
             raise LogUnusable(f"cannot write {path}: {error}", _hint(error)) from error
         notice = _move_aside(path, error, wait_s)
     try:
-        return _open(path, wait_s), notice
+        return _open(path, wait_s, marks_lost=marks_lost), notice
     except sqlite3.Error as error:
         raise LogUnusable(f"cannot write {path}: {error}", _hint(error)) from error
 
