@@ -29,7 +29,8 @@ from tierchat.models.placement.footprint import (
     shape_of_spec,
 )
 from tierchat.models.placement.hardware import has_gpu_library, list_devices, resident_bytes
-from tierchat.models.placement.planner import Wanted, plan, room_of
+from tierchat.models.placement.model_plan import Wanted, room_of
+from tierchat.models.placement.planner import plan
 from tierchat.paths import find_paths
 from tierchat.types import KvType, Message, Sampling
 from tierchat.workers.protocol import Generate, LoadModel

@@ -17,16 +17,8 @@ from tierchat.models.placement.footprint import (
     ram_footprint,
     shape_of_spec,
 )
-from tierchat.models.placement.planner import (
-    HEADROOM_BYTES,
-    Plan,
-    Room,
-    Wanted,
-    plan,
-    room_of,
-    smaller,
-    threads_of,
-)
+from tierchat.models.placement.model_plan import HEADROOM_BYTES, Plan, Room, Wanted, room_of
+from tierchat.models.placement.planner import plan, smaller, threads_of
 from tierchat.paths import find_paths
 
 GIB = 1 << 30

@@ -20,7 +20,7 @@ from tierchat.models.gguf.header import read_header
 from tierchat.models.placement import hardware
 from tierchat.models.placement.footprint import Footprint, Setting, shape_of_header
 from tierchat.models.placement.hardware import Machine
-from tierchat.models.placement.planner import ModelPlan, Room
+from tierchat.models.placement.model_plan import ModelPlan, Room
 from tierchat.models.placement.plans import CascadePlans, room_of_machine
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths

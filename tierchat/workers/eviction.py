@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tierchat.errors import DoesNotFit
-from tierchat.models.placement.planner import ModelPlan, Room
+from tierchat.models.placement.model_plan import ModelPlan, Room
 from tierchat.models.placement.plans import CascadePlans
 from tierchat.workers.seat import Seat
 

@@ -13,7 +13,8 @@ from pathlib import Path
 from tierchat.config.catalogue import ModelSpec
 from tierchat.models.file_stamp import FileStamp
 from tierchat.models.placement.hardware import resident_bytes
-from tierchat.models.placement.planner import ModelPlan, smaller
+from tierchat.models.placement.model_plan import ModelPlan
+from tierchat.models.placement.planner import smaller
 from tierchat.workers.crashes import Crashes
 from tierchat.workers.protocol import ModelInfo
 from tierchat.workers.starter import Starter

@@ -17,7 +17,8 @@ from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import DoesNotFit, ModelCorrupt, ModelMissing
 from tierchat.models.file_stamp import FileStamp
 from tierchat.models.gguf.header import CheckedHeaders
-from tierchat.models.placement.planner import ModelPlan, smaller
+from tierchat.models.placement.model_plan import ModelPlan
+from tierchat.models.placement.planner import smaller
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.workers.crashes import Crashes, log
 from tierchat.workers.protocol import LoadModel

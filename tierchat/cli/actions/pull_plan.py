@@ -13,7 +13,7 @@ from tierchat.models.hub.names import hub_file
 from tierchat.models.hub.part_file import missing_bytes
 from tierchat.models.on_disk import is_whole
 from tierchat.models.placement.hardware import Machine
-from tierchat.models.placement.planner import Plan
+from tierchat.models.placement.model_plan import Plan
 from tierchat.models.placement.plans import CascadePlans
 from tierchat.paths import Paths
 

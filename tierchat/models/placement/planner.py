@@ -6,7 +6,7 @@ Pure: shapes and free memory in, a plan out. Does not know workers or files.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import msgspec
 
@@ -14,16 +14,14 @@ from tierchat.config.catalogue import ModelSpec
 from tierchat.engine.limits import DEFAULT_CONTEXT, MIN_BYTES_FOR_THREADS, MIN_HEAD_SIZE_FOR_F16
 from tierchat.models.placement.footprint import (
     Footprint,
-    ModelShape,
     Setting,
     gpu_footprint,
     ram_footprint,
 )
+from tierchat.models.placement.model_plan import ModelPlan, Plan, Room, Wanted
 from tierchat.types import KvType
 
 _GIB = 1 << 30
-# Left free on each device for other programs; at most a tenth of its memory.
-HEADROOM_BYTES = _GIB
 # Tried in this order; all models of a cascade get the same choice, within their own limits.
 _CHOICES: tuple[tuple[int, KvType], ...] = (
     (32_768, "f16"),
@@ -35,75 +33,6 @@ _CHOICES: tuple[tuple[int, KvType], ...] = (
 _NUM_SHORT_CHOICES = 3
 _LEAST_CONTEXT = 1024
 _MIN_CORES_TO_SHARE = 8
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """One model of a cascade: its shape and its catalogue entry."""
-
-    model: str
-    shape: ModelShape
-    spec: ModelSpec
-
-
-@dataclass(frozen=True)
-class Room:
-    """Bytes for our models on each GPU and in RAM: all that is free without them, less headroom."""
-
-    gpus: tuple[int, ...]
-    ram: int
-    num_cores: int = 1
-
-
-@dataclass(frozen=True)
-class ModelPlan:
-    """How to load one model. `gpu_bytes` and `shares` of the layers are per GPU.
-
-    `why` says why the model does not fit, and is empty when it fits.
-    """
-
-    model: str
-    setting: Setting
-    gpu_bytes: tuple[int, ...]
-    ram_bytes: int
-    gpu: Footprint
-    ram: Footprint
-    shares: tuple[float, ...] = ()
-    num_threads: int = 0
-    is_resident: bool = True
-    is_estimate: bool = False
-    why: str = ""
-
-    @property
-    def fits(self) -> bool:
-        return not self.why
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The plans of all models, cheapest first, and the room they were made for."""
-
-    models: tuple[ModelPlan, ...]
-    room: Room
-
-    @property
-    def fits(self) -> bool:
-        """Whether every model can be loaded, though perhaps not all at once."""
-        return all(plan.fits for plan in self.models)
-
-    @property
-    def is_resident(self) -> bool:
-        """Whether all models can stay loaded together."""
-        return all(plan.is_resident for plan in self.models)
-
-    def of(self, model: str) -> ModelPlan | None:
-        """Return the plan of a model; None if the model is not part of this plan."""
-        return next((plan for plan in self.models if plan.model == model), None)
-
-
-def room_of(gpus: Sequence[tuple[int, int]], ram: tuple[int, int], num_cores: int = 1) -> Room:
-    """Subtract the headroom from the (total, free) bytes of each GPU and of RAM."""
-    return Room(tuple(_less(*gpu) for gpu in gpus), _less(*ram), num_cores)
 
 
 def plan(wanted: Sequence[Wanted], room: Room, context: int = 0) -> Plan:
@@ -152,10 +81,6 @@ def threads_of(models: Sequence[str], num_cores: int) -> dict[str, int]:
         return dict.fromkeys(models, num_cores)
     first = num_cores // 4
     return {m: first if m == models[0] else num_cores - first for m in models}
-
-
-def _less(total: int, free: int) -> int:
-    return max(0, min(free, total) - min(HEADROOM_BYTES, total // 10))
 
 
 def _with_threads(plans: Sequence[ModelPlan], room: Room) -> tuple[ModelPlan, ...]:

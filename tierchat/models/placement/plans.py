@@ -16,7 +16,8 @@ from tierchat.models.file_stamp import FileStamp
 from tierchat.models.gguf.header import read_header
 from tierchat.models.placement.footprint import ModelShape, shape_of_header, shape_of_spec
 from tierchat.models.placement.hardware import Machine
-from tierchat.models.placement.planner import ModelPlan, Plan, Room, Wanted, plan, room_of
+from tierchat.models.placement.model_plan import ModelPlan, Plan, Room, Wanted, room_of
+from tierchat.models.placement.planner import plan
 
 _log = logging.getLogger(__name__)
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from tierchat.config.catalogue import ModelSpec
 from tierchat.models.placement.hardware import Machine
-from tierchat.models.placement.planner import ModelPlan
+from tierchat.models.placement.model_plan import ModelPlan
 
 # Memory bandwidth in bytes per second, by words in the name of a device.
 _BANDWIDTHS = (
