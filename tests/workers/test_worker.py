@@ -8,8 +8,10 @@ import signal
 import subprocess
 import sys
 import time
+from asyncio.subprocess import Process
 from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -254,3 +256,22 @@ def test_a_child_dies_with_its_parent(models_dir: Path) -> None:
             return
         time.sleep(0.02)
     assert not Path(f"/proc/{pid}").exists()
+
+
+@pytest.mark.parametrize("num_turns", range(4))
+def test_a_cancellation_that_comes_together_with_an_event_is_not_lost(num_turns: int) -> None:
+    async def main() -> None:
+        worker = Worker(LoadModel(name="x", path="/x"), cast(Process, None), Deadlines())
+        inbox: asyncio.Queue[int | None] = asyncio.Queue()
+        waiting = asyncio.create_task(worker._next(inbox.get(), 60))
+        await asyncio.sleep(0.01)
+        inbox.put_nowait(1)
+        for _ in range(num_turns):
+            await asyncio.sleep(0)
+        if waiting.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await waiting
+        else:
+            assert waiting.result() == 1
+
+    asyncio.run(main())

@@ -179,7 +179,8 @@ class Worker:
             # The child ends by itself when its socket closes; a busy or frozen one is killed.
             self._writer.close()
         try:
-            await asyncio.wait_for(self._process.wait(), _KILL_GRACE_S)
+            async with asyncio.timeout(_KILL_GRACE_S):
+                await self._process.wait()
         except TimeoutError:
             self.kill()
             await self._process.wait()
@@ -210,7 +211,9 @@ class Worker:
 
     async def _next(self, arrival: Awaitable[_Event | None], silence_s: float) -> _Event:
         try:
-            event = await asyncio.wait_for(arrival, silence_s)
+            # Not asyncio.wait_for: until Python 3.12 it may drop a cancellation for an event.
+            async with asyncio.timeout(silence_s):
+                event = await arrival
         except TimeoutError:
             self._stall = f"made no progress for {silence_s:g} s and was killed"
             self.kill()
@@ -222,7 +225,8 @@ class Worker:
     async def _death(self) -> WorkerDied:
         """Describe the death of the child, which has closed its socket: it is dead or dying."""
         try:
-            code = await asyncio.wait_for(self._process.wait(), _KILL_GRACE_S)
+            async with asyncio.timeout(_KILL_GRACE_S):
+                code = await self._process.wait()
         except TimeoutError:
             self.kill()
             code = await self._process.wait()
