@@ -2,8 +2,8 @@
 
     python scripted_daemon.py [WORDS [DELAY_S [SIZE]]]
 
-The prompt "boom" raises a bug, "refuse" an error, "say FILE" is answered with a file, a few
-characters at a time; every word is SIZE characters long.
+The prompt "boom" raises a bug and "refuse" an error; "say FILE" is answered with the text of a
+file, a few characters at a time. Every word is SIZE characters long.
 """
 
 from __future__ import annotations
@@ -25,8 +25,14 @@ from tierchat.service.replies import Limits
 from tierchat.types import Prompt, Usage
 from tierchat.workers.status import WorkerStatus
 
+# The bound of tests on what happens at once while a script of 20 s runs, such as 1000 words 0.02 s
+# apart; a status request on a busy machine stays below it.
+AT_ONCE_S = 2
+
 
 class Script:
+    """Answers every prompt with the script; counts answers that were cancelled."""
+
     def __init__(self, words: int, delay_s: float, size: int) -> None:
         self._words, self._delay_s, self._size = words, delay_s, size
         self.num_cancelled = 0

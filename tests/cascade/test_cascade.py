@@ -198,7 +198,7 @@ def test_a_prompt_too_long_goes_up_for_free() -> None:
 
 
 @pytest.mark.parametrize("error", [EngineCrashed("died"), ModelMissing("gone")])
-def test_a_tier_that_fails_is_gone_around_and_said_aloud(error: Exception) -> None:
+def test_a_tier_that_fails_is_passed_over_with_a_notice(error: Exception) -> None:
     events = run(Scripted({"xs": [[error]], "s": [answer("x")]}))
     assert isinstance(events[0], Notice) and "XS failed" in events[0].text
     assert isinstance(events[1], Hop) and outcome(events).tier == "S"
@@ -272,7 +272,7 @@ def test_an_unknown_cascade_is_named() -> None:
         run(Scripted({}), cascade="nope")
 
 
-def test_what_a_tier_prefers_fills_what_the_caller_left_open() -> None:
+def test_options_of_the_caller_reach_the_request() -> None:
     models = Scripted({"xs": [answer("4")]})
     run(models, keepalive_s=0.0, hold="answer")
     ((_, order),) = models.orders
@@ -341,7 +341,7 @@ def test_a_pinned_tier_whose_model_is_not_here_is_named_alone() -> None:
         run(Scripted({}, absent=("s",)), tier="s")
 
 
-def test_tiers_that_are_not_here_are_passed_over_without_a_word() -> None:
+def test_absent_tiers_are_passed_over_without_a_notice() -> None:
     models = Scripted({"s": [up()], "m": [answer("x")]}, absent=("xs",))
     events = run(models)
     assert outcome(events).tier == "M" and not outcome(events).is_below_asked
@@ -350,7 +350,7 @@ def test_tiers_that_are_not_here_are_passed_over_without_a_word() -> None:
     assert [visit.tier for visit in outcome(run(models)).path] == ["XS", "M"]
 
 
-def test_a_tier_that_would_ask_one_that_is_not_here_answers_itself_and_says_so() -> None:
+def test_a_tier_that_would_pass_on_to_an_absent_one_answers_with_a_notice() -> None:
     models = Scripted({"xs": [up()], "s": [up(), answer("x")]}, absent=("m",))
     events = run(models)
     found = outcome(events)
@@ -361,7 +361,7 @@ def test_a_tier_that_would_ask_one_that_is_not_here_answers_itself_and_says_so()
     assert [order.gate.may_escalate for _, order in models.orders] == [True, True, False]
 
 
-def test_an_asked_tier_that_is_not_here_is_stood_in_for_aloud() -> None:
+def test_an_absent_min_tier_is_replaced_by_a_lower_one_with_a_notice() -> None:
     models = Scripted({"xs": [answer("x")]}, absent=("s", "m"))
     events = run(models, min_tier="S")
     assert outcome(events).tier == "XS" and outcome(events).is_below_asked
@@ -402,7 +402,7 @@ def test_when_nothing_fits_that_is_the_error() -> None:
         run(Scripted({"s": [full]}), tier="S")
 
 
-def test_what_the_pool_has_to_say_of_a_load_is_said_once() -> None:
+def test_the_pools_notice_of_a_load_is_given_once() -> None:
     models = Scripted({"xs": [up()], "s": [answer("x")]}, notices={"s": "loaded smaller"})
     events = run(models)
     assert notices(events) == ["loaded smaller"]

@@ -54,7 +54,7 @@ async def turn() -> None:
         await asyncio.sleep(0)
 
 
-def test_a_model_nobody_has_asked_yet_gets_the_next_one_ready() -> None:
+def test_a_model_without_history_gets_the_next_one_ready() -> None:
     async def use(preloader: Preloader, models: Scripted) -> None:
         preloader.prepare("s", "m")
         assert models.begun == []  # It is not waited for.
@@ -67,7 +67,7 @@ def test_a_model_nobody_has_asked_yet_gets_the_next_one_ready() -> None:
     run(use)
 
 
-def test_what_is_loaded_or_the_same_is_left_alone() -> None:
+def test_a_model_that_is_loaded_or_the_same_is_left_alone() -> None:
     async def use(preloader: Preloader, models: Scripted) -> None:
         models.loaded.add("m")
         preloader.prepare("s", "m")
@@ -78,7 +78,7 @@ def test_what_is_loaded_or_the_same_is_left_alone() -> None:
     run(use)
 
 
-def test_one_that_answers_by_itself_gets_nothing_ready_until_it_asks_again() -> None:
+def test_a_model_that_answers_gets_nothing_ready_until_it_escalates_again() -> None:
     async def use(preloader: Preloader, models: Scripted) -> None:
         num = 0
         while not num or models.begun:
@@ -116,7 +116,7 @@ def test_the_odds_are_a_moving_average() -> None:
     assert preloader._odds["s"] < LIKELY
 
 
-def test_a_load_that_fails_is_nobodys_business() -> None:
+def test_a_load_ahead_that_fails_raises_nothing() -> None:
     async def use(preloader: Preloader, models: Scripted) -> None:
         models.error = DoesNotFit("no room")
         models.may_end.set()
@@ -131,7 +131,7 @@ def test_a_load_that_fails_is_nobodys_business() -> None:
     run(use)
 
 
-def test_closing_gives_up_what_is_being_loaded() -> None:
+def test_closing_cancels_loads_under_way() -> None:
     async def use(preloader: Preloader, models: Scripted) -> None:
         preloader.prepare("s", "m")
         await turn()

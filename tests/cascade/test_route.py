@@ -67,7 +67,7 @@ def test_a_crash_goes_up() -> None:
     assert route().after_failure() == "S"
 
 
-def test_a_crash_at_the_top_is_tried_once_more_then_goes_down_to_who_has_not_declined() -> None:
+def test_a_crash_at_the_top_is_tried_once_more_then_goes_down_past_tiers_that_declined() -> None:
     way = route(min_tier="L")
     assert way.after_failure() == "L"
     assert way.after_failure() == "M"
@@ -206,7 +206,7 @@ def test_a_tier_that_crashed_is_no_fallback() -> None:
     assert way.after_unusable() == "XS" and way.is_fallback
 
 
-def test_what_is_missing_above_the_asked_bound_changes_nothing() -> None:
+def test_an_absent_tier_above_max_tier_changes_nothing() -> None:
     way = Route(("XS", "S", "M"), TierOptions(max_tier="S"), absent=["M"])
     assert way.after_verdict(None) == "S"
     assert way.after_verdict(None) is None

@@ -58,7 +58,7 @@ def test_a_greedy_client_does_not_starve_another() -> None:
     asyncio.run(main())
 
 
-def test_closing_sends_away_who_waits_and_who_comes() -> None:
+def test_closing_refuses_waiting_and_later_prompts() -> None:
     async def main() -> None:
         admission = Admission(max_active=1, max_waiting=5)
         async with admission.turn("a"):

@@ -94,7 +94,7 @@ def test_an_answer_comes_back_whole_with_the_last_tiers_thought(home: Home) -> N
     assert (last.outcome.answer, last.outcome.thought) == ("4!", "two twos")
 
 
-def test_no_daemon_and_none_wanted_is_told_with_exit_5(home: Home) -> None:
+def test_without_a_daemon_that_may_be_started_the_error_has_exit_code_5(home: Home) -> None:
     assert home.client.status() is None
     assert home.client.stop() is False
     with pytest.raises(DaemonUnreachable, match="not running") as caught:
@@ -123,7 +123,7 @@ def test_a_prompt_larger_than_the_service_takes_is_refused_by_name(home: Home) -
         list(home.client.ask(say("x" * 3_000_000)))
 
 
-def test_another_version_is_told_and_its_added_keys_do_no_harm(home: Home) -> None:
+def test_another_version_gives_a_notice_and_its_added_keys_do_no_harm(home: Home) -> None:
     newer = events_of(AnswerDelta(text="4"), done(), version="99.0")
     newer = newer.replace(b'"outcome":{', b'"outcome":{"added_later":1,')
     with fake_daemon(home, newer):

@@ -130,7 +130,7 @@ def test_fields_that_ask_for_nothing_more_are_taken(fields: Any) -> None:
         b'{"messages":[{"role":"user","content":"x"}],"temperature":NaN}',
     ],
 )
-def test_what_is_not_a_request_is_refused(body: bytes) -> None:
+def test_a_body_that_is_no_request_is_refused(body: bytes) -> None:
     with pytest.raises(InvalidRequest):
         read_request(body)
 
@@ -164,7 +164,7 @@ def test_a_completion_has_the_answer_the_thought_and_the_facts() -> None:
     assert found["x_tierchat"]["tier"] == "XS" and "answer" not in found["x_tierchat"]
 
 
-def test_nobodys_answer_is_a_refusal() -> None:
+def test_an_unanswered_prompt_is_a_refusal() -> None:
     (choice,) = completion("id", 0, outcome("unanswered"))["choices"]
     assert choice["message"]["content"] is None and choice["message"]["refusal"] == "nobody knows"
 
@@ -207,6 +207,6 @@ def test_an_error_is_read_back_as_the_error_it_was_made_of() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b'{"error":null}', b'{"error":{"code":"x"}}'])
-def test_an_error_that_says_nothing_is_told_with_its_status(body: bytes) -> None:
+def test_an_error_without_a_message_is_reported_with_its_status(body: bytes) -> None:
     found = read_error(body, 502)
     assert isinstance(found, DaemonUnreachable) and "502" in found.message

@@ -69,7 +69,7 @@ async def listen(recorder: Recorder, asked: Prompt, most: int = 99) -> list[Casc
     return found
 
 
-def test_done_comes_when_it_is_on_disk(tmp_path: Path) -> None:
+def test_done_comes_once_the_exchange_is_on_disk(tmp_path: Path) -> None:
     async def run() -> None:
         recorder = recorder_of(Scripted(), tmp_path / "log.sqlite")
         *_, done = await listen(recorder, prompt("hello"))
@@ -82,7 +82,7 @@ def test_done_comes_when_it_is_on_disk(tmp_path: Path) -> None:
     asyncio.run(run())
 
 
-def test_a_conversation_belongs_to_the_default_cascade_of_its_day(tmp_path: Path) -> None:
+def test_a_conversation_belongs_to_the_default_cascade_of_its_first_prompt(tmp_path: Path) -> None:
     async def run() -> None:
         scripted = Scripted()
         recorder = recorder_of(scripted, tmp_path / "log.sqlite")
@@ -96,7 +96,7 @@ def test_a_conversation_belongs_to_the_default_cascade_of_its_day(tmp_path: Path
 
 
 @pytest.mark.parametrize(("text", "state"), [("fail", "failed"), ("wait", "interrupted")])
-def test_what_ends_early_is_marked(tmp_path: Path, text: str, state: str) -> None:
+def test_an_exchange_that_ends_early_is_marked(tmp_path: Path, text: str, state: str) -> None:
     async def run() -> None:
         recorder = recorder_of(Scripted(), tmp_path / "log.sqlite")
         with contextlib.suppress(EngineCrashed):
@@ -136,7 +136,7 @@ def test_without_a_usable_log_it_answers_and_says_so_once(tmp_path: Path) -> Non
     asyncio.run(run())
 
 
-def test_what_could_not_be_begun_is_saved_in_the_end(
+def test_an_exchange_that_could_not_be_begun_is_saved_at_its_end(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(log_store, "LOCK_WAIT_S", 0.1)
@@ -169,7 +169,7 @@ def test_what_could_not_be_begun_is_saved_in_the_end(
     assert [e.prompt for e in shown] == ["hello", "y", "y"]
 
 
-def test_a_conversation_removed_while_it_is_answered_is_told_and_others_go_on(
+def test_a_conversation_removed_during_an_answer_gives_a_notice_and_others_go_on(
     tmp_path: Path,
 ) -> None:
     async def run() -> None:
@@ -187,7 +187,7 @@ def test_a_conversation_removed_while_it_is_answered_is_told_and_others_go_on(
     asyncio.run(run())
 
 
-def test_what_is_removed_leaves_no_trace(tmp_path: Path) -> None:
+def test_a_removed_conversation_leaves_no_trace(tmp_path: Path) -> None:
     path = tmp_path / "log.sqlite"
 
     async def run() -> None:

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import Home, wait_until
+from tests.scripted_daemon import AT_ONCE_S
 from tierchat.service.replies import Limits
 
 
@@ -123,15 +124,15 @@ def test_the_excess_gets_503_and_a_time_to_come_back_at_once(home: Home) -> None
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_who_leaves_while_answered_or_queued_is_gone_at_once(home: Home, stream: bool) -> None:
+def test_a_client_that_leaves_answer_or_queue_is_gone_at_once(home: Home, stream: bool) -> None:
     allow(home, max_active=1)
     home.start_scripted("1000", "0.02")
     with sent(home, request(stream=stream)):
         wait_until(lambda: count(home, "num_active") == 1)
         with sent(home, request(stream=stream)):
             wait_until(lambda: count(home, "num_waiting") == 1)
-        wait_until(lambda: count(home, "num_waiting") == 0, 0.5)
-    wait_until(lambda: count(home, "num_active") == 0, 0.5)
+        wait_until(lambda: count(home, "num_waiting") == 0, AT_ONCE_S)
+    wait_until(lambda: count(home, "num_active") == 0, AT_ONCE_S)
     found = home.client.status()
     # The script counts answers whose generator was closed; the queued one never began.
     assert found and found.workers[0].num_crashes == 1
