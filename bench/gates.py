@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import os
 import statistics
 import tempfile
 import time
@@ -24,7 +23,6 @@ from pathlib import Path
 import numpy as np
 
 from tierchat.cascade.cascade import Cascade
-from tierchat.config.catalogue import load_catalogue
 from tierchat.config.home import Home
 from tierchat.events import Done
 from tierchat.gates.lookup import GateLookup
@@ -38,8 +36,9 @@ from tierchat.learning.outcomes.store import open_store
 from tierchat.learning.outcomes.work import work_of, workers
 from tierchat.learning.training.fit import Fit, deal_folds, fit_gates, fit_head, predict
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.paths import find_paths, make_private
+from tierchat.paths import make_private
 from tierchat.types import Message, Prompt, Sampling, TierOptions
+from tierchat.workers.complete import complete
 from tierchat.workers.pool import Pool
 from tierchat.workers.protocol import Generate
 
@@ -47,13 +46,11 @@ NUM_RESAMPLES = 300
 SIZES = (50, 160, 500, 1_000, 2_500)
 
 
-async def matrices(learn: Path, judge: Path) -> tuple[Matrix, Matrix]:
-    paths = find_paths(os.environ)
-    catalogue = load_catalogue(paths)
-    make_private(paths.data_dir)
-    work = work_of(catalogue.cascades["pocket"], catalogue, paths)
-    async with workers(Home(paths, os.environ), "pocket") as pool:
-        with open_store(paths.outcomes_file) as store:
+async def matrices(home: Home, learn: Path, judge: Path) -> tuple[Matrix, Matrix]:
+    make_private(home.paths.data_dir)
+    work = work_of(home.catalogue.cascades["pocket"], home.catalogue, home.paths)
+    async with workers(home, "pocket") as pool:
+        with open_store(home.paths.outcomes_file) as store:
             found = []
             for file in (learn, judge):
                 prompts = read_prompts(file)
@@ -79,7 +76,7 @@ def climbs_on_wrong(judged: Matrix, estimates: policies.Estimates) -> list[polic
 
 
 def blind(matrix: Matrix, *, hidden: bool, rest: bool) -> Matrix:
-    """Take away hidden states, or all that is read beside them, and the prompt's tokens."""
+    """Take away hidden states, or everything read beside them, and the prompt's tokens."""
     rows = []
     for row in matrix.rows:
         cells = []
@@ -139,7 +136,7 @@ def curve(learned: Matrix, judged: Matrix) -> None:
 
 
 def transfer(learned: Matrix, judged: Matrix) -> None:
-    """Judge families of which nothing was learned: every fourth family is held out in turn."""
+    """Judge families that nothing was learned from: every fourth family is held out in turn."""
     families = sorted(set(learned.families))
     print("\n| held-out families | NHG | cost at 99 % of the top |\n|---|---|---|")
     for part in range(4):
@@ -164,19 +161,17 @@ def overhead(fit: Fit, judged: Matrix) -> None:
             print(f"| {name}, {stage} | {1e6 * statistics.median(times):.0f} |")
 
 
-async def drafts(judge: Path, num: int) -> None:
+async def drafts(home: Home, judge: Path, num: int) -> None:
     """Send prompts through the real cascade, with and without the rejected draft handed on."""
-    paths = find_paths(os.environ)
-    catalogue = load_catalogue(paths)
-    lookup = GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file))
+    lookup = GateLookup(home.paths.gates_dir, VerifiedFiles(home.paths.verified_file))
     if not lookup.has_file("pocket"):
         print("\nno learned gate in TIERCHAT_HOME: drafts are not measured")
         return
     print(
         "\n| draft handed on | right | prompts with a draft | right of those |\n|---|---|---|---|"
     )
-    async with workers(Home(paths, os.environ), "pocket") as pool:
-        cascade = Cascade(catalogue, pool, "pocket", lookup)
+    async with workers(home, "pocket") as pool:
+        cascade = Cascade(home.catalogue, pool, "pocket", lookup)
         for is_handed in (False, True):
             rights, with_draft = [], []
             for prompt in read_prompts(judge)[:num]:
@@ -189,7 +184,7 @@ async def drafts(judge: Path, num: int) -> None:
                     if isinstance(event, Done):
                         is_right = bool(grade(prompt, event.outcome.answer))
                         rights.append(is_right)
-                        # Whoever wrote before going up had a draft.
+                        # A tier that wrote before going up left a draft.
                         if any(visit.generated_tokens for visit in event.outcome.path[:-1]):
                             with_draft.append(is_right)
             share = f"{np.mean(with_draft):.3f}" if with_draft else "-"
@@ -197,14 +192,12 @@ async def drafts(judge: Path, num: int) -> None:
             print(f"| {word} | {np.mean(rights):.3f} | {len(with_draft)} | {share} |", flush=True)
 
 
-async def throughput(learn: Path, num: int = 120, rounds: int = 5) -> None:
-    """Answer the same prompts with all that training reads, and plainly, side by side."""
-    paths = find_paths(os.environ)
-    catalogue = load_catalogue(paths)
-    work = work_of(catalogue.cascades["pocket"], catalogue, paths)
+async def throughput(home: Home, learn: Path, num: int = 120, rounds: int = 5) -> None:
+    """Answer the same prompts with everything that training reads, and plainly, side by side."""
+    work = work_of(home.catalogue.cascades["pocket"], home.catalogue, home.paths)
     prompts = read_prompts(learn)[:num]
     print("\n| tier | answers/s, learning | answers/s, plain | ratio, medians |\n|---|---|---|---|")
-    async with workers(Home(paths, os.environ), "pocket") as pool:
+    async with workers(home, "pocket") as pool:
         for index, tier in enumerate(work.tiers):
             one = replace(work, tiers=(tier,), identities=(work.identities[index],))
             speeds: dict[str, list[float]] = {"learning": [], "plain": []}
@@ -235,8 +228,7 @@ async def _plainly(pool: Pool, model: str, texts: Sequence[str]) -> None:
                 messages=(Message(role="user", content=text),),
                 sampling=Sampling(temperature=0, max_tokens=1024),
             )
-            async for _ in pool.generate(model, order):
-                pass
+            await complete(pool, model, order)
 
     await asyncio.gather(*(take() for _ in range(16)))
 
@@ -257,7 +249,8 @@ def main() -> None:
     parser.add_argument("--judge", type=Path, required=True)
     parser.add_argument("--drafts", type=int, default=400, help="prompts sent for the drafts")
     args = parser.parse_args()
-    learned, judged = asyncio.run(matrices(args.learn, args.judge))
+    home = Home.of_process()
+    learned, judged = asyncio.run(matrices(home, args.learn, args.judge))
     shared = set(learned.groups) & set(judged.groups)
     if shared:
         raise SystemExit(f"{len(shared)} question groups are in both files")
@@ -269,8 +262,8 @@ def main() -> None:
     transfer(learned, judged)
     overhead(fit, judged)
     fit_time(learned)
-    asyncio.run(throughput(args.learn))
-    asyncio.run(drafts(args.judge, args.drafts))
+    asyncio.run(throughput(home, args.learn))
+    asyncio.run(drafts(home, args.judge, args.drafts))
 
 
 if __name__ == "__main__":

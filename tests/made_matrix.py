@@ -16,7 +16,10 @@ PARAMETERS = (1.0, 10.0, 40.0)
 
 
 def made_matrix(num: int, seed: int = 0) -> Matrix:
-    """Make prompts of some hardness: a higher tier gets harder ones right, hidden states tell."""
+    """Make prompts of random hardness: higher tiers get harder prompts right.
+
+    Hidden states show the hardness, and at the second reading whether the answer is right.
+    """
     rng = np.random.default_rng(seed)
     hardness = rng.random(num)
     rows, prompts = [], []

@@ -82,15 +82,15 @@ def test_the_arbiters_own_words_need_no_verdict(tmp_path: Path) -> None:
     assert judge(tmp_path, models, Case("q", " 4\n", "4")) == [1.0] and not models.asked
 
 
-def test_who_says_neither_yes_nor_no_has_not_judged_whichever_is_ahead(tmp_path: Path) -> None:
+def test_a_tier_that_says_neither_yes_nor_no_gives_no_verdict(tmp_path: Path) -> None:
     models = Scripted(share=1e-5)
     cases = (Case("q", "good", "x"), Case("q", "bad", "x"), Case("q", "x", "x"))
     assert judge(tmp_path, models, *cases) == [None, None, 1.0] and len(models.asked) == 2
-    # What was left unsaid is kept, too.
+    # That there was no verdict is kept, too.
     assert judge(tmp_path, models, *cases) == [None, None, 1.0] and len(models.asked) == 2
 
 
-def test_what_nobody_said_yes_or_no_of_is_counted_and_what_a_person_marked_is_not_asked(
+def test_answers_without_a_verdict_are_counted_and_marked_answers_are_not_judged(
     tmp_path: Path,
 ) -> None:
     made = made_matrix(2)

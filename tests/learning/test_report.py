@@ -17,7 +17,7 @@ MATRIX = matrix_of(
     [WRONG, WRONG, WRONG],
     families=["a", "a", "b", "b"],
 )
-# Kept and right; kept and wrong though M knows; harmed by going up; wasted, as nobody knows.
+# Kept and right; kept and wrong although M knows; harmed by going up; wasted, as no tier knows.
 WALK = pick(MATRIX, np.array([0, 0, 1, 2]))
 
 

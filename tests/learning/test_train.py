@@ -67,7 +67,7 @@ def test_a_gate_is_taught_used_measured_and_removed(home: Home, prompts: Path) -
     found = json.loads(measured.stdout)
     assert found["lines"][0]["name"] == "tierchat"
     live = found["live"]
-    # A replay lets nobody refuse; the real cascade differs from it there and nowhere else.
+    # In a replay no tier may refuse; the real cascade differs from the replay in that alone.
     assert live["same_tier"] + live["refused"] == pytest.approx(1.0)
     assert live["same_grade"] + live["refused"] > 0.999 and live["refused"] < 0.1
     assert b"<svg" in plot.read_bytes()

@@ -1,6 +1,6 @@
-"""Quality against cost as a picture: characters for a terminal, or a file by matplotlib.
+"""Quality against cost as a picture: as lines of characters, or as a file drawn by matplotlib.
 
-Does not know policies; curves are (name, points).
+Does not know policies or terminals; a curve is a name with (cost, quality) points.
 """
 
 from __future__ import annotations
@@ -15,7 +15,10 @@ _MARKS = "●○+x*#@%&="
 
 
 def terminal_chart(curves: Sequence[Curve], width: int = 64, height: int = 16) -> list[str]:
-    """Draw curves over cost (left to right) and quality (up); earlier ones lie on top."""
+    """Draw curves over cost (to the right) and quality (up); earlier curves cover later ones.
+
+    Returns the lines of the picture: `height` rows, the axis and the legend.
+    """
     low = min(q for _, points in curves for _, q in points)
     high = max(q for _, points in curves for _, q in points)
     far = max(c for _, points in curves for c, _ in points)
@@ -43,7 +46,7 @@ def terminal_chart(curves: Sequence[Curve], width: int = 64, height: int = 16) -
 
 
 def save_chart(curves: Sequence[Curve], path: Path) -> None:
-    """Write a picture; the format follows the file's ending."""
+    """Write the picture to a file, in the format that its suffix names."""
     import matplotlib
 
     matplotlib.use("agg")

@@ -1,5 +1,5 @@
-"""The policies to be compared with: each is fitted on the same prompts and replayed on the same
-matrix as ours.
+"""The policies that ours is compared with, fitted on the same prompts and replayed on the same
+matrix.
 
 Does not know files or terminals. Needs scikit-learn.
 """
@@ -29,7 +29,7 @@ NUM_THRESHOLDS = 60
 
 @dataclass(frozen=True)
 class Control:
-    """One policy of the literature, at every setting it has."""
+    """One policy of the literature, walked at every setting that it has."""
 
     name: str
     source: str
@@ -39,7 +39,8 @@ class Control:
 def controls(learned: Matrix, judged: Matrix, said: Sequence[Floats]) -> list[Control]:
     """Fit every control on `learned` and walk it over `judged`.
 
-    `said` is what each tier but the top one says of its own answers to `judged`.
+    `said` has, for each tier but the top one, the probability that the tier gives its own answers
+    to `judged` of being right.
     """
     from threadpoolctl import threadpool_limits
 
@@ -97,7 +98,7 @@ def _random(matrix: Matrix, seed: int = 0) -> list[Walk]:
 
 
 def _prompt_router(learned: Matrix, judged: Matrix) -> list[Walk]:
-    """Choose a tier from the text alone: character n-grams, one logistic a tier."""
+    """Choose a tier by the prompt's text: character n-grams, one logistic regression per tier."""
     predict = _text_model([p.prompt for p in learned.prompts], learned.right)
     p = predict([p.prompt for p in judged.prompts])
     costs = learned.costs().mean(0)
@@ -113,7 +114,7 @@ def _margin(judged: Matrix) -> list[Walk]:
 
 
 def _ucci(learned: Matrix, judged: Matrix) -> list[Walk]:
-    """Calibrate the mean token log-probability of the answer."""
+    """Escalate by the answer's mean token log-probability, calibrated by isotonic regression."""
     from sklearn.isotonic import IsotonicRegression
 
     scores = []
@@ -125,7 +126,7 @@ def _ucci(learned: Matrix, judged: Matrix) -> list[Walk]:
 
 
 def _quantiles(learned: Matrix, judged: Matrix) -> list[Walk]:
-    """Fit a logistic on quantiles of the answer's token log-probabilities."""
+    """Escalate by a logistic regression on quantiles of the answer's token log-probabilities."""
     scores = []
     for tier in range(len(judged.tiers) - 1):
         x, y = _logprob_quantiles(learned, tier), _logprob_quantiles(judged, tier)
@@ -138,7 +139,7 @@ def _automix(judged: Matrix, said: Sequence[Floats]) -> list[Walk]:
 
 
 def _scorer(learned: Matrix, judged: Matrix) -> list[Walk]:
-    """Judge question and answer by their text."""
+    """Escalate by a logistic regression on the text of question and answer."""
     scores = []
     for tier in range(len(judged.tiers) - 1):
         texts = [_with_answer(learned, i, tier) for i in range(len(learned.rows))]
@@ -153,8 +154,8 @@ def _with_answer(matrix: Matrix, index: int, tier: int) -> str:
 
 
 def _mean_logprobs(matrix: Matrix, tier: int) -> Floats:
-    found = [np.mean(row[tier].probe.logprobs or (0.0,)) for row in matrix.rows]
-    return np.array(found, float)
+    means = [np.mean(row[tier].probe.logprobs or (0.0,)) for row in matrix.rows]
+    return np.array(means, float)
 
 
 def _logprob_quantiles(matrix: Matrix, tier: int) -> Floats:
@@ -173,7 +174,7 @@ def _text_model(
     )
     x = vectorizer.fit_transform(texts)
     models = [_logistic(x, truths[:, column], 10.0) for column in range(truths.shape[1])]
-    return lambda found: np.stack([m(vectorizer.transform(found)) for m in models], -1)
+    return lambda others: np.stack([m(vectorizer.transform(others)) for m in models], -1)
 
 
 def _logistic(
@@ -182,8 +183,8 @@ def _logistic(
     from sklearn.linear_model import LogisticRegression
 
     if truth.all() or not truth.any():
-        return lambda found: np.full(found.shape[0], float(truth.mean()))
+        return lambda others: np.full(others.shape[0], float(truth.mean()))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = LogisticRegression(C=strength, max_iter=500).fit(x, truth)
-    return lambda found: np.asarray(model.predict_proba(found)[:, 1], float)
+    return lambda others: np.asarray(model.predict_proba(others)[:, 1], float)

@@ -16,19 +16,19 @@ NUM_RESAMPLES = 1_000
 
 
 def hull(points: Floats) -> Floats:
-    """Give the upper concave, non-decreasing hull of (cost, quality) points, shape (n, 2).
+    """Return the upper concave, non-decreasing hull of (cost, quality) points, shape (n, 2).
 
-    Every point of it can be had by mixing two policies at random (RouterBench, arXiv 2403.12031).
+    Mixing two policies at random reaches every point of the hull (RouterBench, arXiv 2403.12031).
     """
     ordered = points[np.lexsort((-points[:, 1], points[:, 0]))]
-    found: list[tuple[float, float]] = []
+    corners: list[tuple[float, float]] = []
     for cost, quality in ordered:
-        if found and quality <= found[-1][1]:
+        if corners and quality <= corners[-1][1]:
             continue
-        while len(found) > 1 and _turns_up(found[-2], found[-1], (cost, quality)):
-            found.pop()
-        found.append((float(cost), float(quality)))
-    return np.array(found)
+        while len(corners) > 1 and _turns_up(corners[-2], corners[-1], (cost, quality)):
+            corners.pop()
+        corners.append((float(cost), float(quality)))
+    return np.array(corners)
 
 
 def _turns_up(a: tuple[float, float], b: tuple[float, float], c: tuple[float, float]) -> bool:
@@ -36,14 +36,14 @@ def _turns_up(a: tuple[float, float], b: tuple[float, float], c: tuple[float, fl
 
 
 def quality_at(points: Floats, costs: Floats) -> Floats:
-    """Read the hull of `points` at `costs`; below its cheapest point there is no quality."""
+    """Return the quality of the hull of `points` at `costs`; 0 below its cheapest point."""
     line = hull(points)
-    found: Floats = np.interp(costs, line[:, 0], line[:, 1], left=0.0)
-    return found
+    qualities: Floats = np.interp(costs, line[:, 0], line[:, 1], left=0.0)
+    return qualities
 
 
 def aiq(points: Floats, low: float, high: float) -> float:
-    """Give the mean quality of the hull of `points` over costs `low`..`high` (RouterBench)."""
+    """Return the mean quality of the hull of `points` over costs `low`..`high` (RouterBench)."""
     line = hull(points)
     inner = line[(line[:, 0] > low) & (line[:, 0] < high), 0]
     costs = np.concatenate(([low], inner, [high]))
@@ -51,9 +51,9 @@ def aiq(points: Floats, low: float, high: float) -> float:
 
 
 def nhg(policy: Floats, singles: Floats, oracle: Floats) -> float:
-    """Give the normalised hull gain: 0 is mixing single tiers at random, 1 is the oracle.
+    """Return the normalised hull gain: 0 is mixing single tiers at random, 1 is the oracle.
 
-    Areas are over the cost range of the single tiers; each argument is (n, 2) points.
+    Areas are taken over the cost range of the single tiers. Each argument has shape (n, 2).
     """
     low, high = singles[:, 0].min(), singles[:, 0].max()
     base, best = aiq(singles, low, high), aiq(oracle, low, high)
@@ -61,7 +61,7 @@ def nhg(policy: Floats, singles: Floats, oracle: Floats) -> float:
 
 
 def cost_at(points: Floats, quality: float) -> float:
-    """Give the least cost on the hull that reaches `quality`; infinite if none does."""
+    """Return the least cost on the hull that reaches `quality`; infinite if no point does."""
     line = hull(points)
     if line[-1, 1] < quality:
         return float("inf")
@@ -69,7 +69,7 @@ def cost_at(points: Floats, quality: float) -> float:
 
 
 def apgr(points: Floats, weak: float, strong: float) -> float:
-    """Give the mean share of the gap between weak and strong that is recovered (RouteLLM).
+    """Return the mean recovered share of the gap between weak and strong (RouteLLM).
 
     `points` are (share of strong calls, quality), from no call to all.
     """
@@ -79,27 +79,27 @@ def apgr(points: Floats, weak: float, strong: float) -> float:
 
 
 def cpt(points: Floats, weak: float, strong: float, recovered: float) -> float:
-    """Give the least share of strong calls that recovers a share of the gap (RouteLLM)."""
+    """Return the least share of strong calls that recovers a share of the gap (RouteLLM)."""
     ordered = points[np.argsort(points[:, 0])]
     enough = ordered[:, 1] >= weak + recovered * (strong - weak)
     return float(ordered[enough, 0].min()) if enough.any() else float("inf")
 
 
 def auroc(scores: Floats, truths: npt.NDArray[np.bool_]) -> float:
-    """Give the chance that a true one scores higher than a false one; ties count half."""
+    """Return the chance that a true case scores higher than a false one; ties count half."""
     num_true = int(truths.sum())
     num_false = len(truths) - num_true
     if not num_true or not num_false:
         return float("nan")
-    values, places = np.unique(scores, return_inverse=True)
-    counts = np.bincount(places, minlength=len(values))
+    values, value_of = np.unique(scores, return_inverse=True)
+    counts = np.bincount(value_of, minlength=len(values))
     ranks = np.cumsum(counts) - (counts - 1) / 2
-    total = ranks[places][truths].sum()
+    total = ranks[value_of][truths].sum()
     return float((total - num_true * (num_true + 1) / 2) / (num_true * num_false))
 
 
 def ece(probabilities: Floats, truths: npt.NDArray[np.bool_], num_bins: int = 15) -> float:
-    """Give the expected calibration error over bins of equal width."""
+    """Return the expected calibration error over bins of equal width."""
     bins = np.minimum((probabilities * num_bins).astype(int), num_bins - 1)
     error = 0.0
     for index in np.unique(bins):
@@ -114,16 +114,16 @@ def bootstrap(
     seed: int = 0,
     num: int = NUM_RESAMPLES,
 ) -> tuple[float, float, float]:
-    """Give a statistic of prompt weights with its 95 % interval over whole question groups.
+    """Return a statistic of prompt weights with its 95 % interval over whole question groups.
 
-    The same seed draws the same groups, so that two policies' resamples are paired.
+    The same seed draws the same groups, so that the resamples of two policies are paired.
     """
-    _, places = np.unique(np.asarray(groups), return_inverse=True)
-    num_groups = int(places.max()) + 1
+    _, group_of = np.unique(np.asarray(groups), return_inverse=True)
+    num_groups = int(group_of.max()) + 1
     rng = np.random.default_rng(seed)
     drawn = []
     for _ in range(num):
         counts = rng.multinomial(num_groups, np.full(num_groups, 1 / num_groups))
-        drawn.append(statistic(counts[places].astype(float)))
+        drawn.append(statistic(counts[group_of].astype(float)))
     low, high = np.nanpercentile(drawn, (2.5, 97.5))
-    return statistic(np.ones(len(places))), float(low), float(high)
+    return statistic(np.ones(len(group_of))), float(low), float(high)

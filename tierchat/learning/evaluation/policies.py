@@ -1,6 +1,7 @@
 """Policies replayed on an outcome matrix: exact, because decoding was greedy.
 
-Does not know how probabilities were found; charges every visited tier, discarded tokens included.
+Does not know how probabilities were estimated. Every visited tier is charged, discarded tokens
+included.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tierchat.types import Stage
 
 Ints = npt.NDArray[np.intp]
 Bools = npt.NDArray[np.bool_]
-# What is expected of (tier, stage): arrays of shape (n, tiers from that one up).
+# By (tier, stage): what a gate expects there, arrays of shape (n, tiers from that tier up).
 Estimates = Mapping[tuple[int, Stage], Guess]
 COST_WEIGHTS = (0.0, *np.geomspace(1e-3, 30.0, 60))
 
@@ -42,15 +43,15 @@ class Walk:
     refused: Bools
 
     def point(self, weights: Floats | None = None) -> tuple[float, float]:
-        """Give (mean cost, share right)."""
+        """Return (mean cost, share of right answers)."""
         return float(np.average(self.cost, weights=weights)), float(
             np.average(self.right, weights=weights)
         )
 
     def answered_by(self, tier: int) -> Bools:
         """Mark the prompts that a tier answered."""
-        found: Bools = (self.tier == tier) & ~self.refused
-        return found
+        marked: Bools = (self.tier == tier) & ~self.refused
+        return marked
 
 
 def follow(
@@ -129,24 +130,24 @@ def frontier(
     *,
     jumps: bool = True,
 ) -> list[Walk]:
-    """Walk at every cost weight, from quality at any cost to the cheapest."""
+    """Walk at every cost weight, from quality at any cost to the lowest cost."""
     return [walk(matrix, estimates, costs, w, stages, jumps=jumps) for w in COST_WEIGHTS]
 
 
 def gated(matrix: Matrix, estimates: Estimates, gates: RowGates) -> list[Walk]:
-    """Walk at every cost weight as learned gates would."""
+    """Walk at every cost weight as the learned gates would."""
     return frontier(matrix, estimates, gates.costs, gates.stages, jumps=gates.jumps)
 
 
 def points(walks: Sequence[Walk], weights: Floats | None = None) -> Floats:
-    """Give (cost, quality) of walks, shape (n, 2)."""
+    """Return (cost, quality) of each walk, shape (n, 2)."""
     return np.array([w.point(weights) for w in walks])
 
 
 def nhg_of(matrix: Matrix, walks: Sequence[Walk]) -> Callable[[Floats], float]:
-    """Give NHG as a function of prompt weights.
+    """Return NHG as a function of prompt weights.
 
-    Every policy may also be mixed with single tiers, which is how far below 0 it cannot fall.
+    Every policy may be mixed with single tiers at random, so NHG is never below 0.
     """
     singly, perfectly = singles(matrix), oracle(matrix)
     tables = [_table(part) for part in ((*walks, *singly), singly, perfectly)]
@@ -161,7 +162,7 @@ def nhg_of(matrix: Matrix, walks: Sequence[Walk]) -> Callable[[Floats], float]:
 def nhg(
     matrix: Matrix, walks: Sequence[Walk], num_resamples: int = 0
 ) -> tuple[float, float, float]:
-    """Give the NHG of a frontier with its 95 % interval over question groups."""
+    """Return the NHG of a frontier with its 95 % interval over question groups."""
     statistic = nhg_of(matrix, walks)
     if not num_resamples:
         value = statistic(np.ones(len(matrix.rows)))
@@ -170,10 +171,10 @@ def nhg(
 
 
 def _table(walks: Sequence[Walk]) -> Floats:
-    """Stack costs and grades, shape (walks, 2, prompts); settings that do the same count once."""
+    """Stack costs and grades, shape (walks, 2, prompts), each distinct walk once."""
     rows = np.stack([np.stack((walk.cost, walk.right.astype(float))) for walk in walks])
-    found: Floats = np.unique(rows, axis=0)
-    return found
+    distinct: Floats = np.unique(rows, axis=0)
+    return distinct
 
 
 def alone(matrix: Matrix, tier: int) -> Walk:
@@ -187,18 +188,18 @@ def singles(matrix: Matrix) -> list[Walk]:
 
 
 def oracle(matrix: Matrix) -> list[Walk]:
-    """Ask at once the tier of greatest true value, for every cost weight."""
+    """Ask the tier of the greatest true value and no other, for every cost weight."""
     costs, right = matrix.costs(), matrix.right
     walks = []
     for weight in COST_WEIGHTS:
-        # A hair of cost breaks ties between tiers that are right for the cheaper one.
+        # A tiny cost weight lets the cheapest of the right tiers win.
         best = np.argmax(right - max(weight, 1e-9) * costs, axis=1)
         walks.append(pick(matrix, best))
     return walks
 
 
 def pick(matrix: Matrix, tier: Ints) -> Walk:
-    """Ask for each prompt the one tier given, and no other."""
+    """Ask only the given tier for each prompt; `tier` has shape (n,)."""
     index = np.arange(len(tier))
     tokens = (matrix.prompt_tokens + matrix.generated_tokens)[index, tier]
     none = np.zeros(len(tier))

@@ -19,10 +19,12 @@ NUM_RESAMPLES = 400
 
 
 class PolicyLine(Frozen, frozen=True):
-    """One policy: NHG and its lead over it are (value, low, high) with 95 % intervals.
+    """One policy. `nhg`, and `ours_ahead` (our NHG minus this one), are (value, low, high) with a
+    95 % interval.
 
-    `cost_at_99` is the least cost at 99 % of the top tier's quality, `qnc` that of the best single
-    tier's, both relative to the top tier; infinite if never reached. `aiq` is the mean quality
+    `cost_at_99` is the least cost that reaches 99 % of the top tier's quality, `qnc` the least
+    that reaches the quality of the best single tier, both relative to the top tier; infinite if
+    the policy never does. `aiq` is the mean quality
     over the cost range of the tiers. `apgr`, `cpt_50` and `cpt_80` are over the share of prompts
     that the top tier answers, between the lowest and the top tier (RouteLLM).
     """
@@ -103,14 +105,14 @@ class EvalReport(Frozen, frozen=True):
 def policy_lines(
     matrix: Matrix, ours: Sequence[Walk], others: Sequence[Control]
 ) -> tuple[PolicyLine, ...]:
-    """Measure ours and every control on the same resamples of question groups."""
+    """Measure our policy and every control on the same resamples of question groups."""
     shares = matrix.right.mean(0)
     weak, top, best_single = float(shares[0]), float(shares[-1]), float(shares.max())
     single_points = policies.points(policies.singles(matrix))
     low, high = float(single_points[:, 0].min()), float(single_points[:, 0].max())
 
     def calls(walks: Sequence[Walk]) -> Floats:
-        """Give (share the top tier answers, share right), from no call to all."""
+        """Return (share that the top tier answers, share right), from no call to all."""
         seen = [(float(np.mean(w.tier == len(shares) - 1)), float(w.right.mean())) for w in walks]
         line = metrics.hull(np.array([(0.0, weak), *seen, (1.0, top)]))
         return np.concatenate((line, [(1.0, line[-1, 1])]))
@@ -118,7 +120,7 @@ def policy_lines(
     our_nhg = policies.nhg_of(matrix, ours)
 
     def line(name: str, source: str, walks: Sequence[Walk], *, is_ours: bool) -> PolicyLine:
-        found = policies.points(walks)
+        points = policies.points(walks)
         nhg = policies.nhg_of(matrix, walks)
         lead = None
         if not is_ours:
@@ -130,14 +132,14 @@ def policy_lines(
             source=source,
             nhg=metrics.bootstrap(nhg, matrix.groups, num=NUM_RESAMPLES),
             ours_ahead=lead,
-            best_quality=float(found[:, 1].max()),
-            cost_at_99=metrics.cost_at(found, 0.99 * top),
-            qnc=metrics.cost_at(found, best_single),
-            aiq=metrics.aiq(np.concatenate((found, single_points)), low, high),
+            best_quality=float(points[:, 1].max()),
+            cost_at_99=metrics.cost_at(points, 0.99 * top),
+            qnc=metrics.cost_at(points, best_single),
+            aiq=metrics.aiq(np.concatenate((points, single_points)), low, high),
             apgr=metrics.apgr(calls(walks), weak, top),
             cpt_50=metrics.cpt(calls(walks), weak, top, 0.5),
             cpt_80=metrics.cpt(calls(walks), weak, top, 0.8),
-            curve=tuple((float(c), float(q)) for c, q in metrics.hull(found)),
+            curve=tuple((float(c), float(q)) for c, q in metrics.hull(points)),
         )
 
     ours_line = line("tierchat", "rows, decisions A, B, C", ours, is_ours=True)
@@ -186,7 +188,9 @@ def by_family(matrix: Matrix, walk: Walk) -> dict[str, FamilyReport]:
 def readers(
     matrix: Matrix, estimates: policies.Estimates
 ) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
-    """Give AUROC of "this tier is right", AUROC of "the top is right and this is wrong", ECE."""
+    """Return three measures by tier and stage: AUROC of "this tier is right", AUROC of "the top
+    tier is right and this tier is wrong", and ECE.
+    """
     auroc, helps, error = {}, {}, {}
     right = matrix.right
     for (tier, stage), guess in estimates.items():

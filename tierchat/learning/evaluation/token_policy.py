@@ -35,8 +35,8 @@ class TokenLimits:
 
 def wishes(matrix: Matrix, limits: Sequence[TokenLimits]) -> Bools:
     """Return where a tier would escalate at the prompt's end, shape (n, k)."""
-    found: Bools = matrix.escalate_probabilities > [limit.escalate for limit in limits]
-    return found
+    wanted: Bools = matrix.escalate_probabilities > [limit.escalate for limit in limits]
+    return wanted
 
 
 def token_gated(

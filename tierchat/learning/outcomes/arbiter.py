@@ -1,6 +1,7 @@
-"""The top tier as arbiter: is a smaller tier's answer right? A probability, never parsed prose.
+"""The top tier as arbiter: the probability that a smaller tier's answer is right.
 
-Does not know graders or the matrix; verdicts are kept beside the answers.
+Reads the probabilities of "yes" and "no", and never parses prose. Does not know graders or the
+matrix; verdicts are kept in the store, beside the answers.
 """
 
 from __future__ import annotations
@@ -29,16 +30,16 @@ _ALONE = (
     "Is the proposed answer correct? Answer yes or no."
 )
 _FLOAT = struct.Struct("<d")
-# With less on yes and no together a model is not answering the question, and which of the two is
-# ahead means nothing.
+# A model that puts less probability on yes and no together is not answering the question, and
+# which of the two is ahead means nothing.
 _LEAST_SAID = 0.1
-# Counted up with every change of what a verdict is: older ones are then not found.
+# To be raised with every change of what a verdict means, so that stored verdicts are made again.
 _VERDICT_FORMAT = "2"
 
 
 @dataclass(frozen=True)
 class Case:
-    """One answer to be judged, with the arbiter's own answer beside it unless there is none."""
+    """One answer to be judged; `reference` is the arbiter's own answer, if it is to be compared."""
 
     question: str
     answer: str
@@ -47,7 +48,7 @@ class Case:
 
 @dataclass(frozen=True)
 class Arbiter:
-    """The tier that judges; `identity` names its model and effort by content."""
+    """The tier that judges. `identity` names its model and effort by their content."""
 
     tier: TierSpec
     identity: str
@@ -56,9 +57,10 @@ class Arbiter:
     async def judge(
         self, cases: Sequence[Case], models: Generates, store: OutcomeStore
     ) -> list[float | None]:
-        """Return for every case the probability that its answer is right, None if left unsaid.
+        """Return the probability that each answer is right; None where the tier says neither.
 
-        An answer that is the arbiter's own, letter by letter, is right without being asked about.
+        An answer with the same text as the arbiter's own is right, and the model is not asked.
+        Verdicts come from the store where they are known, and are saved there.
         """
         keys = [self._key(case) for case in cases]
         known = store.load(keys)
@@ -67,8 +69,8 @@ class Arbiter:
         async def take() -> None:
             for key, case in missing:
                 expert = case.reference
-                same = expert is not None and case.answer.strip() == expert.strip()
-                verdict = 1.0 if same else await self._ask(case, models)
+                is_same = expert is not None and case.answer.strip() == expert.strip()
+                verdict = 1.0 if is_same else await self._ask(case, models)
                 known[key] = _FLOAT.pack(math.nan if verdict is None else verdict)
                 store.save([(key, known[key])])
 
@@ -77,7 +79,7 @@ class Arbiter:
         return [None if math.isnan(verdict) else verdict for verdict in said]
 
     def _key(self, case: Case) -> bytes:
-        # An expert who said nothing is not the same as none.
+        # An empty reference is another question than no reference.
         what = "verify" if case.reference is None else "judge"
         parts = (
             what,
@@ -108,7 +110,7 @@ class Arbiter:
 
 
 def _share_of_yes(watched: Sequence[float]) -> float | None:
-    # Spellings that begin with the same token would count it twice: the largest stands for all.
+    # Spellings may begin with the same token; the largest probability avoids counting it twice.
     yes = max(watched[: len(_YES)], default=0.0)
     no = max(watched[len(_YES) :], default=0.0)
     return yes / (yes + no) if yes + no >= _LEAST_SAID else None

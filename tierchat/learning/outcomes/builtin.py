@@ -1,6 +1,6 @@
-"""A mix of reasoning-gym tasks for those who have no prompts of their own.
+"""A mix of reasoning-gym tasks, for users who have no prompts of their own.
 
-Does not know models. Every task grades itself.
+Does not know models. Every task comes with its own grader.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from tierchat.errors import UsageError
 from tierchat.learning.outcomes.prompts import GradedPrompt
 
-# From what the smallest models manage to what only large ones do.
+# From tasks that the smallest models solve to those that only large models solve.
 TASKS = (
     "chain_sum",
     "basic_arithmetic",
@@ -41,7 +41,7 @@ TASKS = (
 
 
 def builtin_prompts(num: int, seed: int) -> list[GradedPrompt]:
-    """Draw `num` prompts, evenly from every task; raises UsageError without reasoning-gym."""
+    """Draw `num` prompts, the same number of each task; raises UsageError without reasoning-gym."""
     try:
         import reasoning_gym
     except ImportError as error:
@@ -53,7 +53,6 @@ def builtin_prompts(num: int, seed: int) -> list[GradedPrompt]:
 
     def from_task(task: str, dataset: object) -> Iterator[GradedPrompt]:
         for entry in dataset:  # type: ignore[attr-defined]
-            # What does not survive JSON cannot be kept beside the prompt.
             yield GradedPrompt(
                 prompt=entry["question"],
                 answer=str(entry["answer"]),

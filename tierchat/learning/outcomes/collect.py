@@ -1,6 +1,6 @@
-"""Fill an outcome matrix: every tier on every prompt, once, remembered in the store.
+"""Fill an outcome matrix: every tier answers every prompt once, and the store keeps the answers.
 
-Does not know policies or fitting. Models run as the daemon runs them, in workers, batched.
+Does not know policies or fitting. Models run as the daemon runs them, batched, in workers.
 """
 
 from __future__ import annotations
@@ -43,9 +43,10 @@ async def collect(
     store: OutcomeStore,
     on_cell: Callable[[int, int], None],
 ) -> Matrix:
-    """Return the matrix, running only what is missing; `on_cell` is told (done, of all).
+    """Return the matrix; only cells that the store lacks are run.
 
-    Raises what a worker fails with; finished cells are kept.
+    `on_cell` gets the number of finished cells and the number of all. A prompt that is too long
+    for a tier is left out of the matrix. Raises what a worker fails with; finished cells are kept.
     """
     keys = [[key_of(work, tier, p) for p in prompts] for tier in range(len(work.tiers))]
     known = store.load(key for column in keys for key in column)
@@ -75,7 +76,7 @@ async def _informed(models: Models, model: str) -> ModelInfo:
 
 
 class _Filling:
-    """One tier's missing cells, a full batch at a time."""
+    """Runs one tier's missing cells, a full batch at a time, and saves them."""
 
     def __init__(self, work: Work, tier: TierSpec, models: Models, store: OutcomeStore) -> None:
         self._work, self._tier, self._models, self._store = work, tier, models, store
@@ -85,7 +86,7 @@ class _Filling:
     async def run(
         self, missing: Sequence[tuple[bytes, GradedPrompt]], on_done: Callable[[int], None]
     ) -> None:
-        """Answer all; what is done is saved even when one fails or we are cancelled."""
+        """Answer all prompts; finished answers are saved even after a failure or cancellation."""
         waiting = iter(missing)
 
         async def take() -> None:
@@ -160,16 +161,12 @@ def _assemble(
 ) -> Matrix:
     decoder = msgspec.msgpack.Decoder(Stored)
     rows, kept = [], []
-    for place, prompt in enumerate(prompts):
-        stored = [decoder.decode(known[column[place]]) for column in keys]
-        # What some tier could not even read is no question of gates: the cascade goes past it.
-        if all(one.probe.first_hidden for one in stored):
-            rows.append(
-                tuple(
-                    _cell(prompt, one, verdicts.get((place, tier)))
-                    for tier, one in enumerate(stored)
-                )
-            )
+    for row, prompt in enumerate(prompts):
+        stored = [decoder.decode(known[column[row]]) for column in keys]
+        # A prompt that some tier cannot read teaches gates nothing: the cascade skips that tier.
+        if all(answer.probe.first_hidden for answer in stored):
+            cells = (_cell(prompt, s, verdicts.get((row, tier))) for tier, s in enumerate(stored))
+            rows.append(tuple(cells))
             kept.append(prompt)
     return Matrix(
         tiers=tuple(tier.name for tier in work.tiers),

@@ -1,4 +1,4 @@
-"""Prompts of one's own log, to learn from: what people really ask, and what they said of answers.
+"""Prompts from the user's own log to learn from, with the marks that people gave to answers.
 
 Does not know models or grading.
 """
@@ -17,7 +17,7 @@ _MAX_CONVERSATIONS = 100_000
 def history_prompts(log_file: Path, num: int) -> list[GradedPrompt]:
     """Read the newest `num` prompts with the turns before them; a conversation is one group.
 
-    Marks count for undone and replaced answers too. Raises UsageError when nothing is saved.
+    The marks of undone and replaced answers count too. Raises UsageError when nothing is saved.
     """
     found: dict[str, GradedPrompt] = {}
     with open_log(log_file) as log:
@@ -29,7 +29,10 @@ def history_prompts(log_file: Path, num: int) -> list[GradedPrompt]:
             if len(found) >= num:
                 break
     if not found:
-        raise UsageError("nothing is saved to learn from", "`tierchat ask` saves what it is asked")
+        raise UsageError(
+            "there are no saved conversations to learn from",
+            "`tierchat ask` saves its conversations",
+        )
     return list(found.values())[:num]
 
 
@@ -38,8 +41,8 @@ def _of_conversation(log: LogReader, id: str) -> list[GradedPrompt]:
     marks: dict[str, dict[str, bool]] = {}
     for exchange in exchanges:
         if exchange.mark:
-            said = marks.setdefault(exchange.prompt, {})
-            said[exchange.answer.strip()] = exchange.mark > 0
+            of_prompt = marks.setdefault(exchange.prompt, {})
+            of_prompt[exchange.answer.strip()] = exchange.mark > 0
     shown = [exchange for exchange in exchanges if not exchange.hidden_by]
     return [
         GradedPrompt(
@@ -47,9 +50,9 @@ def _of_conversation(log: LogReader, id: str) -> list[GradedPrompt]:
             family=exchange.template or "history",
             group=id,
             system=exchange.system,
-            earlier=tuple(messages_of(shown[:place])),
+            earlier=tuple(messages_of(shown[:index])),
             marks=marks.get(exchange.prompt, {}),
         )
-        for place, exchange in enumerate(shown)
+        for index, exchange in enumerate(shown)
         if exchange.kind == "exchange"
     ]

@@ -1,6 +1,6 @@
-"""The outcome matrix: what every tier did with every prompt, and what gates could have read.
+"""The outcome matrix: every tier's answer to every prompt, and all that gates could have read.
 
-Pure values; does not know where they come from. n prompts, k tiers, cheapest first.
+Pure values; does not know where they come from. There are n prompts and k tiers, cheapest first.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ Floats = npt.NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Cell:
-    """One tier's answer to one prompt, escalation forbidden, greedy.
+    """One tier's answer to one prompt, decoded greedily with escalation forbidden.
 
     `answer_min_logprob` is the least natural log-probability of a token of the answer, thoughts
     left out; None where the tier's own gate did not read the finished answer.
@@ -38,7 +38,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Matrix:
-    """Cells of n prompts, one row a prompt."""
+    """The cells of n prompts, one row for each prompt."""
 
     tiers: tuple[str, ...]
     parameters: tuple[float, ...]
@@ -48,32 +48,32 @@ class Matrix:
 
     @property
     def groups(self) -> tuple[str, ...]:
-        """Name what must not be split."""
+        """The group of each prompt, which must not be split between fitting and judging."""
         return tuple(prompt.group_name for prompt in self.prompts)
 
     @property
     def families(self) -> tuple[str, ...]:
-        """Name the kinds of prompts."""
+        """The kind of each prompt."""
         return tuple(prompt.family_name for prompt in self.prompts)
 
     @property
     def right(self) -> npt.NDArray[np.bool_]:
-        """Tell who was right, shape (n, k)."""
+        """Which answers were right, shape (n, k)."""
         return np.array([[cell.is_right for cell in row] for row in self.rows])
 
     @property
     def prompt_tokens(self) -> Floats:
-        """Count prompt tokens, shape (n, k)."""
+        """Numbers of prompt tokens, shape (n, k)."""
         return np.array([[cell.num_prompt_tokens for cell in row] for row in self.rows], float)
 
     @property
     def generated_tokens(self) -> Floats:
-        """Count generated tokens, shape (n, k)."""
+        """Numbers of generated tokens, shape (n, k)."""
         return np.array([[cell.num_generated_tokens for cell in row] for row in self.rows], float)
 
     @property
     def escalate_probabilities(self) -> Floats:
-        """Give the escalate token's probability at the prompt's end, shape (n, k).
+        """Probabilities of the escalate token at the prompt's end, shape (n, k).
 
         NaN where a tier has no such token.
         """
@@ -83,22 +83,22 @@ class Matrix:
 
     @property
     def answer_min_logprobs(self) -> Floats:
-        """Give the least log-probability of an answer's tokens, shape (n, k), NaN where unread."""
+        """Least log-probabilities of a token of the answer, shape (n, k); NaN where not read."""
         return np.array([[cell.answer_min_logprob for cell in row] for row in self.rows], float)
 
     def costs(self) -> Floats:
-        """Give parameters times tokens of every tier alone, shape (n, k), top's mean = 1."""
+        """Return the cost of each tier alone, shape (n, k): parameters times tokens, in `unit`s."""
         raw = np.array(self.parameters) * (self.prompt_tokens + self.generated_tokens)
-        found: Floats = raw / raw[:, -1].mean()
-        return found
+        relative: Floats = raw / raw[:, -1].mean()
+        return relative
 
     def unit(self) -> float:
-        """Give the top tier's mean cost, parameters times tokens: what costs are relative to."""
+        """Return what costs are relative to: the top tier's mean of parameters times tokens."""
         tokens = self.prompt_tokens[:, -1] + self.generated_tokens[:, -1]
         return float(self.parameters[-1] * tokens.mean())
 
     def take(self, chosen: npt.NDArray[np.intp] | Sequence[int]) -> Matrix:
-        """Keep some prompts, by index."""
+        """Return the matrix of some prompts, chosen by index."""
         return Matrix(
             self.tiers,
             self.parameters,
@@ -108,16 +108,16 @@ class Matrix:
         )
 
     def readings(self, tier: int, stage: Stage) -> list[Reading]:
-        """Rebuild what a gate would have read at one tier and stage, one a prompt."""
+        """Rebuild what a gate would have read of each prompt at one tier and stage."""
         return [reading_of(row[tier], stage, self.hold_back) for row in self.rows]
 
     def features(self, tier: int, stage: Stage, *, has_token: bool) -> Floats:
-        """Lay the readings out, shape (n, num_features)."""
+        """Return the readings as numbers, shape (n, num_features)."""
         return np.stack([features(r, has_token=has_token) for r in self.readings(tier, stage)])
 
 
 def reading_of(cell: Cell, stage: Stage, hold_back: int) -> Reading:
-    """Rebuild one reading from what was probed."""
+    """Rebuild one reading from a cell's probe."""
     probe, is_first = cell.probe, stage == "prefill"
     logprobs = probe.logprobs if stage == "answer" else probe.logprobs[:hold_back]
     return Reading(

@@ -1,6 +1,6 @@
-"""Prompts with a way to grade their answers, read from JSON lines.
+"""Prompts that say how to grade their answers, read from JSON lines.
 
-Does not know models. Graders are exact: none of them asks a model.
+Does not know models. Graders are exact: no grader asks a model.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _PUZZLE = "reasoning_gym:"
 
 
 class GradedPrompt(Frozen, frozen=True):
-    """One prompt to learn from or be judged on.
+    """One prompt to learn from or to be judged on.
 
-    `grader` is exact, number, choice, regex or `reasoning_gym:<task>` (whose own record of the
-    task is `entry`). `group` names what must not be split between fitting and judging; a prompt
-    is its own group unless told. `family` is the kind of task, for tables and transfer. `earlier`
-    are the turns before it; `marks` say of answers, letter by letter, whether a person called
-    them good.
+    `grader` is exact, number, choice, regex or `reasoning_gym:<task>`, for which `entry` is
+    reasoning-gym's own record of the task. Prompts of one `group` are never split between fitting
+    and judging; a prompt without a group is its own. `family` is the kind of task, for tables and
+    transfer. `earlier` holds the turns before the prompt. `marks` maps the exact text of an answer
+    to whether a person called it good.
     """
 
     prompt: str
@@ -45,26 +45,26 @@ class GradedPrompt(Frozen, frozen=True):
 
     @property
     def digest(self) -> str:
-        """Name the prompt by its content."""
+        """The prompt's name, made from its content."""
         turns = "".join(f"\0{turn.role}\0{turn.content}" for turn in self.earlier)
         named = f"{self.system}{turns}\0{self.prompt}"
         return hashlib.blake2b(named.encode("utf-8", "replace"), digest_size=12).hexdigest()
 
     @property
     def messages(self) -> tuple[Message, ...]:
-        """Give the conversation that is sent to a tier."""
+        """The conversation that is sent to a tier."""
         system = (Message(role="system", content=self.system),) if self.system else ()
         return (*system, *self.earlier, Message(role="user", content=self.prompt))
 
     @property
     def question(self) -> str:
-        """Give it with the turns before it as one text, for a judge who was not there."""
+        """The prompt and the turns before it as one text, for an arbiter."""
         turns = [f"{turn.role}: {turn.content}" for turn in self.earlier]
         return "\n\n".join([*turns, f"user: {self.prompt}"]) if turns else self.prompt
 
     @property
     def is_ungraded(self) -> bool:
-        """Tell whether there is nothing to compare an answer with: the top tier has to judge."""
+        """Whether there is nothing to compare an answer with, so that the top tier has to judge."""
         return self.answer is None and self.entry is None
 
     @property
@@ -77,7 +77,10 @@ class GradedPrompt(Frozen, frozen=True):
 
 
 def read_prompts(path: Path) -> list[GradedPrompt]:
-    """Read a file of JSON lines; raises UsageError naming file, line and what is wrong."""
+    """Read a file of JSON lines, each prompt once.
+
+    Raises UsageError that names the file, the line and the mistake.
+    """
     try:
         lines = path.read_text("utf-8").splitlines()
     except OSError as error:
@@ -90,7 +93,9 @@ def read_prompts(path: Path) -> list[GradedPrompt]:
             prompt = _read_line(f"{path}, line {number}", line)
             found.setdefault(prompt.digest, prompt)
     if not found:
-        raise UsageError(f"{path} holds no prompts", 'a line: {"prompt": "2+2", "answer": "4"}')
+        raise UsageError(
+            f"{path} holds no prompts", 'write lines like {"prompt": "2+2", "answer": "4"}'
+        )
     return list(found.values())
 
 
@@ -120,16 +125,17 @@ def _read_line(where: str, line: str) -> GradedPrompt:
 
 
 def write_prompts(path: Path, prompts: Iterable[GradedPrompt]) -> None:
-    """Write a file that `read_prompts` reads."""
+    """Write a file for `read_prompts`."""
     lines = (msgspec.json.encode(p, order="deterministic").decode() for p in prompts)
     path.write_text("\n".join(lines) + "\n", "utf-8")
 
 
 def grade(prompt: GradedPrompt, text: str) -> bool | None:
-    """Judge an answer; None when the prompt has none to compare with.
+    """Return whether an answer is right; None when the prompt has no answer to compare with.
 
-    number: the last number of the text, blanks and thousands commas ignored. choice: the last
-    capital letter that stands alone. regex: found anywhere in the text.
+    number: compares the last number of the text, without blanks and thousands separators. choice:
+    compares the last capital letter that is a word by itself. regex: searches the whole text. A
+    person's mark overrides the grader. Raises UsageError when reasoning-gym is needed and missing.
     """
     if text.strip() in prompt.marks:
         return prompt.marks[text.strip()]

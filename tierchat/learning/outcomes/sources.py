@@ -1,4 +1,7 @@
-"""Where prompts to learn from come from."""
+"""Which prompts a lesson or an evaluation takes: a file, the built-in mix or the user's log.
+
+Does not know how prompts are graded or answered.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ from tierchat.paths import Paths
 
 @dataclass(frozen=True)
 class Source:
-    """Where prompts come from; one of them."""
+    """The source that was asked for; exactly one of the three may be given."""
 
     file: Path | None = None
     is_builtin: bool = False
@@ -22,7 +25,7 @@ class Source:
 
 
 def need(*modules: str) -> None:
-    """Raise UsageError unless the libraries of the extra `train` are there."""
+    """Raise UsageError unless these libraries, from the extra `train`, are installed."""
     missing = [name for name in modules if importlib.util.find_spec(name) is None]
     if missing:
         raise UsageError(
@@ -32,7 +35,10 @@ def need(*modules: str) -> None:
 
 
 def find_prompts(source: Source, paths: Paths, num: int, seed: int) -> list[GradedPrompt]:
-    """Read the prompts asked for; raises UsageError unless exactly one source is named."""
+    """Read the prompts of a source; `num` and `seed` limit what is drawn or read from the log.
+
+    Raises UsageError unless exactly one source is given, and what reading raises.
+    """
     if (source.file is not None) + source.is_builtin + source.is_history != 1:
         raise UsageError(
             "say which prompts to use",

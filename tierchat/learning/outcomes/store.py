@@ -1,7 +1,7 @@
-"""Finished cells of outcome matrices on disk: one SQLite table, a value of bytes by key.
+"""Finished cells of outcome matrices on disk: one SQLite table of bytes by key.
 
-Does not know what a cell means. A cell is written once; who is killed loses at most what was not
-yet saved, and nothing is counted twice.
+Does not know what a cell means. A cell is written once. A process that is killed loses at most
+the cells that it had not saved yet, and no cell counts twice.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ _MAX_VARIABLES = 500
 
 
 class OutcomeStore:
-    """An open database; one process writes it at a time, others wait."""
+    """An open database; one process writes at a time, others wait."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create; raises ConfigError when the file is no such database."""
+        """Open or create the file; raises ConfigError when it holds something else."""
         try:
             self._db = sqlite3.connect(path, timeout=30.0)
             [version] = self._db.execute("PRAGMA user_version").fetchone()
             if version not in (0, _SCHEMA):
-                raise ConfigError(f"{path} was written by another tierchat", "move it away")
+                raise ConfigError(
+                    f"{path} was written by another version of tierchat", "move it away"
+                )
             self._db.execute("PRAGMA journal_mode = WAL")
             with self._db:
                 self._db.execute(_CREATE)
@@ -36,7 +38,7 @@ class OutcomeStore:
             raise ConfigError(f"cannot use {path}: {error}", "move it away") from error
 
     def load(self, keys: Iterable[bytes]) -> dict[bytes, bytes]:
-        """Return what is there of these keys."""
+        """Return the cells that the store has of these keys."""
         wanted, found = list(keys), dict[bytes, bytes]()
         for start in range(0, len(wanted), _MAX_VARIABLES):
             part = wanted[start : start + _MAX_VARIABLES]
@@ -46,12 +48,12 @@ class OutcomeStore:
         return found
 
     def save(self, cells: Iterable[tuple[bytes, bytes]]) -> None:
-        """Write cells in one transaction; a key that is there stays as it is."""
+        """Write cells in one transaction; cells that the store has already stay as they are."""
         with self._db:
             self._db.executemany("INSERT OR IGNORE INTO cells VALUES (?, ?)", cells)
 
     def count(self) -> int:
-        """Count all cells."""
+        """Return the number of all cells."""
         return int(self._db.execute("SELECT COUNT(*) FROM cells").fetchone()[0])
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What the arbiter says of answers that have no answer to compare with.
+"""The arbiter's verdicts on the answers of a matrix: as grades, and as a check of the arbiter.
 
 Does not know how answers are collected.
 """
@@ -25,23 +25,22 @@ async def judge_ungraded(
     models: Models,
     store: OutcomeStore,
 ) -> dict[tuple[int, int], bool]:
-    """Let the top tier grade what has no answer to compare with; its own answers count as right."""
+    """Let the arbiter grade the answers to prompts that have no answer to compare with.
+
+    Returns verdicts by (row, tier). The arbiter's own answers count as right.
+    """
     decoder = msgspec.msgpack.Decoder(Stored)
-    places, cases = [], []
-    for place, prompt in enumerate(prompts):
+    cases: dict[tuple[int, int], Case] = {}
+    for row, prompt in enumerate(prompts):
         if prompt.is_ungraded:
-            answers = [decoder.decode(known[column[place]]).answer for column in keys]
-            asked = _to_judge(prompt, answers)
-            places += [(place, tier) for tier, _ in asked]
-            cases += [case for _, case in asked]
-    if not cases:
-        return {}
-    found = await arbiter.judge(cases, models, store)
-    return {place: _is_yes(p) for place, p in zip(places, found, strict=True)}
+            answers = [decoder.decode(known[column[row]]).answer for column in keys]
+            cases.update({(row, tier): case for tier, case in _to_judge(prompt, answers)})
+    verdicts = await arbiter.judge(list(cases.values()), models, store)
+    return {cell: _is_yes(verdict) for cell, verdict in zip(cases, verdicts, strict=True)}
 
 
 def _to_judge(prompt: GradedPrompt, answers: Sequence[str]) -> list[tuple[int, Case]]:
-    # What a person marked needs no judge.
+    # An answer that a person marked needs no judge.
     return [
         (tier, Case(prompt.question, answer, answers[-1]))
         for tier, answer in enumerate(answers)
@@ -56,9 +55,9 @@ def _is_yes(verdict: float | None) -> bool:
 async def count_without_verdict(
     work: Work, matrix: Matrix, models: Models, store: OutcomeStore
 ) -> tuple[int, int]:
-    """Count the answers that the arbiter had to grade and said neither yes nor no of.
+    """Count the answers on which the arbiter gave no verdict.
 
-    Returns that number, and of how many.
+    Returns that number, and the number of answers that it had to grade.
     """
     arbiter = Arbiter(work.tiers[-1], work.identities[-1], work.num_at_once)
     cases = [
@@ -66,45 +65,46 @@ async def count_without_verdict(
         for prompt, row in zip(matrix.prompts, matrix.rows, strict=True)
         for _, case in _to_judge(prompt, [cell.answer for cell in row])
     ]
-    said = await arbiter.judge(cases, models, store)
-    return sum(verdict is None for verdict in said), len(said)
+    verdicts = await arbiter.judge(cases, models, store)
+    return sum(verdict is None for verdict in verdicts), len(verdicts)
 
 
 async def agreement(
-    work: Work, matrix: Matrix, models: Models, store: OutcomeStore, most: int = 60
+    work: Work, matrix: Matrix, models: Models, store: OutcomeStore, max_cases: int = 60
 ) -> tuple[float, int, int]:
-    """Tell how often the arbiter says of smaller tiers' answers what the exact graders say.
+    """Measure how often the arbiter agrees with the exact graders on smaller tiers' answers.
 
-    Returns the share, of how many answers, half of them right where there are so many, and of how
-    many it said neither yes nor no, which counts as no.
+    Returns the share of agreement, the number of answers it was measured on (half of them right,
+    where there are enough) and the number without a verdict, which count as "wrong".
     """
-    places = [
-        (place, tier)
+    graded = [
+        (row, tier)
         for tier in range(len(matrix.tiers) - 1)
-        for place, prompt in enumerate(matrix.prompts)
+        for row, prompt in enumerate(matrix.prompts)
         if not prompt.is_ungraded
     ]
-    rights = [p for p in places if matrix.rows[p[0]][p[1]].is_right][: most // 2]
-    wrongs = [p for p in places if not matrix.rows[p[0]][p[1]].is_right][: most // 2]
+    right = matrix.right
+    rights = [(row, tier) for row, tier in graded if right[row, tier]][: max_cases // 2]
+    wrongs = [(row, tier) for row, tier in graded if not right[row, tier]][: max_cases // 2]
     cases = [
-        Case(matrix.prompts[i].prompt, matrix.rows[i][tier].answer, matrix.rows[i][-1].answer)
-        for i, tier in (*rights, *wrongs)
+        Case(matrix.prompts[row].prompt, matrix.rows[row][tier].answer, matrix.rows[row][-1].answer)
+        for row, tier in (*rights, *wrongs)
     ]
     if not cases:
         return 0.0, 0, 0
     arbiter = Arbiter(work.tiers[-1], work.identities[-1], work.num_at_once)
-    said = await arbiter.judge(cases, models, store)
+    verdicts = await arbiter.judge(cases, models, store)
     truths = [True] * len(rights) + [False] * len(wrongs)
-    same = sum(_is_yes(p) == truth for p, truth in zip(said, truths, strict=True))
-    return same / len(cases), len(cases), sum(verdict is None for verdict in said)
+    num_same = sum(_is_yes(v) == truth for v, truth in zip(verdicts, truths, strict=True))
+    return num_same / len(cases), len(cases), sum(verdict is None for verdict in verdicts)
 
 
 async def self_verified(
     work: Work, matrix: Matrix, models: Models, store: OutcomeStore
 ) -> list[Floats]:
-    """Let every tier but the top one say how likely its own answers are right (AutoMix).
+    """Ask every tier but the top one how likely its own answers are right (AutoMix).
 
-    Returns one array of n probabilities a tier.
+    Returns one array of n probabilities for each of these tiers; no verdict counts as 0.
     """
     said = []
     for index, tier in enumerate(work.tiers[:-1]):

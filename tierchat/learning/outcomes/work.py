@@ -25,7 +25,7 @@ from tierchat.workers.complete import Generates
 from tierchat.workers.pool import Pool
 from tierchat.workers.protocol import ModelInfo
 
-# Counted up when cells come to hold something else: older ones are then not found.
+# To be raised when cells come to mean something else, so that stored cells are run again.
 _CELL_FORMAT = 2
 # Between two prompts of a lesson a model stays loaded, however long the other tiers take.
 _KEEPALIVE_S = 3600.0
@@ -39,7 +39,7 @@ class Models(Generates, Protocol):
 
 
 class Stored(Frozen, frozen=True, omit_defaults=True):
-    """A cell as it is kept: without its grade, so that graders may improve.
+    """A cell as the store keeps it: without its grade, so that graders may improve.
 
     Only models whose gate reads the finished answer have an `answer_min_logprob`, so the cells of
     all others are stored as they were before it existed.
@@ -56,7 +56,7 @@ class Stored(Frozen, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class Work:
-    """How a matrix is filled. `identities` name each tier's model and effort by content."""
+    """How a matrix is filled. `identities` name each tier's model and effort by their content."""
 
     tiers: tuple[TierSpec, ...]
     identities: tuple[str, ...]
@@ -65,7 +65,7 @@ class Work:
 
 
 def key_of(work: Work, tier: int, prompt: GradedPrompt) -> bytes:
-    """Name a cell by all that its content depends on."""
+    """Return the store's key of a cell, made from all that its content depends on."""
     settings = f"{_CELL_FORMAT} {work.identities[tier]} {work.hold_back} {prompt.digest}"
     return hashlib.blake2b(settings.encode(), digest_size=20).digest()
 
@@ -88,7 +88,10 @@ async def workers_of(
 
 
 def work_of(spec: CascadeSpec, catalogue: Catalogue, paths: Paths) -> Work:
-    """Name the tiers by the content of their models and their effort."""
+    """Describe how a cascade's matrix is filled; raises ModelMissing.
+
+    Hashes model files whose sha256 the catalogue does not give.
+    """
     files = VerifiedFiles(paths.verified_file)
     identities = []
     for tier in spec.tiers:

@@ -1,6 +1,7 @@
-"""Fit a cascade's rows on an outcome matrix: logistic, L2 by grouped cross-validation, isotonic.
+"""Fit a cascade's rows on an outcome matrix: logistic regressions, calibrated by isotonic ones.
 
-Does not know how the matrix was filled or where gates are kept. Needs scikit-learn.
+The strength of L2 regularisation comes from grouped cross-validation. Does not know how the matrix
+was filled or where gates are kept. Needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from tierchat.learning.outcomes.matrix import Floats, Matrix
 from tierchat.types import Stage
 
 STRENGTHS = (0.001, 0.01, 0.1, 1.0)
-# Per prompt; lengths are found by leaving one prompt out at a time.
+# Per prompt; chosen by leaving one prompt out at a time.
 _LENGTH_STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 _NUM_FOLDS = 5
 _MAX_KNOTS = 64
@@ -26,14 +27,14 @@ _MAX_KNOTS = 64
 
 @dataclass(frozen=True)
 class Fit:
-    """The gates, and what each row said of prompts it was not fitted on."""
+    """The gates, and what each row estimates for prompts that it was not fitted on."""
 
     gates: RowGates
     estimates: Estimates
 
 
 def costs_of(matrix: Matrix) -> TierCosts:
-    """Take the costs of the tiers from the prompts of a matrix."""
+    """Return the costs of the tiers, measured on the prompts of a matrix."""
     return TierCosts(matrix.parameters, matrix.unit())
 
 
@@ -44,16 +45,16 @@ def fit_gates(
     stages: Sequence[Stage] = STAGES,
     representative: npt.NDArray[np.bool_] | None = None,
 ) -> Fit:
-    """Fit every head; a tier's last row, and the top tier, are about themselves alone.
+    """Fit a head for every tier and stage, with a row for the tier and for each tier above.
 
-    `representative` marks the prompts that were drawn at random: calibration looks at them alone.
+    `representative` marks the prompts that were drawn at random; only they count for calibration.
     """
     from threadpoolctl import threadpool_limits
 
     heads: dict[tuple[int, Stage], Head] = {}
     estimates: dict[tuple[int, Stage], Guess] = {}
     folds = deal_folds(matrix.groups)
-    # The systems are small: more threads wait for each other longer than they compute.
+    # The systems are small: several threads would wait for each other longer than they compute.
     with threadpool_limits(1):
         for tier in range(len(matrix.tiers)):
             for stage in stages:
@@ -69,7 +70,7 @@ def fit_gates(
 
 
 def predict(gates: RowGates, matrix: Matrix) -> Estimates:
-    """Let gates read every prompt of another matrix."""
+    """Return what the gates estimate for every prompt of another matrix."""
     return {
         (tier, stage): head.guess(matrix.features(tier, stage, has_token=gates.has_token))
         for (tier, stage), head in gates.heads.items()
@@ -83,7 +84,10 @@ def fit_head(
     folds: npt.NDArray[np.intp],
     representative: npt.NDArray[np.bool_] | None = None,
 ) -> tuple[Head, Guess]:
-    """Fit one row for each column of `truths` and `generated`; returns held-out guesses too."""
+    """Fit one row for each column of `truths` and `generated`.
+
+    Returns the head, and its guesses of prompts that were held out of the fit.
+    """
     mean, scale = x.mean(0), x.std(0)
     scale = np.where(scale > 1e-6, scale, 1.0)
     scaled = np.clip((x - mean) / scale, -FAR, FAR)
@@ -92,7 +96,7 @@ def fit_head(
     rows, columns = [], []
     for column in range(truths.shape[1]):
         truth = truths[:, column]
-        # The strength that suits a tier's own row suits its neighbours: found once.
+        # The strength that suits a tier's own row suits its neighbours, so it is chosen once.
         strength = strength or _best_strength(scaled, truth, folds)
         row, held_out = _fit_row(scaled, truth, folds, strength, judged)
         rows.append(row)
@@ -115,11 +119,11 @@ def _fit_lengths(x: Floats, generated: Floats) -> Floats:
 
 
 def deal_folds(groups: Sequence[str], seed: int = 0) -> npt.NDArray[np.intp]:
-    """Deal whole groups to folds."""
-    names, places = np.unique(np.asarray(groups), return_inverse=True)
+    """Deal whole groups to folds; returns the fold of each prompt."""
+    names, group_of = np.unique(np.asarray(groups), return_inverse=True)
     dealt = np.random.default_rng(seed).permutation(len(names)) % _NUM_FOLDS
-    found: npt.NDArray[np.intp] = dealt[places]
-    return found
+    folds: npt.NDArray[np.intp] = dealt[group_of]
+    return folds
 
 
 def _best_strength(x: Floats, truth: npt.NDArray[np.bool_], folds: npt.NDArray[np.intp]) -> float:
@@ -148,7 +152,7 @@ def _logistic(x: Floats, truth: npt.NDArray[np.bool_], strength: float) -> tuple
 
     share = truth.mean()
     if share in (0.0, 1.0):
-        # Nothing to tell apart: the one answer, as sure as so many examples make it.
+        # All examples agree: always give their answer, as sure as their number allows.
         sure = np.log((truth.sum() + 0.5) / (len(truth) - truth.sum() + 0.5))
         return np.zeros(x.shape[1]), float(sure)
     with warnings.catch_warnings():
@@ -176,10 +180,10 @@ def _fit_row(
 
 
 def _calibrate(scores: Floats, truth: npt.NDArray[np.bool_]) -> tuple[Floats, Floats]:
-    """Fit a non-decreasing map of scores to probabilities, as a few knots."""
+    """Fit a non-decreasing map from scores to probabilities; returns its (few) knots."""
     from sklearn.isotonic import IsotonicRegression
 
-    # One unseen success and failure keep the ends from claiming certainty.
+    # One made-up success and failure keep the ends of the map from claiming certainty.
     ends = np.array([scores.min() - 1e-6, scores.max() + 1e-6])
     model = IsotonicRegression(out_of_bounds="clip").fit(
         np.concatenate((scores, ends)), np.concatenate((truth.astype(float), [1.0, 0.0]))

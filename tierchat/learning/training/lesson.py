@@ -1,6 +1,6 @@
 """One lesson: run the rounds on a real cascade and write its gate file.
 
-The composition root of training: store, pool and rounds meet here.
+Store, pool and rounds meet here. Does not know terminals or where prompts come from.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def learn(
     budget: Budget,
     on_cell: Callable[[int, int], None],
 ) -> AsyncIterator[Taught]:
-    """Run the rounds with real workers; every finished answer is kept in the store at once."""
+    """Run the rounds with real workers; finished answers are saved in the store as they come."""
     lowest = replace(work, tiers=work.tiers[:1], identities=work.identities[:1])
 
     async def all_tiers(part: Sequence[GradedPrompt]) -> Matrix:
@@ -49,7 +49,7 @@ def learn(
 
 
 def write(path: Path, cascade: str, work: Work, pool: Pool, taught: Taught) -> GateHead:
-    """Write the gate file of a finished lesson and return its head."""
+    """Write the gate file of a round's result and return its head."""
     head = GateHead(
         schema=gate_files.SCHEMA,
         cascade=cascade,
@@ -82,7 +82,7 @@ def _tier(work: Work, index: int, pool: Pool, taught: Taught) -> GateTier:
 
 
 def _tradeoffs(taught: Taught) -> tuple[Tradeoff, ...]:
-    """Walk the held-out groups at every cost weight; quality is relative to the top tier."""
+    """Walk the held-out prompts at every cost weight; quality is relative to the top tier."""
     matrix = taught.held_out
     top = max(float(matrix.right[:, -1].mean()), 1e-9)
     walks = policies.gated(matrix, taught.estimates, taught.fit.gates)

@@ -1,5 +1,5 @@
-"""The arbiter rounds: answer a fresh batch, grade it, fit, measure on held-out groups, go on where
-the gate is least sure.
+"""The rounds of a lesson: answer and grade a batch, fit, measure on held-out groups, and choose the
+next batch where the gate is least sure.
 
 Does not know files, terminals or how models run: `Collect` is the seam.
 """
@@ -23,7 +23,7 @@ Collect = Callable[[Sequence[GradedPrompt]], Awaitable[Matrix]]
 _HELD_OUT_SHARE, _MAX_HELD_OUT = 0.25, 600
 _FIRST_BATCH = 200
 _RANDOM_SHARE = 0.5
-_CANDIDATES_PER_PLACE = 2
+_CANDIDATES_PER_CHOICE = 2
 _MIN_GAIN = 0.01
 _DOUBLINGS = 3
 _USUAL_COST_WEIGHT = 0.1
@@ -31,7 +31,7 @@ _USUAL_COST_WEIGHT = 0.1
 
 @dataclass(frozen=True)
 class Budget:
-    """When to stop: seconds, prompts, or a curve that no longer moves."""
+    """When to stop at the latest; a curve that no longer moves ends the lesson earlier."""
 
     seconds: float
     max_prompts: int
@@ -41,7 +41,7 @@ class Budget:
 
 @dataclass(frozen=True)
 class Round:
-    """One line of the log."""
+    """One round: how many prompts were learned from so far, and the NHG on held-out groups."""
 
     number: int
     num_prompts: int
@@ -51,7 +51,7 @@ class Round:
 
 @dataclass(frozen=True)
 class Taught:
-    """What the rounds came to: the fit, how it does on held-out groups, the curve."""
+    """The result so far: the fit, its estimates on held-out groups, and the curve."""
 
     fit: Fit
     learned: Matrix
@@ -66,8 +66,7 @@ async def teach(
     collect_lowest: Collect,
     budget: Budget,
 ) -> AsyncIterator[Taught]:
-    """Yield what every round came to, until the held-out curve stops moving or the budget is
-    spent.
+    """Yield the result of every round, until the curve stops moving or the budget is spent.
 
     `collect_lowest` answers with the lowest tier only, which is cheap. At least one round is run,
     however small the budget.
@@ -103,7 +102,10 @@ async def teach(
 def split(
     prompts: Sequence[GradedPrompt], seed: int
 ) -> tuple[list[GradedPrompt], list[GradedPrompt]]:
-    """Set whole groups aside for measuring; the rest, shuffled, is for learning."""
+    """Set whole groups aside for measuring.
+
+    Returns those prompts, and the prompts to learn from, with their groups shuffled.
+    """
     rng = random.Random(seed)
     groups: dict[str, list[GradedPrompt]] = {}
     for prompt in prompts:
@@ -118,15 +120,16 @@ def split(
 
 
 def choose_way(gates: RowGates, held_out: Matrix, estimates: policies.Estimates) -> RowGates:
-    """Let the gates jump or climb, deciding up to whichever stage, as is best on other prompts.
+    """Choose whether the gates jump or climb and up to which stage they decide.
 
-    They jump and decide at the prompt's end alone, unless more gains `_MIN_GAIN`: a few hundred
-    prompts cannot tell less, and a later decision costs the tokens before it.
+    Of the ways whose NHG on held-out prompts is within `_MIN_GAIN` of the best, the one with the
+    fewest stages is taken, and jumping before climbing: a few hundred prompts cannot show a smaller
+    gain, and a later decision costs the tokens before it.
     """
     ways = []
     for num_stages in range(1, len(gates.stages) + 1):
         kept = gates.stages[:num_stages]
-        heads = {place: head for place, head in gates.heads.items() if place[1] in kept}
+        heads = {(tier, s): head for (tier, s), head in gates.heads.items() if s in kept}
         ways += [replace(gates, heads=heads, jumps=jumps) for jumps in (True, False)]
     gains = [_nhg(held_out, way, estimates) for way in ways]
     return next(w for w, gain in zip(ways, gains, strict=True) if gain > max(gains) - _MIN_GAIN)
@@ -142,35 +145,35 @@ async def _next_batch(
     fit: Fit | None,
     collect_lowest: Collect,
 ) -> tuple[list[GradedPrompt], list[GradedPrompt], set[str]]:
-    """Take half at random, which keeps the estimates calibrated, half where the gate is unsure.
+    """Take half of a batch at random, for calibration, and half where the gate is least sure.
 
-    Returns the batch, what is left, and the digests of what was drawn at random.
+    Returns the batch, the prompts left, and the digests of those drawn at random.
     """
     if fit is None or size >= len(pool):
         return pool[:size], pool[size:], {prompt.digest for prompt in pool[:size]}
     num_random = int(size * _RANDOM_SHARE)
     randoms, rest = pool[:num_random], pool[num_random:]
     num_unsure = size - num_random
-    candidates = rest[: _CANDIDATES_PER_PLACE * num_unsure]
+    candidates = rest[: _CANDIDATES_PER_CHOICE * num_unsure]
     read = await collect_lowest(candidates)
     head = fit.gates.heads[0, "prefill"]
     x = read.features(0, "prefill", has_token=fit.gates.has_token)
-    # Between staying and the best of the rest, where is it closest?
+    # The gate is least sure where the two best choices are closest in value.
     guess = head.guess(x)
     costs = fit.gates.costs.ahead(0, "prefill", read.prompt_tokens[:, 0], guess.generated)
     values = np.sort(guess.right - _USUAL_COST_WEIGHT * costs, axis=1)
     gaps = values[:, -1] - values[:, -2]
-    order = np.argsort(gaps, kind="stable")[:num_unsure]
-    taken = {read.prompts[i].digest for i in order}
+    closest = np.argsort(gaps, kind="stable")[:num_unsure]
+    taken = {read.prompts[i].digest for i in closest}
     unsure = [prompt for prompt in candidates if prompt.digest in taken]
     left = [prompt for prompt in rest if prompt.digest not in taken]
     return randoms + unsure, left, {prompt.digest for prompt in randoms}
 
 
 def has_settled(rounds: Sequence[Round]) -> bool:
-    """Tell whether the curve stopped moving: eight times the prompts gained less than `_MIN_GAIN`.
+    """Return whether the last three doublings of the prompts gained less than `_MIN_GAIN`.
 
-    A few hundred held-out prompts are too few to see from one doubling to the next.
+    A few hundred held-out prompts are too few to show the gain of a single doubling.
     """
     earlier, later = rounds[:-_DOUBLINGS], rounds[-_DOUBLINGS:]
     return bool(earlier) and max(r.nhg for r in later) - max(r.nhg for r in earlier) < _MIN_GAIN
