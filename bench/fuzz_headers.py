@@ -1,9 +1,9 @@
-"""What damaged model files do: `python bench/fuzz_headers.py --mutations 9500 --truncations 600`.
+"""Damages model files and loads them: `python bench/fuzz_headers.py --mutations 9500`.
 
-Takes the smallest bundled model, damages its header (bit flips, runs of 0xFF, random 4 or 8
-bytes) or cuts it off, and hands each file to a pool with a real worker, a new child for every
-case. A file that loads is asked one question. Counts who refused it and how, and fails if any case
-ends without a reason or takes the parent with it.
+Takes the smallest bundled model, damages its header (bit flips, runs of 0xFF, random 4 or 8 bytes)
+or cuts the file off (`--truncations 600`), and loads each file in a pool with a new worker. A model
+that loads gets one prompt. Counts the outcomes, and fails if any case ends without a reason or ends
+the parent process.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ BY_HEADER, BY_LLAMA, DIED_LOADING, REFUSED_QUESTION, DIED_ASKED, ANSWERED = OUTC
 
 @dataclass(frozen=True)
 class Case:
-    """One damaged file; `name` is enough to make it again with the same seed."""
+    """One damaged file; its name and the seed are enough to make it again."""
 
     name: str
     data: bytes
@@ -55,7 +55,7 @@ class Case:
 
 @dataclass
 class Counts:
-    """What became of the cases of one kind."""
+    """The outcomes of the cases of one kind."""
 
     outcomes: Counter[str] = field(default_factory=Counter)
     deaths: list[str] = field(default_factory=list)
@@ -80,18 +80,18 @@ def mutations(whole: bytes, header_bytes: int, num: int, seed: int) -> Iterator[
 
 
 def truncations(whole: bytes, header_bytes: int, num: int, seed: int) -> Iterator[Case]:
-    """Yield files cut off at places spread over header and body, and at random ones beyond."""
-    places = [*range(0, header_bytes, HEADER_STEP), *range(header_bytes, len(whole), BODY_STEP)]
-    if num < len(places):
-        places = [places[index * len(places) // num] for index in range(num)]
+    """Yield files cut off at evenly spread offsets, then at random offsets."""
+    offsets = [*range(0, header_bytes, HEADER_STEP), *range(header_bytes, len(whole), BODY_STEP)]
+    if num < len(offsets):
+        offsets = [offsets[index * len(offsets) // num] for index in range(num)]
     rng = random.Random(seed)
-    places += [rng.randrange(len(whole)) for _ in range(num - len(places))]
-    for place in places:
-        yield Case(f"cut off at {place}", whole[:place])
+    offsets += [rng.randrange(len(whole)) for _ in range(num - len(offsets))]
+    for offset in offsets:
+        yield Case(f"cut off at {offset}", whole[:offset])
 
 
 async def run_case(case: Case, path: Path, counts: Counts) -> None:
-    """Write one file, try it, count what happened."""
+    """Write one file, load it, count the outcome."""
     path.write_bytes(case.data)
     refusal: str | None = None
     began_s = time.perf_counter()
@@ -109,10 +109,10 @@ async def run_case(case: Case, path: Path, counts: Counts) -> None:
 
 
 async def load(path: Path) -> tuple[str, str]:
-    """Load a file with a child of its own and ask it; returns the outcome and its reason."""
+    """Load a file in a child of its own and ask it; return the outcome and its reason."""
     starter = Starter(
         VerifiedFiles(path.with_suffix(".verified")),
-        # A death at the first decode may switch kernels for one case, not for the next.
+        # A death at the first decode may switch off kernels; that must not affect the next case.
         MachineQuirks(path.with_suffix(f".{time.monotonic_ns()}")),
         num_threads=1,
     )

@@ -1,9 +1,9 @@
-"""Predicted memory against the measured resident size of workers: `python bench/memory.py`.
+"""Compares predicted memory with the resident size of workers: `python bench/memory.py`.
 
-Random-weight GGUFs of real shapes are written to --cache (about 7 GB) and kept there. Each is
-loaded by a real worker and reads a prompt longer than a batch, hidden states included, so that
-every buffer has been used; then the resident size is read. With GPUs, free memory before and after
-is compared, too. `--plans` only prints the plans of the shipped cascades for usual sizes of GPU.
+Random-weight GGUFs of real shapes are written to --cache (about 7 GB) and kept there. A real worker
+loads each of them and reads a prompt longer than a batch, hidden states included, so that every
+buffer is used; then its resident size is measured. With GPUs, their free memory before and after is
+compared as well. `--plans` only prints the plans of the shipped cascades for usual sizes of GPU.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ CASES = (
 
 
 def file_of(cache: Path, shape: str, kind: str) -> Path:
-    """Find or write the GGUF of a shape."""
+    """Return the GGUF of a shape, written if necessary."""
     path = cache / f"{shape}-{kind}.gguf"
     if not path.exists():
         cache.mkdir(parents=True, exist_ok=True)
@@ -73,14 +73,14 @@ def file_of(cache: Path, shape: str, kind: str) -> Path:
 
 
 def free_gpu_bytes() -> int:
-    """Add up free GPU memory, as a fresh process sees it."""
+    """Return the free memory of all GPUs, measured in a new process."""
     if not has_gpu_library():
         return 0
     return sum(device.free_bytes for device in list_devices() if device.kind == "gpu")
 
 
 async def measure(path: Path, setting: Setting) -> tuple[int, int]:
-    """Return the worker's resident bytes and the GPU bytes it took, once all buffers are used."""
+    """Return the worker's resident bytes and its GPU bytes, once all buffers are used."""
     order = LoadModel(
         name=path.stem,
         path=str(path),
@@ -107,7 +107,7 @@ async def measure(path: Path, setting: Setting) -> tuple[int, int]:
 
 
 def compare(cache: Path) -> float:
-    """Print a line a case; returns the largest relative error."""
+    """Print a line per case; return the largest relative error."""
     print(
         "| shape | file | context | cache | RAM predicted | measured | error "
         "| GPU predicted | measured | error |"
@@ -140,7 +140,7 @@ def compare(cache: Path) -> float:
 
 
 def show_plans() -> None:
-    """Print what each shipped cascade gets on GPUs of the usual sizes, from the catalogue alone."""
+    """Print the plan of each shipped cascade on GPUs of usual sizes, from the catalogue alone."""
     catalogue = load_catalogue(find_paths({"TIERCHAT_HOME": os.devnull + "/none"}))
     print("| GPU | cascade | model | weights | cache: tokens x bytes | buffers, driver | sum |")
     print("|---|---|---|---|---|---|---|")

@@ -1,8 +1,8 @@
 """Write a random-weight GGUF of a real shape: `python bench/random_gguf.py OUT.gguf --shape 4b`.
 
-Speed, memory and loading do not depend on what the weights are. Shapes, number formats per tensor
-and the size of the vocabulary are those of the Qwen3 family as published, so that a file is as
-large as the real one; the words of the vocabulary and the merges are made up.
+Speed, memory and loading do not depend on the values of weights. Shapes, number formats of tensors
+and the size of the vocabulary are those of the published Qwen3 family, so that a file has the size
+of the real one; the words of the vocabulary and the merges are made up.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class Shape:
 SHAPES = {
     "0.6b": Shape(1024, 28, 16, 8, 3072, True),
     "1.7b": Shape(2048, 28, 16, 8, 6144, True),
-    # As one publisher writes it: the output matrix once more.
+    # One publisher writes the tied output matrix as well.
     "1.7b-untied": Shape(2048, 28, 16, 8, 6144, False),
     "4b": Shape(2560, 36, 32, 8, 9728, True),
     "8b": Shape(4096, 36, 32, 8, 12_288, False),
@@ -72,7 +72,7 @@ def byte_letters() -> list[str]:
 
 @functools.cache
 def words() -> tuple[list[str], list[str]]:
-    """Make up a vocabulary of the usual length of words, and merges that build them."""
+    """Make up a vocabulary with words of usual length, and merges that build them."""
     letters = byte_letters()
     tokens, merges = list(letters), []
     parts = iter(_longer(letters))
@@ -87,7 +87,7 @@ def words() -> tuple[list[str], list[str]]:
 
 
 def _longer(letters: list[str]) -> Iterator[tuple[str, str]]:
-    # Doubling the length again and again gives words of 2, 4 and 8 letters, all different.
+    # Joining pairs repeatedly gives words of 2, 4 and 8 letters, all different.
     ascii_letters = [letter for letter in letters if letter.isalpha() and letter.isascii()]
     level = ascii_letters
     while True:
@@ -100,7 +100,7 @@ def _longer(letters: list[str]) -> Iterator[tuple[str, str]]:
 
 
 def tensors(shape: Shape, kind: str) -> Iterator[tuple[str, tuple[int, ...], Type]]:
-    """Name every tensor with its shape (rows first) and number format."""
+    """Yield the name, shape (rows first) and number format of every tensor."""
     quant = _Quantisation(kind, shape)
     yield "token_embd.weight", (VOCABULARY, shape.width), quant.embedding
     yield "output_norm.weight", (shape.width,), Type.F32
@@ -132,7 +132,7 @@ def tensors(shape: Shape, kind: str) -> Iterator[tuple[str, tuple[int, ...], Typ
 
 
 class _Quantisation:
-    """Which number format llama-quantize gives to which tensor."""
+    """Chooses the number format of each tensor as llama-quantize does."""
 
     def __init__(self, kind: str, shape: Shape) -> None:
         plain = {"q8_0": Type.Q8_0, "f16": Type.F16}.get(kind)
@@ -143,7 +143,7 @@ class _Quantisation:
         self.embedding = plain or (Type.Q6_K if shape.tied else Type.Q4_K)
 
     def more(self, layer: int) -> Type:
-        """Give the format of the tensors that K_M mixes keep finer in half of the layers."""
+        """Return the format of tensors to which K_M mixes give more bits in half of the layers."""
         eighth = self._layers // 8
         is_finer = layer < eighth or layer >= 7 * self._layers // 8 or (layer - eighth) % 3 == 2
         return Type.Q6_K if self._is_mixed and is_finer else self.usual
@@ -188,7 +188,7 @@ def write(
     is_sparse: bool = False,
     seed: int = 0,
 ) -> None:
-    """Write the file; a sparse one has the header and the size alone, zeros that take no disk."""
+    """Write the file; a sparse file has only the header, then zeros that take no disk space."""
     shape, rng = SHAPES[shape_name], np.random.default_rng(seed)
     writer = gguf.GGUFWriter(path, "qwen3moe" if shape.experts else "qwen3")
     writer.add_name(f"random-{shape_name}")

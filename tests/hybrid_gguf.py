@@ -1,7 +1,7 @@
 """Tiny random-weight GGUFs whose memory cannot roll back: `python tests/hybrid_gguf.py OUT.gguf`.
 
-They answer nonsense, deterministically. Vocabulary and chat template are those of a bundled model,
-so that a test can hold a conversation. Does not know the engine.
+Their answers are nonsense, but always the same. Vocabulary and chat template are those of a bundled
+model, so that a test can hold a conversation. Does not know the engine.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ KINDS = ("qwen35", "lfm2", "mamba")
 _WORDS_FROM = Path(tierchat.__file__).parent / "pocket" / "models" / "pocket-xs.gguf"
 _WIDTH, _LAYERS, _FFN, _CONTEXT = 64, 4, 128, 2048
 _HEADS, _KV_HEADS, _HEAD = 2, 1, 32
-# Gated delta net: value heads outnumber key heads, as in the published models.
+# Gated delta net: more value heads than key heads, as in the published models.
 _STATE, _KEY_HEADS, _VALUE_HEADS, _KERNEL = 32, 1, 2, 4
 _MAMBA_STATE, _MAMBA_RANK = 16, 4
 Shapes = Iterator[tuple[str, tuple[int, ...]]]
@@ -63,7 +63,7 @@ def _copy_words(writer: gguf.GGUFWriter) -> int:
 
 def _values(name: str, shape: tuple[int, ...], rng: np.random.Generator) -> npt.NDArray[np.float32]:
     if name.endswith("ssm_a"):
-        # Decay rates: slow enough that the first words still matter at the end.
+        # Decay rates are slow enough that the first words still matter at the end.
         return -rng.uniform(0.002, 0.05, shape).astype(np.float32)
     if "norm" in name or name.endswith("ssm_d"):
         return np.ones(shape, np.float32)
@@ -101,7 +101,7 @@ def _qwen35_tensors() -> Shapes:
         yield f"{at}.post_attention_norm.weight", (_WIDTH,)
         yield from _ffn_tensors(at)
         if layer % 4 == 3:
-            # The query comes with its gate.
+            # The query and its gate are one matrix.
             yield from _attention_tensors(at, 2 * _HEADS * _HEAD)
             continue
         yield f"{at}.attn_qkv.weight", (mixed, _WIDTH)

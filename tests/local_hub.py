@@ -1,7 +1,7 @@
-"""A stand-in for the Hugging Face hub on this machine, with faults to order.
+"""A stand-in for the Hugging Face hub on this machine, with faults that a test can switch on.
 
 Does not know tierchat. Serves ROOT/owner/name/path; large files come from a second port, as the
-real hub sends people to its CDN. By hand: `python tests/local_hub.py --root DIR --port 8080`.
+real hub redirects to its CDN. By hand: `python tests/local_hub.py --root DIR --port 8080`.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ _PIECE_BYTES = 16 << 10
 
 @dataclass
 class Faults:
-    """What goes wrong, for as long as it is set; `hiccups` and `cuts` are used up one by one."""
+    """The faults of the hub; each of `hiccups` and `cuts` happens once, the others until unset."""
 
     bytes_per_s: float | None = None
     # An HTTP status for each of the next requests.
     hiccups: list[int] = field(default_factory=list)
     retry_after: str | None = None
-    # A status and the hub's own word for it, always.
+    # The HTTP status and error code of every request.
     refusal: tuple[int, str] | None = None
     cdn_status: int | None = None
-    # Body bytes after which the next bodies break off.
+    # The numbers of bytes after which the next bodies break off.
     cuts: list[int] = field(default_factory=list)
     wrong_bytes: bool = False
     ignores_range: bool = False
-    # Answers a Range request with another range than the one asked for.
+    # Answers a Range request with another range.
     wrong_range: bool = False
     # Bytes announced and sent beyond the end of the file.
     extra_bytes: int = 0
-    # Sends the body without saying how long it is.
+    # Sends the body without its length.
     is_chunked: bool = False
-    # Where files are redirected to, instead of the CDN.
+    # The address to which files are redirected instead of the CDN.
     redirect: str | None = None
-    # Names in the listing of every repo that lie nowhere.
+    # Names in the listing of every repo that have no file.
     extra_names: list[str] = field(default_factory=list)
 
 
@@ -64,7 +64,7 @@ class Seen:
 
 
 class LocalHub:
-    """Two HTTP servers; `bytes_sent` counts body bytes per file name, whoever sent them."""
+    """Two HTTP servers; `bytes_sent` counts the body bytes of both per file name."""
 
     def __init__(self, root: Path, port: int = 0) -> None:
         self.root = root
@@ -120,7 +120,7 @@ class _Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", port), _Handler)
 
     def handle_error(self, request: Any, client_address: socketserver._RetAddress | Any) -> None:
-        """A client that goes away in mid-file is what these tests are about."""
+        """Ignore clients that disconnect in the middle of a file: these tests do that."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -225,7 +225,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send_body(name, memoryview(data)[start:])
 
     def _start(self, size_bytes: int) -> int | None:
-        """Where the body begins; None if that is beyond the end."""
+        """Return the offset at which the body begins; None if it is beyond the end."""
         found = re.fullmatch(r"bytes=(\d+)-", self.headers.get("range", ""))
         if not found or self.server.hub.faults.ignores_range:
             return 0

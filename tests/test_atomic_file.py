@@ -1,4 +1,4 @@
-"""A file is replaced whole or not at all, and nobody's change is lost."""
+"""A file is replaced whole or not at all, and no change of another process is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where files go, and who may look at them."""
+"""Where files are, and which users can enter their directories."""
 
 from __future__ import annotations
 
@@ -111,7 +111,7 @@ def test_a_place_where_nothing_can_be_written_is_told() -> None:
 
 
 def test_without_any_home_it_says_what_to_set() -> None:
-    # As a user id nobody knows, in a process of its own.
+    # As an unknown user id, in a process of its own.
     script = (
         "import pwd\n"
         "pwd.getpwuid = lambda _: {}[0]\n"

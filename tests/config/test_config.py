@@ -1,4 +1,4 @@
-"""Settings and catalogue: what is read, and how a mistake in them is told."""
+"""Settings and catalogue are read, and a mistake in them is reported with its line."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Finding the line of a place in a TOML text, however the text is written."""
+"""The line of a value in a TOML text is found however the text is written."""
 
 from __future__ import annotations
 

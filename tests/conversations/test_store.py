@@ -1,4 +1,4 @@
-"""The log: written once, read anywhere, mended when damaged, left alone when newer."""
+"""The log is written by one, read by many, repaired when damaged, left untouched when newer."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_how_an_exchange_ended_is_told(path: Path) -> None:
     found = LogReader(path).exchanges(CHAT)
     assert [e.state for e in found] == ["interrupted", "failed", "unanswered"]
     assert found[1].error == "out of memory"
-    # Only what was answered, as far as it was, is sent to a model again.
+    # Only answers, as far as they went, are sent to a model again.
     assert [m.content for m in messages_of(found)] == ["one", "1 is"]
 
 

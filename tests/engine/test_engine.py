@@ -119,7 +119,7 @@ def test_a_long_prompt_gives_its_hidden_state_in_a_batch_of_few_outputs(
             context=512, num_cells=1024, max_sequences=4, batch_size=batch_size, kv_type="f16"
         )
         engine = Engine(pocket_s, limits)
-        # Two of them, and one that is already answering and wants its hidden states, too.
+        # Two of these, and a sequence that is already answering and wants its hidden states.
         asked = [Sequence(n, list(tokens), Sampling(), num_hidden_states=1) for n in range(2)]
         engine.add(Sequence(9, prompt(pocket_s, "2+2"), Sampling(), num_hidden_states=4))
         for sequence in asked:
@@ -228,7 +228,7 @@ def test_numbers_that_are_not_finite_break_one_sequence_and_spare_the_others(
         engine = Engine(model, EngineLimits(context=96, num_cells=256, max_sequences=4))
         found: dict[int, list[tuple[int, bool]]] = {id_: [] for id_ in range(len(prompts))}
         for id_, tokens in enumerate(prompts):
-            # The output matrix is the embedding turned round: that one logit is never finite.
+            # The output matrix is the transposed embedding, so one logit is never finite.
             engine.add(
                 Sequence(id_, list(tokens), Sampling(), (bad_token,), reads_signals=reads_signals)
             )

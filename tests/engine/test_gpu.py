@@ -47,7 +47,7 @@ def test_the_worker_answers_on_the_gpu_and_takes_about_what_was_predicted(models
 
     taken, is_offloaded, last = asyncio.run(main())
     assert is_offloaded and last == Finished.__name__
-    # So small a model is nearly all driver: its overhead is what this measures.
+    # Most memory of such a small model is the driver's, so this measures the overhead.
     predicted = gpu_footprint(shape, setting).total
     assert abs(predicted - taken) < 300 * MIB, (predicted / MIB, taken / MIB)
 

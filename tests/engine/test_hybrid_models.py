@@ -26,12 +26,12 @@ FIRST = "How many boxes are on the third ship, and who counted them this morning
 SECOND = "And how many of them are blue? Write the number, then the name of the ship."
 THIRD = "Thank you. Which of the two ships leaves first, and what does it carry home?"
 EDITED = "Forget the boxes. What is the name of the captain of the third ship, please?"
-# A prompt's end and, since states are saved a distance apart, what may be computed again.
+# How many tokens may be computed again: the end of a prompt, and the distance of saved states.
 NUM_UNSTABLE = 16
 NUM_APART = 32
-# Batches of other shapes add numbers in another order. Two fresh contexts that take the same tokens
-# whole and in pieces differ by 0.002 and 0.06; a state of other tokens is off by 0.1 (a short
-# convolution) to 11 (a delta net).
+# Batches of different shapes add numbers in a different order. Two fresh contexts that compute the
+# same tokens at once and in pieces differ by 0.002 and 0.06; the state of other tokens differs by
+# 0.1 (short convolution) to 11 (delta net).
 TOLERANCE, TOLERANCE_F16 = 0.01, 0.08
 
 
@@ -58,7 +58,7 @@ def load(kind: str, directory: Path, log: LlamaLog, models_dir: Path) -> LlamaMo
 
 @dataclass
 class Turn:
-    """One answer: its tokens are the sequence's, `numbers` what was read before each was drawn."""
+    """One answer; `numbers` are the signals read before each of its tokens was drawn."""
 
     sequence: Sequence
     numbers: list[tuple[float, float, float]] = field(default_factory=list)
@@ -88,7 +88,7 @@ def engine(model: LlamaModel) -> Iterator[Engine]:
 
 
 def ask(engine: Engine, *prompts: list[int], max_tokens: int = 24) -> list[Turn]:
-    """Run the prompts at once, each to `max_tokens` tokens: nonsense knows no end."""
+    """Run the prompts in parallel, each to `max_tokens` tokens: nonsense has no end token."""
     turns = {id_: Turn(Sequence(id_, list(p), Sampling())) for id_, p in enumerate(prompts)}
     for turn in turns.values():
         engine.add(turn.sequence)
@@ -101,10 +101,10 @@ def ask(engine: Engine, *prompts: list[int], max_tokens: int = 24) -> list[Turn]
 
 
 def error(turn: Turn, model: LlamaModel) -> float:
-    """Compare with a context that computes the whole conversation in one batch, knowing nothing.
+    """Compare with a fresh context that computes the whole conversation in one batch.
 
-    Returns by how much any log-probability, entropy or margin is off, or any drawn token was from
-    the most likely one.
+    Returns the largest difference of any log-probability, entropy or margin, or of any drawn token
+    from the most likely token.
     """
     tokens, start = turn.sequence.tokens, turn.sequence.num_prompt_tokens - 1
     num = len(tokens)
@@ -122,7 +122,7 @@ def error(turn: Turn, model: LlamaModel) -> float:
 
 
 def is_fresh(turn: Turn, model: LlamaModel) -> bool:
-    """Tell whether nothing of earlier prompts shows in an answer."""
+    """Whether an answer is the same as without the earlier prompts."""
     is_float32 = model.is_hybrid or model.is_recurrent
     return error(turn, model) < (TOLERANCE if is_float32 else TOLERANCE_F16)
 
@@ -135,7 +135,7 @@ def user(model: LlamaModel, text: str, system: str = "") -> list[int]:
 
 
 def without_thought(turn: Turn) -> list[int]:
-    """The conversation as a template repeats it that drops thoughts: other words, and fewer."""
+    """Return the conversation as a template repeats it that drops thoughts: with fewer tokens."""
     return turn.sequence.tokens[: turn.sequence.num_prompt_tokens - 3] + turn.tokens[9:]
 
 
@@ -145,7 +145,7 @@ def test_only_full_attention_rolls_back_and_asking_leaves_nothing_behind(
     context = LlamaContext(model, num_cells=256, batch_size=64, max_sequences=2, num_threads=1)
     is_full_attention = not (model.is_hybrid or model.is_recurrent)
     assert context.can_roll_back == is_full_attention
-    # Position 0 in the probed slot again: llama.cpp refuses it unless the slot is empty.
+    # llama.cpp refuses position 0 in the probed slot unless that slot is empty again.
     assert context.decode(range(8, 40), range(32), [0] * 32, [False] * 32)
     assert context.forget(0, 20) == is_full_attention
     assert context.forget(0, 32)
@@ -217,7 +217,7 @@ def test_conversations_in_parallel_share_a_system_prompt_and_nothing_else(
     engine: Engine, model: LlamaModel
 ) -> None:
     ask(engine, user(model, "Good morning!", SYSTEM))
-    # Where this one leaves the first, a memory without roll-back learns what they share.
+    # A memory without roll-back saves a state where this prompt departs from the first one.
     [learning] = ask(engine, user(model, "Are you there?", SYSTEM))
     assert is_fresh(learning, model)
     turns = ask(engine, user(model, FIRST, SYSTEM), user(model, EDITED, SYSTEM))
@@ -267,7 +267,7 @@ def test_preemption_and_eviction_in_few_cells_change_no_answer(
         turns = ask(engine, *prompts)
         assert all(is_fresh(turn, model) for turn in turns)
         prompts = [without_thought(turn)[:200] + user(model, "Why?") for turn in turns]
-    # A purely recurrent memory has a cell per slot, never too few.
+    # A purely recurrent memory has one cell per slot and never lacks one.
     assert bool(dropped) != model.is_recurrent
     engine.close()
 

@@ -1,4 +1,4 @@
-"""Chat templates are a stranger's program, and text is only text."""
+"""A chat template is an untrusted program, and text never becomes a special token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tierchat.types import Message
 
 
 class Characters:
-    """A tokenizer of one token a character; special text becomes negative."""
+    """A tokenizer with one token per character; special text gives negative tokens."""
 
     def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
         return [-ord(c) if parse_special and c == "<" else ord(c) for c in text]

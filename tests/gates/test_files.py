@@ -1,4 +1,4 @@
-"""Gate files: what was saved comes back, and nothing damaged or foreign is ever used."""
+"""Gates are read back as they were saved; damaged gates and those of other models are not used."""
 
 from __future__ import annotations
 
@@ -238,7 +238,7 @@ def test_a_gate_that_fits_is_found_and_a_new_one_noticed(path: Path, tmp_path: P
 
 
 def copy_over(path: Path, text: str) -> None:
-    """Copy another file over this one as `cp -p` does, with the time of change it had."""
+    """Overwrite a file and keep its modification time, as `cp -p` can."""
     times = path.stat().st_atime_ns, path.stat().st_mtime_ns
     path.write_text(text)
     os.utime(path, ns=times)

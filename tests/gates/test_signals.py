@@ -1,4 +1,4 @@
-"""What a reading is laid out as."""
+"""The features of a reading."""
 
 from __future__ import annotations
 

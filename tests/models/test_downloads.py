@@ -1,4 +1,4 @@
-"""Downloads from a hub that breaks off, lies, refuses and redirects; files and kills are real."""
+"""Downloads from a hub that breaks off, lies, refuses and redirects, with real files and kills."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ except TierchatError as error:
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The hub's files: the bundled models, and what else lies in a repo."""
+    """The files of the hub: the bundled models and other files in the repo."""
     import tierchat
 
     root = tmp_path_factory.mktemp("hub")
@@ -78,7 +78,7 @@ def hub(root: Path) -> Iterator[LocalHub]:
 
 @dataclass
 class Desk:
-    """A downloader, what it said, and a place for files."""
+    """Makes downloaders, and keeps their notes, waits and files."""
 
     hub: LocalHub
     home: Path
@@ -147,7 +147,7 @@ def test_a_file_is_downloaded_once_and_lies_there_for_us_alone(desk: Desk) -> No
     num_seen = len(desk.hub.seen)
     again = desk.downloader().fetch(file)
     assert (again.how, again.num_bytes) == ("present", 0)
-    # Its hash is known from the download.
+    # The hash is known from the download.
     assert len(desk.hub.seen) == num_seen and not desk.checks
 
 
@@ -167,7 +167,7 @@ def test_a_file_cut_short_goes_on_where_it_ended(desk: Desk) -> None:
     ranges = [seen.headers.get("range") for seen in desk.hub.seen if seen.server == "cdn"]
     offsets = [50_000, 200_000, 200_000, 450_000]
     assert ranges == [None, *(f"bytes={offset}-" for offset in offsets)]
-    # The third wait is longer: nothing had come.
+    # The third wait is longer, because no byte had arrived.
     assert len(desk.waits_s) == 4 and max(desk.waits_s[0], desk.waits_s[1]) <= 1.5
     assert "trying again" in desk.notes[0]
 
@@ -245,7 +245,7 @@ def test_a_body_that_is_too_long_is_refused(desk: Desk, is_chunked: bool) -> Non
     with pytest.raises(ModelCorrupt, match="published"):
         desk.downloader().fetch(file)
     assert not file.target.exists()
-    # Where the length was announced, no byte was written.
+    # If the hub announced the length, no byte was written.
     assert is_chunked or part_of(file).stat().st_size == 0
 
 
@@ -295,7 +295,7 @@ def test_a_part_longer_than_the_file_is_dropped(desk: Desk) -> None:
 
 
 def test_a_range_that_cannot_be_had_makes_us_begin_again_once(desk: Desk) -> None:
-    # The hub's file has become shorter than what is here already.
+    # The file on the hub is now shorter than the part that is here.
     file = replace(desk.file(LARGE), file=SMALL)
     leave_part(file, desk.published(file) + b"more")
     with pytest.raises(ModelCorrupt, match="announces"):
@@ -458,7 +458,7 @@ def test_a_disk_that_fills_up_keeps_what_has_arrived(desk: Desk, tmp_path: Path)
 
 
 def fill(filler: Path, part: Path) -> None:
-    """Fill a disk to the brim once a download has begun."""
+    """Fill the disk once a download has begun."""
     while not part.exists() or not part.stat().st_size:
         time.sleep(0.01)
     with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
@@ -531,7 +531,7 @@ def test_a_damaged_file_is_fetched_again(desk: Desk, damage: str) -> None:
 
 
 def fill_cache(desk: Desk, file: HubFile, data: bytes, commit: str = COMMIT) -> Path:
-    """Lay a file in the Hugging Face cache as its own library does."""
+    """Put a file into the Hugging Face cache as its own library does."""
     repo = desk.cache / "models--pocket--models"
     blob = repo / "blobs" / (file.sha256 or "?")
     snapshot = repo / "snapshots" / commit / file.file
@@ -586,7 +586,7 @@ def test_a_file_of_another_program_is_adopted_across_disks(desk: Desk) -> None:
             desk.downloader().adopt(desk.file(LARGE), source)
     finally:
         source.unlink()
-    # Its target is gone, so it is fetched, in the place of the dangling link.
+    # The target of the link is gone, so the file is fetched and replaces the link.
     assert desk.downloader().fetch(file).how == "downloaded"
     assert not file.target.is_symlink()
 
@@ -622,14 +622,14 @@ def test_a_listing_names_ggufs_and_leaves_hostile_ones_out(desk: Desk) -> None:
 def test_a_hub_of_another_kind_is_a_network_error(desk: Desk) -> None:
     desk.hub.faults.extra_names = [None]  # type: ignore[list-item]
     assert SMALL in desk.downloader().list_files(REPO)
-    # Whatever is asked of this endpoint, it sends a model.
+    # This endpoint answers every request with a model.
     endpoint = f"{desk.hub.address('cdn')}/{REPO}/blob/{SMALL}?"
     with pytest.raises(NetworkError, match="does not answer like a hub"):
         desk.downloader(HF_ENDPOINT=endpoint).list_files(REPO)
 
 
 def test_the_endpoint_of_the_environment_is_the_only_place_asked(desk: Desk) -> None:
-    """The library would tell huggingface.co what else is installed, whatever the endpoint."""
+    """With telemetry, the library would send huggingface.co a list of installed libraries."""
     source = (
         "import os\nfrom pathlib import Path\n"
         "from tierchat.models.hub.downloads import Downloader\n"

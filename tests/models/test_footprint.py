@@ -1,4 +1,4 @@
-"""Predicted memory: read off headers of true shapes, and held against a real worker."""
+"""Predicted memory, from headers of published shapes and compared with a real worker."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ Shape = Callable[[str], ModelShape]
 
 @pytest.fixture(scope="module")
 def shape(tmp_path_factory: pytest.TempPathFactory) -> Shape:
-    """Read the shape of a model as published, off a file that takes no disk."""
+    """Read the shape of a published model from a sparse file."""
     pytest.importorskip("gguf")
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(BENCH))
@@ -115,7 +115,7 @@ def test_a_tied_output_matrix_is_on_the_gpu_once_more(shape: Shape) -> None:
         )
         output = found.output_bytes + more
         assert gpu_footprint(found, whole).weights == gpu_footprint(found, layers).weights + output
-        # The input matrix stays in RAM either way.
+        # The input matrix stays in RAM in both cases.
         assert ram_footprint(found, whole).weights == found.input_bytes
 
 
@@ -167,7 +167,7 @@ def test_a_real_worker_takes_what_was_predicted(models_dir: Path, kv_type: Any) 
         )
         worker = await Worker.start(order)
         try:
-            # Longer than a batch, so that every buffer has been written to.
+            # Longer than a batch, so that every buffer is written to.
             question = Generate(
                 id=0,
                 messages=(Message(role="user", content="word " * 700),),

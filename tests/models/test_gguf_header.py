@@ -1,4 +1,4 @@
-"""Headers of real, crafted and damaged GGUFs: read right, or refused by the name of the rule."""
+"""Headers of real, crafted and damaged GGUFs: read correctly, or refused with the broken rule."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TOKENS = ["a", "b", "ab", "<|end|>"]
 
 
 def write(path: Path, change: Change | None = None, tokens: list[str] | None = None) -> Path:
-    """Write a small sound model of 4 tokens, then whatever `change` adds to or takes from it."""
+    """Write a small valid model of 4 tokens, changed by `change`."""
     writer = gguf.GGUFWriter(path, "llama")
     writer.add_block_count(2)
     writer.add_context_length(64)
@@ -121,7 +121,7 @@ def test_parameters_and_bytes_are_counted_as_llama_cpp_counts(
 def test_tensor_types_are_those_of_the_installed_ggml(pocket_s: LlamaModel) -> None:
     assert pocket_s
     package = Path(sys.modules["llama_cpp"].__file__ or "").parent
-    # One file and its aliases.
+    # One file under several names.
     path = min((package / "lib").glob("libggml-base.*"))
     ggml = ctypes.CDLL(str(path))
     ggml.ggml_type_name.restype = ctypes.c_char_p
@@ -421,7 +421,7 @@ def test_a_header_is_read_once_while_its_file_stays_the_same(sound: Path, tmp_pa
 
 
 def outcome(path: Path, data: bytes) -> GgufHeader | str:
-    """Read damaged bytes; anything but a header or ModelCorrupt with a reason fails the test."""
+    """Read damaged bytes; the result must be a header, or ModelCorrupt with a reason."""
     path.write_bytes(data)
     try:
         return read_header(path)

@@ -1,4 +1,4 @@
-"""Which drivers are found, and the line that makes llama.cpp use them."""
+"""Which drivers are found, and the command that makes llama.cpp use them."""
 
 from __future__ import annotations
 

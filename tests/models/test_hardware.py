@@ -1,4 +1,4 @@
-"""What the machine has, as told by real files, made-up files and a real child."""
+"""The hardware of the machine, from real files, made-up files and a real child process."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_container_with_more_than_the_machine_has_what_the_machine_has(files: 
     (files / "memory.current").write_text(f"{GIB}\n")
     assert hardware.ram() == (16 * GIB, 8 * GIB)
     (files / "memory.max").write_text(f"{12 * GIB}\n")
-    # The machine itself has less free than the container may still take.
+    # The machine has less free memory than the container may still use.
     assert hardware.ram() == (12 * GIB, 8 * GIB)
 
 

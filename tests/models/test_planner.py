@@ -1,4 +1,4 @@
-"""Plans fit, use what there is, and say why when they do not."""
+"""Plans fit, use the memory there is, and say why when models do not fit."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ CASCADES = tuple(name for name in CATALOGUE.cascades if name != "pocket")
 
 
 def wanted(*models: str, **changes: object) -> list[Wanted]:
-    """Take models of the shipped catalogue, known by their entries alone."""
+    """Return models of the shipped catalogue, known from their entries alone."""
     found = [(name, CATALOGUE.models[name]) for name in models]
     return [
         Wanted(name, shape_of_spec(spec), msgspec.structs.replace(spec, **changes))
@@ -52,7 +52,7 @@ def gpus(*sizes_gib: float, ram_gib: float = 64, num_cores: int = 8) -> Room:
 
 
 def check(found: Plan, asked: list[Wanted]) -> None:
-    """What must hold of every plan, whatever was asked."""
+    """Check the rules that every plan follows."""
     assert [each.model for each in found.models] == [each.model for each in asked]
     kept = [each for each in found.models if each.is_resident]
     assert sum(each.ram_bytes for each in kept) <= found.room.ram
@@ -70,7 +70,7 @@ def check(found: Plan, asked: list[Wanted]) -> None:
         if not each.fits:
             assert not each.is_resident and "GiB" in each.why
             continue
-        # Whoever takes a turn fits beside those that stay.
+        # A model that takes turns fits beside those that stay loaded.
         beside = [other for other in kept if other is not each]
         assert each.ram_bytes + sum(other.ram_bytes for other in beside) <= found.room.ram
         for gpu, free in enumerate(found.room.gpus):
@@ -141,7 +141,7 @@ def test_a_model_too_large_for_any_gpu_is_split_by_layers() -> None:
     (only,) = found.models
     assert only.setting.gpu_layers == 41 and all(only.gpu_bytes)
     assert only.shares == pytest.approx((0.5, 0.5))
-    # Each GPU that takes part has its own buffers.
+    # Each GPU that gets layers has its own buffers.
     assert sum(only.gpu_bytes) > only.gpu.total
     uneven = plan(asked, gpus(24, 12)).models[0]
     assert uneven.shares[0] > 2 * uneven.shares[1] > 0
@@ -191,7 +191,7 @@ def test_without_a_gpu_nothing_is_offloaded() -> None:
     assert found.is_resident
     for each in found.models:
         assert each.setting.gpu_layers == 0 and each.gpu_bytes == () and each.shares == ()
-        # RAM is what everything else on the machine lives in.
+        # RAM is shared with all other programs.
         assert each.setting.context == 8192
 
 
@@ -232,14 +232,14 @@ def test_an_asked_context_comes_first_and_shorter_ones_only_where_it_does_not_fi
     asked = wanted("qwen3-4b")
     assert plan(asked, gpus(16), 20_000).models[0].setting.context == 20_000
     assert plan(asked, gpus(4), 20_000).models[0].setting.context < 20_000
-    # What a model was not trained for is never given.
+    # A model never gets a longer context than it was trained for.
     assert plan(asked, gpus(80), 1_000_000).models[0].setting.context == 40_960
 
 
 def test_headroom_is_a_tenth_of_small_memories_and_a_gibibyte_of_large_ones() -> None:
     assert gpus(80, ram_gib=4) == Room((79 * GIB,), 4 * GIB - 4 * GIB // 10, 8)
     assert HEADROOM_BYTES == GIB
-    # What others use is not ours.
+    # The memory of other programs is not ours.
     assert room_of([(16 * GIB, 3 * GIB)], (8 * GIB, 0)).gpus == (2 * GIB,)
     assert room_of([(16 * GIB, 3 * GIB)], (8 * GIB, 0)).ram == 0
 
@@ -262,7 +262,7 @@ def test_few_cores_are_used_by_every_worker_and_many_are_shared() -> None:
         (ModelSpec(kv_type="f16"), Setting(8192, "f16", 0, 4), Setting(4096, "f16", 0, 4)),
         (ModelSpec(context=8192, kv_type="f16"), Setting(8192, "f16", 0, 4), None),
         (ModelSpec(), Setting(1024, "q8_0", 0, 4), None),
-        # A context that is short from the start is never made longer.
+        # A context below the least is never made longer.
         (ModelSpec(), Setting(512, "q8_0", 0, 4), None),
         (ModelSpec(), Setting(512, "f16", 0, 4), Setting(512, "q8_0", 0, 4)),
     ],

@@ -94,9 +94,7 @@ class LlamaModel:
         params.load_mode = lib.LLAMA_LOAD_MODE_NONE
         _divide(params, gpu_shares)
         if on_progress:
-            params.progress_callback = lib.llama_progress_callback(
-                lambda share, _data: on_progress(share) is None
-            )
+            params.progress_callback = _progress_callback(on_progress)
         self._model: Any = lib.llama_model_load_from_file(str(path).encode(), params)
         if not self._model:
             if says_out_of_memory(log.last_errors):
@@ -391,6 +389,15 @@ class Sampler:
         if self.handle:
             lib.llama_sampler_free(self.handle)
             self.handle = None
+
+
+def _progress_callback(report: Callable[[float], None]) -> Any:
+    def call(share: float, _data: object) -> bool:
+        report(share)
+        # False would end the loading.
+        return True
+
+    return lib.llama_progress_callback(call)
 
 
 def _divide(params: Any, shares: Rows[float]) -> None:

@@ -96,14 +96,12 @@ def shape_of_header(header: GgufHeader) -> ModelShape:
     """Compute the shape of a model from its header."""
     num_layers = header.num_layers
     layer_bytes, input_bytes, output_bytes = [0] * num_layers, 0, 0
-    has_output = False
     for tensor in header.tensors:
         layer = _layer_of(tensor.name)
         if layer is not None and layer < num_layers:
             layer_bytes[layer] += tensor.size_bytes
         elif tensor.name.startswith("output"):
             output_bytes += tensor.size_bytes
-            has_output |= tensor.name == "output.weight"
         else:
             input_bytes += tensor.size_bytes
     width = header.embedding_length
@@ -118,7 +116,7 @@ def shape_of_header(header: GgufHeader) -> ModelShape:
         peak_values=_peak_values(header),
         max_context=header.context,
         head_size=_head_size(header),
-        is_tied=not has_output,
+        is_tied=all(tensor.name != "output.weight" for tensor in header.tensors),
     )
 
 
