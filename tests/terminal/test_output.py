@@ -40,6 +40,16 @@ def test_a_sequence_split_over_pieces_is_stripped_the_same(text: str, place: int
     assert harmless(text[:place]) + harmless(text[place:]) == harmless(text)
 
 
+def test_a_result_is_lines_or_json_on_stdout_and_what_is_said_is_not() -> None:
+    out, err = io.StringIO(), io.StringIO()
+    output = Output(out, err, {})
+    output.lines(["one", "two"])
+    output.json({"число": [1, None]})
+    output.say("three", "four")
+    assert out.getvalue() == 'one\ntwo\n{"число":[1,null]}\n'
+    assert err.getvalue() == "three\nfour\n"
+
+
 def test_the_answer_goes_to_stdout_and_everything_else_to_stderr() -> None:
     out, err = Terminal(), Terminal()
     output = Output(out, err, {"TERM": "xterm"})

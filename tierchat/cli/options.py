@@ -1,4 +1,7 @@
-"""Options that several commands share, and the few steps every command begins with."""
+"""The options that several commands share, and the home that `main` hands down.
+
+Does not know what a command does.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,16 @@ from tierchat.cli import completions
 if TYPE_CHECKING:
     from tierchat.config.home import Home
 
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on one line.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors on stderr.")]
+Json = Annotated[
+    bool, typer.Option("--json", help="Print JSON instead of text, one object per line.")
+]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only errors on stderr.")]
 
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-Offline = Annotated[bool, typer.Option("--offline", help="Do not touch the network.")]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Answer every question with yes.")]
+Offline = Annotated[bool, typer.Option("--offline", help="Do not use the network.")]
 
 System = Annotated[
-    str | None, typer.Option("--system", "-s", metavar="TEXT", help="A system text.")
+    str | None, typer.Option("--system", "-s", metavar="TEXT", help="The system prompt.")
 ]
 Tier = Annotated[
     str | None,
@@ -34,24 +39,22 @@ Cascade = Annotated[
         autocompletion=completions.cascades,
     ),
 ]
-Continue = Annotated[
-    bool, typer.Option("--continue", "-c", help="Go on with the last conversation.")
-]
+Continue = Annotated[bool, typer.Option("--continue", "-c", help="Continue the last conversation.")]
 Conversation = Annotated[
     str | None,
     typer.Option(
         "--conversation",
         "--cid",
         metavar="ID",
-        help="Go on with this one.",
+        help="Continue this conversation.",
         autocompletion=completions.conversations,
     ),
 ]
-NoLog = Annotated[bool, typer.Option("--no-log", "-n", help="Do not save what is said.")]
+NoLog = Annotated[bool, typer.Option("--no-log", "-n", help="Do not save the conversation.")]
 HideReasoning = Annotated[
-    bool, typer.Option("--hide-reasoning", "-R", help="Do not show what tiers work out.")
+    bool, typer.Option("--hide-reasoning", "-R", help="Do not show what the tiers think.")
 ]
-Raw = Annotated[bool, typer.Option("--raw", "-r", help="Show Markdown as it is.")]
+Raw = Annotated[bool, typer.Option("--raw", "-r", help="Print Markdown without formatting it.")]
 
 
 def home_of(context: typer.Context) -> Home:

@@ -1,4 +1,4 @@
-"""`tierchat` itself: its own options, and the order of its commands.
+"""`tierchat` without a command: its options, and the order in which help lists the commands.
 
 Does not know what a command does.
 """
@@ -40,7 +40,7 @@ Version = Annotated[
 
 
 def add_to(app: typer.Typer, order: Sequence[str]) -> None:
-    """Register the options that stand before a command, and list the commands in this order."""
+    """Register the options before a command, and list the commands in this order."""
 
     class InOrder(TyperGroup):
         def list_commands(self, _context: object) -> list[str]:
@@ -61,9 +61,9 @@ def root(
     hide_reasoning: HideReasoning = False,
     raw: Raw = False,
 ) -> None:
-    """A nest of local language models: the smallest that can answers.
+    """Ask a cascade of local language models; the smallest one able to answer does.
 
-    Without a command a chat opens, and these options are for it. With one:
+    Without a command a chat opens, and the options below apply to it. To ask one question:
 
     tierchat ask "2+2"
     """

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TextIO
 
 from tierchat.terminal.harmless import harmless
@@ -72,6 +72,17 @@ class Output:
     def line(self, text: str) -> None:
         """Write one line of a command's result on stdout."""
         self.answer(text + "\n")
+
+    def lines(self, texts: Iterable[str]) -> None:
+        """Write a command's result on stdout, line by line as it comes."""
+        for text in texts:
+            self.line(text)
+
+    def json(self, value: object) -> None:
+        """Write a value on stdout as one line of JSON."""
+        import msgspec
+
+        self.line(msgspec.json.encode(value).decode())
 
     def thought(self, text: str) -> None:
         """Write a piece of a thought on stderr, dim."""

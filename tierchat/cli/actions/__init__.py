@@ -1,1 +1,1 @@
-"""One file per command: does what the command was asked for."""
+"""One file per command: does its work once the options are read."""

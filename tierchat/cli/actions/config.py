@@ -34,8 +34,8 @@ def check_lines(home: Home) -> Iterator[str]:
     yield f"{len(catalogue.models)} models and {len(catalogue.cascades)} cascades, all in order"
 
 
-def check_json(home: Home) -> Iterator[str]:
-    """The same as one JSON line."""
+def check_facts(home: Home) -> dict[str, Any]:
+    """Return the same as plain values, for JSON; raises ConfigError."""
     settings, sources = home.settings, setting_sources(home.paths, home.env)
     values: dict[str, dict[str, Any]] = msgspec.to_builtins(home.catalogue)
     found: dict[str, Any] = {
@@ -49,7 +49,7 @@ def check_json(home: Home) -> Iterator[str]:
         found.setdefault(origin.kind, {})[origin.name] = {
             key: {"value": entry[key], "from": source} for key, source in origin.keys.items()
         }
-    yield msgspec.json.encode(found).decode()
+    return found
 
 
 def _rows(origin: Origin, entry: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
 import numpy as np
 
 from tierchat.cascade.cascade import Cascade
@@ -196,7 +195,6 @@ def _show(found: EvalReport, request: EvalRequest, num_left_out: int, output: Ou
     if request.plot:
         save_chart(drawn, request.plot)
     if request.json:
-        output.line(msgspec.json.encode(found).decode())
+        output.json(found)
         return
-    for line in report_lines(found, num_left_out, terminal_chart(drawn)):
-        output.line(line)
+    output.lines(report_lines(found, num_left_out, terminal_chart(drawn)))

@@ -9,8 +9,6 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-import msgspec
-
 from tierchat.config.home import Home
 from tierchat.errors import UsageError
 from tierchat.gates import files as gate_files
@@ -52,10 +50,9 @@ class LearnedGates:
                 )
             yield f"{name:16s} {state}"
 
-    def list_json(self) -> Iterator[str]:
-        """Describe all gates as one JSON line."""
-        found = [{"cascade": name, "state": self._state(name)} for name in self._names()]
-        yield msgspec.json.encode(found).decode()
+    def list_facts(self) -> list[dict[str, str]]:
+        """Return the gates and their states as plain values, for JSON."""
+        return [{"cascade": name, "state": self._state(name)} for name in self._names()]
 
     def remove(self, cascade: str) -> None:
         """Delete a gate, damaged or not; raises UsageError for a cascade without a gate."""

@@ -41,9 +41,9 @@ class ModelListing:
             rows.append((name, file_state(spec), size_text(size) if size else "-", tiers))
         return table(rows)
 
-    def list_json(self) -> str:
-        """The same as one JSON line."""
-        found = [
+    def list_facts(self) -> list[dict[str, Any]]:
+        """Return the same as plain values, for JSON."""
+        return [
             {
                 "model": name,
                 "state": file_state(spec),
@@ -55,7 +55,6 @@ class ModelListing:
             }
             for name, spec in self._catalogue.models.items()
         ]
-        return msgspec.json.encode(found).decode()
 
     def show_lines(self, name: str) -> Iterator[str]:
         """Describe a model or a cascade; raises UsageError for an unknown name."""
@@ -82,15 +81,15 @@ class ModelListing:
                 tables |= {model: header.tokens_sha256} if header else {}
         yield from token_tables(tables)
 
-    def show_json(self, name: str) -> str:
-        """The same as one JSON line."""
+    def show_facts(self, name: str) -> dict[str, Any]:
+        """Return the same as plain values, for JSON; raises UsageError for an unknown name."""
         if name in self._catalogue.cascades and name not in self._catalogue.models:
             spec = self._catalogue.effective(name)
             models = {model: self._facts(model) for model in spec.models}
-            return msgspec.json.encode({"cascade": name, **_plain(spec), "models": models}).decode()
+            return {"cascade": name, **_plain(spec), "models": models}
         if name not in self._catalogue.models:
             raise self._unknown(name)
-        return msgspec.json.encode({"model": name, **self._facts(name)}).decode()
+        return {"model": name, **self._facts(name)}
 
     def _unknown(self, name: str) -> UsageError:
         known = (*self._catalogue.models, *self._catalogue.cascades)

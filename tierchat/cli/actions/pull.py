@@ -83,7 +83,7 @@ class Puller:
             else:
                 self._pull_cascade(name, catalogue)
         if self._request.is_json:
-            self._output.line(msgspec.json.encode({"files": self._report}).decode())
+            self._output.json({"files": self._report})
 
     def _proposed(self) -> str:
         machine = look()
@@ -118,8 +118,7 @@ class Puller:
             facts = {"cascade": plan.name, "bytes_to_fetch": to_fetch, **plan_facts(plan)}
             self._report.append(facts)
             return
-        for line in (*describe_plan(plan), disk_line(plan, self._paths)):
-            self._output.line(line)
+        self._output.lines([*describe_plan(plan), disk_line(plan, self._paths)])
 
     def _with_sizes(self, catalogue: Catalogue, cascade: str) -> Catalogue:
         """Ask the hub for the size of files whose size the catalogue does not give.

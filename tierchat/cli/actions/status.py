@@ -13,10 +13,10 @@ from tierchat.workers.status import WorkerStatus
 NOT_RUNNING = "the daemon is not running; `tierchat ask` or `tierchat daemon up` starts it"
 
 
-def json_line(status: DaemonStatus | None) -> str:
-    """Write the status as JSON; `{"running": false}` when there is none."""
+def status_facts(status: DaemonStatus | None) -> dict[str, object]:
+    """Return the status as plain values, for JSON; only `running` without a daemon."""
     known = {} if status is None else msgspec.to_builtins(status)
-    return msgspec.json.encode({"running": status is not None, **known}).decode()
+    return {"running": status is not None, **known}
 
 
 def daemon_lines(status: DaemonStatus | None) -> list[str]:

@@ -1,6 +1,6 @@
 """What can be typed after `tierchat ask`: every option declared once.
 
-typer reads the annotations, the rest of this folder the values. Does not know what they do.
+typer reads the annotations, the rest of this folder the values. Does not know what an option does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from tierchat.cli.options import (
 
 MinTier = Annotated[
     str | None,
-    typer.Option(metavar="NAME", help="Begin at this tier.", autocompletion=completions.tiers),
+    typer.Option(metavar="NAME", help="Start at this tier.", autocompletion=completions.tiers),
 ]
 MaxTier = Annotated[
     str | None,
@@ -44,7 +44,9 @@ class AskRequest:
 
     prompt: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[PROMPT]...", help="What to ask; `-` reads standard input."),
+        typer.Argument(
+            metavar="[PROMPT]...", help="The question; `-` reads it from standard input."
+        ),
     ] = None
     cascade: Cascade = None
     system: System = None
@@ -54,7 +56,7 @@ class AskRequest:
             "--option",
             "-o",
             metavar="KEY VALUE",
-            help="temperature, top_k, top_p, min_p, presence_penalty, frequency_penalty, "
+            help="Set temperature, top_k, top_p, min_p, presence_penalty, frequency_penalty, "
             "max_tokens or stop; may be repeated.",
         ),
     ] = None
@@ -62,7 +64,10 @@ class AskRequest:
     min_tier: MinTier = None
     max_tier: MaxTier = None
     no_escalate: Annotated[
-        bool, typer.Option("--no-escalate", help="Let the first tier answer, whatever it thinks.")
+        bool,
+        typer.Option(
+            "--no-escalate", help="Let the first tier answer, even if its gate would escalate."
+        ),
     ] = False
     draft: Annotated[
         bool, typer.Option("--draft/--no-draft", help="Hand a rejected draft to the next tier.")
@@ -70,11 +75,13 @@ class AskRequest:
     quality: Annotated[
         str | None,
         typer.Option(
-            metavar="Q", help="0..1 of the top tier's quality, or frugal, balanced, best."
+            metavar="Q",
+            help="The share of the top tier's quality to keep: 0..1, frugal, balanced or best.",
         ),
     ] = None
     think: Annotated[
-        bool | None, typer.Option("--think/--no-think", help="Let the tiers work things out.")
+        bool | None,
+        typer.Option("--think/--no-think", help="Let the tiers think before they answer."),
     ] = None
     explain: Annotated[
         bool, typer.Option("--explain", help="List every visited tier, its reasons and its cost.")
@@ -82,27 +89,35 @@ class AskRequest:
     json: Json = False
     quiet: Quiet = False
     no_stream: Annotated[
-        bool, typer.Option("--no-stream", help="Print the answer when it is complete.")
+        bool, typer.Option("--no-stream", help="Print the answer only when it is complete.")
     ] = False
     hide_reasoning: HideReasoning = False
     interactive: Annotated[
-        bool, typer.Option("--interactive", "-i", help="Go on as a chat after the answer.")
+        bool, typer.Option("--interactive", "-i", help="Continue as a chat after the answer.")
     ] = False
     raw: Raw = False
     usage: Annotated[
-        bool, typer.Option("--usage", "-u", help="Print the tier line into a pipe, too.")
+        bool,
+        typer.Option("--usage", "-u", help="Print the tier line even where stderr is no terminal."),
     ] = False
     keepalive: Annotated[
         str | None,
-        typer.Option(metavar="TIME", help="Keep the models for 10m, 90 seconds, -1 for ever."),
+        typer.Option(
+            metavar="TIME", help="How long the models stay loaded: 10m, 90 (seconds), -1 for ever."
+        ),
     ] = None
     timeout: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Give up after so long (exit 124).")
+        float | None,
+        typer.Option(metavar="SECONDS", help="Give up after this time (exit code 124)."),
     ] = None
-    seed: Annotated[int | None, typer.Option(metavar="N", help="Seed of random sampling.")] = None
+    seed: Annotated[int | None, typer.Option(metavar="N", help="The seed for random sampling.")] = (
+        None
+    )
     file: Annotated[
         list[Path] | None,
-        typer.Option("--file", "-f", metavar="FILE", help="Add a text file; may be repeated."),
+        typer.Option(
+            "--file", "-f", metavar="FILE", help="Add a text file to the prompt; may be repeated."
+        ),
     ] = None
     template: Annotated[
         str | None,
@@ -110,25 +125,26 @@ class AskRequest:
             "--template",
             "-t",
             metavar="NAME",
-            help="Use a template.",
+            help="Use this template.",
             autocompletion=completions.templates,
         ),
     ] = None
     extract: Annotated[
-        bool, typer.Option("--extract", "-x", help="Print the last code block only.")
+        bool, typer.Option("--extract", "-x", help="Print only the last code block.")
     ] = False
     schema: Annotated[
         str | None,
         typer.Option(
             metavar="SCHEMA",
-            help='JSON schema, its file, or in short: "name, age int, tags [str]".',
+            help='The schema of the answer: JSON, a file, or in short "name, age int, tags [str]".',
         ),
     ] = None
     continue_: Continue = False
     conversation: Conversation = None
     no_log: NoLog = False
     stdin: Annotated[
-        bool | None, typer.Option("--stdin/--no-stdin", help="Wait for, or ignore, stdin.")
+        bool | None,
+        typer.Option("--stdin/--no-stdin", help="Wait for standard input, or ignore it."),
     ] = None
 
 

@@ -136,7 +136,7 @@ class AnswerPrinter:
         if outcome is None:
             raise DaemonUnreachable("the daemon ended the answer without an outcome", "ask again")
         if self._view.is_json:
-            self._output.line(msgspec.json.encode(outcome).decode())
+            self._output.json(outcome)
         elif self._view.extracts:
             return self._extract(outcome)
         elif not self._view.is_streamed and outcome.answer:

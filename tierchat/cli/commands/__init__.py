@@ -1,1 +1,1 @@
-"""One file per command: reads its options and calls its action."""
+"""One file per command: reads the options and calls the action."""

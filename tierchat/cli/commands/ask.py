@@ -20,15 +20,16 @@ def add_to(app: typer.Typer) -> None:
 
 
 def ask(context: typer.Context, **options: Any) -> None:
-    """Ask a question; the smallest model that can answers.
+    """Ask a question; the smallest model able to answer does.
 
     The answer goes to stdout, everything else to stderr. Standard input is added to the prompt:
 
         git diff | tierchat ask "write the commit message"
 
-    Exit codes: 0 answered, 1 error or an answer cut short, 2 usage, 3 model missing, 4 does not
-    fit, 5 daemon unreachable, 6 network, 7 prompt too long, 8 answered below the asked tier,
-    9 no tier could answer, 124 timeout, 130 Ctrl-C, 141 nobody reads stdout.
+    Exit codes: 0 answered, 1 error or an answer cut short, 2 usage or configuration, 3 model
+    missing, 4 not enough memory or disk, 5 daemon unreachable, 6 network, 7 prompt too long,
+    8 answered by a lower tier than asked for, 9 no tier could answer, 124 timeout, 130 Ctrl-C,
+    141 stdout was closed.
     """
     from tierchat.cli.actions.ask import run
 

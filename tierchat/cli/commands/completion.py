@@ -1,4 +1,4 @@
-"""`tierchat completion bash|zsh|fish`: print what a shell needs to complete our words."""
+"""`tierchat completion bash|zsh|fish`: prints the completion script of a shell."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ def add_to(app: typer.Typer) -> None:
 def completion(
     shell: Annotated[str, typer.Argument(metavar="SHELL", help="bash, zsh or fish.")],
 ) -> None:
-    """Print a script that lets a shell complete our words.
+    """Print a script that completes commands, options and names.
 
-    bash: eval "$(tierchat completion bash)" in ~/.bashrc; zsh: the same in ~/.zshrc, after
-    compinit; fish: tierchat completion fish > ~/.config/fish/completions/tierchat.fish
+    bash: put eval "$(tierchat completion bash)" into ~/.bashrc. zsh: put eval "$(tierchat
+    completion zsh)" into ~/.zshrc, after compinit. fish: run tierchat completion fish >
+    ~/.config/fish/completions/tierchat.fish
     """
     from typer._completion_shared import get_completion_script
 
@@ -28,7 +29,7 @@ def completion(
     from tierchat.terminal.output import standard_output
 
     if shell not in SHELLS:
-        raise UsageError(f"no completion for {shell!r}", f"known: {', '.join(SHELLS)}")
+        raise UsageError(f"there is no completion for {shell!r}", f"known: {', '.join(SHELLS)}")
     script = get_completion_script(
         prog_name="tierchat", complete_var="_TIERCHAT_COMPLETE", shell=shell
     )

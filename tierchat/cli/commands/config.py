@@ -1,4 +1,4 @@
-"""`tierchat config`: the settings in force, and the models and cascades."""
+"""`tierchat config`: the settings and cascades in force, and where each value comes from."""
 
 from __future__ import annotations
 
@@ -22,8 +22,6 @@ def add_to(app: typer.Typer) -> None:
 def _show_by_default(context: typer.Context, json: Json = False) -> None:
     if context.invoked_subcommand is not None:
         return
-    import msgspec
-
     from tierchat.cli.actions.status import catalogue_lines
     from tierchat.config.settings import setting_sources
     from tierchat.terminal.output import standard_output
@@ -31,24 +29,26 @@ def _show_by_default(context: typer.Context, json: Json = False) -> None:
     home, output = home_of(context), standard_output()
     settings, catalogue = home.settings, home.catalogue
     if json:
-        both = {"settings": settings, "models": catalogue.models, "cascades": catalogue.cascades}
-        output.line(msgspec.json.encode(both).decode())
+        output.json(
+            {"settings": settings, "models": catalogue.models, "cascades": catalogue.cascades}
+        )
         return
     for key, source in setting_sources(home.paths, home.env).items():
         value = getattr(settings, key)
         output.line(f"{key:<15} {'none' if value is None else value!s:<10} {source}")
-    for line in catalogue_lines(catalogue):
-        output.line(line)
+    output.lines(catalogue_lines(catalogue))
 
 
 def check(context: typer.Context, json: Json = False) -> None:
-    """Check all files, and say of every value where it comes from.
+    """Check all files, and show where every value comes from.
 
-    Exit code 2, with file and line, if one is wrong.
+    Exits with 2, naming file and line, if a value is wrong.
     """
-    from tierchat.cli.actions.config import check_json, check_lines
+    from tierchat.cli.actions.config import check_facts, check_lines
     from tierchat.terminal.output import standard_output
 
-    lines = check_json if json else check_lines
-    for line in lines(home_of(context)):
-        standard_output().line(line)
+    home, output = home_of(context), standard_output()
+    if json:
+        output.json(check_facts(home))
+    else:
+        output.lines(check_lines(home))

@@ -1,4 +1,4 @@
-"""`tierchat daemon up|down|status|logs`."""
+"""`tierchat daemon up|down|status|logs`: starts, stops and watches the daemon."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _status_by_default(context: typer.Context) -> None:
 
 
 def up(context: typer.Context) -> None:
-    """Start the daemon (`ask` does it by itself)."""
+    """Start the daemon; `ask` also starts it when needed."""
     from tierchat.service.client import Client
     from tierchat.terminal.output import standard_output
 
@@ -45,7 +45,10 @@ def up(context: typer.Context) -> None:
 
 
 def down(context: typer.Context) -> None:
-    """Stop the daemon; answers under way get ten seconds. The memory is free afterwards."""
+    """Stop the daemon and free its memory.
+
+    Running answers get ten seconds to finish.
+    """
     from tierchat.service.client import Client
     from tierchat.terminal.output import standard_output
 
@@ -54,23 +57,27 @@ def down(context: typer.Context) -> None:
 
 
 def status(context: typer.Context, json: Json = False) -> None:
-    """Say whether the daemon runs, since when, and how busy it is."""
-    from tierchat.cli.actions.status import daemon_lines, json_line
+    """Show whether the daemon runs, since when, and how busy it is."""
+    from tierchat.cli.actions.status import daemon_lines, status_facts
     from tierchat.service.client import Client
     from tierchat.terminal.output import standard_output
 
     found = Client(home_of(context).paths).status()
     output = standard_output()
-    for line in [json_line(found)] if json else daemon_lines(found):
-        output.line(line)
+    if json:
+        output.json(status_facts(found))
+    else:
+        output.lines(daemon_lines(found))
 
 
 def logs(
     context: typer.Context,
     num: Annotated[
-        int, typer.Option("--lines", "-n", metavar="N", help="How many of the last lines.")
+        int, typer.Option("--lines", "-n", metavar="N", help="How many of the last lines to print.")
     ] = 50,
-    follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as it grows.")] = False,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Keep printing new lines.")
+    ] = False,
 ) -> None:
     """Print the daemon's log."""
     from tierchat.terminal.output import standard_output
@@ -87,7 +94,7 @@ def logs(
         if line:
             output.line(line.rstrip("\n"))
         elif log.exists() and not os.path.samestat(log.stat(), os.fstat(file.fileno())):
-            # A new daemon began a new file.
+            # A new daemon has started a new file.
             file.close()
             file = log.open(errors="replace")
         else:

@@ -1,4 +1,4 @@
-"""`tierchat doctor`: what works and what to do about the rest."""
+"""`tierchat doctor`: what works here, and what to do about the rest."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ def add_to(app: typer.Typer) -> None:
 
 
 def doctor(context: typer.Context) -> None:
-    """Check the installation, ending in one real answer.
+    """Check the installation, and ask one real question.
 
-    Exit code 1 if anything fails.
+    Exits with 1 if a check fails.
     """
     from tierchat.cli.actions.doctor import examine
     from tierchat.cli.exit_codes import ExitCode

@@ -1,4 +1,4 @@
-"""`tierchat eval`: measure a learned gate against every known policy."""
+"""`tierchat eval`: measures a learned gate against other policies."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tierchat.cli.commands.train import Builtin, CascadeName, FromHistory, Prompts
+from tierchat.cli.commands.train import Builtin, FromHistory, Prompts
 from tierchat.cli.options import Json, Quiet, home_of
 
 
@@ -21,25 +21,29 @@ def evaluate(
     prompts: Prompts = None,
     builtin: Builtin = False,
     from_history: FromHistory = False,
-    cascade: CascadeName = None,
+    cascade: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="CASCADE", help="The cascade to measure.")
+    ] = None,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Measure the policies of the literature, too.")
+        bool, typer.Option("--compare", help="Also measure policies from the literature.")
     ] = False,
     max_prompts: Annotated[
-        int, typer.Option(metavar="N", min=1, help="Ask no more prompts than this.")
+        int, typer.Option(metavar="N", min=1, help="Ask at most this many prompts.")
     ] = 2_500,
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw the curves as png, svg or pdf.")
+        Path | None, typer.Option(metavar="FILE", help="Draw the curves to a png, svg or pdf file.")
     ] = None,
     json: Json = False,
-    seed: Annotated[int, typer.Option(metavar="N", help="Choose other live prompts.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="The seed that chooses the live prompts.")
+    ] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Measure a learned gate.
+    """Measure how well a learned gate works.
 
-    Every tier answers every prompt once, then every policy is replayed on the answers, and a live
-    run checks the replay. Prompts that the gate was taught on are left out; --compare lets the
-    other policies learn from them.
+    Every tier answers every prompt once, every policy is replayed on these answers, and a live run
+    checks the replay. Prompts that the gate was taught on are left out; with --compare the other
+    policies are taught on them.
     """
     from tierchat.cli.actions.eval import EvalRequest, run
     from tierchat.learning.outcomes.sources import Source

@@ -9,13 +9,13 @@ import typer
 
 from tierchat.cli.options import Json, home_of
 
-Cascade = Annotated[str, typer.Argument(metavar="CASCADE", help="The cascade it is for.")]
+Cascade = Annotated[str, typer.Argument(metavar="CASCADE", help="The cascade of the gate.")]
 
 
 def add_to(app: typer.Typer) -> None:
     """Register the group and its subcommands."""
     group = typer.Typer(
-        help="List, show, remove and hand on learned gates.",
+        help="List, show, remove, export and import learned gates.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )
@@ -36,26 +36,26 @@ def ls(context: typer.Context, json: Json = False) -> None:
     from tierchat.terminal.output import standard_output
 
     gates, output = LearnedGates(home_of(context)), standard_output()
-    for line in gates.list_json() if json else gates.list_lines():
-        output.line(line)
+    if json:
+        output.json(gates.list_facts())
+    else:
+        output.lines(gates.list_lines())
 
 
 def show(context: typer.Context, cascade: Cascade, json: Json = False) -> None:
-    """Tell how a gate was taught and what it gives."""
-    import msgspec
-
+    """Show how a gate was taught, and its quality and cost."""
     from tierchat.cli.actions.gate import LearnedGates, print_head
     from tierchat.terminal.output import standard_output
 
     head, output = LearnedGates(home_of(context)).head(cascade), standard_output()
     if json:
-        output.line(msgspec.json.encode(head).decode())
+        output.json(head)
     else:
         print_head(head, output)
 
 
 def rm(context: typer.Context, cascade: Cascade) -> None:
-    """Remove a gate; the cascade goes on without it at once."""
+    """Remove a gate; the cascade works on without it."""
     from tierchat.cli.actions.gate import LearnedGates
     from tierchat.terminal.output import standard_output
 
@@ -66,9 +66,14 @@ def rm(context: typer.Context, cascade: Cascade) -> None:
 def export(
     context: typer.Context,
     cascade: Cascade,
-    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="Where to; an npz beside it.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="FILE.json", help="The file to write; an npz file is written beside it."
+        ),
+    ],
 ) -> None:
-    """Copy a gate out, to hand it to somebody with the same models."""
+    """Export a gate, for people with the same models."""
     from tierchat.cli.actions.gate import LearnedGates
     from tierchat.terminal.output import standard_output
 
@@ -78,12 +83,15 @@ def export(
 
 def import_(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE.json", help="A gate, its npz beside it.")],
+    file: Annotated[
+        Path,
+        typer.Argument(metavar="FILE.json", help="The file to read, with its npz file beside it."),
+    ],
 ) -> None:
-    """Take in a gate taught elsewhere, if it is for models you have."""
+    """Import a gate that was taught elsewhere on the same models."""
     from tierchat.cli.actions.gate import LearnedGates
     from tierchat.terminal.output import standard_output
 
     standard_output().line(
-        f"took in the gate of {LearnedGates(home_of(context)).import_from(file)}"
+        f"imported the gate of {LearnedGates(home_of(context)).import_from(file)}"
     )

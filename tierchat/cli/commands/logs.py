@@ -14,11 +14,13 @@ Id = Annotated[
     str | None,
     typer.Argument(
         metavar="[ID]",
-        help="Of a conversation, or how it begins.",
+        help="The id of a conversation, or its first characters.",
         autocompletion=completions.conversations,
     ),
 ]
-Num = Annotated[int, typer.Option("--num", "-n", metavar="N", min=1, help="No more than this.")]
+Num = Annotated[
+    int, typer.Option("--num", "-n", metavar="N", min=1, help="Show at most this many.")
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -47,19 +49,18 @@ def ls(context: typer.Context, num: Num = 20, json: Json = False) -> None:
     from tierchat.terminal.output import standard_output
 
     output = standard_output()
-    for line in SavedConversations(home_of(context).paths).overview(num, is_json=json):
-        output.line(line)
+    output.lines(SavedConversations(home_of(context).paths).overview(num, is_json=json))
 
 
 def show(
     context: typer.Context,
     id: Id = None,
     with_hidden: Annotated[
-        bool, typer.Option("--all", "-a", help="Undone and replaced exchanges, too.")
+        bool, typer.Option("--all", "-a", help="Include undone and replaced exchanges.")
     ] = False,
     json: Json = False,
 ) -> None:
-    """Show one conversation, the last one unless told."""
+    """Show one conversation; the last one unless named."""
     from tierchat.conversations.listing import SavedConversations
     from tierchat.terminal.output import standard_output
 
@@ -72,11 +73,13 @@ def show(
 
 def search(
     context: typer.Context,
-    words: Annotated[list[str], typer.Argument(metavar="WORD...", help="All must occur.")],
+    words: Annotated[
+        list[str], typer.Argument(metavar="WORD...", help="Words that must all occur.")
+    ],
     num: Num = 20,
     json: Json = False,
 ) -> None:
-    """Find exchanges by the words of prompt and answer, best first."""
+    """Find exchanges by words of prompt and answer, best match first."""
     from tierchat.conversations.listing import SavedConversations
     from tierchat.terminal.output import standard_output
 
@@ -89,8 +92,8 @@ def search(
 
 def rename(
     context: typer.Context,
-    id: Annotated[str, typer.Argument(metavar="ID")],
-    title: Annotated[list[str], typer.Argument(metavar="TITLE...")],
+    id: Annotated[str, typer.Argument(metavar="ID", help="The conversation.")],
+    title: Annotated[list[str], typer.Argument(metavar="TITLE...", help="Its new title.")],
 ) -> None:
     """Give a conversation another title."""
     from tierchat.cli.actions import logs
@@ -101,7 +104,9 @@ def rename(
 
 def rm(
     context: typer.Context,
-    ids: Annotated[list[str] | None, typer.Argument(metavar="[ID]...")] = None,
+    ids: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="The conversations to remove.")
+    ] = None,
     every: Annotated[bool, typer.Option("--all", help="Remove every conversation.")] = False,
     yes: Yes = False,
 ) -> None:
@@ -125,11 +130,13 @@ def export(
     id: Id = None,
     file: Annotated[
         Path | None,
-        typer.Option("--output", "-o", metavar="FILE", help="Where to; else stdout."),
+        typer.Option(
+            "--output", "-o", metavar="FILE", help="The file to write; stdout unless named."
+        ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Write a conversation as Markdown, or as JSON."""
+    """Write a conversation as Markdown or JSON."""
     from tierchat.conversations.listing import SavedConversations, write_export
     from tierchat.terminal.output import standard_output
 
@@ -142,7 +149,7 @@ def export(
 
 
 def path(context: typer.Context) -> None:
-    """Print where the log is: an SQLite file that any tool may read."""
+    """Print the path of the log, an SQLite file that any tool may read."""
     from tierchat.terminal.output import standard_output
 
     standard_output().line(str(home_of(context).paths.log_file))

@@ -1,4 +1,4 @@
-"""`tierchat paths`: where everything is."""
+"""`tierchat paths`: where tierchat keeps its files."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ def add_to(app: typer.Typer) -> None:
 
 def paths(context: typer.Context, json: Json = False) -> None:
     """Print where tierchat keeps its files."""
-    import msgspec
-
     from tierchat.config.catalogue import shipped_models_file
     from tierchat.terminal.output import standard_output
 
@@ -33,8 +31,8 @@ def paths(context: typer.Context, json: Json = False) -> None:
     }
     output = standard_output()
     if json:
-        output.line(msgspec.json.encode({k: str(v) for k, v in places.items()}).decode())
+        output.json({name: str(place) for name, place in places.items()})
         return
     for name, place in places.items():
-        there = "" if place.exists() else "  (not there yet)"
-        output.line(f"{name:<15} {place}{there}")
+        state = "" if place.exists() else "  (does not exist yet)"
+        output.line(f"{name:<15} {place}{state}")

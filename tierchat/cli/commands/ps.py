@@ -1,4 +1,4 @@
-"""`tierchat ps`: what is loaded."""
+"""`tierchat ps`: which models are loaded."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ def add_to(app: typer.Typer) -> None:
 
 def ps(context: typer.Context, json: Json = False) -> None:
     """List the models: tier, state, memory, context, time left."""
-    from tierchat.cli.actions.status import json_line, worker_lines
+    from tierchat.cli.actions.status import status_facts, worker_lines
     from tierchat.service.client import Client
     from tierchat.terminal.output import standard_output
 
     found = Client(home_of(context).paths).status()
     output = standard_output()
-    for line in [json_line(found)] if json else worker_lines(found):
-        output.line(line)
+    if json:
+        output.json(status_facts(found))
+    else:
+        output.lines(worker_lines(found))

@@ -1,4 +1,4 @@
-"""`tierchat stats`: what all saved prompts cost, and what the small tiers saved."""
+"""`tierchat stats`: what the saved prompts cost, and what the small tiers saved."""
 
 from __future__ import annotations
 
@@ -18,18 +18,21 @@ def add_to(app: typer.Typer) -> None:
 def stats(
     context: typer.Context,
     days: Annotated[
-        int | None, typer.Option(metavar="N", min=1, max=36_500, help="Look at the last days only.")
+        int | None, typer.Option(metavar="N", min=1, max=36_500, help="Count only the last N days.")
     ] = None,
-    by: Annotated[str, typer.Option(metavar="WHAT", help="day, template or conversation.")] = "day",
+    by: Annotated[
+        str, typer.Option(metavar="WHAT", help="Group by day, template or conversation.")
+    ] = "day",
     plot: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Draw it: png, svg or pdf.")
+        Path | None, typer.Option(metavar="FILE", help="Draw a chart to a png, svg or pdf file.")
     ] = None,
     json: Json = False,
 ) -> None:
-    """Show who answered, why others did not, and the compute saved."""
-    from typing import cast, get_args
+    """Show which tiers answered, and the compute saved.
 
-    import msgspec
+    Also shows why the tiers below them did not answer.
+    """
+    from typing import cast, get_args
 
     from tierchat.conversations import stats as figures
     from tierchat.conversations.reader import open_log
@@ -40,7 +43,7 @@ def stats(
     if by not in known:
         raise UsageError(f"--by {by!r} is not known", f"known: {', '.join(known)}")
     if plot and plot.suffix not in (".png", ".svg", ".pdf"):
-        raise UsageError(f"cannot draw a {plot.suffix or 'nameless'} file", "png, svg or pdf")
+        raise UsageError(f"cannot draw to {plot}", "end its name in .png, .svg or .pdf")
     kind = cast(figures.By, by)
     output = standard_output()
     with open_log(home_of(context).paths.log_file) as log:
@@ -51,8 +54,7 @@ def stats(
         except OSError as error:
             raise UsageError(f"cannot write {plot}: {error.strerror}") from error
     if json:
-        output.line(msgspec.json.encode(found).decode())
+        output.json(found)
         return
     width = terminal_width() if output.is_out_terminal else 100
-    for line in figures.lines(found, kind, width):
-        output.line(line)
+    output.lines(figures.lines(found, kind, width))

@@ -1,4 +1,4 @@
-"""`tierchat stop`: end the daemon, or unload one model."""
+"""`tierchat stop`: stops the daemon, or unloads one model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def stop(
         str | None,
         typer.Argument(
             metavar="[NAME]",
-            help="Unload this model, tier or cascade only.",
+            help="Unload only this model, tier or cascade.",
             autocompletion=completions.pullable,
         ),
     ] = None,

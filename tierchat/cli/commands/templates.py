@@ -40,8 +40,7 @@ def ls(context: typer.Context) -> None:
         except ConfigError as error:
             description = f"broken: {error.message}"
         rows.append((name, "yours" if is_own else "shipped", description))
-    for line in table(rows):
-        output.line(line)
+    output.lines(table(rows))
 
 
 def show(context: typer.Context, name: Name) -> None:
@@ -65,7 +64,10 @@ def show(context: typer.Context, name: Name) -> None:
 
 
 def edit(context: typer.Context, name: Name) -> None:
-    """Open a template of yours in $VISUAL or $EDITOR; it is made when there is none."""
+    """Edit a template of yours in $VISUAL or $EDITOR.
+
+    A template that does not exist yet is created.
+    """
     from tierchat.cli import templates
     from tierchat.paths import make_private
     from tierchat.terminal.editor import edit_file

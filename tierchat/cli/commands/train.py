@@ -1,4 +1,4 @@
-"""`tierchat train`: teach the small tiers when to ask."""
+"""`tierchat train`: teaches the small tiers when to escalate."""
 
 from __future__ import annotations
 
@@ -11,15 +11,12 @@ from tierchat.cli.options import Quiet, home_of
 
 Prompts = Annotated[
     Path | None,
-    typer.Option(metavar="FILE", help="JSON lines: prompt, answer, grader, family, group."),
+    typer.Option(metavar="FILE", help="JSON lines with prompt, answer, grader, family, group."),
 ]
-Builtin = Annotated[bool, typer.Option("--builtin", help="A mix of reasoning-gym tasks.")]
+Builtin = Annotated[bool, typer.Option("--builtin", help="Use a mix of reasoning-gym tasks.")]
 FromHistory = Annotated[
     bool,
-    typer.Option("--from-history", help="Your own saved prompts, with their /good and /bad marks."),
-]
-CascadeName = Annotated[
-    str | None, typer.Option("--model", "-m", metavar="CASCADE", help="The cascade to teach.")
+    typer.Option("--from-history", help="Use your saved prompts, with their /good and /bad marks."),
 ]
 
 
@@ -33,28 +30,33 @@ def train(
     prompts: Prompts = None,
     builtin: Builtin = False,
     from_history: FromHistory = False,
-    cascade: CascadeName = None,
+    cascade: Annotated[
+        str | None, typer.Option("--model", "-m", metavar="CASCADE", help="The cascade to teach.")
+    ] = None,
     minutes: Annotated[
-        float, typer.Option(metavar="N", min=0.0, help="Begin no round after so long.")
+        float, typer.Option(metavar="N", min=0.0, help="Start no new round after N minutes.")
     ] = 10.0,
     max_prompts: Annotated[
-        int, typer.Option(metavar="N", min=40, help="Learn from no more prompts than this.")
+        int, typer.Option(metavar="N", min=40, help="Learn from at most this many prompts.")
     ] = 2_500,
     ignore_token: Annotated[
-        bool, typer.Option("--ignore-token", help="Do not read the models' own escalate token.")
+        bool, typer.Option("--ignore-token", help="Do not read the escalate token of the models.")
     ] = False,
-    seed: Annotated[int, typer.Option(metavar="N", help="Choose other prompts to hold out.")] = 0,
+    seed: Annotated[
+        int, typer.Option(metavar="N", help="The seed that chooses the prompts to hold out.")
+    ] = 0,
     quiet: Quiet = False,
 ) -> None:
-    """Teach the small tiers when to ask a bigger one.
+    """Teach the small tiers when to escalate to a bigger one.
 
-    Every tier answers every prompt; the answers are graded; one row a tier is fitted to tell
-    beforehand who will be right. What was answered is kept: a run that was stopped goes on.
+    Every tier answers every prompt, and the answers are graded. Then one row per tier is fitted
+    that predicts, before a token is generated, which tiers will be right. All answers are kept, so
+    a run that was stopped continues.
 
         tierchat train --prompts my.jsonl
 
-    A line of the file: {"prompt": "2+2", "answer": "4", "grader": "number"}. Graders: exact,
-    number, choice, regex, reasoning_gym:<task>.
+    A line of the file looks like {"prompt": "2+2", "answer": "4", "grader": "number"}. Graders:
+    exact, number, choice, regex, reasoning_gym:<task>.
     """
     from tierchat.cli.actions.train import TrainRequest, run
     from tierchat.learning.outcomes.sources import Source

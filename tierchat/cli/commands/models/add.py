@@ -1,4 +1,4 @@
-"""`tierchat add`: make any GGUF known by a name."""
+"""`tierchat add`: gives a name to any GGUF file."""
 
 from __future__ import annotations
 
@@ -16,21 +16,24 @@ def add_to(app: typer.Typer) -> None:
 
 def add(
     context: typer.Context,
-    name: Annotated[str, typer.Argument(metavar="NAME", help="What to call it.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The name to give the model.")],
     place: Annotated[
-        str, typer.Argument(metavar="FILE", help="A GGUF here, or owner/repo:file.gguf.")
+        str,
+        typer.Argument(
+            metavar="FILE", help="A GGUF file here, or owner/repo:file.gguf on the hub."
+        ),
     ],
     yes: Yes = False,
     offline: Offline = False,
     quiet: Quiet = False,
 ) -> None:
-    """Look into any GGUF and make it known.
+    """Check any GGUF file and give it a name.
 
-    It becomes a model, and a cascade of itself. Says why when it would not load.
+    The name stands for the model, and for a cascade of this one model. A file that cannot be
+    loaded is refused, with the reason.
     """
     from tierchat.cli.actions.add import add
     from tierchat.terminal.output import standard_output
 
     output = standard_output(quiet=quiet)
-    for line in add(name, place, home_of(context), output, is_sure=yes, is_offline=offline):
-        output.line(line)
+    output.lines(add(name, place, home_of(context), output, is_sure=yes, is_offline=offline))

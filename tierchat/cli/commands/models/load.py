@@ -1,4 +1,4 @@
-"""`tierchat load`: bring models into memory."""
+"""`tierchat load`: loads models into memory."""
 
 from __future__ import annotations
 
@@ -25,16 +25,18 @@ def load(
             autocompletion=completions.pullable,
         ),
     ] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Only show how it would be loaded.")] = False,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only show how the models would be loaded.")
+    ] = False,
     json: Json = False,
 ) -> None:
-    """Load models now.
+    """Load models into memory.
 
-    Says what memory that took, measured before and after."""
+    Prints the memory that they take, measured before and after.
+    """
     from tierchat.cli.actions.load import load_lines, plan_lines
     from tierchat.terminal.output import standard_output
 
     output = standard_output()
     lines = plan_lines if plan else load_lines
-    for line in lines(name, home_of(context), is_json=json):
-        output.line(line)
+    output.lines(lines(name, home_of(context), is_json=json))

@@ -13,10 +13,12 @@ def add_to(app: typer.Typer) -> None:
 
 
 def ls(context: typer.Context, json: Json = False) -> None:
-    """List all models, and which are here."""
+    """List all models, and which of them are on this machine."""
     from tierchat.cli.actions.models import ModelListing
     from tierchat.terminal.output import standard_output
 
     listing, output = ModelListing(home_of(context)), standard_output()
-    for line in [listing.list_json()] if json else listing.list_lines():
-        output.line(line)
+    if json:
+        output.json(listing.list_facts())
+    else:
+        output.lines(listing.list_lines())

@@ -1,4 +1,4 @@
-"""`tierchat pull`: fetch models, smallest first."""
+"""`tierchat pull`: fetches models, smallest first."""
 
 from __future__ import annotations
 
@@ -22,16 +22,21 @@ def pull(
         list[str] | None,
         typer.Argument(
             metavar="[NAME]...",
-            help="A cascade, a model or owner/repo:file.gguf; none is what fits best.",
+            help="Cascades, models or owner/repo:file.gguf; what fits best unless named.",
             autocompletion=completions.pullable,
         ),
     ] = None,
-    plan: Annotated[bool, typer.Option("--plan", help="Only show what would be done.")] = False,
+    plan: Annotated[bool, typer.Option("--plan", help="Only show what would be fetched.")] = False,
     source: Annotated[
         Path | None,
-        typer.Option("--from", metavar="FILE", help="Take the one model from this file."),
+        typer.Option("--from", metavar="FILE", help="Take the model from this file."),
     ] = None,
-    ctx: Annotated[int, typer.Option(metavar="N", min=0, help="Plan for this context.")] = 0,
+    ctx: Annotated[
+        int,
+        typer.Option(
+            metavar="N", min=0, help="Plan for N tokens of context; 0 for the most that fit."
+        ),
+    ] = 0,
     yes: Yes = False,
     offline: Offline = False,
     json: Json = False,
@@ -40,8 +45,8 @@ def pull(
     """Fetch models, smallest first.
 
     Shows what fits this machine and asks once. The cascade answers as soon as its first model is
-    here. What was interrupted goes on where it stopped. HF_TOKEN, HF_ENDPOINT and files in the
-    Hugging Face cache are used.
+    here. An interrupted download continues where it stopped. HF_TOKEN, HF_ENDPOINT and files in
+    the Hugging Face cache are used.
     """
     from tierchat.cli.actions.pull import PullRequest, pull
     from tierchat.errors import UsageError

@@ -1,4 +1,4 @@
-"""`tierchat rm`: delete a model's file."""
+"""`tierchat rm`: deletes the file of a model."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ def add_to(app: typer.Typer) -> None:
 def rm(
     context: typer.Context,
     name: Annotated[
-        str, typer.Argument(metavar="MODEL", help="The model.", autocompletion=completions.models)
+        str,
+        typer.Argument(
+            metavar="MODEL", help="The model to delete.", autocompletion=completions.models
+        ),
     ],
     yes: Yes = False,
     json: Json = False,
 ) -> None:
-    """Delete a pulled model, or forget one."""
-    import msgspec
-
+    """Delete a pulled model, or forget an added one."""
     from tierchat.cli.actions.model_files import ModelFiles
     from tierchat.terminal.confirm import confirm
     from tierchat.terminal.output import standard_output
@@ -36,6 +37,7 @@ def rm(
         output.note(str(path))
     confirm(output, f"Remove {name}?", is_sure=yes, default=False)
     freed = files.remove(name)
-    found = {"model": name, "freed_bytes": freed}
-    said = f"removed {name}, {size_text(freed)} freed"
-    output.line(msgspec.json.encode(found).decode() if json else said)
+    if json:
+        output.json({"model": name, "freed_bytes": freed})
+    else:
+        output.line(f"removed {name}, {size_text(freed)} freed")

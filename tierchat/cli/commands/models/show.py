@@ -30,5 +30,7 @@ def show(
     from tierchat.terminal.output import standard_output
 
     listing, output = ModelListing(home_of(context)), standard_output()
-    for line in [listing.show_json(name)] if json else listing.show_lines(name):
-        output.line(line)
+    if json:
+        output.json(listing.show_facts(name))
+    else:
+        output.lines(listing.show_lines(name))

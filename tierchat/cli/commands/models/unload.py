@@ -1,4 +1,4 @@
-"""`tierchat unload`: give memory back."""
+"""`tierchat unload`: removes models from memory."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ def unload(
         str | None,
         typer.Argument(
             metavar="[NAME]",
-            help="A model, tier or cascade; all unless named.",
+            help="A model, tier or cascade; all models unless named.",
             autocompletion=completions.pullable,
         ),
     ] = None,
     json: Json = False,
 ) -> None:
-    """Unload models now.
+    """Remove models from memory.
 
-    Their memory is free afterwards. One that is answering stays."""
+    A model that is answering stays loaded.
+    """
     from tierchat.cli.actions.load import unload_lines
     from tierchat.terminal.output import standard_output
 
     output = standard_output()
-    for line in unload_lines(name, home_of(context), is_json=json):
-        output.line(line)
+    output.lines(unload_lines(name, home_of(context), is_json=json))

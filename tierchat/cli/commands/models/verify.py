@@ -1,4 +1,4 @@
-"""`tierchat verify`: are the files the ones that were published?"""
+"""`tierchat verify`: compares model files with what was published."""
 
 from __future__ import annotations
 
@@ -21,18 +21,17 @@ def verify(
         list[str] | None,
         typer.Argument(
             metavar="[MODEL]...",
-            help="All that are here, unless named.",
+            help="The models to check; all that are here unless named.",
             autocompletion=completions.models,
         ),
     ] = None,
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Read model files whole and check them.
+    """Check model files against their published sha256.
 
-    Compares their sha256 with what was published. Exit code 1 if one is wrong."""
-    import msgspec
-
+    Reads every file whole. Exits with 1 if a file is wrong.
+    """
     from tierchat.cli.actions.model_files import ModelFiles
     from tierchat.cli.exit_codes import ExitCode
     from tierchat.terminal.output import standard_output
@@ -41,13 +40,12 @@ def verify(
     output = standard_output(quiet=quiet)
     with Bars(output) as bars:
         found = []
-        for one in ModelFiles(home_of(context)).verify(tuple(names or ()), bars.tell):
+        for file in ModelFiles(home_of(context)).verify(tuple(names or ()), bars.tell):
             bars.close()
-            found.append(one)
+            found.append(file)
             if not json:
-                output.line(f"{'✗' if one.problem else '✓'} {one.model} {one.problem}".rstrip())
+                output.line(f"{'✗' if file.problem else '✓'} {file.model} {file.problem}".rstrip())
     if json:
-        rows = [{"model": one.model, "problem": one.problem or None} for one in found]
-        output.line(msgspec.json.encode(rows).decode())
-    is_wrong = any(each.problem for each in found)
+        output.json([{"model": file.model, "problem": file.problem or None} for file in found])
+    is_wrong = any(file.problem for file in found)
     raise typer.Exit(ExitCode.FAILED if is_wrong else ExitCode.DONE)
