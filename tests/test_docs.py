@@ -12,6 +12,7 @@ import pytest
 from starlette.routing import Route
 
 from tests.test_architecture import CLI_ORDER, ROOMS, SEAMS, WORDS
+from tierchat.cli.chat import slash
 from tierchat.cli.exit_codes import ExitCode
 from tierchat.config.catalogue import load_catalogue
 from tierchat.config.settings import Settings
@@ -174,6 +175,11 @@ def test_the_page_of_the_service_has_every_setting_option_and_route() -> None:
 def test_the_page_of_models_has_every_cascade(tmp_path: Path) -> None:
     catalogue = load_catalogue(find_paths({"TIERCHAT_HOME": str(tmp_path)}))
     assert set(first_column("## The cascades", "models.md")) == set(catalogue.cascades)
+
+
+def test_the_page_of_the_chat_names_commands_that_the_chat_knows() -> None:
+    table = " ".join(row[0] for row in rows("## The chat", "chat-and-pipelines.md"))
+    assert set(re.findall(r"/[a-z]+", table)) <= set(slash.NAMES)
 
 
 def test_the_page_of_the_chat_has_every_exit_code() -> None:
