@@ -190,11 +190,11 @@ def _runtime_dir(xdg: str | None) -> Path:
 
 def _is_ours_alone(directory: Path) -> bool:
     try:
-        found = directory.stat()
+        status = directory.stat()
     except OSError:
         return False
-    is_ours = found.st_uid == os.getuid() and not found.st_mode & 0o077
-    return directory.is_absolute() and stat.S_ISDIR(found.st_mode) and is_ours
+    is_ours = status.st_uid == os.getuid() and not status.st_mode & 0o077
+    return directory.is_absolute() and stat.S_ISDIR(status.st_mode) and is_ours
 
 
 def _short_enough(runtime_dir: Path) -> Path:

@@ -240,25 +240,25 @@ class _Source:
             )
         seen: set[str] = set()
         for index, tier in enumerate(spec.tiers):
-            place = ("cascades", name, "tiers", index)
+            steps = ("cascades", name, "tiers", index)
             if tier.model not in models:
                 raise self._error(
-                    (*place, "model"),
+                    (*steps, "model"),
                     f"tier {tier.name} names the unknown model {tier.model!r}",
                     f"known models: {', '.join(models)}",
                 )
             if tier.name.casefold() in seen:
                 raise self._error(
-                    (*place, "name"),
+                    (*steps, "name"),
                     f"two tiers of cascade {name} are named {tier.name}",
                     "upper and lower case count as the same; rename one of them",
                 )
             seen.add(tier.name.casefold())
 
-    def _error(self, place: tuple[str | int, ...], what: str, hint: str) -> ConfigError:
+    def _error(self, steps: tuple[str | int, ...], what: str, hint: str) -> ConfigError:
         from tierchat.config.toml_lines import find_line
 
-        return ConfigError(f"{self.file}, line {find_line(self._text, place)}: {what}", hint)
+        return ConfigError(f"{self.file}, line {find_line(self._text, steps)}: {what}", hint)
 
 
 def _sources(paths: Paths) -> tuple[_Source, ...]:
@@ -268,16 +268,16 @@ def _sources(paths: Paths) -> tuple[_Source, ...]:
 
 
 def _merged(sources: Sequence[_Source]) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {"models": {}, "cascades": {}}
+    merged: dict[str, dict[str, Any]] = {"models": {}, "cascades": {}}
     for source in reversed(sources):
-        for kind, entries in found.items():
+        for kind, entries in merged.items():
             for name, entry in source.data.get(kind, {}).items():
                 before = entries.get(name, {})
                 if "file" in entry and "repo" not in entry:
                     # The user's own file replaces a published one: size and hash are unknown.
                     before = {key: v for key, v in before.items() if key not in _PUBLISHED}
                 entries[name] = {**before, **entry}
-    return found
+    return merged
 
 
 def _place_of(entry: Mapping[str, Any], giver: _Source | None, paths: Paths) -> str:

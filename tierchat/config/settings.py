@@ -45,15 +45,15 @@ def load_settings(paths: Paths, env: Mapping[str, str]) -> Settings:
     """
     text = read_own(paths.config_file)
     chosen = chosen_cascade(paths)
-    found: dict[str, Any] = {"cascade": chosen} if chosen else {}
+    values: dict[str, Any] = {"cascade": chosen} if chosen else {}
     if text is not None:
         decode_toml(text, paths.config_file, Settings)
-        found |= parse_toml(text, paths.config_file)
+        values |= parse_toml(text, paths.config_file)
     given = {
         key: env[name] for key in Settings.__struct_fields__ if (name := _variable(key)) in env
     }
     try:
-        settings = msgspec.convert({**found, **given}, Settings, strict=False)
+        settings = msgspec.convert({**values, **given}, Settings, strict=False)
     except msgspec.ValidationError as error:
         what, _, key = str(error).rstrip("`").partition(" - at `$.")
         raise ConfigError(

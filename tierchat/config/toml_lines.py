@@ -117,9 +117,9 @@ def _hint(written: str, known: Sequence[str], title: str) -> str:
 
 
 def _steps(path: str) -> list[str | int]:
-    found = _STEP.findall(path)
+    matches = _STEP.findall(path)
     return [
-        _ANY_KEY if anything else int(index) if index else name for name, index, anything in found
+        _ANY_KEY if anything else int(index) if index else name for name, index, anything in matches
     ]
 
 

@@ -73,8 +73,8 @@ class SavedConversations:
         if not found:
             return [f"nothing saved has all of: {words}"]
         lines = []
-        for exchange, place in found:
-            bare = " ".join(place.replace("\x02", "[").replace("\x03", "]").split())
+        for exchange, excerpt in found:
+            bare = " ".join(excerpt.replace("\x02", "[").replace("\x03", "]").split())
             when = local_time(exchange.created_at)
             lines.append(f"{exchange.conversation_id}  {when}  {bare}")
         return lines

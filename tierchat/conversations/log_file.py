@@ -62,9 +62,9 @@ def _open(path: Path, wait_s: float, *, marks_lost: bool = False) -> sqlite3.Con
         # Removed rows are overwritten.
         db.execute("PRAGMA secure_delete = ON")
         if path.stat().st_size <= _MAX_CHECKED_BYTES:
-            [found] = db.execute("PRAGMA quick_check(1)").fetchone()
-            if found != "ok":
-                raise sqlite3.DatabaseError(found)
+            [report] = db.execute("PRAGMA quick_check(1)").fetchone()
+            if report != "ok":
+                raise sqlite3.DatabaseError(report)
         migrations.migrate(db)
         if marks_lost:
             with db:

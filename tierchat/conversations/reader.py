@@ -95,20 +95,20 @@ class LogReader:
             "FROM exchanges_text t JOIN exchanges e ON e.seq = t.rowid "
             f"WHERE exchanges_text MATCH ? AND e.{_SHOWN} ORDER BY rank LIMIT ?"
         )
-        found = self._execute(query, (_phrases(words), num))
-        return [(_converted(ExchangeRow, row), row["place"]) for row in found]
+        rows = self._execute(query, (_phrases(words), num))
+        return [(_converted(ExchangeRow, row), row["place"]) for row in rows]
 
     def _scan(self, words: Sequence[str], num: int) -> list[tuple[ExchangeRow, str]]:
         fits = " AND ".join("instr(prompt || char(10) || answer, ?)" for _ in words)
         query = f"SELECT * FROM exchanges WHERE {fits} AND {_SHOWN} ORDER BY seq DESC LIMIT ?"
-        found = []
+        matches = []
         for row in self._execute(query, (*words, num)):
             text = f"{row['prompt']}\n{row['answer']}"
             start = text.index(words[0])
-            place = f"{text[max(0, start - 30) : start]}\x02{words[0]}\x03"
-            place += text[start + len(words[0]) :][:30]
-            found.append((_converted(ExchangeRow, row), place))
-        return found
+            excerpt = f"{text[max(0, start - 30) : start]}\x02{words[0]}\x03"
+            excerpt += text[start + len(words[0]) :][:30]
+            matches.append((_converted(ExchangeRow, row), excerpt))
+        return matches
 
     def find(self, id_or_part: str) -> str:
         """Complete the id of a conversation; raises UsageError when none or several fit."""

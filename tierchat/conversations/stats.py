@@ -63,11 +63,11 @@ def lines(stats: Stats, by: By, width: int) -> list[str]:
     if not total.num_prompts:
         return ["nothing is saved yet"]
     bar = max(4, min(_BAR, width - 36))
-    found = [f"{total.num_prompts} prompts, {total.generated_tokens:,} tokens generated", ""]
-    found += _bars(total.by_tier, total.num_prompts, bar, "answered by")
-    found += ["", f"escalated: {total.num_escalated} ({_share(total.num_escalated, total)})"]
-    found += _bars(total.reasons, sum(total.reasons.values()), bar, "  because")
-    found += [
+    written = [f"{total.num_prompts} prompts, {total.generated_tokens:,} tokens generated", ""]
+    written += _bars(total.by_tier, total.num_prompts, bar, "answered by")
+    written += ["", f"escalated: {total.num_escalated} ({_share(total.num_escalated, total)})"]
+    written += _bars(total.reasons, sum(total.reasons.values()), bar, "  because")
+    written += [
         f"escalation cost {total.escalation_tokens:,} tokens, {seconds(total.escalation_seconds)}",
         f"waited {seconds(total.seconds)} in all",
         f"compute saved, compared with the top tier alone: {total.compute_saved:.1%}",
@@ -77,10 +77,10 @@ def lines(stats: Stats, by: By, width: int) -> list[str]:
     most = max(part.num_prompts for part in stats.by.values())
     for name, part in stats.by.items():
         filled = "█" * max(1, round(bar * part.num_prompts / most))
-        found.append(
+        written.append(
             f"  {name[:22]:22s} {filled:{bar}s} {part.num_prompts:5d}  {part.compute_saved:6.1%}"
         )
-    return [line[:width].rstrip() for line in found]
+    return [line[:width].rstrip() for line in written]
 
 
 def save_plot(stats: Stats, by: By, file: Path) -> None:

@@ -53,12 +53,12 @@ class Checkpoints:
 
     def take(self, slot: int, num_tokens: int) -> State | None:
         """Return the state after exactly `num_tokens` and mark it as the most recently used."""
-        found = next((kept for kept in self._of(slot) if kept.num_tokens == num_tokens), None)
-        if found is None:
+        checkpoint = next((kept for kept in self._of(slot) if kept.num_tokens == num_tokens), None)
+        if checkpoint is None:
             return None
-        self._kept.remove(found)
-        self._kept.append(found)
-        return found.state
+        self._kept.remove(checkpoint)
+        self._kept.append(checkpoint)
+        return checkpoint.state
 
     def copy(self, source: int, target: int, num_tokens: int) -> None:
         """Give `target` the states of `source` that cover at most `num_tokens` tokens."""

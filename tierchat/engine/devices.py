@@ -19,8 +19,8 @@ _CPU, _GPU, _INTEGRATED_GPU = 0, 1, 2
 def devices() -> tuple[DeviceInfo, ...]:
     """List the GPUs, numbered as llama.cpp numbers them, and the CPU, with their current sizes."""
     library = _typed(ggml())
-    found = (_device(library, index) for index in range(library.ggml_backend_dev_count()))
-    return tuple(device for device in found if device)
+    listed = (_device(library, index) for index in range(library.ggml_backend_dev_count()))
+    return tuple(device for device in listed if device)
 
 
 def gpu_free_bytes() -> int:

@@ -174,13 +174,13 @@ class LlamaModel:
         return self._kind(token)[1]
 
     def _kind(self, token: int) -> tuple[bool, bool]:
-        found = self._kinds.get(token)
-        if found is None:
-            found = self._kinds[token] = (
+        kind = self._kinds.get(token)
+        if kind is None:
+            kind = self._kinds[token] = (
                 bool(lib.llama_vocab_is_eog(self._vocab, token)),
                 bool(lib.llama_vocab_is_control(self._vocab, token)),
             )
-        return found
+        return kind
 
     def close(self) -> None:
         """Free the weights; all contexts must be closed before."""

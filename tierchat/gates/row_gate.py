@@ -93,8 +93,8 @@ class TierCosts:
         ]
         is_written = stage == "answer"
         own = self.parameters[tier] * generated[..., 0] * (0.0 if is_written else 1.0)
-        found: Floats = np.stack([own, *above], -1) / self.unit
-        return found
+        costs: Floats = np.stack([own, *above], -1) / self.unit
+        return costs
 
 
 def choose(probabilities: Floats, costs: Floats, cost_weight: float) -> npt.NDArray[np.intp]:
@@ -102,8 +102,8 @@ def choose(probabilities: Floats, costs: Floats, cost_weight: float) -> npt.NDAr
 
     Index 0 is the tier itself, which also wins ties.
     """
-    found: npt.NDArray[np.intp] = np.argmax(probabilities - cost_weight * costs, axis=-1)
-    return found
+    best: npt.NDArray[np.intp] = np.argmax(probabilities - cost_weight * costs, axis=-1)
+    return best
 
 
 @dataclass(frozen=True)

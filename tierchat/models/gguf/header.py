@@ -111,8 +111,8 @@ class GgufHeader:
 
     @property
     def chat_template(self) -> str | None:
-        found = self.metadata.get(_TEMPLATE)
-        return found if isinstance(found, str) else None
+        template = self.metadata.get(_TEMPLATE)
+        return template if isinstance(template, str) else None
 
     @property
     def is_split(self) -> bool:
@@ -121,26 +121,26 @@ class GgufHeader:
 
     def integer(self, key: str) -> int | None:
         """Return the integer at `<architecture>.<key>`; None if there is no integer."""
-        found = self.metadata.get(f"{self.architecture}.{key}")
-        return found if isinstance(found, int) and not isinstance(found, bool) else None
+        value = self.metadata.get(f"{self.architecture}.{key}")
+        return value if isinstance(value, int) and not isinstance(value, bool) else None
 
     def number(self, key: str) -> float | None:
         """Return the number at `<architecture>.<key>`; None if there is no number."""
-        found = self.metadata.get(f"{self.architecture}.{key}")
-        return float(found) if isinstance(found, int | float) else None
+        value = self.metadata.get(f"{self.architecture}.{key}")
+        return float(value) if isinstance(value, int | float) else None
 
     def per_layer(self, key: str) -> tuple[int, ...] | None:
         """Return the integer of each layer at `<architecture>.<key>`; one integer is for all.
 
         None if there is neither.
         """
-        found = self.metadata.get(f"{self.architecture}.{key}")
-        if isinstance(found, int):
-            return (int(found),) * self.num_layers
-        if not isinstance(found, tuple) or len(found) != self.num_layers:
+        value = self.metadata.get(f"{self.architecture}.{key}")
+        if isinstance(value, int):
+            return (int(value),) * self.num_layers
+        if not isinstance(value, tuple) or len(value) != self.num_layers:
             return None
-        whole = tuple(int(number) for number in found if isinstance(number, int))
-        return whole if len(whole) == len(found) else None
+        whole = tuple(int(number) for number in value if isinstance(number, int))
+        return whole if len(whole) == len(value) else None
 
 
 class CheckedHeaders:
@@ -152,16 +152,16 @@ class CheckedHeaders:
     def check(self, path: Path) -> GgufHeader:
         """Return the header of a file that a worker may load; raises ModelMissing, ModelCorrupt."""
         stamp = FileStamp.of(path)
-        known_stamp, found = self._known.get(path, (None, None))
-        if found is None or known_stamp != stamp:
-            found = _outcome(path)
-            self._known[path] = (stamp, found)
-        if isinstance(found, ModelCorrupt):
-            raise ModelCorrupt(found.message, found.hint)
-        return found
+        known_stamp, result = self._known.get(path, (None, None))
+        if result is None or known_stamp != stamp:
+            result = _result(path)
+            self._known[path] = (stamp, result)
+        if isinstance(result, ModelCorrupt):
+            raise ModelCorrupt(result.message, result.hint)
+        return result
 
 
-def _outcome(path: Path) -> GgufHeader | ModelCorrupt:
+def _result(path: Path) -> GgufHeader | ModelCorrupt:
     try:
         header = read_header(path)
     except ModelCorrupt as error:
@@ -266,12 +266,12 @@ def _read_values(reader: HeaderReader) -> dict[str, Number | bytes | RawArray]:
 
 
 def _architecture(metadata: Mapping[str, Value]) -> str:
-    found = metadata.get("general.architecture")
-    if not found or not isinstance(found, str):
+    name = metadata.get("general.architecture")
+    if not name or not isinstance(name, str):
         raise ModelCorrupt("general.architecture is missing", FETCH_AGAIN)
-    if not found.isprintable() or len(found) > _MAX_NAME_LENGTH:
-        raise ModelCorrupt(f"general.architecture is {found!r:.80}", FETCH_AGAIN)
-    return found
+    if not name.isprintable() or len(name) > _MAX_NAME_LENGTH:
+        raise ModelCorrupt(f"general.architecture is {name!r:.80}", FETCH_AGAIN)
+    return name
 
 
 def _num_parts(metadata: Mapping[str, Value]) -> int:

@@ -179,8 +179,8 @@ class HeaderReader:
         self.position = at
 
     def _number(self, packing: struct.Struct, what: str) -> Number:
-        (found,) = packing.unpack(self._take(packing.size, what))
-        number: Number = found
+        (value,) = packing.unpack(self._take(packing.size, what))
+        number: Number = value
         return number
 
     def _take(self, num_bytes: int, what: str) -> bytes:

@@ -179,11 +179,11 @@ class Downloader:
 
     def _completed(self, file: HubFile) -> HubFile:
         """Ask the hub for the size and hash that the catalogue does not give."""
-        found = self.describe(file.repo, file.revision, file.file)
+        published = self.describe(file.repo, file.revision, file.file)
         return replace(
             file,
-            size_bytes=found.size_bytes if file.size_bytes is None else file.size_bytes,
-            sha256=file.sha256 or found.sha256,
+            size_bytes=published.size_bytes if file.size_bytes is None else file.size_bytes,
+            sha256=file.sha256 or published.sha256,
         )
 
     def _download(self, file: HubFile) -> int:

@@ -90,14 +90,18 @@ class Hub:
         with self._hub_errors(repo, revision, file):
             from huggingface_hub import get_hf_file_metadata
 
-            found = get_hf_file_metadata(
+            metadata = get_hf_file_metadata(
                 self._url(repo, revision, file),
                 timeout=_CONNECT_TIMEOUT_S,
                 headers=self._headers(),
                 token=False,
                 endpoint=self._endpoint,
             )
-            commit, size_bytes, etag = found.commit_hash or revision, found.size, found.etag or ""
+            commit, size_bytes, etag = (
+                metadata.commit_hash or revision,
+                metadata.size,
+                metadata.etag or "",
+            )
             validate_revision(commit)
         if size_bytes is None or size_bytes < 1:
             raise NetworkError(f"the hub gives no size for {repo}/{file}")
@@ -142,8 +146,8 @@ class Hub:
             self._refuse(response, file, offset)
             blocks = response.iter_raw()
             if response.status_code == 206:
-                found = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
-                start, total = (int(found[1]), int(found[2])) if found else (None, None)
+                match = _CONTENT_RANGE.fullmatch(response.headers.get("content-range", ""))
+                start, total = (int(match[1]), int(match[2])) if match else (None, None)
                 yield Body(start, total, blocks)
             else:
                 length = response.headers.get("content-length", "")

@@ -93,12 +93,12 @@ class PartFile:
 
         Raises ModelCorrupt for a wrong sha256; the file is then kept as `<target>.wrong`.
         """
-        found = self._digest.hexdigest()
+        actual = self._digest.hexdigest()
         with self._disk_errors():
-            if sha256 and found != sha256.lower():
+            if sha256 and actual != sha256.lower():
                 raise ModelCorrupt(
                     f"{self._target.name} is not the file that was published: its sha256 is "
-                    f"{found}, the catalogue says {sha256.lower()}",
+                    f"{actual}, the catalogue says {sha256.lower()}",
                     f"pull it again; the wrong bytes are kept in {self._set_aside()} until then",
                 )
             os.fsync(self._fd)
@@ -181,8 +181,8 @@ def existing(path: Path) -> Path:
 
 
 def _free_bytes(directory: Path) -> int:
-    found = os.statvfs(directory)
-    return found.f_bavail * found.f_frsize
+    disk = os.statvfs(directory)
+    return disk.f_bavail * disk.f_frsize
 
 
 def _amount(num_bytes: int) -> str:

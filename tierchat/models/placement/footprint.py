@@ -249,7 +249,9 @@ def _state_bytes(header: GgufHeader) -> tuple[int, ...]:
         groups = header.integer("ssm.group_count") or 0
         kernel = header.integer("ssm.conv_kernel") or 1
         size = (kernel - 1) * (inner + 2 * groups * state) + inner * state
-    return tuple(size * _FLOAT_BYTES if found else 0 for found in _is_recurrent(header))
+    return tuple(
+        size * _FLOAT_BYTES if is_recurrent else 0 for is_recurrent in _is_recurrent(header)
+    )
 
 
 def _head_size(header: GgufHeader) -> int:

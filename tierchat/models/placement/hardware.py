@@ -121,21 +121,21 @@ def num_cores() -> int:
 
 def num_oom_kills() -> int:
     """Return how many processes Linux has killed for want of memory since it booted."""
-    found = re.search(r"^oom_kill (\d+)$", _read("/proc/vmstat") or "", re.MULTILINE)
-    return int(found[1]) if found else 0
+    match = re.search(r"^oom_kill (\d+)$", _read("/proc/vmstat") or "", re.MULTILINE)
+    return int(match[1]) if match else 0
 
 
 def nvidia_driver() -> str:
     """Return the version of the NVIDIA driver, or an empty text."""
-    found = re.search(r"Kernel Module\D*?([\d.]+)", _read(_NVIDIA) or "")
-    return found[1] if found else ""
+    match = re.search(r"Kernel Module\D*?([\d.]+)", _read(_NVIDIA) or "")
+    return match[1] if match else ""
 
 
 def _system_ram() -> tuple[int, int]:
     lines = re.findall(r"(\w+):\s+(\d+) kB", _read("/proc/meminfo") or "")
-    found = {name: int(number) * 1024 for name, number in lines}
-    if "MemTotal" in found:
-        return found["MemTotal"], found.get("MemAvailable", found.get("MemFree", 0))
+    sizes = {name: int(number) * 1024 for name, number in lines}
+    if "MemTotal" in sizes:
+        return sizes["MemTotal"], sizes.get("MemAvailable", sizes.get("MemFree", 0))
     # macOS gives the total this way, but not how much memory its file cache would release.
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return total, int(total * 0.7)
@@ -143,9 +143,9 @@ def _system_ram() -> tuple[int, int]:
 
 def _inactive_file_bytes() -> int:
     for path in _CGROUP_STAT:
-        found = re.search(r"^(?:total_)?inactive_file (\d+)$", _read(path) or "", re.MULTILINE)
-        if found:
-            return int(found[1])
+        match = re.search(r"^(?:total_)?inactive_file (\d+)$", _read(path) or "", re.MULTILINE)
+        if match:
+            return int(match[1])
     return 0
 
 

@@ -49,14 +49,14 @@ def plan(wanted: Sequence[Wanted], room: Room, context: int = 0) -> Plan:
     """
     choices = _choices(context, has_gpu=bool(room.gpus))
     for choice in choices:
-        found = _together(wanted, room, choice)
-        if found:
-            return Plan(_with_threads(found, room), room)
+        plans = _together(wanted, room, choice)
+        if plans:
+            return Plan(_with_threads(plans, room), room)
     if room.gpus:
         for choice in choices[-_NUM_SHORT_CHOICES:]:
-            found = _partly_offloaded(wanted, room, choice)
-            if found:
-                return Plan(_with_threads(found, room), room)
+            plans = _partly_offloaded(wanted, room, choice)
+            if plans:
+                return Plan(_with_threads(plans, room), room)
     return Plan(_with_threads(_in_turns(wanted, room, choices), room), room)
 
 
@@ -67,8 +67,8 @@ def smaller(spec: ModelSpec, setting: Setting) -> Setting | None:
         # A context below the least is not made longer.
         context = min(context, max(_LEAST_CONTEXT, context // 2))
     kv_type: KvType = spec.kv_type or "q8_0"
-    found = replace(setting, context=context, kv_type=kv_type)
-    return None if found == setting else found
+    reduced = replace(setting, context=context, kv_type=kv_type)
+    return None if reduced == setting else reduced
 
 
 def threads_of(models: Sequence[str], num_cores: int) -> dict[str, int]:
@@ -128,12 +128,12 @@ def _together(
     plans: dict[str, ModelPlan] = {}
     for each in sorted(wanted, key=lambda w: -w.shape.weights_bytes):
         layers = _wanted_layers(each) if room.gpus else 0
-        found = _place(each, _setting(each, choice, layers), gpus)
-        if found is None or found.ram_bytes > ram:
+        placed = _place(each, _setting(each, choice, layers), gpus)
+        if placed is None or placed.ram_bytes > ram:
             return None
-        gpus = [free - used for free, used in zip(gpus, found.gpu_bytes, strict=True)]
-        ram -= found.ram_bytes
-        plans[each.model] = found
+        gpus = [free - used for free, used in zip(gpus, placed.gpu_bytes, strict=True)]
+        ram -= placed.ram_bytes
+        plans[each.model] = placed
     return [plans[each.model] for each in wanted]
 
 
@@ -194,9 +194,9 @@ def _partly_offloaded(
             else:
                 high = middle - 1
         layers[each.model] = low
-        found = _together(_fixed(wanted, layers), room, choice)
-        if found:
-            return found
+        plans = _together(_fixed(wanted, layers), room, choice)
+        if plans:
+            return plans
     return None
 
 
@@ -222,9 +222,9 @@ def _in_turns(
                 _alone(each, left, choices) if by_itself.fits else by_itself
                 for each, by_itself in zip(wanted[num_kept:], alone[num_kept:], strict=True)
             ]
-            found = [replace(each, is_resident=False) for each in others if each]
-            if len(found) == len(others):
-                return [*kept, *found]
+            in_turn = [replace(each, is_resident=False) for each in others if each]
+            if len(in_turn) == len(others):
+                return [*kept, *in_turn]
     return [replace(each, is_resident=False) for each in alone]
 
 
@@ -237,11 +237,11 @@ def _without(room: Room, used: Sequence[ModelPlan]) -> Room:
 
 def _alone(wanted: Wanted, room: Room, choices: Sequence[tuple[int, KvType]]) -> ModelPlan | None:
     for choice in choices:
-        found = _together([wanted], room, choice)
-        if found:
-            return found[0]
-    found = _partly_offloaded([wanted], room, choices[-1]) if room.gpus else None
-    return found[0] if found else None
+        plans = _together([wanted], room, choice)
+        if plans:
+            return plans[0]
+    plans = _partly_offloaded([wanted], room, choices[-1]) if room.gpus else None
+    return plans[0] if plans else None
 
 
 def _refused(wanted: Wanted, room: Room, choice: tuple[int, KvType]) -> ModelPlan:
