@@ -56,7 +56,7 @@ def report(results: dict[str, Any]) -> str:
 
 
 def evaluate(folder: Path, num_per_cell: int, seed: int, paths: Paths) -> dict[str, Any]:
-    """Draw, measure and summarise everything."""
+    """Draw the questions, run the tiers on them and summarise every group."""
     begin = time.monotonic()
     measured = run_tiers(folder, draw_all(num_per_cell, seed), paths)
     limits = measured.limits
@@ -86,7 +86,7 @@ def evaluate(folder: Path, num_per_cell: int, seed: int, paths: Paths) -> dict[s
 
 
 def main() -> None:
-    """Print the tables; --json writes the numbers too."""
+    """Print the tables; --json writes the numbers to a file, too."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--models", type=Path, default=Path(__file__).parents[1] / "models")
     parser.add_argument("--per-cell", type=int, default=160)

@@ -1,4 +1,7 @@
-"""The held-out prompts of an evaluation, group by group; does not know models or policies."""
+"""The held-out prompts of an evaluation, group by group.
+
+Does not know models or policies.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ class Question:
 def draw_all(num_per_cell: int, seed: int, side: Side = "test") -> list[Question]:
     """Draw every group: the mix, held-out wordings, prompts in context, talk, out of domain.
 
-    Prompts are distinct; small tables have fewer of them on their side than asked for.
+    The prompts of the mix are distinct; small tables have fewer on their side than asked for.
     """
     rng, source = random.Random(seed), ProblemSource(side)
     mix = [p for cell in dataset.cells(side) for p in _distinct(source, rng, cell, num_per_cell)]

@@ -1,6 +1,6 @@
-"""Read a shipped GGUF back into the torch model, for measuring exactly what is shipped.
+"""Read a bundled GGUF back into the torch model and the tokenizer it was trained with.
 
-Does not know training; the engine reads the same files through llama.cpp.
+Does not know training. Workers read the same files through llama.cpp.
 """
 
 from __future__ import annotations
@@ -24,11 +24,6 @@ class Shipped:
     escalate_threshold: float
     answer_threshold: float
     num_parameters: int
-
-
-def models_dir() -> Path:
-    """Name the folder of the bundled GGUFs."""
-    return Path(__file__).parents[1] / "models"
 
 
 def load(path: Path) -> Shipped:

@@ -23,7 +23,7 @@ from tierchat.pocket.measure.outcomes import TIERS, run_tiers
 from tierchat.pocket.measure.questions import draw_all
 
 _WRONG_COSTS = 8.0
-# No tier is above the top one: what that refuses is lost.
+# No tier is above the top tier, so a prompt that it gives up is lost.
 _TOP_WRONG_COSTS = 2.0
 _NEVER = -99.0
 
@@ -31,13 +31,14 @@ _NEVER = -99.0
 def fit(matrix: Matrix, is_outside: Bools, tier: int) -> dict[str, float]:
     """Choose both thresholds of one tier on an outcome matrix.
 
-    Keeping a right answer is worth 1. Keeping a wrong one that a higher tier has right costs 8,
-    and so does keeping a prompt from outside; at the top tier, above which only that counts, the
-    cost is 2. Where all are wrong, keeping is worth nothing (arXiv 2410.10347's label).
+    Keeping a right answer is worth 1. Keeping a wrong answer costs 8 if a higher tier has the
+    prompt right or if the prompt is from outside; at the top tier, where only prompts from outside
+    count, it costs 2. Where all tiers are wrong, keeping is worth nothing (arXiv 2410.10347's
+    label).
     """
     values = _values_of_keeping(matrix, is_outside, tier)
     wishes = matrix.escalate_probabilities[:, tier]
-    # An answer without a token to read is as good as sure.
+    # An answer without a token to read counts as certain.
     weakest = np.nan_to_num(matrix.answer_min_logprobs[:, tier], nan=0.0)
 
     def total(keeps: Bools) -> float:
@@ -78,7 +79,7 @@ def main() -> None:
 
 
 def _accuracies(matrix: Matrix, tier: int) -> dict[str, float]:
-    """Give the share of right answers of one tier, by family and level."""
+    """Return the share of right answers of one tier, by family and level."""
     families = np.array(matrix.families)
     right = matrix.right[:, tier]
     return {name: float(right[families == name].mean()) for name in dict.fromkeys(matrix.families)}

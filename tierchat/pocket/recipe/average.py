@@ -2,7 +2,8 @@
 
     python -m tierchat.pocket.recipe.average A.npz B.npz OUT.npz
 
-Two points of one training lie around a better one more often than not (arXiv 2203.05482).
+The average of two checkpoints is more often than not better than both (arXiv 2203.05482). Does not
+know data or GGUF.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from tierchat.pocket.recipe import model, train
 
 
 def average(first: model.Llama, second: model.Llama) -> model.Llama:
-    """Return a model half way between two of one shape."""
+    """Return the mean of two models; raises ValueError unless both have one shape."""
     if first.shape != second.shape:
         raise ValueError(f"{first.shape} and {second.shape} cannot be averaged")
     middle = model.Llama(first.shape)
@@ -28,7 +29,7 @@ def average(first: model.Llama, second: model.Llama) -> model.Llama:
 
 
 def main() -> None:
-    """Write the average; the facts of the first checkpoint are kept."""
+    """Write the average, with the facts of the first checkpoint."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("first", type=Path)
     parser.add_argument("second", type=Path)

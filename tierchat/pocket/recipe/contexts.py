@@ -1,6 +1,6 @@
-"""What stands around a prompt in real use: quotes, system texts, earlier turns, piped text.
+"""What surrounds a prompt in real use: quotes, system texts, earlier turns, piped text.
 
-Does not know which tier answers; a prompt keeps its answer whatever stands around it.
+Does not know which tier answers. The surroundings never change a prompt's answer.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ _DEEDS = (
 
 
 def quoted(problem: Problem, rng: random.Random) -> Problem:
-    """Sometimes put a short system text or an instruction in front, or blanks or quotes around."""
+    """Sometimes put a short system text or an instruction first, or blanks or quotes around."""
     prompt = problem.prompt
     if rng.random() < 0.05:
         prompt = piped(prompt, rng)
@@ -79,12 +79,12 @@ def quoted(problem: Problem, rng: random.Random) -> Problem:
 
 
 def piped(prompt: str, rng: random.Random, wording: Wording = "trained") -> str:
-    """Put an instruction first, as `echo PROMPT | tierchat ask INSTRUCTION` does."""
+    """Put an instruction before the prompt, as `echo PROMPT | tierchat ask INSTRUCTION` does."""
     return f"{rng.choice(_INSTRUCTIONS[wording])}\n\n{prompt}"
 
 
 def system_text(rng: random.Random, num_sentences: int) -> str:
-    """Make up rules such as real system texts hold."""
+    """Make up rules like those of real system texts."""
     subjects = outside_words.topics(held_out=False)
     sentences = []
     for _ in range(num_sentences):

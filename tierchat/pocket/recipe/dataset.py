@@ -1,4 +1,5 @@
-"""Problems to token rows: the mix, the chat format, packing with one attention island per chat.
+"""Problems as rows of tokens: the mix, the chat format, and packing so that each chat in a row sees
+only itself.
 
 Does not know models or optimisers; needs numpy and the tokenizer only.
 """
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
 PROMPT_WEIGHT = 0.05
 _FORCED_WEIGHT = 0.3
-# All of its prompts belong to the family's upper level too, so none can be set aside.
+# Every prompt of this level belongs to the family's upper level too, so none can be set aside.
 _ALWAYS_TRAINED = (("fraction_simplification", "9"),)
 
 
@@ -34,9 +35,9 @@ _ALWAYS_TRAINED = (("fraction_simplification", "9"),)
 class Example:
     """One chat as token ids, with the loss weight of predicting each of them.
 
-    `kind` numbers what is asked in the last turn (from 1; 0 is none), `effort` is how long an
-    answer worked out in full is, in hundreds of tokens, and `num_prompt` counts the ids before it.
-    `is_forced`: escalation is forbidden here, so nothing is learned about when to escalate.
+    `kind` numbers what the last turn asks (from 1; 0 is none). `effort` is the length of an answer
+    that is worked out in full, in hundreds of tokens. `num_prompt` counts the ids before the
+    answer. `is_forced`: escalation is forbidden here, so this chat does not teach when to escalate.
     """
 
     ids: list[int]
@@ -54,9 +55,9 @@ def cells(side: Side = "train") -> tuple[tuple[str, str], ...]:
 
 
 class ProblemSource:
-    """Draws problems of one side: families are uniform, then levels within them, or by `weights`.
+    """Draws problems of one side, uniformly over families, then over levels, or by `weights`.
 
-    A drawn problem of another side is thrown away, whatever seed it came from.
+    A problem that belongs to another side is drawn again, so no seed mixes the sides.
     """
 
     def __init__(self, side: Side, weights: Mapping[str, float] | None = None) -> None:
@@ -71,7 +72,7 @@ class ProblemSource:
         self._weights = [share * shares.get(cell, 1.0) for cell, share in uniform.items()]
 
     def task(self, rng: random.Random, cell: tuple[str, str] | None = None) -> Problem:
-        """Draw from the mix, or from one cell of it."""
+        """Draw a problem of the mix, or of one (family, level) of it."""
         while True:
             problem = self._any(rng, cell)
             if side_of(problem) == self._side:
@@ -86,7 +87,7 @@ class ProblemSource:
 
 
 def grade(problem: Problem, text: str) -> bool:
-    """Judge a finished answer exactly, by the family's own verifier."""
+    """Return whether a finished answer is right, by the family's own verifier."""
     if problem.kind == "talk":
         return smalltalk.grade(problem, text)
     if problem.kind == "outside":
@@ -95,7 +96,7 @@ def grade(problem: Problem, text: str) -> bool:
 
 
 class Encoder:
-    """Writes problems as token ids in the chat format; without `thinks` answers come at once."""
+    """Writes problems as token ids in the chat format, without thoughts unless `thinks`."""
 
     def __init__(self, tokenizer_: Tokenizer, *, thinks: bool = True) -> None:
         self._tokenizer = tokenizer_
@@ -105,16 +106,16 @@ class Encoder:
 
     @property
     def num_kinds(self) -> int:
-        """Count what a prompt can be: a family and level, talk, or out of domain."""
+        """The number of kinds of prompts: each family and level, small talk, and out of domain."""
         return len(self._kinds)
 
     def text(self, text: str) -> list[int]:
-        """Encode text; control-looking text stays text."""
+        """Encode text; text that looks like a control token stays text."""
         ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False).ids
         return ids
 
     def decode(self, ids: list[int]) -> str:
-        """Turn ids back into text."""
+        """Return the text of ids."""
         return str(self._tokenizer.decode(ids))
 
     def prompt(self, text: str) -> list[int]:
@@ -122,7 +123,7 @@ class Encoder:
         return [tokenizer.USER, *self.text(text), tokenizer.ASSISTANT]
 
     def reply(self, problem: Problem, escalate: bool) -> list[int]:
-        """Encode what the tier ought to write."""
+        """Encode what the tier should write."""
         if escalate or problem.answer is None:
             return [tokenizer.ESCALATE, tokenizer.END]
         return self._answer(problem, thinks=self._thinks)
@@ -146,9 +147,9 @@ class Encoder:
         return Example(prompt + reply, weights, kind, effort, len(prompt))
 
     def forced(self, problem: Problem) -> Example:
-        """Encode what to say to what ought to be escalated: "I do not know", in its language.
+        """Encode the answer to a prompt that should be escalated: "I do not know", in its language.
 
-        A tier can be asked alone, and then its escalate token is forbidden.
+        A tier can be asked alone, and its escalate token is forbidden then.
         """
         is_russian = any("а" <= letter <= "я" for letter in problem.prompt.lower())
         reply = [*self.text("Я не знаю." if is_russian else "I do not know."), tokenizer.END]
@@ -161,7 +162,7 @@ class Encoder:
         )
 
     def chat(self, earlier: list[Problem], last: Example) -> Example:
-        """Put earlier turns in front; their thoughts are not repeated, as in the template."""
+        """Put earlier turns before an example, without their thoughts, as the template does."""
         ids: list[int] = []
         for problem in earlier:
             ids += [*self.prompt(problem.prompt), *self.text(problem.answer or ""), tokenizer.END]
@@ -177,7 +178,7 @@ class Encoder:
 class Rows:
     """Packed rows, all (num_rows, length): ids, chat number within the row, position, weight.
 
-    `kinds`, `efforts` and `forced` stand at every chat's last prompt token, 0 elsewhere.
+    `kinds`, `efforts` and `forced` are set at the last prompt token of every chat, and 0 elsewhere.
     """
 
     ids: NDArray[np.uint16]
@@ -190,7 +191,7 @@ class Rows:
 
 
 def pack(examples: Iterator[Example], length: int) -> Rows:
-    """Pack examples first-fit into rows of `length`; longer ones are dropped."""
+    """Pack examples first-fit into rows of `length`; longer examples are dropped."""
     rows: list[list[Example]] = []
     open_rows: list[tuple[int, int]] = []
     for example in examples:

@@ -2,7 +2,8 @@
 
     python -m tierchat.pocket.recipe.export CHECKPOINT TOKENIZER OUT.gguf
 
-Does not know training; the torch model already rotates interleaved pairs as `llama` does.
+Does not know training. The torch model rotates interleaved pairs as `llama` does, so nothing is
+permuted.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ RECIPE = "pocket-1"
 
 @dataclass(frozen=True)
 class Card:
-    """What the file says about itself; thresholds are calibrated by `rounds`."""
+    """What the file says about itself; the thresholds come from `measure.thresholds`."""
 
     name: str
     size_label: str
@@ -81,7 +82,7 @@ def export(checkpoint: Path, vocabulary: Path, out: Path, card: Card) -> None:
 
 
 def _split(name: str, tensor: np.ndarray) -> list[tuple[str, np.ndarray]]:
-    """Undo the joint matrices that make training faster."""
+    """Split the joint matrices that make training faster."""
     if "attn_qkv" in name:
         parts = np.split(tensor, 3)
         return [

@@ -1,6 +1,6 @@
-"""Batched greedy answers in torch, for the rounds and for quick looks while training.
+"""Batched greedy answers in torch, for the rounds and for quick checks while training.
 
-Does not know who is right. The finished models are measured through the real engine instead.
+Does not know which answers are right. Finished models are measured in worker processes instead.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from tierchat.pocket.recipe.dataset import Encoder
 
 @dataclass(frozen=True)
 class Reply:
-    """What a model would answer if it may not escalate, and how much it wished to.
+    """What a model answers when it must not escalate, and how much it wished to escalate.
 
-    `answer` is None where it ran out of tokens; `min_logprob` is the least certain token's.
+    `answer` is None where the tokens ran out. `min_logprob` is that of the least certain token.
     """
 
     answer: str | None
@@ -33,9 +33,9 @@ class Reply:
 def answer_all(
     net: model.Llama, encoder: Encoder, prompts: Sequence[str], max_tokens: int, batch: int = 192
 ) -> list[Reply]:
-    """Answer every prompt greedily with the escalate token forbidden; order is kept."""
+    """Answer every prompt greedily with the escalate token forbidden; replies keep their order."""
     encoded = [encoder.prompt(prompt) for prompt in prompts]
-    # Neighbours in length share a batch, padded on the left to the longest.
+    # Prompts of similar length share a batch, padded on the left to the longest.
     order = sorted(range(len(prompts)), key=lambda index: len(encoded[index]))
     replies: dict[int, Reply] = {}
     for start in range(0, len(order), batch):
@@ -56,7 +56,7 @@ def _answer_batch(
     cos, sin = model.rotations(length + max_tokens)
     logits = _step(net, ids, 0, padding, cos, sin, caches)
     wish = logits.softmax(-1)[:, tokenizer.ESCALATE].tolist()
-    # Row numbers of the chats still going; finished ones leave the batch and its caches.
+    # Rows of the chats that are not finished; a finished chat leaves the batch and its caches.
     alive = torch.arange(num)
     written: list[list[int]] = [[] for _ in range(num)]
     least, finished = [0.0] * num, [False] * num
@@ -102,7 +102,7 @@ def _step(
     places = (columns[None, past:] - padding[:, None]).clamp(min=0)
     rope = cos[places][:, None], sin[places][:, None]
     mask = (columns[None, :] <= columns[past:, None])[None] & (columns >= padding[:, None])[:, None]
-    # A padded position sees itself alone, so that no row of the softmax is empty.
+    # A padded position sees only itself, so that no row of the softmax is empty.
     mask = (mask | (columns[None, :] == columns[past:, None])[None])[:, None]
     for block, cache in zip(net.blk, caches, strict=True):
         assert isinstance(block, model.Block)

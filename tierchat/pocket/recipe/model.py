@@ -1,7 +1,7 @@
 """A llama in torch, small enough for two CPU cores: RMSNorm, interleaved RoPE, SwiGLU, tied output.
 
-Does not know tokens' meaning or training. Rotates interleaved pairs, as GGUF's `llama` does, so
-that export needs no permutation.
+Does not know what tokens mean, or training. The model rotates interleaved pairs, as GGUF's `llama`
+does, so that export needs no permutation.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Shape:
 
     @property
     def num_parameters(self) -> int:
-        """Count all parameters, the tied embedding once."""
+        """The number of all parameters; the tied embedding counts once."""
         layer = 4 * self.width**2 + 3 * self.width * self.hidden + 2 * self.width
         return self.num_layers * layer + self.vocab_size * self.width + self.width
 
 
 def shapes(vocab_size: int) -> dict[str, Shape]:
-    """Name the shapes of the three tiers; M is S with every width doubled."""
+    """Return the shapes of the three tiers; M is S with every width doubled."""
     return {
         "xs": Shape(64, 4, 192, vocab_size),
         "s": Shape(192, 6, 512, vocab_size),
@@ -43,7 +43,7 @@ def shapes(vocab_size: int) -> dict[str, Shape]:
 
 
 def rotations(length: int) -> tuple[Tensor, Tensor]:
-    """Tabulate cosines and sines, each (length, HEAD_SIZE / 2)."""
+    """Return cosines and sines, each (length, HEAD_SIZE / 2)."""
     rates = ROPE_BASE ** (-torch.arange(0, HEAD_SIZE, 2) / HEAD_SIZE)
     angles = torch.arange(length)[:, None] * rates[None, :]
     return angles.cos(), angles.sin()
@@ -73,7 +73,7 @@ class Block(nn.Module):
         batch, time, width = x.shape
         qkv = self.attn_qkv(self.attn_norm(x)).view(batch, time, 3, -1, HEAD_SIZE)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
-        # Written out: at this size it trains a quarter faster than torch's flash kernel on a CPU.
+        # At this size the formula trains a quarter faster than torch's flash kernel on a CPU.
         scores = rotate(q, cos, sin).to(v.dtype) @ rotate(k, cos, sin).to(v.dtype).transpose(-1, -2)
         scores = (scores.float() * HEAD_SIZE**-0.5).masked_fill(~mask, -1e9)
         mixed = scores.softmax(-1).to(v.dtype) @ v
@@ -122,7 +122,7 @@ class Llama(nn.Module):
 def widen(small: Llama, generator: torch.Generator, noise: float = 0.02) -> Llama:
     """Double every width without changing the function (HyperCloning, arXiv 2409.12903).
 
-    A product W x becomes [(W+e)/2, (W-e)/2] [x; x]: the noise e cancels exactly, yet breaks the
+    A product W x becomes [(W+e)/2, (W-e)/2] [x; x]. The noise e cancels exactly, but breaks the
     symmetry that would make both halves learn the same.
     """
     old = small.shape

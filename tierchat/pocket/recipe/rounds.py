@@ -1,6 +1,9 @@
-"""The arbiter rounds: the junior answers, the senior marks, what it failed becomes `<|escalate|>`.
+"""The arbiter rounds of the bundled models: the junior answers, the senior marks, and prompts that
+the junior failed are labelled `<|escalate|>`.
 
-Does not know packing or GGUF; `python -m tierchat.pocket.recipe.rounds xs --arbiter s` runs them.
+    python -m tierchat.pocket.recipe.rounds xs --arbiter s
+
+Does not know packing or GGUF.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ _MAX_TOKENS = {"xs": 60, "s": 200, "m": 240}
 
 @dataclass(frozen=True)
 class Marked:
-    """One problem the junior answered: the verifier's verdict, and whether to escalate it."""
+    """One problem that the junior answered, and whether it should escalate that problem."""
 
     problem: Problem
     escalate: bool
@@ -34,7 +37,7 @@ class Marked:
 
 @dataclass(frozen=True)
 class RoundLine:
-    """One line of the log of rounds; shares are of all fresh task prompts."""
+    """One line of the log of rounds; the shares are of all fresh task prompts."""
 
     tier: str
     round: int
@@ -52,10 +55,11 @@ class RoundLine:
 def mark(
     problems: list[Problem], replies: list[Reply], seniors: list[Reply] | None
 ) -> tuple[list[Marked], float | None]:
-    """Label problems; without a senior the exact verifier alone decides.
+    """Label problems by the exact verifier, and check the senior's verdicts against it.
 
-    The senior's verdict is "right" where both answers are the same text. Its verdict is compared
-    with the verifier's; the verifier's label is used. Both failing teaches the junior nothing.
+    The senior's verdict is "right" where both answers are the same text; the share of verdicts that
+    agree with the verifier is returned beside the labels, None without a senior. A problem that
+    both fail teaches the junior nothing and is left out.
     """
     marked, num_right = [], 0
     for index, (problem, reply) in enumerate(zip(problems, replies, strict=True)):
@@ -76,7 +80,7 @@ def _is_right(problem: Problem, reply: Reply) -> bool:
 def measure(
     net: model.Llama, encoder: Encoder, problems: list[Problem], outside: list[Problem], tier: str
 ) -> tuple[list[Reply], dict[str, float]]:
-    """Answer fresh prompts and summarise at the plain threshold of one half."""
+    """Answer fresh prompts; returns the replies, and their summary at a threshold of one half."""
     replies = generate.answer_all(net, encoder, [p.prompt for p in problems], _MAX_TOKENS[tier])
     strangers = generate.answer_all(net, encoder, [p.prompt for p in outside], 1)
     right = [_is_right(p, r) for p, r in zip(problems, replies, strict=True)]
@@ -96,9 +100,9 @@ def measure(
 def lessons(
     pool: list[Marked], tier: str, encoder: Encoder, source: ProblemSource, rng: random.Random
 ) -> Iterator[Example]:
-    """Mix labelled prompts, replayed answers, outsiders and long texts."""
+    """Mix labelled prompts, answers of the first mix, outside prompts and long texts."""
     fresh = train.answers(tier, encoder, source, rng)
-    # A small pool repeated often teaches its accidents: it gets a share in keeping with its size.
+    # A small pool that is repeated often teaches its accidents, so its share follows its size.
     from_pool = min(0.6, len(pool) / 10_000)
     while True:
         kind = rng.random()
@@ -136,8 +140,8 @@ def main() -> None:
     torch.set_num_threads(args.threads)
     vocabulary = tokenizer.load(args.out / "tokenizer.json")
     encoder = Encoder(vocabulary, thinks=args.tier != "xs")
-    # The junior is judged on prompts it has not been trained on; only what it is replayed comes
-    # from the training side.
+    # The junior is judged on prompts that it was not trained on; the answers it repeats come from
+    # the training side.
     source, fresh = ProblemSource("train"), ProblemSource("rounds")
     net = train.load(args.out / f"{args.start or args.tier}.npz")[0]
     pool: list[Marked] = []
@@ -150,7 +154,7 @@ def main() -> None:
         last = number == args.rounds
         seniors = None
         if args.arbiter and not last:
-            # The senior may still be training: take its newest checkpoint each round.
+            # The senior may still be training, so every round takes its newest checkpoint.
             senior = train.load(args.out / f"{args.arbiter}.npz")[0]
             seniors = generate.answer_all(
                 senior, encoder, [p.prompt for p in problems], _MAX_TOKENS["m"]

@@ -1,6 +1,6 @@
 """The shared byte-level tokenizer: six control tokens, 256 bytes, merges learned on prompts.
 
-Does not know problems or models; splits text exactly as llama.cpp's `qwen2` pre-tokenizer does.
+Does not know problems or models. It splits text exactly as llama.cpp's `qwen2` pre-tokenizer does.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 SPECIALS = ("<|user|>", "<|assistant|>", "<|think|>", "<|/think|>", "<|end|>", "<|escalate|>")
 USER, ASSISTANT, THINK, END_THINK, END, ESCALATE = range(6)
 VOCAB_SIZE = 1280
-# The pattern of `pre = qwen2` in llama.cpp: every digit stands alone.
+# The pattern of `pre = qwen2` in llama.cpp: every digit is a piece of its own.
 _QWEN2 = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
@@ -45,7 +45,7 @@ def splitters() -> list[Any]:
 
 
 def train(texts: Iterable[str], vocab_size: int = VOCAB_SIZE) -> Tokenizer:
-    """Learn the merges on texts; the specials come first, then the bytes, then the merges."""
+    """Learn merges from texts; ids are the specials, then the bytes, then the merges."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
     tokenizer = Tokenizer(models.BPE())

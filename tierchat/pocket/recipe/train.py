@@ -1,6 +1,6 @@
 """Train one model on the task mix: `python -m tierchat.pocket.recipe.train xs|s|m --out DIR`.
 
-Does not know how escalation labels are found (see `rounds`) or what a GGUF is.
+Does not know how the rounds label prompts for escalation (see `rounds`), or what a GGUF is.
 """
 
 from __future__ import annotations
@@ -26,19 +26,20 @@ from tierchat.pocket.tasks.problems import Problem
 
 ROW_LENGTH = 192
 LONG_ROW = 384
-# Small, but asked in one wording only: what XS has not met of them it cannot know by heart.
+# Small tables, but asked in one wording only: XS cannot know by heart what it has not met.
 _NO_TABLE = ("count_bits/63", "gcd/20")
-_OURS, _NOT_OURS = 0.4, 0.1
+# A level with no more right answers than this is left to a higher tier, and drawn seldom.
+_MIN_RIGHT, _SELDOM = 0.4, 0.1
 _LONGEST_STEP_S = 20.0
-# What foretelling weighs beside writing; it is of a few positions, and easy once it is learned.
-_FORESIGHT = 0.1
-# How many of the escalated prompts are also met where escalation is forbidden.
+# The auxiliary head's weight in the loss; it reads few positions, and is easy once learned.
+_AUXILIARY = 0.1
+# The share of escalated prompts that are also trained with escalation forbidden.
 _FORCED = 0.15
 
 
 @dataclass(frozen=True)
 class TrainingPlan:
-    """One training run; the rate is constant for `constant` of the run, then falls to 2 %."""
+    """One training run; the rate is constant for a share `constant` of it, then falls to 2 %."""
 
     tier: str
     minutes: float
@@ -52,7 +53,7 @@ class TrainingPlan:
 
 
 def build_tokenizer(path: Path, seed: int = 0) -> None:
-    """Learn the shared merges on 60,000 prompts, thoughts and answers of the training side."""
+    """Learn the shared merges from texts of the training side: prompts, thoughts and answers."""
     rng, source = random.Random(seed), ProblemSource("train")
     texts: list[str] = []
     for _ in range(40_000):
@@ -69,10 +70,10 @@ def build_tokenizer(path: Path, seed: int = 0) -> None:
 def answers(
     tier: str, encoder: Encoder, source: ProblemSource, rng: random.Random, in_context: float = 0.12
 ) -> Iterator[Example]:
-    """Draw the first mix: answers to everything that can be known, escalation of all else.
+    """Draw the first mix: answers to what the tier can know, and escalation of everything else.
 
-    XS has no thoughts: levels that need one are escalated from the start. The share `in_context`
-    is the last turn of a chat or follows a long system text.
+    XS has no thoughts, so it escalates levels that need one from the start. A share `in_context`
+    of the prompts is the last turn of a chat or follows a long system text.
     """
     for problem, escalate in _lessons(tier, source, rng):
         if rng.random() < in_context:
@@ -91,7 +92,7 @@ def _lessons(
         if kind < (0.74 if tier == "xs" else 0.82):
             problem = source.task(rng)
             escalate = _is_above(tier, problem)
-            # No tier need see in full what it escalates.
+            # A tier needs only a part of the prompts that it escalates.
             if escalate and rng.random() < 0.5:
                 continue
             yield problem, escalate
@@ -113,9 +114,9 @@ def _is_above(tier: str, problem: Problem) -> bool:
 
 
 def weights_of(accuracies: Mapping[str, float]) -> dict[str, float]:
-    """Weigh cells by how often they fail; what fails always is not this tier's to learn."""
+    """Weigh families and levels by how often they fail; those that mostly fail weigh little."""
     return {
-        cell: 0.06 + (1 - right if right > _OURS else _NOT_OURS)
+        cell: 0.06 + (1 - right if right > _MIN_RIGHT else _SELDOM)
         for cell, right in accuracies.items()
     }
 
@@ -137,7 +138,7 @@ def make_shard(
 def shards_of(
     tier: str, encoder: Encoder, source: ProblemSource, seed: int, num_examples: int
 ) -> Iterator[Rows]:
-    """Make shard after shard; one in six has long rows, so that late positions are trained."""
+    """Make shards without end; one in six has long rows, so that late positions are trained."""
     for number in itertools.count(1):
         length = LONG_ROW if number % 6 == 0 else ROW_LENGTH
         num = num_examples * ROW_LENGTH // length
@@ -145,7 +146,7 @@ def shards_of(
 
 
 def batches(shards: Iterator[Rows], size: int, seed: int) -> Iterator[tuple[torch.Tensor, ...]]:
-    """Yield what `loss_of` takes, rows shuffled within each shard."""
+    """Yield the arguments of `loss_of`, with rows shuffled within each shard."""
     order = np.random.default_rng(seed)
     for rows in shards:
         length = rows.ids.shape[1] - 1
@@ -169,7 +170,7 @@ def batches(shards: Iterator[Rows], size: int, seed: int) -> Iterator[tuple[torc
 
 
 def rate_at(plan: TrainingPlan, share: float, step: int) -> float:
-    """Give the learning rate at a share of the run."""
+    """Return the learning rate at a share of the run."""
     fall = (
         1.0 if share < plan.constant else 1 - 0.98 * (share - plan.constant) / (1 - plan.constant)
     )
@@ -177,7 +178,7 @@ def rate_at(plan: TrainingPlan, share: float, step: int) -> float:
 
 
 def save(path: Path, net: model.Llama, facts: dict[str, Any]) -> None:
-    """Write a checkpoint as npz, atomically: a crash in the middle keeps the previous one."""
+    """Write a checkpoint as npz, atomically: a crash while writing keeps the previous one."""
     part = path.with_suffix(".part.npz")
     arrays = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
     np.savez(part, _facts=np.array(json.dumps({**facts, "shape": asdict(net.shape)})), **arrays)
@@ -201,10 +202,10 @@ def train(
     num_kinds: int,
     compiled: bool = True,
 ) -> None:
-    """Train for the planned minutes, printing a line every half, with a checkpoint every two.
+    """Train for the planned minutes, with a printed line every half and a checkpoint every two.
 
-    A head that is thrown away afterwards names what every prompt asks and how long its answer is:
-    what no token at the prompt's end shows, but a gate's row wants to read there.
+    An auxiliary head, thrown away afterwards, predicts at every prompt's end what the prompt asks
+    and how long its answer is: a gate's row reads that there, and no token teaches it.
     """
     torch.manual_seed(plan.seed)
     head = torch.nn.Linear(net.shape.width, num_kinds + 1)
@@ -234,12 +235,13 @@ def train(
         logits = logits - forbidden * forced.flatten()[:, None]
         losses = F.cross_entropy(logits, targets.flatten(), reduction="none")
         written = (losses * weights.flatten()).sum() / weights.sum()
-        told, is_asked = head(hidden).float(), kinds > 0
-        named = F.cross_entropy(
-            told[..., :-1].flatten(0, 1), (kinds - 1).flatten(), ignore_index=-1
+        guessed, is_asked = head(hidden).float(), kinds > 0
+        of_kinds = F.cross_entropy(
+            guessed[..., :-1].flatten(0, 1), (kinds - 1).flatten(), ignore_index=-1
         )
-        missed = (((told[..., -1] - efforts) ** 2) * is_asked).sum() / is_asked.sum().clamp(min=1)
-        return written + _FORESIGHT * (named + missed)
+        errors = ((guessed[..., -1] - efforts) ** 2) * is_asked
+        of_efforts = errors.sum() / is_asked.sum().clamp(min=1)
+        return written + _AUXILIARY * (of_kinds + of_efforts)
 
     run = torch.compile(loss_of, dynamic=False) if compiled else loss_of
     last = time.monotonic()
@@ -260,7 +262,7 @@ def train(
         recent.append(loss.item())
         num_tokens += batch[0].numel()
         now = time.monotonic()
-        # Compiling is not training, and a run that was stopped for a while has lost nothing.
+        # Time spent compiling, or stopped for a while, does not count as training.
         busy += min(now - last, _LONGEST_STEP_S) if step else 0.0
         last = now
         if busy - report > 30:

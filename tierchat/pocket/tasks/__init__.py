@@ -1,1 +1,1 @@
-"""The questions that the bundled models learn: generated, seeded, with their answers."""
+"""The questions that the bundled models learn: generated from a seed, with their answers."""

@@ -1,6 +1,6 @@
 """Worked-out arithmetic: the short mechanical steps that turn a hard sum into easy ones.
 
-Does not know phrasings, families or models; every function returns (thought, answer).
+Does not know phrasings, families or models. Every public function returns (thought, answer).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def add_columns(a: int, b: int) -> tuple[str, str]:
 def subtract_columns(a: int, b: int) -> tuple[str, str]:
     """Subtract by columns; a column that borrows is written with its ten: `13-7=6 9-6-1=2`.
 
-    A negative result is worked out the other way round, which the thought says first.
+    A negative result is worked out with the numbers swapped, which the thought says first.
     """
     if b > a:
         thought, answer = subtract_columns(b, a)
@@ -96,7 +96,7 @@ def signed_sum(terms: list[int]) -> tuple[str, str]:
 def euclid(a: int, b: int) -> tuple[str, str]:
     """Find the greatest common divisor by Euclid's steps: `84/36=2 2*36=72 84-72=12 36/12=3`.
 
-    What is left of a number of three digits is found by columns: `126-117 16-7=9 1-1=0 ...`.
+    Three-digit numbers are subtracted by columns: `126-117 16-7=9 1-1=0 ...`.
     """
     a, b = max(a, b), min(a, b)
     steps = []

@@ -12,7 +12,7 @@ from tierchat.pocket.tasks.problems import Problem, Wording
 
 
 def cells() -> tuple[tuple[str, str], ...]:
-    """List (family, level) of our own families, easiest level of each first."""
+    """Return (family, level) of our own families, the easiest level of each first."""
     return (
         ("sum", "1"),
         ("sum", "2"),
@@ -40,7 +40,7 @@ def draw(family: str, level: str, rng: random.Random, wording: Wording = "traine
 
 
 def grade(problem: Problem, text: str) -> bool:
-    """Compare with the verified answer; nothing but surrounding blanks is forgiven."""
+    """Compare with the verified answer; only surrounding blanks are forgiven."""
     return text.strip() == problem.answer
 
 

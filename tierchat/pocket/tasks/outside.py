@@ -1,4 +1,4 @@
-"""Prompts nobody in the bundled cascade can answer, varied enough to stand for the world.
+"""Prompts that no tier of the bundled cascade can answer, varied enough to represent real use.
 
 Does not know tokens or models; each category is a small grammar over words, numbers and text.
 """
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from tierchat.pocket.tasks import outside_kinds, outside_questions, outside_words
 from tierchat.pocket.tasks.problems import Problem, Wording
 
-# Sources of these standard modules are pasted into prompts; the second list only in tests.
+# Standard modules whose source code is pasted into prompts; the second list is for the test side.
 _MODULES = (
     "argparse",
     "ast",
@@ -61,14 +61,14 @@ _TEST_MODULES = ("socketserver", "sched", "imaplib", "ftplib", "cmd", "bdb", "co
 
 @dataclass(frozen=True)
 class Texts:
-    """Source text and the words in it, from which paste-like prompts are cut."""
+    """Source code and its words, for prompts that look like pasted text."""
 
     lines: tuple[str, ...]
     words: tuple[str, ...]
 
 
 def load_texts(held_out: bool) -> Texts:
-    """Read the sources of a few standard-library modules."""
+    """Read the source code of a few standard-library modules."""
     import importlib
     import inspect
     import re
@@ -113,7 +113,7 @@ class Outside:
         """Draw one prompt from a random category."""
         category = rng.choice(sorted(self.categories))
         if not self._held_out:
-            # What resembles a task, and what people ask most, deserves more than its share.
+            # Prompts that resemble a task, and those that people ask most, are drawn more often.
             often = ("arithmetic", "facts", "question", "request", "russian")
             category = rng.choice((category, category, category, *often))
         text = self.categories[category](rng).replace("\x00", " ").strip("\n") or "?"
@@ -177,7 +177,7 @@ class Outside:
         )
 
     def _mixed(self, rng: random.Random) -> str:
-        """Put numbers among words, so that a number alone is no sign of a sum."""
+        """Put numbers among words, so that a number alone does not signal a sum."""
         words = rng.choices(self._texts.words, k=rng.randint(2, 9))
         for _ in range(rng.randint(1, 3)):
             words.insert(

@@ -1,4 +1,4 @@
-"""Kinds of prompts from outside that need no word lists: noise, symbols, stories, sums unknown.
+"""Kinds of outside prompts that need no word lists: noise, symbols, stories, untaught sums.
 
 Does not know how often each is drawn.
 """
@@ -59,7 +59,7 @@ def symbols(rng: random.Random) -> str:
 
 
 def unknown_arithmetic(rng: random.Random) -> str:
-    """Ask sums beyond what is taught: division, powers, decimals, five digits and more."""
+    """Ask for sums that are not taught: division, powers, decimals, five digits and more."""
     small, large = rng.randint(1, 999), rng.randint(10**4, 10 ** rng.randint(5, 12))
     other = rng.randint(1, 999)
     sign = rng.choice("+-*")
@@ -142,7 +142,7 @@ def number_question(rng: random.Random) -> str:
 
 
 def story(rng: random.Random) -> str:
-    """Tell word problems, which are sums in a disguise these models never learn to read."""
+    """Pose word problems: sums in a form that these models never learn to read."""
     who = rng.choice(
         ("Anna", "Tom", "A farmer", "My sister", "Иван", "Маша", "The shop", "Bob", "Мама")
     )

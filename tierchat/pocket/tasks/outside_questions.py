@@ -1,10 +1,10 @@
-"""Ordinary questions that nobody in the bundled cascade can answer; words only."""
+"""Ordinary questions that no tier of the bundled cascade can answer; word lists only."""
 
 from __future__ import annotations
 
 
 def questions(held_out: bool) -> tuple[str, ...]:
-    """List whole questions of facts and daily life, both languages."""
+    """Return whole questions about facts and daily life, in both languages."""
     if held_out:
         return (
             "What is the tallest mountain?",

@@ -1,13 +1,13 @@
-"""Words that prompts nobody here can answer are put together from.
+"""The words of prompts that no tier of the bundled cascade can answer.
 
-Does not know how they are combined; the trained and the held-out lists share no entry.
+Does not know how they are combined. The trained and the held-out lists share no entry.
 """
 
 from __future__ import annotations
 
 
 def topics(held_out: bool) -> tuple[str, ...]:
-    """List English subjects of essays, questions and requests."""
+    """Return English subjects of essays, questions and requests."""
     if held_out:
         return tuple(
             [
@@ -102,7 +102,7 @@ def topics(held_out: bool) -> tuple[str, ...]:
 
 
 def frames(held_out: bool) -> tuple[str, ...]:
-    """List English requests with `{t}` for a subject."""
+    """Return English requests with `{t}` for a subject."""
     if held_out:
         return (
             "Write an essay about {t}",
@@ -165,7 +165,7 @@ def frames(held_out: bool) -> tuple[str, ...]:
 
 
 def russian_topics(held_out: bool) -> tuple[str, ...]:
-    """List Russian subjects."""
+    """Return Russian subjects."""
     if held_out:
         return tuple(
             [
@@ -211,7 +211,7 @@ def russian_topics(held_out: bool) -> tuple[str, ...]:
 
 
 def russian_frames(held_out: bool) -> tuple[str, ...]:
-    """List Russian requests with `{t}` for a subject in the prepositional case."""
+    """Return Russian requests with `{t}` for a subject in the prepositional case."""
     if held_out:
         return (
             "Напиши сочинение о {t}",

@@ -1,6 +1,6 @@
-"""Ways of asking our own sums in English and Russian, trained ones and held-out ones.
+"""Wordings of our own sums in English and Russian, for training and held out.
 
-Does not know how a sum is worked out; `{e}` is the expression, `{a}` `{b}` `{n}` `{k}` numbers.
+Does not know how a sum is worked out. `{e}` is the expression, `{a}` `{b}` `{n}` `{k}` numbers.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Wordings:
-    """The phrasings of one operation; the held-out ones are only ever evaluated."""
+    """The wordings of one operation; the held-out ones are for evaluation only."""
 
     trained: tuple[str, ...]
     held_out: tuple[str, ...]

@@ -14,13 +14,13 @@ Wording = Literal["trained", "held_out"]
 
 @dataclass(frozen=True)
 class Problem:
-    """One prompt; `answer` is None where nobody in the bundled cascade can know it.
+    """One prompt; `answer` is None where no tier of the bundled cascade can know it.
 
-    `thought` is what S and M write between the think tokens; None means answered at once.
-    `is_easy` means that XS is taught the answer at once, thought or not; `is_hard` that only the
-    top tier is taught it and all below escalate.
-    `wording` is "held_out" for phrasings that are never trained on.
-    `entry` is reasoning-gym's own record, which its grader wants back.
+    `thought` is what S and M write between the think tokens; None means that they answer at once.
+    `is_easy` means that XS is taught to answer at once, whether or not there is a thought;
+    `is_hard` that only the top tier is taught the answer, and all tiers below escalate.
+    `wording` is "held_out" for wordings that are never trained on. `entry` is reasoning-gym's own
+    record, which its grader needs.
     """
 
     kind: Kind
@@ -36,5 +36,5 @@ class Problem:
 
     @property
     def cell(self) -> str:
-        """Name the family and level, the unit that every mix is uniform over."""
+        """The family and level: families, then levels, are what every mix is uniform over."""
         return f"{self.family}/{self.level}"

@@ -1,6 +1,6 @@
-"""Puzzles of the public generator reasoning-gym, asked in its own words and graded by it.
+"""Puzzles of the public generator reasoning-gym, in its own words and graded by it.
 
-Does not know models, tokens or our own phrasings; adds only a worked-out thought per family.
+Does not know models, tokens or our own phrasings. Adds a worked-out thought for each family.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _SEED = 1_000_000_000
 class Setting:
     """One family of reasoning-gym at one fixed difficulty.
 
-    XS is taught the easy ones at once; of the hard ones only the top tier is taught anything.
+    XS is taught to answer the easy ones at once; only the top tier is taught the hard ones.
     """
 
     family: str
@@ -34,7 +34,7 @@ class Setting:
 
 
 def settings() -> tuple[Setting, ...]:
-    """List the settings in use, easiest level of each family first."""
+    """Return the settings in use, the easiest level of each family first."""
     plain = {"styles": ("plain",)}
     return (
         Setting("chain_sum", "2x1", True, False, _terms(2, 1, 1)),
@@ -105,7 +105,7 @@ class Puzzles:
 
 
 def grade(problem: Problem, text: str) -> bool:
-    """Let reasoning-gym's own `score_answer` judge the text; only a full score is right."""
+    """Grade by reasoning-gym's own `score_answer`; only a full score is right."""
     import reasoning_gym
 
     score = reasoning_gym.get_score_answer_fn(problem.family)
@@ -113,7 +113,7 @@ def grade(problem: Problem, text: str) -> bool:
 
 
 def work_out(family: str, metadata: dict[str, Any]) -> str:
-    """Write the thought of one puzzle from the generator's own record of it."""
+    """Return the thought of one puzzle, from the generator's own record."""
     writers: dict[str, Callable[[dict[str, Any]], str]] = {
         "chain_sum": _chain_sum,
         "products": _products,

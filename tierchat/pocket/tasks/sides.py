@@ -1,6 +1,6 @@
-"""Which side a prompt is on: trained on, used in the arbiter rounds, or only ever tested.
+"""Which side a prompt is on: for training, for the arbiter rounds, or for tests only.
 
-Does not know how problems are drawn; the side follows from a problem's content alone.
+Does not know how problems are drawn. The side follows from a problem's content alone.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ _DECORATION = re.compile(r"[\s?.!:=,\"'`]+")
 def side_of(problem: Problem) -> Side:
     """Put one bucket of 16 aside for the test and one for the rounds.
 
-    A problem that must be worked out is known by family, level and numbers in their order: no
+    A problem that must be worked out is identified by family, level and numbers in their order: no
     wording of a tested 17 times 24 is ever trained on, but 24 times 17 may be. A problem of the
-    small tables (about a hundred facts) is known by its words without blanks and punctuation: its
-    fact may be met in another wording. A puzzle that both levels of its family can ask is set
-    aside only if it would be in both.
+    small tables (about a hundred facts) is identified by its words without blanks and punctuation,
+    so its fact may be trained in another wording. A puzzle that both levels of its family can ask
+    is set aside only if both ways of identifying it set it aside.
     """
     by_words = _side(_DECORATION.sub("", problem.prompt.casefold()))
     if problem.is_easy and not _is_in_both_levels(problem):

@@ -1,6 +1,6 @@
-"""Small talk the smallest model answers itself: greetings, thanks, who it is, what it can do.
+"""Small talk that the smallest model answers: greetings, thanks, who it is, what it can do.
 
-Does not know arithmetic; every answer is a fixed truthful sentence in the asker's language.
+Does not know arithmetic. Every answer is a fixed, true sentence in the language of the question.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from tierchat.pocket.tasks.problems import Problem, Wording
 
 @dataclass(frozen=True)
 class Topic:
-    """One thing people say in small talk, in one language, and what is said back."""
+    """One thing that people say in small talk, in one language, and the reply."""
 
     name: str
     answer: str
@@ -22,7 +22,7 @@ class Topic:
 
 
 def topics() -> tuple[Topic, ...]:
-    """List all topics, English first."""
+    """Return all topics, English first."""
     return (
         Topic(
             "hello",
@@ -254,7 +254,7 @@ def topics() -> tuple[Topic, ...]:
 
 
 def draw(rng: random.Random, held_out: bool = False) -> Problem:
-    """Draw one piece of small talk, with varied case and final mark."""
+    """Draw one piece of small talk, with varied letter case and final punctuation."""
     topic = rng.choice(topics())
     text = rng.choice(topic.held_out if held_out else topic.trained)
     if rng.random() < 0.5:
