@@ -1,4 +1,4 @@
-"""What shells complete after our options: names that exist on this machine, never an error.
+"""What a shell completes after an option: names that exist on this machine, never an error.
 
 Does not know typer.
 """
@@ -53,7 +53,7 @@ def templates(begun: str) -> list[str]:
 
 
 def conversations(begun: str) -> Iterator[tuple[str, str]]:
-    """Complete the id of a conversation, with its title beside."""
+    """Complete the id of a conversation, shown with its title."""
     from tierchat.conversations.listing import SavedConversations
 
     with contextlib.suppress(TierchatError):
@@ -63,7 +63,7 @@ def conversations(begun: str) -> Iterator[tuple[str, str]]:
 
 
 def _home() -> Home:
-    # A shell asks for completions without running `main`, so no home was handed down.
+    # A shell asks for completions before a command runs, so no home was handed down.
     from tierchat.config.home import Home
 
     return Home.of_process()

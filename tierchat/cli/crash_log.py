@@ -1,4 +1,4 @@
-"""Where a bug leaves its traceback."""
+"""The file in which a bug leaves its traceback. Does not know what went wrong."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tierchat.paths import find_paths, make_private
 
 
 def record(error: BaseException) -> Path | str:
-    """Append the traceback to the crash log and return its path, or say why there is none."""
+    """Append the traceback to the crash log; returns its path, or the traceback on failure."""
     text = "".join(traceback.format_exception(error))
     try:
         paths = find_paths(os.environ)

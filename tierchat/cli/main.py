@@ -1,4 +1,4 @@
-"""The command line: names the commands, and catches what nobody caught.
+"""The command line: runs the command that was typed, and reports every error that escapes.
 
 Does not know what a command does; heavy imports stay inside the commands.
 """
@@ -27,7 +27,7 @@ COMPLETING = "_TIERCHAT_COMPLETE"
 
 
 def build_app(only: str | None = None) -> typer.Typer:
-    """Put the commands together, in the order the help lists them; or just the one asked for."""
+    """Build the commands in the order of the help, or only the one that was typed."""
     import importlib
 
     import typer
@@ -49,7 +49,7 @@ def build_app(only: str | None = None) -> typer.Typer:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code; the one place of a command that catches all."""
+    """Run one command and return its exit code; the one place that catches every exception."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         if given == ["--version"]:
@@ -67,9 +67,9 @@ def _run(arguments: list[str]) -> int:
 
     if COMPLETING in os.environ:
         return _complete()
-    arguments = arguments or _unsaid()
+    arguments = arguments or _default_arguments()
     if not arguments:
-        # What people open most is not kept waiting for a parser that has nothing to parse.
+        # The chat is what people open most, and there is nothing to parse: typer is not loaded.
         from tierchat.cli.chat.start import run
         from tierchat.config.home import Home
 
@@ -86,21 +86,21 @@ def _run(arguments: list[str]) -> int:
         from tierchat.terminal.output import standard_output
 
         context = getattr(error, "ctx", None)
-        asked = context.command_path if context else "tierchat"
-        standard_output().error(error.format_message(), f"see {asked} --help")
+        path = context.command_path if context else "tierchat"
+        standard_output().error(error.format_message(), f"see {path} --help")
         return error.exit_code
     except Exit as error:
         return error.exit_code
     except Abort:
         return _interrupted()
     except SystemExit as error:
-        # The one thing that still ends the process by itself: help nobody reads to its end.
+        # typer itself exits only when the reader of its help closed the pipe.
         raise BrokenPipeError from error
     return code if isinstance(code, int) else 0
 
 
 def _complete() -> int:
-    """Answer a shell that asks how a line may go on."""
+    """Print the completions of the line that a shell is editing."""
     import typer
     from typer._completion_classes import completion_init
 
@@ -109,8 +109,8 @@ def _complete() -> int:
     return 0
 
 
-def _unsaid() -> list[str]:
-    """Choose what no words mean: a chat at a terminal, a question where something is piped in."""
+def _default_arguments() -> list[str]:
+    """Choose for `tierchat` alone: a chat at a terminal, a question if something is piped in."""
     import os
     import stat
 
@@ -138,7 +138,7 @@ def _report(error: Exception) -> int:
         abandon_stdout()
         return ExitCode.STDOUT_CLOSED
     if isinstance(error, OSError) and error.errno is not None and error.filename is None:
-        # Such as a full disk behind stdout; what waits in its buffer would fail again.
+        # For example a full disk behind stdout; the text still in its buffer would fail again.
         abandon_stdout()
         standard_output().error(f"cannot write the answer: {error.strerror}")
         return ExitCode.FAILED

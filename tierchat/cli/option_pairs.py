@@ -1,16 +1,19 @@
-"""`-o KEY VALUE` as other tools write it, for a parser that knows only `-o KEY=VALUE`."""
+"""`-o KEY VALUE` rewritten as `-o KEY=VALUE`, the only form that typer can repeat.
+
+Does not know which keys exist.
+"""
 
 from __future__ import annotations
 
 
 def merge_pairs(arguments: list[str]) -> list[str]:
-    """Let `-o KEY VALUE` be written as other tools have it, which typer cannot repeat."""
+    """Join the key and value after every `-o`, up to a `--`."""
     merged: list[str] = []
     rest = iter(arguments)
     for argument in rest:
         merged.append(argument)
         if argument == "--":
-            # From here on everything is the prompt.
+            # Everything after `--` is the prompt.
             return [*merged, *rest]
         if argument in ("-o", "--option"):
             pair = [key for key in (next(rest, None),) if key is not None]

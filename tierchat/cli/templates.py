@@ -1,4 +1,4 @@
-"""Prompt templates: TOML files of the user's own, and the few that come with tierchat.
+"""Prompt templates: the user's TOML files, and the few that come with tierchat.
 
 Does not know terminals or the daemon.
 """
@@ -15,12 +15,12 @@ from tierchat.types import Frozen, Sampling
 INPUT = "$input"
 _NAME = re.compile(r"[\w.-]{1,64}")
 EXAMPLE = """# A template of tierchat: tierchat ask -t {name} "..."
-# `$input` is what you ask; without it your words come after the prompt. Every key may be left out.
+# `$input` is your question; without it the question follows the prompt. Every key is optional.
 system = ""
 prompt = "$input"
 # cascade = "pocket"
 # tier = "M"            ask this tier only
-# min_tier = "S"        begin here
+# min_tier = "S"        start at this tier
 # max_tier = "M"        go no higher
 # quality = "balanced"  frugal, balanced, best or 0..1: for learned gates
 # think = true
@@ -32,7 +32,7 @@ prompt = "$input"
 
 
 class Template(Frozen, frozen=True):
-    """What a template sets; what is given beside it on the command line wins."""
+    """The values that a template sets; options on the command line override them."""
 
     description: str = ""
     system: str = ""
@@ -47,7 +47,7 @@ class Template(Frozen, frozen=True):
     options: Sampling = Sampling()
 
     def text(self, words: str) -> str:
-        """Put somebody's words in their place."""
+        """Insert the user's words into the prompt."""
         if self.prompt == INPUT:
             return words
         if INPUT in self.prompt:
@@ -78,21 +78,21 @@ SHIPPED = {
 
 
 def names(directory: Path) -> list[str]:
-    """List all templates, the user's and the shipped."""
+    """List all templates, the user's and the shipped ones."""
     found = [path.stem for path in directory.glob("*.toml")] if directory.is_dir() else []
     own = [name for name in found if _is_name(name)]
     return sorted({*own, *SHIPPED})
 
 
 def file_of(directory: Path, name: str) -> Path:
-    """Say where a template is kept; raises UsageError for what cannot be a name."""
+    """Return the file of a template; raises UsageError for an impossible name."""
     if not _is_name(name):
         raise UsageError(f"{name!r} cannot name a template", "use letters, digits, - and _")
     return directory / f"{name}.toml"
 
 
 def load(directory: Path, name: str) -> Template:
-    """Read a template; raises UsageError when there is none, ConfigError for a mistake in it."""
+    """Read a template; raises UsageError for an unknown name, ConfigError for a mistake in it."""
     found = read_toml(file_of(directory, name), Template) or SHIPPED.get(name)
     if found is None:
         known = names(directory)

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import re
 
-# Deeper than CommonMark's three spaces: below a list item they stand further in.
+# More than CommonMark's three spaces: fences below a list item are indented further.
 FENCE = re.compile(r"^ *(`{3,}|~{3,})[ \t]*([^`\n]*)$")
 
 
 def last_block(text: str) -> str | None:
-    """Return the last code block, with a newline at its end; None when there is none.
+    """Return the last code block, with a newline at its end; None if there is none.
 
-    A block that the answer left open counts as far as it goes.
+    An unclosed block extends to the end of the text.
     """
     found: str | None = None
     fence: str = ""
@@ -32,13 +32,13 @@ def last_block(text: str) -> str | None:
 
 
 def closes(line: str, fence: str) -> bool:
-    """Tell whether a line ends the block that `fence` began."""
+    """Whether a line closes the block that `fence` opened."""
     bare = line.strip()
     return bool(bare) and set(bare) == {fence[0]} and len(bare) >= len(fence)
 
 
 def fence_for(text: str) -> str:
-    """Choose a fence that occurs nowhere in a text."""
+    """Return a fence that is longer than any in the text."""
     longest = max((len(run) for run in re.findall(r"`+", text)), default=0)
     return "`" * max(3, longest + 1)
 

@@ -1,4 +1,4 @@
-"""The user's own editor on a file. Does not know what is edited."""
+"""The user's editor, opened on a file. Does not know what is edited."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What may reach a terminal: text without control characters.
+"""Makes text safe for a terminal by dropping control characters.
 
-Does not know streams. Stateless per character, so a sequence split over pieces is caught too.
+Does not know streams. Works character by character, so a sequence split over two pieces is caught.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ _SURROGATES = range(0xD800, 0xE000)
 
 
 def harmless(text: str) -> str:
-    """Drop C0 and C1 controls but newline and tab, bidi overrides, and lone surrogates.
+    """Drop bidi overrides, lone surrogates, and C0 and C1 controls except newline and tab.
 
-    Without its ESC a terminal sequence is only odd text; nothing it asked for happens.
+    Without its ESC character a terminal sequence is only odd text, and has no effect.
     """
     if text.isascii() and text.isprintable():
         return text

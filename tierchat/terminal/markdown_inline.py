@@ -1,4 +1,4 @@
-"""What stands inside a line of Markdown: bold, italic and code, as text with terminal styles.
+"""The inside of a line of Markdown: bold, italic and code, as text with terminal styles.
 
 Pure; does not know lines, blocks or widths.
 """
@@ -10,7 +10,7 @@ import re
 BOLD, ITALIC, CODE, DIM, HEADING = "1", "3", "36", "2", "1;4"
 _INLINE = (
     (CODE, re.compile(r"(`+)(?!`)(.+?)(?<!`)\1(?!`)", re.S)),
-    # `__x__` is left alone: Python's names are seen more often than that way to write bold.
+    # `__x__` is not bold here: names of Python are seen more often than that spelling of bold.
     (BOLD, re.compile(r"(\*\*)(?=\S)(.+?\*?)(?<=\S)\1(?!\*)", re.S)),
     (ITALIC, re.compile(r"(\*)(?![\s*])(.+?)(?<![\s*])\1(?!\*)", re.S)),
     (ITALIC, re.compile(r"(_)(?![\s_])(.+?)(?<![\s_])\1(?!\w)", re.S)),
@@ -20,7 +20,10 @@ _WORD_END = re.compile(r"\w$")
 
 
 def next_inline(line: str, before: str, is_last: bool) -> tuple[str, list[tuple[str, str]]] | None:
-    """Cut the next unit off a line: its raw text, and pieces with styles; None to wait for more."""
+    """Split the next unit off a line: its raw text, and its pieces with styles.
+
+    Returns None if more text must come first.
+    """
     plain = _PLAIN.match(line)
     if plain:
         return plain[0], [(plain[0], "")]
@@ -33,7 +36,7 @@ def next_inline(line: str, before: str, is_last: bool) -> tuple[str, list[tuple[
     if not is_in_word:
         for style, pattern in _INLINE:
             found = pattern.match(line)
-            # What follows a closing mark may make it another one.
+            # The next character may turn a closing mark into another mark.
             if found and (is_last or found.end() < len(line)):
                 inner = [(found[2], "")] if style == CODE else _inline_of(found[2])
                 return found[0], [(text, joined(style, more)) for text, more in inner]
@@ -58,15 +61,15 @@ def _inline_of(text: str) -> list[tuple[str, str]]:
 
 
 def joined(*styles: str) -> str:
-    """Put styles together."""
+    """Combine styles."""
     return ";".join(filter(None, styles))
 
 
 def styled(text: str, style: str) -> str:
-    """Show text in a style."""
+    """Wrap text in the codes of a style."""
     return f"\x1b[{style}m{text}\x1b[0m" if style and text else text
 
 
 def ansi(text: str) -> str:
-    """Show a whole text with its marks as styles."""
+    """Turn the marks in a complete text into styles."""
     return "".join(styled(piece, style) for piece, style in _inline_of(text))

@@ -1,8 +1,8 @@
-"""Markdown for a terminal while it is still being written: append only, nothing is ever redrawn.
+"""Markdown for a terminal while it is still being written; text is only appended, never redrawn.
 
-Pieces in, text with terminal styles out. Words come as soon as they are complete, what stands
-between marks (`**bold**`) when it is closed, code a line at a time, tables whole. Whatever is not
-Markdown comes out as it went in. Does not know streams; its input must be free of controls.
+Pieces go in, text with terminal styles comes out: words as soon as they are complete, text between
+marks (`**bold**`) when the mark is closed, code line by line, tables whole. Text without Markdown
+comes out unchanged. Does not know streams; its input must be free of control characters.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from tierchat.terminal.markdown_inline import DIM, HEADING, ansi, joined, next_i
 Theme = Literal["dark", "light"]
 _MAX_HELD = 400
 _MIN_COLUMN = 6
-# What comes whole is taken in pieces: looking for marks in it all at once takes its square.
+# A long text is taken in pieces, since the search for marks takes quadratic time.
 _PIECE = 128
 _MAX_HIGHLIGHTED = 150
 _ITEM = re.compile(r"( *)([-*+]|\d{1,9}[.)]) +(?=\S)")
@@ -29,9 +29,9 @@ _TABLE_RULE = re.compile(r"\|?[\s:|-]*-[\s:|-]*\|?")
 
 
 class MarkdownStream:
-    """One answer on its way to a terminal of `width()` columns; 0 columns never wrap.
+    """Renders one answer for a terminal of `width()` columns; with 0 columns nothing is wrapped.
 
-    `theme` says what the terminal's background is; it colours code.
+    `theme` is the background of the terminal, for the colours of code.
     """
 
     def __init__(self, width: Callable[[], int], theme: Theme = "dark") -> None:
@@ -48,7 +48,7 @@ class MarkdownStream:
         self._before = ""
 
     def feed(self, text: str) -> str:
-        """Take a piece; returns what can be shown now."""
+        """Take a piece of the answer; returns the text that can be shown now."""
         shown = []
         for line in text.splitlines(keepends=True):
             for start in range(0, len(line), _PIECE):
@@ -58,7 +58,7 @@ class MarkdownStream:
         return "".join(shown)
 
     def close(self) -> str:
-        """Give what was held back; the cursor is then at the beginning of a line."""
+        """Return the text that was held back; the cursor is then at the start of a line."""
         shown = self._take(is_complete=True) if self._line or self._is_text else ""
         shown += self._end_table()
         self._fence = ""
@@ -81,7 +81,7 @@ class MarkdownStream:
         return shown
 
     def _begin(self, is_complete: bool) -> str:
-        """Look at a line's beginning; only text goes on piece by piece."""
+        """Decide by its first characters what a line is; only text is then shown piece by piece."""
         line = self._line
         opened = FENCE.match(line)
         is_row = line.lstrip().startswith("|")
@@ -147,13 +147,13 @@ class MarkdownStream:
         if len(rows) < 2 or not _TABLE_RULE.fullmatch(rows[1].strip()):
             return "".join(f"{row}\n" for row in rows)
         if self._width() and self._width() < _MIN_COLUMN * rows[0].count("|"):
-            # No room to set it out: better plain than cut.
+            # Too narrow for a table: unformatted text is better than cut cells.
             return "".join(f"{row}\n" for row in rows)
         return _table(rows, self._width())
 
 
 class _Wrapper:
-    """Breaks lines at words; knows in which column the cursor is."""
+    """Breaks lines between words; keeps track of the cursor's column."""
 
     def __init__(self, width: Callable[[], int]) -> None:
         self._width = width
@@ -163,7 +163,7 @@ class _Wrapper:
         self._spaces = 0
 
     def begin(self, prefix: str, indent: str) -> str:
-        """Begin a line with a prefix; its continuation lines begin with an indent."""
+        """Start a line with a prefix; its continuation lines start with an indent."""
         self._indent = indent
         self._column = _cells(prefix)
         return prefix
@@ -182,7 +182,7 @@ class _Wrapper:
         return shown
 
     def flush(self) -> str:
-        """Write the word that was being gathered."""
+        """Return the word collected so far, on a new line if it does not fit."""
         if not self._word:
             return ""
         length = sum(_cells(text) for text, _ in self._word)
@@ -197,7 +197,7 @@ class _Wrapper:
         shown += "".join(styled(text, style) for text, style in self._word)
         self._column += length
         if width and self._column > width:
-            # A word longer than a line is broken by the terminal.
+            # The terminal itself breaks a word that is longer than a line.
             self._column = self._column % width or width
         self._word, self._spaces = [], 0
         return shown
@@ -239,7 +239,7 @@ def _width_of(char: str) -> int:
 
 
 def _highlighted(lines: list[str], language: str, theme: Theme) -> str:
-    """Colour the last line of a block; the ones before tell what it is inside of."""
+    """Colour the last line of a code block; the lines before give its context."""
     if not language or not lines[-1].strip():
         return lines[-1]
     from pygments import highlight

@@ -1,6 +1,6 @@
-"""Printing: the answer on stdout, everything else on stderr, each stream judged by itself.
+"""Printing: the answer on stdout, everything else on stderr, each stream checked separately.
 
-Does not know the daemon or what a command wants; the one file that writes to a terminal.
+The one file that writes to a terminal. Does not know the daemon or what a command does.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ _STYLES = {
 
 
 class StdoutClosed(Exception):
-    """Whoever read our stdout has gone, as `| head -1` does; typer must not see an OSError."""
+    """The reader of stdout closed it, as `| head -1` does. No OSError: typer would catch that."""
 
 
 class Output:
-    """The two streams of a command. `out` and `err` may be None when they were closed."""
+    """The two streams of a command; `out` and `err` are None if they were closed."""
 
     def __init__(
         self, out: TextIO | None, err: TextIO | None, env: Mapping[str, str], *, quiet: bool = False
@@ -38,7 +38,7 @@ class Output:
         self.is_out_terminal = _is_terminal(out)
         self.is_err_terminal = _is_terminal(err)
         self.has_colour = self.is_err_terminal and not is_plain
-        # Whether Markdown may be shown as what it means.
+        # Whether Markdown is shown formatted.
         self.is_rich = self.is_out_terminal and not is_plain
         self._is_line_open = False
 
@@ -57,13 +57,13 @@ class Output:
             raise StdoutClosed from error
 
     def rendered(self, text: str) -> None:
-        """Write text whose styles are ours on stdout."""
+        """Write text that we have styled on stdout."""
         if text:
             self._close_line()
             self._print(text)
 
     def copy(self, text: str) -> None:
-        """Hand text to the clipboard of the terminal (OSC 52); tmux passes it on."""
+        """Copy text to the clipboard of the terminal (OSC 52), which also works through tmux."""
         import base64
 
         coded = base64.b64encode(text.encode("utf-8", "replace")).decode()
@@ -102,12 +102,12 @@ class Output:
             self.note(line, "plain")
 
     def question(self, text: str) -> None:
-        """Write a question on stderr, quiet or not, and leave its line open for the answer."""
+        """Write a question on stderr, even if quiet, and leave its line open for the answer."""
         self._close_line()
         self._write(self._styled(harmless(text), "bold"))
 
     def error(self, message: str, hint: str = "") -> None:
-        """Write an error on stderr, quiet or not."""
+        """Write an error on stderr, even if quiet."""
         self._close_line()
         first, *rest = self._wrapped(harmless(f"tierchat: {message}")) or [""]
         name, colon, said = first.partition(":")
@@ -118,7 +118,7 @@ class Output:
             self._write(self._styled(line, "dim") + "\n")
 
     def _wrapped(self, text: str) -> list[str]:
-        """Break lines at words where a terminal would break them anywhere."""
+        """Break long lines between words, where the terminal would break them anywhere."""
         lines = text.rstrip().splitlines()
         if not self.is_err_terminal:
             return lines
@@ -148,7 +148,7 @@ class Output:
             return
         if not _speaks_unicode(self._err):
             text = text.translate(_ASCII).encode("ascii", "replace").decode()
-        # Whoever closed stderr does not want to hear of it.
+        # A closed stderr leaves nowhere to report that.
         with contextlib.suppress(OSError, ValueError):
             self._err.write(text)
             self._err.flush()
@@ -164,7 +164,7 @@ def standard_output(*, quiet: bool = False) -> Output:
 
 
 def terminal_width() -> int:
-    """Count the columns of the terminal as it is now; 80 where there is none."""
+    """Return the current number of columns of the terminal; 80 without a terminal."""
     for descriptor in (1, 2, 0):
         with contextlib.suppress(OSError):
             return os.get_terminal_size(descriptor).columns or _USUAL_WIDTH
@@ -172,7 +172,7 @@ def terminal_width() -> int:
 
 
 def abandon_stdout() -> None:
-    """Point stdout at nothing, so that the interpreter's last flush cannot fail again."""
+    """Point stdout at /dev/null, so that the interpreter's last flush cannot fail again."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())

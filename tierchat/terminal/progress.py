@@ -1,4 +1,4 @@
-"""How far a long job is: a bar with rate and time left on a terminal, else a line now and then.
+"""The progress of a long job: on a terminal a bar with rate and time left, else a line at times.
 
 Does not know what is counted.
 """
@@ -17,7 +17,7 @@ _LINE_EVERY_S = 10.0
 
 @contextlib.contextmanager
 def arriving(output: Output, what: str) -> Iterator[Callable[[int, int], None]]:
-    """Give a function to be told how many bytes of how many are there."""
+    """Yield a function that is called with the bytes that have arrived, and the total."""
     if output.is_quiet:
         yield lambda _done, _total: None
     elif output.is_err_terminal:
@@ -27,7 +27,7 @@ def arriving(output: Output, what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 class Bars:
-    """Progress of one file after another, each with a bar of its own."""
+    """The progress of several files in turn, each with its own bar."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -41,7 +41,7 @@ class Bars:
         self.close()
 
     def tell(self, what: str, done: int, total: int) -> None:
-        """Show that `done` bytes of `total` are there; a new name closes the bar before."""
+        """Show that `done` of `total` bytes have arrived; a new name closes the previous bar."""
         if what != self._what:
             self.close()
             self._what = what
@@ -49,14 +49,14 @@ class Bars:
         self._move(done, total)
 
     def close(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         self._stack.close()
         self._what = ""
 
 
 @contextlib.contextmanager
 def counting(output: Output, what: str) -> Iterator[Callable[[int, int], None]]:
-    """Give a function to be told (done, of all)."""
+    """Yield a function that is called with the number done, and the total."""
     if output.is_quiet:
         yield lambda _done, _total: None
     elif output.is_err_terminal:
@@ -95,7 +95,7 @@ def _bar(what: str, is_bytes: bool = False) -> Iterator[Callable[[int, int], Non
 
 
 class _Rate:
-    """Counts per second since what was there before the first word."""
+    """The rate per second, not counting what was done before the first call."""
 
     def __init__(self) -> None:
         self._first: tuple[float, int] | None = None
@@ -108,7 +108,7 @@ class _Rate:
 
 
 class _Lines:
-    """A line of progress every few seconds."""
+    """Writes a line of progress every few seconds."""
 
     def __init__(self, output: Output, what: str, is_bytes: bool = False) -> None:
         self._output, self._what, self._rate = output, what, _Rate()

@@ -1,4 +1,4 @@
-"""The tier line and the explanation: an outcome in words. Pure text, no colours, no streams."""
+"""An outcome in words: the tier line and the explanation. Does not know colours or streams."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _SAME_SHARE = 0.005
 
 
 def tier_line(outcome: Outcome) -> str:
-    """Say who answered, what the escalation cost, and what was saved."""
+    """Say which tier answered, what the escalation cost, and what was saved."""
     parts = [_who(outcome)]
     if outcome.escalation_tokens or len(outcome.path) > 1:
         parts.append(_escalation(outcome))
@@ -21,7 +21,7 @@ def tier_line(outcome: Outcome) -> str:
 
 
 def hop_line(visit: Visit, target: str) -> str:
-    """Say that one tier passes the prompt on, and why."""
+    """Say that a tier passes the prompt on, and why."""
     return f"{visit.tier} {ARROW} {target}: {visit.reason}{_probability(visit)}"
 
 

@@ -1,4 +1,7 @@
-"""Bytes as people read them: powers of 1024 for memory, of 1000 for disks and downloads."""
+"""Amounts as people read them: bytes, seconds and shares.
+
+Memory counts in powers of 1024, disks and downloads in powers of 1000. Does not know streams.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,12 @@ _MEMORY = ("bytes", "KiB", "MiB", "GiB", "TiB")
 
 
 def size_text(num_bytes: float) -> str:
-    """Write an amount on a disk, as hubs and disks count: 639 MB."""
+    """Write a size on a disk or a hub: 639 MB."""
     return _written(num_bytes, 1000, _DISK)
 
 
 def memory_text(num_bytes: float | None) -> str:
-    """Write an amount of memory: 610 MiB; a dash for what nobody knows."""
+    """Write an amount of memory: 610 MiB; a dash for an unknown amount."""
     return "-" if num_bytes is None else _written(num_bytes, 1024, _MEMORY)
 
 

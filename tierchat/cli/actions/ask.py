@@ -1,4 +1,7 @@
-"""One question from its options to the exit code; with -i a chat goes on."""
+"""`tierchat ask`: one question, from its options to the exit code; with -i a chat follows.
+
+Does not know typer.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,7 @@ def run(request: AskRequest, home: Home) -> int:
     """Ask and print with this process's streams; returns the exit code."""
     settings, output = home.settings, standard_output(quiet=request.quiet)
     request = clean(request, output)
-    # Whole answers can be judged whole: only a person at a terminal sees them grow.
+    # An answer that is not shown while it grows can be held back and judged as a whole.
     is_whole = request.no_stream or request.json or request.extract or bool(request.schema)
     is_streamed = output.is_out_terminal and not is_whole
     prompt = build_prompt(request, home, output, Stdin.ours(), is_streamed=is_streamed)
@@ -36,10 +39,10 @@ def run(request: AskRequest, home: Home) -> int:
         from tierchat.cli.chat.start import open_terminal
 
         os.close(open_terminal())
-    asking = AnswerPrinter(output, view)
-    code = asking.run(Client(home.paths), prompt)
+    printer = AnswerPrinter(output, view)
+    code = printer.run(Client(home.paths), prompt)
     if not request.interactive:
         return code
     from tierchat.cli.chat.start import go_on
 
-    return go_on(prompt, asking.answer, asking.outcome, home, output)
+    return go_on(prompt, printer.answer, printer.outcome, home, output)

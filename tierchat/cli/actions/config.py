@@ -1,4 +1,4 @@
-"""Every effective value of settings, models and cascades, and which file it comes from.
+"""`tierchat config check`: every value in force, and the file that it comes from.
 
 Does not know streams.
 """
@@ -18,12 +18,12 @@ from tierchat.terminal.table import table
 
 
 def check_lines(home: Home) -> Iterator[str]:
-    """Explain everything, own values first; raises ConfigError naming the place of a mistake."""
+    """List every value, settings first; raises ConfigError naming file and line of a mistake."""
     paths, settings, catalogue = home.paths, home.settings, home.catalogue
     sources = setting_sources(paths, home.env)
     catalogue.check_default(settings.cascade, sources["cascade"])
     for file in (paths.config_file, paths.models_file, paths.added_models_file):
-        yield f"{'read' if file.exists() else 'not there':<10} {file}"
+        yield f"{'read' if file.exists() else 'absent':<10} {file}"
     yield f"{'read':<10} {shipped_models_file()}"
     rows: list[tuple[str, ...]] = [("KEY", "VALUE", "FROM")]
     rows += [(key, _shown(getattr(settings, key)), source) for key, source in sources.items()]

@@ -1,4 +1,7 @@
-"""Daemon, workers and catalogue as lines of text. Pure; does not know streams."""
+"""The state of the daemon, the workers and the catalogue as lines of text.
+
+Pure; does not know streams.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ def daemon_lines(status: DaemonStatus | None) -> list[str]:
 
 
 def worker_lines(status: DaemonStatus | None) -> list[str]:
-    """List the workers as a table, then the daemon."""
+    """List the workers in a table, then the memory of the daemon and the models."""
     if status is None:
         return [NOT_RUNNING]
     rows: list[tuple[str, ...]] = [

@@ -1,1 +1,1 @@
-"""One question: its options, its texts, and the printing of its answer."""
+"""One question: its options, the texts that go with it, and the printing of its answer."""

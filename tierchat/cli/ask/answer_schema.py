@@ -1,4 +1,4 @@
-"""`--schema`: what an answer must look like, as JSON schema or in short, and whether it does.
+"""`--schema`: reads a JSON schema, also in short form, and checks answers against it.
 
 Does not know models or terminals.
 """
@@ -29,9 +29,9 @@ _SHORT = 'in short: "name, age int, tags [str]"'
 
 
 def read_schema(text: str) -> dict[str, Any]:
-    """Read a JSON schema, the name of a file that holds one, or its short form.
+    """Read a schema given as JSON, as the name of a .json file, or in short form.
 
-    Raises UsageError for what is none of them.
+    Raises UsageError for anything else.
     """
     bare = text.strip()
     path = Path(os.path.expanduser(bare))
@@ -48,7 +48,7 @@ def read_schema(text: str) -> dict[str, Any]:
 
 
 def problem(answer: str, schema: dict[str, Any]) -> str | None:
-    """Say in what an answer does not fit its schema; None when it does."""
+    """Return why an answer does not fit its schema; None if it fits."""
     from jsonschema import ValidationError, validate
 
     try:
@@ -68,9 +68,9 @@ def _parsed(text: str, where: str) -> dict[str, Any]:
         schema: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
         validator_for(schema).check_schema(schema)
     except msgspec.MsgspecError as error:
-        raise UsageError(f"{where} is no JSON object: {error}", _SHORT) from error
+        raise UsageError(f"{where} is not a JSON object: {error}", _SHORT) from error
     except SchemaError as error:
-        raise UsageError(f"{where} is no JSON schema: {error.message}", _SHORT) from error
+        raise UsageError(f"{where} is not a JSON schema: {error.message}", _SHORT) from error
     return schema
 
 
@@ -82,7 +82,7 @@ def _from_short(text: str) -> dict[str, Any]:
         kind = _TYPES.get((found[3] or "str") if found else "")
         if found is None or kind is None:
             raise UsageError(
-                f"--schema: {part.strip()!r} is no field",
+                f"--schema: {part.strip()!r} is not a field",
                 f"types: str, int, float, bool, [str]; {_SHORT}",
             )
         field: dict[str, Any] = {"type": kind}

@@ -1,4 +1,4 @@
-"""Files that go with a prompt: read as text, named, fenced; binaries are refused.
+"""Files that go with a prompt: read as text, named and fenced; binary files are refused.
 
 Does not know terminals or the daemon.
 """
@@ -18,15 +18,15 @@ _MAX_UNREADABLE = 0.01
 
 
 def attach(paths: list[Path], notify: Callable[[str], None]) -> str:
-    """Read files into one text to stand before the prompt."""
+    """Read files into one text that is added to the prompt."""
     return "\n\n".join(_block(path, read_text(path, notify)) for path in paths)
 
 
 def read_text(path: Path, notify: Callable[[str], None]) -> str:
-    """Read a text file; raises UsageError for what is not there, too large or not text."""
+    """Read a text file; raises UsageError for one that is missing, too large or not text."""
     path = Path(os.path.expanduser(path))
     try:
-        # A pipe without a writer, as a file's name, must not keep us waiting.
+        # Opening a named pipe without a writer would otherwise wait for ever.
         with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
             mode = os.fstat(file.fileno()).st_mode
             if stat.S_ISDIR(mode):
@@ -45,7 +45,7 @@ def read_text(path: Path, notify: Callable[[str], None]) -> str:
     if num_bad > _MAX_UNREADABLE * max(len(text), 1):
         raise UsageError(f"{path} is not UTF-8 text", "convert it: iconv -t utf-8")
     if num_bad:
-        notify(f"{path}: {num_bad} places are not UTF-8 text and are shown as \ufffd")
+        notify(f"{path}: {num_bad} characters are not UTF-8 text and are replaced by \ufffd")
     return text.replace("\r\n", "\n")
 
 

@@ -1,6 +1,6 @@
-"""One question from a command: send it, print what comes, choose the exit code.
+"""One question: sends it, prints the answer as it comes, chooses the exit code.
 
-Does not know typer or sockets; `Asks` is the seam to the client.
+Does not know typer or sockets; `AsksDaemon` is the seam to the client.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
 
 
 class AsksDaemon(Protocol):
-    """What asking needs of the client."""
+    """The part of the client that asks."""
 
     def ask(self, prompt: Prompt) -> Iterator[CascadeEvent]: ...
 
 
 @dataclass(frozen=True)
 class AnswerView:
-    """How the answer is to be shown."""
+    """How an answer is shown."""
 
     is_json: bool = False
     is_streamed: bool = True
@@ -63,11 +63,11 @@ class AnswerPrinter:
 
     @property
     def answer(self) -> str:
-        """What has come of the answer so far."""
+        """The answer as far as it has come."""
         return "".join(self._pieces)
 
     def run(self, client: AsksDaemon, prompt: Prompt) -> int:
-        """Ask and print; returns the exit code. Raises what the client raises."""
+        """Ask and print; returns the exit code. Raises whatever the client raises."""
         events = client.ask(prompt)
         try:
             for event in events:
@@ -154,7 +154,9 @@ class AnswerPrinter:
         self._tell_cost(outcome)
         status = self._exit_code(outcome)
         if code is None and not status:
-            self._output.error("the answer has no code block", "without -x it is shown whole")
+            self._output.error(
+                "the answer has no code block", "without -x the whole answer is shown"
+            )
             return ExitCode.FAILED
         return status
 
@@ -168,7 +170,7 @@ class AnswerPrinter:
             self._output.note(tier_line(outcome))
 
     def _tell_notices(self, outcome: Outcome) -> None:
-        """Print what was not said while it happened; the last word of a refusal is its error."""
+        """Print the notices not printed yet; the last notice of a refusal is its error."""
         notices = list(outcome.notices)
         is_refused = outcome.finish_reason == "unanswered"
         refusal = notices.pop() if is_refused and notices else "no tier could answer"
@@ -196,7 +198,7 @@ class AnswerPrinter:
         return problem(answer, msgspec.json.decode(self._view.schema or "{}"))
 
     def interrupted(self) -> int:
-        """Say that Ctrl-C ended it, and whether anything is incomplete; returns the exit code."""
+        """Report Ctrl-C, and whether the answer above is incomplete; returns the exit code."""
         with contextlib.suppress(OSError, StdoutClosed):
             self._end_line()
         what = "; the answer above is incomplete" if self._pieces else ""

@@ -1,4 +1,4 @@
-"""The options of `ask` turned into a prompt and a view, checked before anything is sent.
+"""Turns the options of `ask` into a prompt, checked before anything is sent.
 
 Does not know typer or the network.
 """
@@ -23,7 +23,7 @@ from tierchat.types import QUALITIES, Prompt, TierOptions
 
 
 def clean(request: AskRequest, output: Output) -> AskRequest:
-    """Make every text of the command line valid Unicode, with a notice where one was not."""
+    """Make every text of the command line valid Unicode, with a notice for each that was not."""
 
     def cleaned(value: Any) -> Any:
         if isinstance(value, list):
@@ -43,7 +43,7 @@ def build_prompt(
     *,
     is_streamed: bool,
 ) -> Prompt:
-    """Check the options and read the prompt; raises UsageError naming what is wrong."""
+    """Check the options and read the prompt; raises UsageError naming the mistake."""
     settings = home.settings
     known = (
         templates.load(home.paths.templates_dir, request.template)

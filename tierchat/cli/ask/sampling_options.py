@@ -1,4 +1,4 @@
-"""Options that people type, turned into checked values.
+"""Options as they are typed, turned into checked values.
 
 Does not know commands or terminals.
 """
@@ -19,7 +19,7 @@ _NO_SAMPLING = Sampling()
 def parse_sampling(
     pairs: list[str], seed: int | None, default: Sampling = _NO_SAMPLING
 ) -> Sampling:
-    """Read `key=value` pairs over a default; raises UsageError naming the key and the nearest."""
+    """Apply `key=value` pairs to a default; raises UsageError naming the key, or the nearest."""
     found: dict[str, Any] = {} if seed is None else {"seed": seed}
     for pair in pairs:
         key, separator, value = pair.partition("=")
@@ -35,7 +35,7 @@ def parse_sampling(
 
 
 def checked(kind: type[_Value], values: dict[str, Any]) -> _Value:
-    """Convert what was typed; raises UsageError naming the option."""
+    """Convert typed values to their types; raises UsageError naming the option."""
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:

@@ -1,4 +1,4 @@
-"""The prompt as people give it: arguments, standard input, or both.
+"""The prompt as it is given: arguments, standard input, or both.
 
 Does not know tiers or the daemon.
 """
@@ -22,7 +22,7 @@ StdinRule = Literal["auto", "always", "never"]
 
 @dataclass(frozen=True)
 class Stdin:
-    """Standard input as a file descriptor; None when it was closed."""
+    """Standard input as a file descriptor; None if it is closed."""
 
     descriptor: int | None
     is_terminal: bool
@@ -45,10 +45,11 @@ def read_prompt(
     *,
     may_be_empty: bool = False,
 ) -> str:
-    """Put argument and standard input together, with a blank line between.
+    """Join the arguments and standard input, with a blank line between them.
 
-    `-` as an argument is `always`. Raises UsageError when too much came, or nothing was said
-    unless it `may_be_empty`: then something else is, and standard input is not waited for.
+    `-` among the arguments means `always`. A prompt that `may_be_empty` is completed by a file or a
+    template, so standard input is not waited for. Raises UsageError for an empty prompt otherwise,
+    and for too much input.
     """
     if "-" in words:
         words, rule = [word for word in words if word != "-"], "always"
@@ -57,22 +58,22 @@ def read_prompt(
     parts = [argument, _from_stdin(has_more, stdin, rule, notify)]
     prompt = "\n\n".join(part for part in parts if part.strip())
     if not prompt and not may_be_empty:
-        raise UsageError("the prompt is empty", 'say what you want: tierchat ask "2+2"')
+        raise UsageError("the prompt is empty", 'write a question: tierchat ask "2+2"')
     return prompt
 
 
 def readable(argument: str, notify: Callable[[str], None]) -> str:
-    """Return an argument without the lone surrogates that Python makes of bytes it cannot read."""
+    """Replace the lone surrogates into which Python turns bytes of an argument it cannot decode."""
     if argument.isascii():
         return argument
     try:
-        # In a plain C locale even good UTF-8 arrives this way.
+        # In a plain C locale even valid UTF-8 arrives this way.
         return argument.encode("utf-8", "surrogateescape").decode()
     except UnicodeDecodeError as error:
         data = bytes(error.object)
     except UnicodeEncodeError:
         data = argument.encode("utf-8", "surrogatepass")
-    notify("an argument is not UTF-8 text; what could not be read is shown as \ufffd")
+    notify("an argument is not UTF-8 text; unreadable bytes are replaced by \ufffd")
     return data.decode("utf-8", "replace")
 
 
@@ -85,8 +86,8 @@ def _from_stdin(
         return ""
     if rule == "auto" and has_argument and not _has_something(stdin.descriptor):
         notify(
-            "nothing came from standard input, going on without it (--stdin waits, "
-            "--no-stdin does not look)"
+            "nothing came from standard input, going on without it (--stdin waits for it, "
+            "--no-stdin ignores it)"
         )
         return ""
     try:
@@ -99,7 +100,7 @@ def _from_stdin(
 
 
 def _has_something(descriptor: int) -> bool:
-    """Wait a moment for data or an end; a file always has one of them."""
+    """Wait a moment for data or the end of input; a regular file always has either."""
     if stat.S_ISREG(os.fstat(descriptor).st_mode):
         return True
     return bool(select.select([descriptor], [], [], _POLL_S)[0])
@@ -122,7 +123,7 @@ def _next_block(descriptor: int) -> bytes:
         try:
             return os.read(descriptor, _READ_BYTES)
         except BlockingIOError:
-            # Some parents hand over a pipe that does not wait by itself.
+            # Some parent processes hand over a non-blocking pipe.
             select.select([descriptor], [], [])
 
 
@@ -131,8 +132,8 @@ def _decode(data: bytes, notify: Callable[[str], None]) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError:
         text = data.decode("utf-8", "replace").removeprefix("\ufeff")
-        notify("standard input is not UTF-8 text; what could not be read is shown as \ufffd")
+        notify("standard input is not UTF-8 text; unreadable bytes are replaced by \ufffd")
     if "\0" in text:
-        notify(f"{text.count(chr(0))} NUL characters of standard input were left out")
+        notify(f"{text.count(chr(0))} NUL characters of standard input were dropped")
         text = text.replace("\0", "")
     return text.replace("\r\n", "\n").rstrip("\n")
