@@ -48,7 +48,8 @@ _TIER_FAILED = (EngineCrashed, ModelMissing, ModelCorrupt, TemplateError, DoesNo
 _UNUSABLE = (ModelMissing.code, DoesNotFit.code, ModelCorrupt.code, TemplateError.code)
 _FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "interrupted": "interrupted"}
 _WHY_SHORT = {
-    "length": "{tier} reached its limit or the end of its context: {usage.generated_tokens} tokens",
+    "length": "{tier} stopped after {usage.generated_tokens} tokens: "
+    "it reached its token limit or the end of its context",
     "repetition": "{tier} was stopped: it repeated itself",
     "garbage": "{tier} was stopped: it produced numbers that are not finite",
 }
