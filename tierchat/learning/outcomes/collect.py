@@ -49,14 +49,16 @@ async def collect(
     for a tier is left out of the matrix. Raises what a worker fails with; finished cells are kept.
     """
     keys = [[key_of(work, tier, p) for p in prompts] for tier in range(len(work.tiers))]
-    known = store.load(key for column in keys for key in column)
-    total = len(prompts) * len(work.tiers)
-    on_cell(len(known), total)
+    wanted = {key for column in keys for key in column}
+    known = store.load(wanted)
+    on_cell(len(known), len(wanted))
     for index, tier in enumerate(work.tiers):
-        missing = [(k, p) for k, p in zip(keys[index], prompts, strict=True) if k not in known]
+        # A dictionary, as the same prompt may come twice.
+        column = dict(zip(keys[index], prompts, strict=True))
+        missing = [(key, prompt) for key, prompt in column.items() if key not in known]
         if missing:
             filling = _Filling(work, tier, models, store)
-            await filling.run(missing, functools.partial(_report, on_cell, len(known), total))
+            await filling.run(missing, functools.partial(_report, on_cell, len(known), len(wanted)))
             known.update(filling.found)
     arbiter = Arbiter(work.tiers[-1], work.identities[-1], work.num_at_once)
     verdicts = await judge_ungraded(arbiter, prompts, keys, known, models, store)
