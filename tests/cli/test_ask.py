@@ -84,7 +84,10 @@ def test_tiers_can_be_pinned_and_bounded(warm: Home) -> None:
 
 def test_a_partial_answer_never_exits_0(warm: Home) -> None:
     found = warm.run("ask", "--tier", "S", "-o", "max_tokens", "3", "17*24")
-    assert found.returncode == 1 and b"S reached its limit or the end of its context: 3 tokens" in found.stderr
+    assert (
+        found.returncode == 1
+        and b"S reached its limit or the end of its context: 3 tokens" in found.stderr
+    )
 
 
 @pytest.mark.parametrize(
