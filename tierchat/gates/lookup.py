@@ -80,7 +80,7 @@ class GateLookup:
         write_quietly(told, b"")
         return (
             f"the tiers of {cascade} are asked in words whether to escalate; "
-            f"`tierchat train -m {cascade} --builtin` teaches them to do better in 10 minutes"
+            f"`tierchat train -m {cascade} --builtin` teaches them better within 10 minutes"
         )
 
     def why_not_for(
