@@ -29,10 +29,10 @@ def test_widening_keeps_the_function() -> None:
     small = model.Llama(model.Shape(64, 2, 128, 300))
     big = model.widen(small, torch.Generator().manual_seed(2))
     ids = torch.randint(0, 300, (2, 12))
-    places = torch.arange(12)[None].expand(2, -1)
+    positions = torch.arange(12)[None].expand(2, -1)
     mask = torch.ones(12, 12, dtype=torch.bool).tril()[None, None]
     with torch.no_grad():
-        before, after = (net(ids, places, *model.rotations(16), mask) for net in (small, big))
+        before, after = (net(ids, positions, *model.rotations(16), mask) for net in (small, big))
     assert torch.allclose(before, after, atol=1e-5)
     assert big.shape.num_parameters == sum(p.numel() for p in big.parameters())
 

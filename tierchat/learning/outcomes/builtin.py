@@ -63,5 +63,5 @@ def builtin_prompts(num: int, seed: int) -> list[GradedPrompt]:
 
     streams = [from_task(t, d) for t, d in zip(TASKS, datasets, strict=True)]
     mixed = itertools.chain.from_iterable(zip(*streams, strict=True))
-    found = {prompt.digest: prompt for prompt in mixed}
-    return list(found.values())[:num]
+    distinct = {prompt.digest: prompt for prompt in mixed}
+    return list(distinct.values())[:num]

@@ -59,7 +59,7 @@ async def collect(
         if missing:
             filling = _Filling(work, tier, models, store)
             await filling.run(missing, functools.partial(_report, on_cell, len(known), len(wanted)))
-            known.update(filling.found)
+            known.update(filling.cells)
     arbiter = Arbiter(work.tiers[-1], work.identities[-1], work.num_at_once)
     verdicts = await judge_ungraded(arbiter, prompts, keys, known, models, store)
     infos = [models.info(tier.model) or await _informed(models, tier.model) for tier in work.tiers]
@@ -83,7 +83,7 @@ class _Filling:
     def __init__(self, work: Work, tier: TierSpec, models: Models, store: OutcomeStore) -> None:
         self._work, self._tier, self._models, self._store = work, tier, models, store
         self._unsaved: list[tuple[bytes, bytes]] = []
-        self.found: dict[bytes, bytes] = {}
+        self.cells: dict[bytes, bytes] = {}
 
     async def run(
         self, missing: Sequence[tuple[bytes, GradedPrompt]], on_done: Callable[[int], None]
@@ -94,11 +94,11 @@ class _Filling:
         async def take() -> None:
             for key, prompt in waiting:
                 value = msgspec.msgpack.encode(await self._answer(prompt))
-                self.found[key] = value
+                self.cells[key] = value
                 self._unsaved.append((key, value))
                 if len(self._unsaved) >= _SAVE_EVERY:
                     self._save()
-                on_done(len(self.found))
+                on_done(len(self.cells))
 
         try:
             async with asyncio.TaskGroup() as group:

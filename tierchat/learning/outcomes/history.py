@@ -19,21 +19,21 @@ def history_prompts(log_file: Path, num: int) -> list[GradedPrompt]:
 
     The marks of undone and replaced answers count too. Raises UsageError when nothing is saved.
     """
-    found: dict[str, GradedPrompt] = {}
+    prompts: dict[str, GradedPrompt] = {}
     with open_log(log_file) as log:
         rows = log.conversations(_MAX_CONVERSATIONS) if log else []
         for row in rows:
             assert log is not None
             for prompt in _of_conversation(log, row.id):
-                found.setdefault(prompt.digest, prompt)
-            if len(found) >= num:
+                prompts.setdefault(prompt.digest, prompt)
+            if len(prompts) >= num:
                 break
-    if not found:
+    if not prompts:
         raise UsageError(
             "there are no saved conversations to learn from",
             "`tierchat ask` saves its conversations",
         )
-    return list(found.values())[:num]
+    return list(prompts.values())[:num]
 
 
 def _of_conversation(log: LogReader, id: str) -> list[GradedPrompt]:

@@ -87,16 +87,16 @@ def read_prompts(path: Path) -> list[GradedPrompt]:
         raise UsageError(f"cannot read {path}: {error.strerror}", "check --prompts") from error
     except UnicodeDecodeError as error:
         raise UsageError(f"{path} is not UTF-8 text (byte {error.start})") from error
-    found: dict[str, GradedPrompt] = {}
+    prompts: dict[str, GradedPrompt] = {}
     for number, line in enumerate(lines, 1):
         if line.strip():
             prompt = _read_line(f"{path}, line {number}", line)
-            found.setdefault(prompt.digest, prompt)
-    if not found:
+            prompts.setdefault(prompt.digest, prompt)
+    if not prompts:
         raise UsageError(
             f"{path} holds no prompts", 'write lines like {"prompt": "2+2", "answer": "4"}'
         )
-    return list(found.values())
+    return list(prompts.values())
 
 
 def _read_line(where: str, line: str) -> GradedPrompt:
@@ -147,8 +147,8 @@ def grade(prompt: GradedPrompt, text: str) -> bool | None:
         return None
     match prompt.grader:
         case "number":
-            found, right = _last_number(text), _last_number(wanted)
-            return found is not None and right is not None and abs(found - right) < 1e-6
+            given, right = _last_number(text), _last_number(wanted)
+            return given is not None and right is not None and abs(given - right) < 1e-6
         case "choice":
             letters = _CHOICE.findall(text)
             return bool(letters) and letters[-1] == wanted.strip().upper()
@@ -158,8 +158,8 @@ def grade(prompt: GradedPrompt, text: str) -> bool | None:
 
 
 def _last_number(text: str) -> float | None:
-    found = _NUMBER.findall(text)
-    return float(re.sub(r"[\s,_]", "", found[-1])) if found else None
+    numbers = _NUMBER.findall(text)
+    return float(re.sub(r"[\s,_]", "", numbers[-1])) if numbers else None
 
 
 @cache

@@ -114,8 +114,8 @@ def _fit_lengths(x: Floats, generated: Floats) -> Floats:
     model = RidgeCV(strengths, alpha_per_target=True).fit(x, generated)
     weights = np.atleast_2d(model.coef_)
     biases = np.broadcast_to(model.intercept_, len(weights))
-    found: Floats = np.column_stack((weights, biases)).astype(np.float64)
-    return found
+    lengths: Floats = np.column_stack((weights, biases)).astype(np.float64)
+    return lengths
 
 
 def deal_folds(groups: Sequence[str], seed: int = 0) -> npt.NDArray[np.intp]:
@@ -190,6 +190,6 @@ def _calibrate(scores: Floats, truth: npt.NDArray[np.bool_]) -> tuple[Floats, Fl
     )
     x, y = model.X_thresholds_, model.y_thresholds_
     if len(x) > _MAX_KNOTS:
-        keep = np.unique(np.linspace(0, len(x) - 1, _MAX_KNOTS).astype(int))
-        x, y = x[keep], y[keep]
+        kept = np.unique(np.linspace(0, len(x) - 1, _MAX_KNOTS).astype(int))
+        x, y = x[kept], y[kept]
     return x.astype(np.float64), y.astype(np.float64)

@@ -56,21 +56,21 @@ def draw_all(num_per_cell: int, seed: int, side: Side = "test") -> list[Question
 def _distinct(
     source: ProblemSource, rng: random.Random, cell: tuple[str, str], num: int
 ) -> list[Problem]:
-    found: dict[str, Problem] = {}
+    distinct: dict[str, Problem] = {}
     for _ in range(_MAX_DRAWS * num):
         problem = source.task(rng, cell)
-        found.setdefault(problem.prompt, problem)
-        if len(found) == num:
+        distinct.setdefault(problem.prompt, problem)
+        if len(distinct) == num:
             break
-    return list(found.values())
+    return list(distinct.values())
 
 
 def _reworded(rng: random.Random, num: int, side: Side) -> list[Problem]:
-    found = []
+    problems = []
     for family, level in tasks.cells():
         drawn = (tasks.draw(family, level, rng, "held_out") for _ in range(_MAX_DRAWS * num))
-        found += [p for p in drawn if side_of(p) == side][:num]
-    return found
+        problems += [p for p in drawn if side_of(p) == side][:num]
+    return problems
 
 
 def _ask(group: str, problem: Problem) -> Question:

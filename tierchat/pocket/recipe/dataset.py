@@ -183,7 +183,7 @@ class Rows:
 
     ids: NDArray[np.uint16]
     chats: NDArray[np.uint8]
-    places: NDArray[np.uint16]
+    positions: NDArray[np.uint16]
     weights: NDArray[np.float16]
     kinds: NDArray[np.uint8]
     efforts: NDArray[np.float16]
@@ -198,12 +198,12 @@ def pack(examples: Iterator[Example], length: int) -> Rows:
         size = len(example.ids)
         if size > length:
             continue
-        for place, (row, free) in enumerate(open_rows):
+        for index, (row, free) in enumerate(open_rows):
             if free >= size:
                 rows[row].append(example)
-                open_rows[place] = (row, free - size)
+                open_rows[index] = (row, free - size)
                 if free - size < 8:
-                    open_rows.pop(place)
+                    open_rows.pop(index)
                 break
         else:
             rows.append([example])
@@ -229,7 +229,7 @@ def _fill(rows: list[list[Example]], length: int) -> Rows:
             stop = start + len(example.ids)
             out.ids[index, start:stop] = example.ids
             out.chats[index, start:stop] = chat
-            out.places[index, start:stop] = np.arange(stop - start)
+            out.positions[index, start:stop] = np.arange(stop - start)
             out.weights[index, start:stop] = example.weights
             last_asked = start + example.num_prompt - 1
             out.kinds[index, last_asked] = example.kind

@@ -36,10 +36,10 @@ def answer_all(
     """Answer every prompt greedily with the escalate token forbidden; replies keep their order."""
     encoded = [encoder.prompt(prompt) for prompt in prompts]
     # Prompts of similar length share a batch, padded on the left to the longest.
-    order = sorted(range(len(prompts)), key=lambda index: len(encoded[index]))
+    by_length = sorted(range(len(prompts)), key=lambda index: len(encoded[index]))
     replies: dict[int, Reply] = {}
-    for start in range(0, len(order), batch):
-        part = order[start : start + batch]
+    for start in range(0, len(by_length), batch):
+        part = by_length[start : start + batch]
         done = _answer_batch(net, encoder, [encoded[i] for i in part], max_tokens)
         replies.update(zip(part, done, strict=True))
     return [replies[index] for index in range(len(prompts))]
@@ -99,8 +99,8 @@ def _step(
     num, time = ids.shape
     x = net.token_embd(ids)
     columns = torch.arange(past + time)
-    places = (columns[None, past:] - padding[:, None]).clamp(min=0)
-    rope = cos[places][:, None], sin[places][:, None]
+    positions = (columns[None, past:] - padding[:, None]).clamp(min=0)
+    rope = cos[positions][:, None], sin[positions][:, None]
     mask = (columns[None, :] <= columns[past:, None])[None] & (columns >= padding[:, None])[:, None]
     # A padded position sees only itself, so that no row of the softmax is empty.
     mask = (mask | (columns[None, :] == columns[past:, None])[None])[:, None]

@@ -100,23 +100,25 @@ class Llama(nn.Module):
                 weight.data.mul_((2 * shape.num_layers) ** -0.5)
 
     def forward(
-        self, ids: Tensor, places: Tensor, cos: Tensor, sin: Tensor, mask: Tensor
+        self, ids: Tensor, positions: Tensor, cos: Tensor, sin: Tensor, mask: Tensor
     ) -> Tensor:
         """Map ids and their positions, both (batch, time), to logits (batch, time, vocab)."""
-        return self.logits(self.hidden(ids, places, cos, sin, mask))
+        return self.logits(self.hidden(ids, positions, cos, sin, mask))
 
     def logits(self, hidden: Tensor) -> Tensor:
         """Map final hidden states (..., width) to logits (..., vocab)."""
         return F.linear(hidden, self.token_embd.weight)
 
-    def hidden(self, ids: Tensor, places: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
+    def hidden(
+        self, ids: Tensor, positions: Tensor, cos: Tensor, sin: Tensor, mask: Tensor
+    ) -> Tensor:
         """Map ids and their positions to final, normalised hidden states (batch, time, width)."""
         x = self.token_embd(ids)
-        rope = cos[places][:, None], sin[places][:, None]
+        rope = cos[positions][:, None], sin[positions][:, None]
         for block in self.blk:
             x = block(x, *rope, mask)
-        found: Tensor = self.output_norm(x)
-        return found
+        normalised: Tensor = self.output_norm(x)
+        return normalised
 
 
 def widen(small: Llama, generator: torch.Generator, noise: float = 0.02) -> Llama:

@@ -147,24 +147,24 @@ def shards_of(
 
 def batches(shards: Iterator[Rows], size: int, seed: int) -> Iterator[tuple[torch.Tensor, ...]]:
     """Yield the arguments of `loss_of`, with rows shuffled within each shard."""
-    order = np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     for rows in shards:
         length = rows.ids.shape[1] - 1
         causal = torch.ones(length, length, dtype=torch.bool).tril()
-        chosen = order.permutation(len(rows.ids))
+        chosen = rng.permutation(len(rows.ids))
         # A batch is `size` rows of the usual length, or as many tokens in longer rows.
         num_rows = size * ROW_LENGTH // rows.ids.shape[1]
         for start in range(0, len(chosen) - num_rows + 1, num_rows):
             part = np.sort(chosen[start : start + num_rows])
             ids = torch.from_numpy(rows.ids[part].astype(np.int64))
             chats = torch.from_numpy(rows.chats[part].astype(np.int64))
-            places = torch.from_numpy(rows.places[part].astype(np.int64))
+            positions = torch.from_numpy(rows.positions[part].astype(np.int64))
             weights = torch.from_numpy(rows.weights[part].astype(np.float32))
             inputs = chats[:, :-1]
             mask = (inputs[:, :, None] == inputs[:, None, :]) & causal
             kinds = torch.from_numpy(rows.kinds[part].astype(np.int64))[:, :-1]
             efforts = torch.from_numpy(rows.efforts[part].astype(np.float32))[:, :-1]
-            asked = ids[:, :-1], ids[:, 1:], places[:, :-1], weights[:, 1:]
+            asked = ids[:, :-1], ids[:, 1:], positions[:, :-1], weights[:, 1:]
             forced = torch.from_numpy(rows.forced[part])[:, :-1]
             yield *asked, mask[:, None], kinds, efforts, forced
 
@@ -223,14 +223,14 @@ def train(
     def loss_of(
         ids: torch.Tensor,
         targets: torch.Tensor,
-        places: torch.Tensor,
+        positions: torch.Tensor,
         weights: torch.Tensor,
         mask: torch.Tensor,
         kinds: torch.Tensor,
         efforts: torch.Tensor,
         forced: torch.Tensor,
     ) -> torch.Tensor:
-        hidden = net.hidden(ids, places, cos, sin, mask)
+        hidden = net.hidden(ids, positions, cos, sin, mask)
         logits = net.logits(hidden).flatten(0, 1).float()
         logits = logits - forbidden * forced.flatten()[:, None]
         losses = F.cross_entropy(logits, targets.flatten(), reduction="none")
