@@ -136,6 +136,21 @@ def test_inside_the_command_line_imports_point_down() -> None:
     assert not wrong
 
 
+def test_commands_are_handed_their_home_and_do_not_look_for_it() -> None:
+    finders = {
+        "tierchat.paths.find_paths",
+        "tierchat.config.settings.load_settings",
+        "tierchat.config.catalogue.load_catalogue",
+    }
+    # A crash log must be written whatever is broken.
+    wrong = {
+        name
+        for name, path in modules().items()
+        if is_within(name, "cli") and finders & set(imports(path))
+    }
+    assert wrong == {"tierchat.cli.crash_log"}
+
+
 def test_every_room_says_its_purpose() -> None:
     known = modules()
     silent = [

@@ -32,7 +32,7 @@ def test_short_form_json_and_file_mean_the_same(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "text", ["", "a b c d", "x foo", "{", '{"type": 5}', "[1]", "/no/such.json", "{}x"]
 )
-def test_what_is_no_schema_is_told(text: str) -> None:
+def test_a_text_that_is_no_schema_is_refused(text: str) -> None:
     with pytest.raises(UsageError):
         read_schema(text)
 

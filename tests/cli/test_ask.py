@@ -37,7 +37,7 @@ def test_the_smallest_tier_that_can_answers(
     assert outcome["path"][-1]["tier"] == outcome["tier"]
 
 
-def test_what_nobody_can_answer_ends_plainly_with_code_9_and_an_empty_stdout(warm: Home) -> None:
+def test_a_prompt_that_no_tier_can_answer_ends_with_code_9_and_an_empty_stdout(warm: Home) -> None:
     found = warm.run("ask", "Write an essay about the peoples of the north")
     assert found.returncode == 9 and found.stdout == b""
     said = found.stderr.decode()
@@ -107,7 +107,7 @@ def test_a_partial_answer_never_exits_0(warm: Home) -> None:
         (["ask", "7 " * 3000], 7, "6002 tokens, the context is 512"),
     ],
 )
-def test_a_mistake_is_told_with_its_exit_code(
+def test_a_mistake_is_reported_with_its_exit_code(
     warm: Home, arguments: list[str], code: int, said: str
 ) -> None:
     found = warm.run(*arguments)
@@ -248,7 +248,7 @@ def test_a_reader_that_leaves_ends_it_quietly(warm: Home) -> None:
     assert found.returncode == 141 and found.stderr == b""
 
 
-def test_a_full_disk_is_told(warm: Home) -> None:
+def test_a_full_disk_is_reported(warm: Home) -> None:
     found = shell(warm, "$ASK 2+2 > /dev/full")
     assert found.returncode == 1 and b"No space left" in found.stderr
 
@@ -327,7 +327,7 @@ def test_a_model_that_is_not_there_exits_3(home: Home) -> None:
     assert found.returncode == 3 and b"gone.gguf" in found.stderr
 
 
-def test_a_broken_models_file_is_told_with_its_line(home: Home) -> None:
+def test_a_broken_models_file_is_reported_with_its_line(home: Home) -> None:
     (home.directory / "config").mkdir()
     (home.directory / "config" / "models.toml").write_text('[models.a]\nfil = "a.gguf"\n')
     found = home.run("ask", "2+2")

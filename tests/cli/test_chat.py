@@ -142,7 +142,7 @@ def test_ctrl_c_stops_the_answer_keeps_it_and_the_chat_goes_on(home: Home) -> No
     assert found[0].answer.startswith("0 1 2 3 4 5 6 7 8 9")
 
 
-def test_settings_and_mistakes_are_told(talk: Talk, tmp_path: Path) -> None:
+def test_settings_and_mistakes_are_printed(talk: Talk, tmp_path: Path) -> None:
     for line, answer in (
         ("/help", "Ctrl-D leaves"),
         ("/tier", "free: XS"),

@@ -112,7 +112,7 @@ def test_ctrl_c_at_the_prompt_and_while_a_daemon_starts_is_harmless(home: Home) 
 
 
 @pytest.mark.slow
-def test_a_log_locked_by_somebody_is_waited_for_then_told(home: Home) -> None:
+def test_a_log_locked_by_another_program_is_waited_for_then_reported(home: Home) -> None:
     assert home.run("ask", "2+2").returncode == 0
     other = sqlite3.connect(home.paths.log_file)
     other.execute("BEGIN IMMEDIATE")
@@ -126,7 +126,7 @@ def test_a_log_locked_by_somebody_is_waited_for_then_told(home: Home) -> None:
     assert b"4+4" in home.run("logs", "ls").stdout
 
 
-def test_a_log_that_cannot_be_written_is_told_once(home: Home) -> None:
+def test_a_log_that_cannot_be_written_is_reported_once(home: Home) -> None:
     # A directory in its place stops root, too, whom no mode of a file does.
     home.paths.log_file.mkdir(parents=True)
     found = home.run("ask", "2+2")

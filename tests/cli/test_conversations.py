@@ -61,7 +61,7 @@ def test_minus_n_and_the_setting_save_nothing(warm: Home) -> None:
     assert LogReader(warm.paths.log_file).conversations(100) == before
 
 
-def test_nothing_to_go_on_with_is_told(home: Home) -> None:
+def test_continuing_without_a_conversation_is_a_mistake(home: Home) -> None:
     found = home.run("ask", "-c", "2+2")
     assert found.returncode == 2 and b"no conversation to continue" in found.stderr
 

@@ -37,7 +37,7 @@ def test_keys_do_what_people_expect(keys: str, text: str) -> None:
     assert typed(keys) == [text]
 
 
-def test_ctrl_d_and_ctrl_c_are_told_apart() -> None:
+def test_ctrl_d_and_ctrl_c_are_distinguished() -> None:
     with pytest.raises(EOFError):
         typed("\x04")
     with pytest.raises(KeyboardInterrupt):

@@ -156,7 +156,7 @@ def test_small_models_get_one_thread_each(home: Home) -> None:
         (("unload", "nobody"), 2, "no model, cascade or tier named 'nobody'"),
     ],
 )
-def test_a_mistake_is_told(warm: Home, words: tuple[str, ...], code: int, said: str) -> None:
+def test_a_mistake_is_reported(warm: Home, words: tuple[str, ...], code: int, said: str) -> None:
     found = warm.run(*words)
     assert found.returncode == code and said in text_of(found) and found.stdout == b""
 
@@ -222,7 +222,7 @@ def test_an_answer_goes_on_while_its_model_is_changed(up: Home) -> None:
 
 
 @pytest.mark.slow
-def test_a_broken_file_is_told_and_what_was_there_goes_on(up: Home) -> None:
+def test_a_broken_file_is_reported_and_the_previous_settings_stay(up: Home) -> None:
     own_models(up, duo())
     assert up.client.reload_if_running()
     before = status_of(up).cascades
@@ -250,7 +250,7 @@ def answer_of(home: Home, cascade: str | None = None) -> str:
 
 
 @pytest.mark.slow
-def test_a_default_that_does_not_exist_is_told_and_the_old_one_stays(up: Home) -> None:
+def test_a_default_that_does_not_exist_is_reported_and_the_old_one_stays(up: Home) -> None:
     up.paths.config_dir.mkdir()
     up.paths.config_file.write_text('cascade = "nobody"\n')
     with pytest.raises(UsageError, match="no cascade named 'nobody'"):
@@ -291,7 +291,7 @@ def test_a_context_that_holds_no_turn_is_refused_with_its_place(home: Home) -> N
 
 
 @pytest.mark.slow
-def test_compute_is_counted_for_models_nobody_sized(up: Home) -> None:
+def test_compute_is_counted_for_models_without_a_given_size(up: Home) -> None:
     own_models(up, duo())
     answer = json.loads(up.run("ask", "-m", "duo", "--json", "2+2").stdout)
     assert answer["tier"] == "A" and 0 < answer["relative_compute"] < 1

@@ -48,7 +48,7 @@ def test_a_warm_ask_reads_no_catalogue(warm: Home) -> None:
     assert found.stdout == "4\n" and found.stderr.strip() == ""
 
 
-def test_version_is_told(warm: Home) -> None:
+def test_the_version_is_printed(warm: Home) -> None:
     assert warm.run("--version").stdout.decode() == f"tierchat {__version__}\n"
 
 
@@ -89,7 +89,7 @@ def test_a_hint_names_the_command_whose_help_tells_more(warm: Home) -> None:
 
 
 @pytest.mark.parametrize("command", ["--version", "--help", "paths", "ask --help", "ps"])
-def test_nobody_reading_stdout_and_a_full_disk_leave_no_traceback(warm: Home, command: str) -> None:
+def test_a_closed_stdout_and_a_full_disk_leave_no_traceback(warm: Home, command: str) -> None:
     tierchat = " ".join(warm.command(command))
     # Only a buffered stdout still fails when the interpreter ends.
     env = {key: value for key, value in warm.env.items() if key != "PYTHONUNBUFFERED"}
@@ -134,7 +134,7 @@ def test_paths_and_config_tell_where_things_come_from(home: Home) -> None:
     assert "pocket" in json.loads(home.run("config", "--json").stdout)["cascades"]
 
 
-def test_a_broken_config_is_told_with_its_line(home: Home) -> None:
+def test_a_broken_config_is_reported_with_its_line(home: Home) -> None:
     (home.directory / "config").mkdir()
     (home.directory / "config" / "config.toml").write_text("\nkeepalve = '5m'\n")
     found = home.run("config")

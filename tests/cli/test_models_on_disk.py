@@ -335,7 +335,7 @@ def test_ones_own_file_wins_over_the_added_one_and_both_over_the_shipped(site: S
 
 
 @pytest.mark.slow
-def test_an_added_model_that_a_cascade_of_ones_own_stands_on_stays(site: Site) -> None:
+def test_an_added_model_that_a_cascade_of_the_user_needs_stays(site: Site) -> None:
     assert site.run("add", "mine", str(MODELS / FILES[0])).returncode == 0
     text = site.home.paths.models_file.read_text()
     tier = '[[cascades.own.tiers]]\nname = "A"\nmodel = "mine"\n'

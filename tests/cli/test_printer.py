@@ -87,7 +87,7 @@ def test_a_refusal_is_an_error_with_an_empty_stdout() -> None:
     assert play(done(answer="", tier=None, finish_reason="unanswered"))[0] == 9
 
 
-def test_a_notice_is_told_once_and_one_that_never_came_is_told_at_the_end() -> None:
+def test_a_notice_is_printed_once_and_one_that_never_came_at_the_end() -> None:
     events = Notice(text="low failed"), AnswerDelta(text="4")
     assert play(*events, done(notices=("low failed",)))[2] == "low failed\n"
     assert play(*events, done(notices=("low failed", "cut")))[2] == "low failed\ncut\n"

@@ -325,7 +325,7 @@ def test_room_on_the_disk_is_counted_before_the_first_byte(site: Site) -> None:
 
 
 @pytest.mark.slow
-def test_a_disk_that_fills_up_is_told_and_the_next_pull_goes_on(site: Site) -> None:
+def test_a_disk_that_fills_up_is_reported_and_the_next_pull_continues(site: Site) -> None:
     with small_disk(site.home.paths.data_dir, "100m"):
         site.hub.faults.bytes_per_s = 8e6
         pull = site.start("net", "-y")
@@ -372,7 +372,7 @@ def test_offline_nothing_is_asked_and_what_is_here_serves(site: Site, tierchat_h
     assert len(site.hub.seen) == num_seen
 
 
-def test_a_name_that_nobody_knows_is_a_mistake(site: Site, tierchat_here: Run) -> None:
+def test_an_unknown_name_is_a_mistake(site: Site, tierchat_here: Run) -> None:
     found = tierchat_here("pull", "nett", "-y")
     assert found.code == 2 and "nett" in found.err and "net" in found.err
     assert not site.hub.seen
@@ -544,7 +544,7 @@ def test_a_repo_that_could_do_harm_is_refused(
     assert not site.hub.seen and not site.home.paths.models_dir.exists()
 
 
-def test_settings_that_name_another_cascade_are_told(tierchat_here: Run) -> None:
+def test_settings_that_name_another_cascade_are_mentioned(tierchat_here: Run) -> None:
     found = tierchat_here("pull", "net", "-y", TIERCHAT_CASCADE="pocket")
     assert found.code == 0 and "your settings say cascade = pocket" in found.err
 

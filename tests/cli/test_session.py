@@ -51,7 +51,7 @@ def test_every_turn_is_sent_with_the_next(session: ChatSession) -> None:
     assert said(session.ask("q3")) == ["Be brief.", "q1", "a1", "q2", "a2", "q3"]
 
 
-def test_what_is_asked_again_stands_in_its_own_place(session: ChatSession) -> None:
+def test_a_prompt_asked_again_replaces_the_last_turn(session: ChatSession) -> None:
     last = session.last
     assert last is not None
     above = session.tier_above(last)
@@ -79,7 +79,7 @@ def test_unanswered_turns_are_not_sent_and_interrupted_ones_as_far_as_they_went(
     assert said(session.ask("q5"))[-3:] == ["q4", "as far as", "q5"]
 
 
-def test_a_summary_stands_for_what_was_said(session: ChatSession) -> None:
+def test_a_summary_replaces_the_turns_before_it(session: ChatSession) -> None:
     prompt = session.ask_for_summary("M")
     assert prompt.messages[-1].content == SUMMARISE and prompt.options.tier == "M"
     assert prompt.options.save is not None and prompt.options.save.is_summary

@@ -42,7 +42,7 @@ def test_the_top_tier_alone_saved_nothing_and_a_detour_cost_more() -> None:
     assert tier_line(outcome("XS", "S", "M")).endswith("7.5 % more compute than M")
 
 
-def test_nobodys_answer_says_so() -> None:
+def test_an_outcome_without_an_answer_says_so() -> None:
     line = tier_line(outcome("XS", "S", "M", is_answered=False))
     assert line.startswith("no tier could answer") and "XS→S→M" in line
 

@@ -53,7 +53,7 @@ class PullRequest:
 
 
 def pull(request: PullRequest, home: Home, output: Output) -> None:
-    """Fetch what is missing, smallest first; raises what downloads raise, and DoesNotFit."""
+    """Fetch missing files, smallest first; raises DoesNotFit, and the errors of downloads."""
     try:
         Puller(request, home, output).run()
     except KeyboardInterrupt:
@@ -181,10 +181,10 @@ class Puller:
         with self._downloading() as downloader:
             if self._request.source is None and not self._request.is_offline:
                 downloader.check_disk_space(files.values())
-            for place, (name, file) in enumerate(files.items()):
+            for index, (name, file) in enumerate(files.items()):
                 self._fetch(name, file, downloader)
-                others = list(files)[place + 1 :]
-                if cascade and not place and not all(is_whole(catalogue.models[o]) for o in others):
+                is_all_here = all(is_whole(catalogue.models[other]) for other in files)
+                if cascade and index == 0 and not is_all_here:
                     self._announce(cascade, catalogue)
         if cascade:
             self._announce(cascade, catalogue)
@@ -238,7 +238,7 @@ class Puller:
             )
 
     def _announce(self, cascade: str, catalogue: Catalogue) -> None:
-        """Make the cascade the default one as soon as its first model is here."""
+        """Make the cascade the default, and say which of its tiers can answer already."""
         write_quietly(self._paths.cascade_file, f"{cascade}\n".encode())
         settings = self._home.reread().settings
         tell_daemon(self._paths, self._output.note)

@@ -9,8 +9,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
@@ -19,17 +17,15 @@ from tierchat.cli.ask.printer import AnswerView
 from tierchat.cli.chat.chat import Chat
 from tierchat.cli.chat.keys import Keys
 from tierchat.cli.chat.session import ChatSession, Turn
+from tierchat.cli.chat.watch import DaemonWatch
 from tierchat.config.home import Home
 from tierchat.conversations import past as conversations
 from tierchat.conversations.past import Past
 from tierchat.errors import TierchatError, UsageError
 from tierchat.paths import make_private
 from tierchat.service.client import Client
-from tierchat.service.messages import DaemonStatus
 from tierchat.terminal.output import Output, standard_output
 from tierchat.types import Outcome, Prompt
-
-_WATCH_S, _LOADING_S = 5.0, 0.3
 
 
 def run(
@@ -105,9 +101,9 @@ def new_session(home: Home, cascade: str, *, is_saved: bool) -> ChatSession:
 
 def assemble(
     session: ChatSession, home: Home, output: Output, *, hides: bool, is_raw: bool
-) -> tuple[Chat, Watch]:
+) -> tuple[Chat, DaemonWatch]:
     """Build a chat, with the thread that watches the daemon for it."""
-    settings, watch = home.settings, Watch(Client(home.paths))
+    settings, watch = home.settings, DaemonWatch(Client(home.paths))
     session.shows_thoughts = not (hides or settings.hide_reasoning)
     chat = Chat(
         session,
@@ -123,7 +119,7 @@ def assemble(
     return chat, watch
 
 
-def talk(chat: Chat, watch: Watch, home: Home, output: Output) -> int:
+def talk(chat: Chat, watch: DaemonWatch, home: Home, output: Output) -> int:
     """Read lines from the terminal until the person leaves."""
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
@@ -166,38 +162,3 @@ class _Ended(BaseException):
     def __init__(self, number: int) -> None:
         super().__init__(number)
         self.code = 128 + number
-
-
-class Watch:
-    """A thread that starts the daemon and watches it. `status` is the newest one seen."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self.status: DaemonStatus | None = None
-
-    def begin(self, on_change: Callable[[], None]) -> None:
-        """Start watching; `on_change` is called from the thread."""
-        threading.Thread(target=self._run, args=(on_change,), daemon=True).start()
-
-    def _run(self, on_change: Callable[[], None]) -> None:
-        pause = threading.Event()
-        try:
-            self._client.start()
-        except TierchatError:
-            # The first question reports the same error.
-            return
-        while True:
-            try:
-                found = self._client.status()
-            except TierchatError:
-                found = None
-            is_news = _loaded(found) != _loaded(self.status)
-            self.status = found
-            if is_news:
-                on_change()
-            is_loading = found is not None and any(w.state == "loading" for w in found.workers)
-            pause.wait(_LOADING_S if is_loading or found is None else _WATCH_S)
-
-
-def _loaded(status: DaemonStatus | None) -> list[tuple[str, str, int | None]]:
-    return [(w.model, w.state, w.context) for w in status.workers] if status else []
