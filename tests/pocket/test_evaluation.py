@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.made_matrix import cell, matrix_of
+from tests.trapping import trapping_env
 from tierchat.errors import ContextTooLong, ModelMissing
 from tierchat.learning.evaluation.token_policy import TokenLimits
 from tierchat.learning.outcomes.prompts import grade
@@ -100,6 +101,21 @@ def test_the_matrix_comes_from_real_workers(models_dir: Path, tmp_path: Path) ->
     assert (matrix.right[:24] == np.tile(matrix.right[:3], (8, 1))).all()
     assert (matrix.answer_min_logprobs[:24] <= 0).all()
     assert all(limit.answer is not None and 0 < limit.escalate < 1 for limit in measured.limits)
+
+
+def test_a_build_that_traps_is_healed(
+    models_dir: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    for name, value in trapping_env(always=True).items():
+        monkeypatch.setenv(name, value)
+    paths = find_paths({"TIERCHAT_HOME": str(tmp_path)})
+    measured = run_tiers(models_dir, [Question("mix", graded(problem("2+2", "4")))], paths)
+    assert measured.matrix.right.all()
+    assert json.loads(paths.machine_file.read_bytes())["uses_extra_buffer_types"] is False
+    assert "`tierchat doctor`" in capsys.readouterr().err
 
 
 def test_a_question_that_no_model_can_read_is_told(models_dir: Path, tmp_path: Path) -> None:

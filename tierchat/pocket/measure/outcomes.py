@@ -7,6 +7,7 @@ to escalate is recorded beside its answer.
 from __future__ import annotations
 
 import asyncio
+import sys
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -52,7 +53,8 @@ class Measured:
 def run_tiers(folder: Path, questions: Sequence[Question], paths: Paths) -> Measured:
     """Run the XS, S and M of a folder on every question, those from outside last.
 
-    Raises what a worker fails with, and ContextTooLong when a model cannot read a question.
+    What a person should know of how the models were loaded goes to stderr. Raises what a worker
+    fails with, and ContextTooLong when a model cannot read a question.
     """
     return asyncio.run(_run_tiers(folder, questions, paths))
 
@@ -74,6 +76,8 @@ async def _run_tiers(folder: Path, questions: Sequence[Question], paths: Paths) 
 
             first, last = await fill(within, _MAX_TOKENS), await fill(outside, _MAX_TOKENS_OUTSIDE)
         infos = [pool.info(name) for name in TIERS]
+        for notice in dict.fromkeys(filter(None, map(pool.take_notice, TIERS))):
+            print(notice, file=sys.stderr)
     return Measured(
         replace(first, prompts=first.prompts + last.prompts, rows=first.rows + last.rows),
         tuple(question.group for question in (*within, *outside)),
