@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 import tierchat
+from tests.trapping import quirks_here
 from tierchat.engine.llama import LlamaLog, LlamaModel
 from tierchat.errors import TierchatError
 from tierchat.paths import Paths, find_paths
@@ -124,6 +125,8 @@ def home() -> Iterator[Home]:
     # pytest's own temporary paths are too long for a Unix socket.
     with tempfile.TemporaryDirectory(prefix="tc") as directory:
         found = Home(Path(directory))
+        # A build that traps is healed once and told of; most tests are about something else.
+        quirks_here(found.paths.machine_file)
         yield found
         found.close()
 
@@ -133,6 +136,7 @@ def warm() -> Iterator[Home]:
     """One home with one running daemon, for tests that only ask."""
     with tempfile.TemporaryDirectory(prefix="tc") as directory:
         found = Home(Path(directory))
+        quirks_here(found.paths.machine_file)
         found.run("daemon", "up")
         yield found
         found.close()

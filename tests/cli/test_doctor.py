@@ -69,6 +69,7 @@ def test_a_build_whose_amx_kernels_trap_is_named_with_the_line_that_builds_it_ri
 ) -> None:
     for name, value in trapping_env().items():
         monkeypatch.setenv(name, value)
+    home.paths.machine_file.unlink(missing_ok=True)
     for _ in range(2):
         found = cpu_finding(home)
         assert found.is_good and "traps in its AMX kernels" in found.detail
@@ -89,4 +90,5 @@ def test_without_amx_nothing_is_loaded_to_find_out(
 ) -> None:
     monkeypatch.setattr(hardware, "cpu_flags", lambda: frozenset({"avx2"}))
     monkeypatch.setattr(doctor, "build_pool", None)
+    home.paths.machine_file.unlink(missing_ok=True)
     assert "no known trap" in cpu_finding(home).detail

@@ -14,6 +14,11 @@ TRAP = trapping_env()
 ALL_TRAP = trapping_env(always=True)
 
 
+@pytest.fixture(autouse=True)
+def _begin_without_quirks(home: Home) -> None:
+    home.paths.machine_file.unlink(missing_ok=True)
+
+
 def uses_extra_buffers(home: Home) -> bool:
     known: dict[str, object] = json.loads(home.paths.machine_file.read_bytes())
     return bool(known["uses_extra_buffer_types"])

@@ -29,6 +29,7 @@ def quirks_here(path: Path) -> MachineQuirks:
     """Make a memory that already knows whether this machine's build traps."""
     quirks = MachineQuirks(path)
     if _traps_here():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         quirks.forbid_extra_buffer_types()
     return quirks
 

@@ -10,6 +10,7 @@ Such a build works without llama.cpp's extra buffer types, which repack weights 
 
 from __future__ import annotations
 
+import contextlib
 import re
 import sys
 from importlib import metadata
@@ -66,9 +67,12 @@ def compiler_of_build() -> str:
 
 def rebuild_line() -> str:
     """Give the command that builds the installed llama.cpp again, without the trap."""
+    package = "llama-cpp-python"
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        package = f"{package}=={metadata.version(package)}"
     return (
         f'CXXFLAGS="-fno-tree-dse -fno-dse" {sys.executable} -m pip install --force-reinstall '
-        f"--no-cache-dir --no-deps llama-cpp-python=={metadata.version('llama-cpp-python')}"
+        f"--no-cache-dir --no-deps {package}"
     )
 
 
