@@ -19,7 +19,7 @@ from pathlib import Path
 
 import torch
 
-from tierchat.pocket.recipe import contexts, dataset, generate, model, tokenizer, train
+from tierchat.pocket.recipe import contexts, dataset, first_mix, generate, model, tokenizer, train
 from tierchat.pocket.recipe.dataset import Encoder, Example, ProblemSource, Rows
 from tierchat.pocket.recipe.generate import Reply
 from tierchat.pocket.tasks.problems import Problem
@@ -101,7 +101,7 @@ def lessons(
     pool: list[Marked], tier: str, encoder: Encoder, source: ProblemSource, rng: random.Random
 ) -> Iterator[Example]:
     """Mix labelled prompts, answers of the first mix, outside prompts and long texts."""
-    fresh = train.answers(tier, encoder, source, rng)
+    fresh = first_mix.answers(tier, encoder, source, rng)
     # A small pool that is repeated often teaches its accidents, so its share follows its size.
     from_pool = min(0.6, len(pool) / 10_000)
     while True:
@@ -179,7 +179,7 @@ def main() -> None:
             stream = lessons(pool, args.tier, encoder, source, rng)
             for shard in itertools.count(1):
                 length, num = (
-                    (train.LONG_ROW, 1_000) if shard % 6 == 0 else (train.ROW_LENGTH, 5_000)
+                    (first_mix.LONG_ROW, 1_000) if shard % 6 == 0 else (first_mix.ROW_LENGTH, 5_000)
                 )
                 yield dataset.pack(itertools.islice(stream, num), length)
 
