@@ -223,6 +223,9 @@ def test_ten_kills_at_random_points_cost_next_to_nothing(site: Site) -> None:
         child.communicate()
         assert child.returncode == -signal.SIGKILL
     assert site.pull("net", "-y").returncode == 0
+    for name in FILES:
+        # A kill right after the last byte leaves the lock file; the kernel has released the lock.
+        site.file(f"{name}.lock").unlink(missing_ok=True)
     site.assert_pulled()
     num_sent = sum(site.hub.bytes_sent.values())
     print(f"{num_sent - total:,} bytes were sent twice over ten kills")

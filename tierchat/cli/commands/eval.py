@@ -50,6 +50,14 @@ def evaluate(
     from tierchat.terminal.output import standard_output
 
     source = Source(prompts, builtin, from_history)
-    request = EvalRequest(source, cascade, compare, max_prompts, plot, json, seed)
+    request = EvalRequest(
+        source,
+        cascade=cascade,
+        compare=compare,
+        max_prompts=max_prompts,
+        plot=plot,
+        json=json,
+        seed=seed,
+    )
     output = standard_output(quiet=quiet)
     raise typer.Exit(run(request, home_of(context), output))

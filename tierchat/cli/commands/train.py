@@ -63,6 +63,13 @@ def train(
     from tierchat.terminal.output import standard_output
 
     source = Source(prompts, builtin, from_history)
-    request = TrainRequest(source, cascade, minutes, max_prompts, ignore_token, seed)
+    request = TrainRequest(
+        source,
+        cascade=cascade,
+        minutes=minutes,
+        max_prompts=max_prompts,
+        ignore_token=ignore_token,
+        seed=seed,
+    )
     output = standard_output(quiet=quiet)
     raise typer.Exit(run(request, home_of(context), output))
