@@ -26,9 +26,9 @@ SCRIPTED_DAEMON = Path(__file__).parent / "scripted_daemon.py"
 
 
 def pytest_configure() -> None:
-    """Let Ctrl-C reach what is tested, also where a shell runs the suite in its background."""
+    """Let Ctrl-C reach the tested programs, even if a shell runs the suite in the background."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        # Children of a program that ignores it would ignore it, too.
+        # Child processes inherit an ignored signal.
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 

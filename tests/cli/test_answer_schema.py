@@ -1,4 +1,4 @@
-"""Schemas: read in three ways, kept to by every tier, checked in the end."""
+"""Schemas: read in three forms, kept by every tier, and checked at the end."""
 
 from __future__ import annotations
 

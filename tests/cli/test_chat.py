@@ -1,4 +1,4 @@
-"""The chat as people have it: a real terminal, a real daemon, real models."""
+"""The chat as people use it: a real terminal, a real daemon, real models."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversations as people have them from the command line: going on, files, templates, logs."""
+"""Conversations from the command line: continued, with files and templates, and in the logs."""
 
 from __future__ import annotations
 

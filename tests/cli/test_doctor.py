@@ -1,4 +1,4 @@
-"""Checks that find something: the child that asks llama.cpp is real, what it imports is not."""
+"""Checks of `doctor` that fail: the child process is real, the llama_cpp that it imports is not."""
 
 from __future__ import annotations
 

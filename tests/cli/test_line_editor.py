@@ -1,4 +1,4 @@
-"""Typing: keys, several lines, paste, completion, history."""
+"""Typing at the prompt: keys, several lines, paste, completion, history."""
 
 from __future__ import annotations
 

@@ -35,14 +35,14 @@ def loaded(home: Home) -> dict[str, WorkerStatus]:
 
 @pytest.fixture
 def up(home: Home) -> Home:
-    """A home whose daemon runs and has loaded what it loads by itself."""
+    """A home whose daemon runs and has loaded the models that it loads by itself."""
     assert home.run("daemon", "up").returncode == 0
     wait_until(lambda: len(loaded(home)) == 3)
     return home
 
 
 def asking(home: Home, tier: str) -> Generator[CascadeEvent]:
-    """Ask for more text than anybody waits for."""
+    """Ask for a very long text, so that the answer is still running."""
     prompt = Prompt(
         messages=(Message(role="user", content="What is 17*24?"),),
         sampling=Sampling(ignore_eos=True, max_tokens=400),
@@ -198,7 +198,7 @@ def test_a_new_cascade_is_served_by_the_daemon_that_runs(up: Home) -> None:
     assert up.client.reload_if_running()
     answer = json.loads(up.run("ask", "-m", "duo", "--json", "What is 17*24?").stdout)
     assert (answer["answer"], answer["tier"], answer["model"]) == ("408", "B", "ours")
-    # What did not change was not loaded anew.
+    # A model that did not change was not loaded again.
     after = loaded(up)
     assert {name: after[name].pid for name in before} == {name: w.pid for name, w in before.items()}
     assert after["ours"].context == 256

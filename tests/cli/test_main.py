@@ -158,6 +158,13 @@ def test_the_doctor_finds_a_damaged_model_and_goes_on(home: Home) -> None:
     assert "✗ model        gone" in found.stdout.decode() and "generation" in found.stdout.decode()
 
 
+@pytest.mark.parametrize("command", ["stats", "eval"])
+def test_a_chart_is_drawn_to_a_known_kind_of_file_only(home: Home, command: str) -> None:
+    for name in ("chart.txt", "chart"):
+        found = home.run(command, "--plot", name)
+        assert found.returncode == 2 and f"cannot draw to {name}".encode() in found.stderr
+
+
 def test_a_bug_leaves_its_traceback_in_a_file(home: Home) -> None:
     code = (
         "import sys; from tierchat.cli import main as cli\n"

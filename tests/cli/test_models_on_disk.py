@@ -271,7 +271,7 @@ def crafted(kind: str, folder: Path) -> Path:
         case "empty":
             path.write_bytes(b"")
         case "no template":
-            # A key of the same length that nobody looks for.
+            # An unknown key of the same length.
             path.write_bytes(whole.replace(b"tokenizer.chat_template", b"tokenizer.chat_templatX"))
         case "tensor type":
             place = whole.index(b"token_embd.weight") + len(b"token_embd.weight") + 4 + 16

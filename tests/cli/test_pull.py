@@ -37,7 +37,7 @@ Run = Callable[..., "Said"]
 
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The hub's files: the bundled models, and one whose name nobody has."""
+    """The hub's files: the bundled models, and one that is in no catalogue."""
     root = tmp_path_factory.mktemp("hub")
     (root / REPO).mkdir(parents=True)
     for name in FILES:
@@ -114,7 +114,7 @@ def site(home: Home, hub: LocalHub) -> Site:
 
 @dataclass(frozen=True)
 class Said:
-    """What a command left: its exit code and both streams."""
+    """The exit code of a command, and what it wrote on both streams."""
 
     code: int
     out: str
@@ -125,7 +125,7 @@ class Said:
 def tierchat_here(
     site: Site, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Run:
-    """Run a command in this process, for what needs none of its own."""
+    """Run a command in this process, for tests that need no process of their own."""
     for name, value in {**site.env, "TIERCHAT_HOME": str(site.home.directory)}.items():
         monkeypatch.setenv(name, value)
 
@@ -141,7 +141,7 @@ def tierchat_here(
 
 
 def write_net(home: Home, hub: LocalHub, **other: object) -> None:
-    """Make the cascade `net` known; `other` values replace those of its smallest model."""
+    """Write the cascade `net`; `other` values replace those of its smallest model."""
     tables = []
     for tier, name in zip(("XS", "S", "M"), FILES, strict=True):
         model = {
@@ -169,7 +169,7 @@ def size_of(path: Path) -> int:
 
 
 def text_of(found: subprocess.CompletedProcess[bytes]) -> str:
-    """What was said on stderr; a traceback never is."""
+    """Return stderr, which never has a traceback."""
     said = found.stderr.decode()
     assert "Traceback" not in said and "a bug in tierchat" not in said
     return said
@@ -177,7 +177,7 @@ def text_of(found: subprocess.CompletedProcess[bytes]) -> str:
 
 @contextlib.contextmanager
 def small_disk(place: Path, size: str) -> Iterator[None]:
-    """Mount a disk of its own at a place; skips where we may not."""
+    """Mount a small disk at a path; skips the test where mounting is not allowed."""
     place.mkdir(parents=True)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={size},mode=700", "tmpfs", str(place)]
     if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:

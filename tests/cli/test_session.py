@@ -1,4 +1,4 @@
-"""What a chat sends, whatever was undone, replaced or summarised before."""
+"""What a chat sends after turns were undone, replaced or summarised."""
 
 from __future__ import annotations
 

@@ -5,6 +5,7 @@ Does not know what a command does.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -55,6 +56,14 @@ HideReasoning = Annotated[
     bool, typer.Option("--hide-reasoning", "-R", help="Do not show what the tiers think.")
 ]
 Raw = Annotated[bool, typer.Option("--raw", "-r", help="Print Markdown without formatting it.")]
+
+
+def check_plot(file: Path | None) -> None:
+    """Raise UsageError for a file of a kind that no chart can be drawn to."""
+    if file and file.suffix not in (".png", ".svg", ".pdf"):
+        from tierchat.errors import UsageError
+
+        raise UsageError(f"cannot draw to {file}", "end its name in .png, .svg or .pdf")
 
 
 def home_of(context: typer.Context) -> Home:

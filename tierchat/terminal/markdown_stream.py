@@ -211,7 +211,7 @@ class _Wrapper:
 
 
 def _may_become_block(line: str) -> bool:
-    """Tell whether a line's kind is still open; its end decides at the latest."""
+    """Whether more text may still turn a line into a heading, an item or another block."""
     bare = line.lstrip(" ")
     if not bare:
         return True

@@ -60,8 +60,6 @@ def run(request: EvalRequest, home: Home, output: Output) -> int:
     paths, catalogue = home.paths, home.catalogue
     cascade = request.cascade or home.settings.cascade
     spec = catalogue.effective(cascade)
-    if request.plot and request.plot.suffix not in (".png", ".svg", ".pdf"):
-        raise UsageError(f"cannot draw to {request.plot}", "end its name in .png, .svg or .pdf")
     lookup = GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file))
     if not lookup.has_file(cascade):
         raise UsageError(f"{cascade} has no learned gate to measure", "run `tierchat train` first")

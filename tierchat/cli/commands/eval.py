@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tierchat.cli.commands.train import Builtin, FromHistory, Prompts
-from tierchat.cli.options import Json, Quiet, home_of
+from tierchat.cli.options import Json, Quiet, check_plot, home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -49,6 +49,7 @@ def evaluate(
     from tierchat.learning.outcomes.sources import Source
     from tierchat.terminal.output import standard_output
 
+    check_plot(plot)
     source = Source(prompts, builtin, from_history)
     request = EvalRequest(
         source,

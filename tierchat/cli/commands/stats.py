@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tierchat.cli.options import Json, home_of
+from tierchat.cli.options import Json, check_plot, home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -42,8 +42,7 @@ def stats(
     known = get_args(figures.By)
     if by not in known:
         raise UsageError(f"--by {by!r} is not known", f"known: {', '.join(known)}")
-    if plot and plot.suffix not in (".png", ".svg", ".pdf"):
-        raise UsageError(f"cannot draw to {plot}", "end its name in .png, .svg or .pdf")
+    check_plot(plot)
     kind = cast(figures.By, by)
     output = standard_output()
     with open_log(home_of(context).paths.log_file) as log:
