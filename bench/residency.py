@@ -31,8 +31,8 @@ from memory import file_of, free_gpu_bytes
 from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec, load_catalogue
 from tierchat.events import AnswerDelta
+from tierchat.models.placement.cascade_plans import CascadePlans
 from tierchat.models.placement.hardware import has_gpu_library, look, resident_bytes
-from tierchat.models.placement.plans import CascadePlans
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
 from tierchat.types import Message, Prompt, Sampling, TierOptions

@@ -25,7 +25,6 @@ class Paths:
     config_dir: Path
     data_dir: Path
     state_dir: Path
-    cache_dir: Path
     runtime_dir: Path
 
     @property
@@ -124,7 +123,6 @@ def find_paths(env: Mapping[str, str]) -> Paths:
             config_dir=root / "config",
             data_dir=root / "data",
             state_dir=root / "state",
-            cache_dir=root / "cache",
             runtime_dir=_short_enough(root / "run"),
         )
     from platformdirs import PlatformDirs
@@ -135,7 +133,6 @@ def find_paths(env: Mapping[str, str]) -> Paths:
             config_dir=Path(dirs.user_config_dir),
             data_dir=Path(dirs.user_data_dir),
             state_dir=Path(dirs.user_state_dir),
-            cache_dir=Path(dirs.user_cache_dir),
             runtime_dir=_runtime_dir(env.get("XDG_RUNTIME_DIR")),
         )
     except RuntimeError as error:

@@ -12,7 +12,7 @@ import msgspec
 # Names for the share of the top tier's quality that a learned gate keeps.
 QUALITIES = {"frugal": 0.95, "balanced": 0.99, "best": 1.0}
 Role = Literal["system", "user", "assistant"]
-GateKind = Literal["token", "row", "command", "logprob", "none"]
+GateKind = Literal["token", "row", "command", "none"]
 FinishReason = Literal["stop", "length", "interrupted", "unanswered"]
 Hold = Literal["first", "answer"]
 """How much of an answer is kept back while the gate reads on.

@@ -13,9 +13,9 @@ from tests.made_matrix import made_matrix
 from tierchat.config.catalogue import TierSpec
 from tierchat.gates.order import Probe
 from tierchat.learning.outcomes.arbiter import Arbiter, Case
+from tierchat.learning.outcomes.arbiter_verdicts import count_without_verdict
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.store import open_store
-from tierchat.learning.outcomes.verdicts import count_without_verdict
 from tierchat.learning.outcomes.work import Work
 from tierchat.types import Signals, Usage
 from tierchat.workers.protocol import Failed, Finished, Generate, RequestEvent

@@ -16,8 +16,8 @@ from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue import Catalogue, load_catalogue
 from tierchat.errors import DoesNotFit, says_out_of_memory
 from tierchat.events import CascadeEvent, Done, Notice
+from tierchat.models.placement.cascade_plans import CascadePlans
 from tierchat.models.placement.hardware import Machine
-from tierchat.models.placement.plans import CascadePlans
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
 from tierchat.types import KvType, Message, Outcome, Prompt, TierOptions

@@ -18,10 +18,10 @@ from tierchat.config.settings import load_settings
 from tierchat.errors import DoesNotFit, ModelMissing, TierchatError
 from tierchat.models.gguf.header import read_header
 from tierchat.models.placement import hardware
+from tierchat.models.placement.cascade_plans import CascadePlans, room_of_machine
 from tierchat.models.placement.footprint import Footprint, Setting, shape_of_header
 from tierchat.models.placement.hardware import Machine
 from tierchat.models.placement.model_plan import ModelPlan, Room
-from tierchat.models.placement.plans import CascadePlans, room_of_machine
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
 from tierchat.service.home_cascade import HomeCascade

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 
-from tierchat.cascade.absent import missing, next_step
+from tierchat.cascade.absent_tiers import missing, next_step
 from tierchat.cascade.deadline import until
 from tierchat.cascade.preload import Preloader
 from tierchat.cascade.prompt_run import Models, PreparedCascade, PromptRun

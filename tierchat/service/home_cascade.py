@@ -25,7 +25,7 @@ from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths
 from tierchat.service.messages import Residence
 from tierchat.types import Prompt
-from tierchat.workers.build import build_pool, plan_cascades
+from tierchat.workers.build_pool import build_pool, plan_cascades
 from tierchat.workers.status import WorkerStatus
 
 

@@ -10,8 +10,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tierchat.errors import DoesNotFit
+from tierchat.models.placement.cascade_plans import CascadePlans
 from tierchat.models.placement.model_plan import ModelPlan, Room
-from tierchat.models.placement.plans import CascadePlans
 from tierchat.workers.seat import Seat
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import EngineCrashed, ModelMissing
-from tierchat.models.placement.plans import CascadePlans
+from tierchat.models.placement.cascade_plans import CascadePlans
 from tierchat.workers.crashes import refuse_quarantined
 from tierchat.workers.eviction import Eviction
 from tierchat.workers.idle import IdleTimers

@@ -28,7 +28,7 @@ from tierchat.terminal.output import Output
 from tierchat.terminal.progress import Bars
 from tierchat.terminal.units import size_text
 from tierchat.types import Message, Sampling
-from tierchat.workers.build import build_pool
+from tierchat.workers.build_pool import build_pool
 from tierchat.workers.complete import complete
 from tierchat.workers.protocol import Generate
 

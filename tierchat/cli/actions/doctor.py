@@ -27,7 +27,7 @@ from tierchat.paths import Paths, make_private
 from tierchat.service.client import Client
 from tierchat.terminal.units import memory_text
 from tierchat.types import DeviceInfo, Message, Prompt
-from tierchat.workers.build import build_pool
+from tierchat.workers.build_pool import build_pool
 from tierchat.workers.quirks import MachineQuirks, compiler_of_build, rebuild_line
 
 

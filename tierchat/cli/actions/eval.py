@@ -25,12 +25,12 @@ from tierchat.gates.lookup import FoundGate, GateLookup
 from tierchat.learning.evaluation import policies, report
 from tierchat.learning.evaluation.chart import save_chart, terminal_chart
 from tierchat.learning.evaluation.report import EvalReport, LiveReport
+from tierchat.learning.outcomes.arbiter_verdicts import self_verified
 from tierchat.learning.outcomes.collect import collect
 from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt, grade
 from tierchat.learning.outcomes.sources import Source, find_prompts, need
 from tierchat.learning.outcomes.store import open_store
-from tierchat.learning.outcomes.verdicts import self_verified
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import make_private
 from tierchat.terminal.output import Output

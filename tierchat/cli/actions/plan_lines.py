@@ -9,9 +9,9 @@ from tierchat.cli.actions.pull_plan import PullPlan
 from tierchat.config.catalogue import ModelSpec
 from tierchat.models.hub.part_file import existing
 from tierchat.models.on_disk import is_whole
+from tierchat.models.placement.cascade_plans import room_of_machine
 from tierchat.models.placement.hardware import Machine
 from tierchat.models.placement.model_plan import ModelPlan
-from tierchat.models.placement.plans import room_of_machine
 from tierchat.models.placement.speed import speed_class
 from tierchat.paths import Paths
 from tierchat.terminal.table import table

@@ -12,9 +12,9 @@ from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
 from tierchat.models.hub.names import hub_file
 from tierchat.models.hub.part_file import missing_bytes
 from tierchat.models.on_disk import is_whole
+from tierchat.models.placement.cascade_plans import CascadePlans
 from tierchat.models.placement.hardware import Machine
 from tierchat.models.placement.model_plan import Plan
-from tierchat.models.placement.plans import CascadePlans
 from tierchat.paths import Paths
 
 # The default family, largest first; `propose` names the first one that fits.

@@ -127,7 +127,7 @@ class _Lesson:
         pool: Pool,
         store: OutcomeStore,
     ) -> None:
-        from tierchat.learning.outcomes.verdicts import agreement, count_without_verdict
+        from tierchat.learning.outcomes.arbiter_verdicts import agreement, count_without_verdict
 
         top = self._spec.tiers[-1].name
         share, num, silent = await agreement(work, held_out, pool, store)

@@ -24,7 +24,6 @@ def paths(context: typer.Context, json: Json = False) -> None:
         "shipped_models": shipped_models_file(),
         "data": found.data_dir,
         "state": found.state_dir,
-        "cache": found.cache_dir,
         "socket": found.socket,
         "daemon_log": found.daemon_log,
         "crash_log": found.crash_log,

@@ -15,10 +15,10 @@ from tierchat.config.catalogue import TierSpec
 from tierchat.errors import ContextTooLong
 from tierchat.gates.order import GateOrder, Probe
 from tierchat.learning.outcomes.arbiter import Arbiter
+from tierchat.learning.outcomes.arbiter_verdicts import judge_ungraded
 from tierchat.learning.outcomes.matrix import Cell, Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt, grade
 from tierchat.learning.outcomes.store import OutcomeStore
-from tierchat.learning.outcomes.verdicts import judge_ungraded
 from tierchat.learning.outcomes.work import Models, Stored, Work, key_of
 from tierchat.types import Signals
 from tierchat.workers.complete import complete

@@ -20,7 +20,7 @@ from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths
 from tierchat.types import Frozen
-from tierchat.workers.build import build_pool
+from tierchat.workers.build_pool import build_pool
 from tierchat.workers.complete import Generates
 from tierchat.workers.pool import Pool
 from tierchat.workers.protocol import ModelInfo

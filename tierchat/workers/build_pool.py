@@ -9,7 +9,7 @@ from __future__ import annotations
 from tierchat.config.catalogue import Catalogue
 from tierchat.config.settings import Settings
 from tierchat.models.placement import hardware
-from tierchat.models.placement.plans import CascadePlans
+from tierchat.models.placement.cascade_plans import CascadePlans
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
 from tierchat.workers.pool import Pool

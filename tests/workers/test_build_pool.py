@@ -13,7 +13,7 @@ from tierchat.learning.outcomes.work import workers
 from tierchat.models.placement import hardware
 from tierchat.models.placement.hardware import Machine
 from tierchat.paths import find_paths
-from tierchat.workers.build import build_pool
+from tierchat.workers.build_pool import build_pool
 
 
 @pytest.fixture
