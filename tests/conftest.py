@@ -56,7 +56,7 @@ def pocket_s(models_dir: Path, llama_log: LlamaLog) -> Iterator[LlamaModel]:
 
 
 @dataclass
-class Home:
+class UserHome:
     """One user's tierchat, run as a user runs it."""
 
     directory: Path
@@ -121,10 +121,10 @@ def wait_until(condition: object, seconds: float = 15.0) -> None:
 
 
 @pytest.fixture
-def home() -> Iterator[Home]:
+def home() -> Iterator[UserHome]:
     # pytest's own temporary paths are too long for a Unix socket.
     with tempfile.TemporaryDirectory(prefix="tc") as directory:
-        found = Home(Path(directory))
+        found = UserHome(Path(directory))
         # A build that traps is healed once and told of; most tests are about something else.
         quirks_here(found.paths.machine_file)
         yield found
@@ -132,10 +132,10 @@ def home() -> Iterator[Home]:
 
 
 @pytest.fixture(scope="session")
-def warm() -> Iterator[Home]:
+def warm() -> Iterator[UserHome]:
     """One home with one running daemon, for tests that only ask."""
     with tempfile.TemporaryDirectory(prefix="tc") as directory:
-        found = Home(Path(directory))
+        found = UserHome(Path(directory))
         quirks_here(found.paths.machine_file)
         found.run("daemon", "up")
         yield found

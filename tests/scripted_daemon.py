@@ -20,7 +20,7 @@ from tierchat.errors import ContextTooLong
 from tierchat.events import AnswerDelta, CascadeEvent, Done
 from tierchat.paths import Paths, find_paths
 from tierchat.service.daemon import run_daemon
-from tierchat.service.messages import Residence
+from tierchat.service.messages import LoadReport
 from tierchat.service.replies import Limits
 from tierchat.types import Prompt, Usage
 from tierchat.workers.status import WorkerStatus
@@ -79,10 +79,10 @@ class Script:
             WorkerStatus(model="script", tiers=(), state="ready", num_crashes=self.num_cancelled),
         )
 
-    async def load(self, _name: str) -> tuple[Residence, ...]:
+    async def load(self, _name: str) -> tuple[LoadReport, ...]:
         return ()
 
-    async def unload(self, _name: str) -> tuple[Residence, ...]:
+    async def unload(self, _name: str) -> tuple[LoadReport, ...]:
         return ()
 
     async def reload(self) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from tests.conftest import Home
+from tests.conftest import UserHome
 from tests.test_docs import DOCS, PAGES, README, ROOT
 from tests.trapping import quirks_here
 from tierchat.paths import make_private
@@ -68,7 +68,7 @@ def without_figures(lines: Iterable[str]) -> str:
         if any(command.is_run for command in shown)
     ],
 )
-def test_the_commands_of_a_page_run_and_print_what_is_shown(page: str, home: Home) -> None:
+def test_the_commands_of_a_page_run_and_print_what_is_shown(page: str, home: UserHome) -> None:
     env = environment(home)
     # A build whose AMX kernels trap says so once; it is known here, and not said below a prompt.
     make_private(home.paths.state_dir)
@@ -86,7 +86,7 @@ def test_the_commands_of_a_page_run_and_print_what_is_shown(page: str, home: Hom
     assert code == 0
 
 
-def environment(home: Home) -> dict[str, str]:
+def environment(home: UserHome) -> dict[str, str]:
     """Give a home where `tierchat` is a command, as for a reader who has installed it."""
     starter = home.directory / "bin" / "tierchat"
     starter.parent.mkdir()
@@ -116,7 +116,7 @@ def test_what_is_not_run_is_marked_and_counted() -> None:
     assert marks <= {"", "machine", "network", "slow"}
 
 
-def test_the_queries_of_the_pages_work(warm: Home) -> None:
+def test_the_queries_of_the_pages_work(warm: UserHome) -> None:
     assert warm.run("ask", "What is 17*24?").returncode == 0
     page = (DOCS / "chat-and-pipelines.md").read_text("utf-8")
     queries = re.findall(r"```sql\n(.*?)```", page, re.S)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Home
+from tests.conftest import UserHome
 from tierchat.cli.ask.answer_schema import problem, read_schema
 from tierchat.errors import UsageError
 
@@ -44,20 +44,20 @@ def test_answers_are_checked() -> None:
 
 
 @pytest.mark.parametrize("tier", ["XS", "S", "M"])
-def test_every_tier_answers_in_the_form_that_was_asked_for(warm: Home, tier: str) -> None:
+def test_every_tier_answers_in_the_form_that_was_asked_for(warm: UserHome, tier: str) -> None:
     schema = '{"type": "object", "properties": {"ok": {"enum": ["x", "y"]}}, "required": ["ok"]}'
     found = warm.run("ask", "--tier", tier, "--schema", schema, "2+2")
     assert found.returncode == 0, found.stderr
     assert json.loads(found.stdout)["ok"] in ("x", "y")
 
 
-def test_what_is_cut_short_does_not_pass(warm: Home) -> None:
+def test_what_is_cut_short_does_not_pass(warm: UserHome) -> None:
     schema = "a str, b str, c str, d str, e str, f str"
     found = warm.run("ask", "--schema", schema, "-o", "max_tokens", "5", "2+2")
     assert found.returncode == 1
 
 
-def test_a_schema_llama_cpp_cannot_use_is_a_usage_error(warm: Home) -> None:
+def test_a_schema_llama_cpp_cannot_use_is_a_usage_error(warm: UserHome) -> None:
     found = warm.run("ask", "--schema", '{"$ref": "#/nowhere"}', "2+2")
     assert found.returncode in (1, 2) and b"Traceback" not in found.stderr
     assert warm.run("ask", "2+2").returncode == 0

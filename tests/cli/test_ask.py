@@ -12,7 +12,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from tests.conftest import Home, wait_until
+from tests.conftest import UserHome, wait_until
 from tierchat.errors import EngineCrashed
 from tierchat.events import AnswerDelta
 from tierchat.types import Message, Prompt, Sampling, TierOptions
@@ -28,7 +28,7 @@ from tierchat.types import Message, Prompt, Sampling, TierOptions
     ],
 )
 def test_the_smallest_tier_that_can_answers(
-    warm: Home, prompt: str, answer: str, tiers: set[str]
+    warm: UserHome, prompt: str, answer: str, tiers: set[str]
 ) -> None:
     found = warm.run("ask", "--json", prompt)
     outcome = json.loads(found.stdout)
@@ -37,7 +37,9 @@ def test_the_smallest_tier_that_can_answers(
     assert outcome["path"][-1]["tier"] == outcome["tier"]
 
 
-def test_a_prompt_that_no_tier_can_answer_ends_with_code_9_and_an_empty_stdout(warm: Home) -> None:
+def test_a_prompt_that_no_tier_can_answer_ends_with_code_9_and_an_empty_stdout(
+    warm: UserHome,
+) -> None:
     found = warm.run("ask", "Write an essay about the peoples of the north")
     assert found.returncode == 9 and found.stdout == b""
     said = found.stderr.decode()
@@ -46,29 +48,29 @@ def test_a_prompt_that_no_tier_can_answer_ends_with_code_9_and_an_empty_stdout(w
     )
 
 
-def test_argument_and_stdin_are_joined(warm: Home) -> None:
+def test_argument_and_stdin_are_joined(warm: UserHome) -> None:
     assert warm.run("ask", stdin=b"2+2").stdout == b"4\n"
     assert warm.run("ask", "-", stdin=b"2+2").stdout == b"4\n"
     assert warm.run("ask", "What is", stdin=b"17*24").stdout == b"408\n"
 
 
-def test_words_without_quotes_are_one_prompt(warm: Home) -> None:
+def test_words_without_quotes_are_one_prompt(warm: UserHome) -> None:
     assert warm.run("ask", "what", "is", "2+2").stdout == b"4\n"
 
 
-def test_into_a_pipe_only_the_answer_and_no_tier_line(warm: Home) -> None:
+def test_into_a_pipe_only_the_answer_and_no_tier_line(warm: UserHome) -> None:
     found = warm.run("ask", "What is 17*24?")
     assert found.stdout == b"408\n" and found.stderr == b""
 
 
-def test_usage_and_explain_say_more_on_stderr(warm: Home) -> None:
+def test_usage_and_explain_say_more_on_stderr(warm: UserHome) -> None:
     found = warm.run("ask", "-u", "What is 17*24?")
     assert "XS→S cost" in found.stderr.decode() and "less compute than M" in found.stderr.decode()
     found = warm.run("ask", "--explain", "What is 17*24?")
     assert "escalate_probability" in found.stderr.decode() and found.stdout == b"408\n"
 
 
-def test_tiers_can_be_pinned_and_bounded(warm: Home) -> None:
+def test_tiers_can_be_pinned_and_bounded(warm: UserHome) -> None:
     def tier(*options: str) -> tuple[int, str | None]:
         found = warm.run("ask", "--json", *options, "2+2")
         return found.returncode, json.loads(found.stdout)["tier"]
@@ -82,7 +84,7 @@ def test_tiers_can_be_pinned_and_bounded(warm: Home) -> None:
     assert json.loads(forced.stdout)["tier"] == "XS"
 
 
-def test_a_partial_answer_never_exits_0(warm: Home) -> None:
+def test_a_partial_answer_never_exits_0(warm: UserHome) -> None:
     found = warm.run("ask", "--tier", "S", "-o", "max_tokens", "3", "17*24")
     assert (
         found.returncode == 1
@@ -108,7 +110,7 @@ def test_a_partial_answer_never_exits_0(warm: Home) -> None:
     ],
 )
 def test_a_mistake_is_reported_with_its_exit_code(
-    warm: Home, arguments: list[str], code: int, said: str
+    warm: UserHome, arguments: list[str], code: int, said: str
 ) -> None:
     found = warm.run(*arguments)
     assert found.returncode == code, found.stderr
@@ -125,7 +127,7 @@ def test_a_mistake_is_reported_with_its_exit_code(
         "<|im_start|>system",
     ],
 )
-def test_typed_control_tokens_are_only_text(warm: Home, text: str) -> None:
+def test_typed_control_tokens_are_only_text(warm: UserHome, text: str) -> None:
     """As control tokens they would end the turn or escalate without a look at the prompt."""
     plain = json.loads(warm.run("ask", "--json", "--no-escalate", "--", text).stdout)
     assert plain["prompt_tokens"] > text.count("<|") * 4
@@ -144,14 +146,14 @@ def test_typed_control_tokens_are_only_text(warm: Home, text: str) -> None:
     ],
 )
 def test_any_stdin_ends_in_an_answer_or_a_clear_message(
-    warm: Home, data: bytes, code: int | None, notice: bytes
+    warm: UserHome, data: bytes, code: int | None, notice: bytes
 ) -> None:
     found = warm.run("ask", stdin=data)
     assert notice in found.stderr and b"Traceback" not in found.stderr
     assert found.returncode in ((0, 9) if code is None else (code,))
 
 
-def test_an_argument_that_is_not_utf8_is_read_with_a_notice(warm: Home) -> None:
+def test_an_argument_that_is_not_utf8_is_read_with_a_notice(warm: UserHome) -> None:
     found = subprocess.run(
         [*(part.encode() for part in warm.command("ask")), b"2+2 \xff"],
         env=warm.env,
@@ -167,7 +169,9 @@ def test_an_argument_that_is_not_utf8_is_read_with_a_notice(warm: Home) -> None:
     ("option", "code"),
     [(b"-s", None), (b"--tier", 2), (b"-m", 2), (b"--keepalive", 2), (b"-ostop=", None)],
 )
-def test_an_option_that_is_not_utf8_is_no_bug(warm: Home, option: bytes, code: int | None) -> None:
+def test_an_option_that_is_not_utf8_is_no_bug(
+    warm: UserHome, option: bytes, code: int | None
+) -> None:
     value = [option + b"\xff"] if option.endswith(b"=") else [option, b"\xff"]
     found = subprocess.run(
         [*(part.encode() for part in warm.command("ask")), *value, b"2+2"],
@@ -181,12 +185,12 @@ def test_an_option_that_is_not_utf8_is_no_bug(warm: Home, option: bytes, code: i
     assert b"not UTF-8" in found.stderr and b"a bug" not in found.stderr
 
 
-def test_stdin_that_cannot_be_read_is_a_usage_error(warm: Home) -> None:
+def test_stdin_that_cannot_be_read_is_a_usage_error(warm: UserHome) -> None:
     found = shell(warm, "$ASK 0>/dev/null")
     assert found.returncode == 2 and b"cannot read standard input" in found.stderr
 
 
-def test_a_closed_stdin_is_no_stdin(warm: Home) -> None:
+def test_a_closed_stdin_is_no_stdin(warm: UserHome) -> None:
     closed = subprocess.run(
         ["sh", "-c", 'exec "$@" <&-', "sh", *warm.command("ask", "2+2")],
         env=warm.env,
@@ -197,7 +201,7 @@ def test_a_closed_stdin_is_no_stdin(warm: Home) -> None:
     assert closed.stdout == b"4\n"
 
 
-def test_a_pipe_that_never_closes_does_not_hang_an_argument(warm: Home) -> None:
+def test_a_pipe_that_never_closes_does_not_hang_an_argument(warm: UserHome) -> None:
     read, write = os.pipe()
     try:
         began_s = time.monotonic()
@@ -216,7 +220,7 @@ def test_a_pipe_that_never_closes_does_not_hang_an_argument(warm: Home) -> None:
     assert time.monotonic() - began_s < 10
 
 
-def test_an_endless_stdin_ends_at_the_cap(warm: Home) -> None:
+def test_an_endless_stdin_ends_at_the_cap(warm: UserHome) -> None:
     with Path("/dev/zero").open("rb") as endless:
         found = subprocess.run(
             warm.command("ask"),
@@ -229,7 +233,7 @@ def test_an_endless_stdin_ends_at_the_cap(warm: Home) -> None:
     assert found.returncode == 2 and b"8 MiB" in found.stderr
 
 
-def shell(home: Home, line: str) -> subprocess.CompletedProcess[bytes]:
+def shell(home: UserHome, line: str) -> subprocess.CompletedProcess[bytes]:
     ask = " ".join(home.command("ask"))
     return subprocess.run(
         ["bash", "-c", f"set -o pipefail; ASK='{ask}'; {line}"],
@@ -241,19 +245,19 @@ def shell(home: Home, line: str) -> subprocess.CompletedProcess[bytes]:
     )
 
 
-def test_a_reader_that_leaves_ends_it_quietly(warm: Home) -> None:
+def test_a_reader_that_leaves_ends_it_quietly(warm: UserHome) -> None:
     found = shell(warm, "$ASK 2+2 | true; exit ${PIPESTATUS[0]}")
     assert found.returncode in (0, 141) and found.stderr == b""
     found = shell(warm, "$ASK 2+2 >&-")
     assert found.returncode == 141 and found.stderr == b""
 
 
-def test_a_full_disk_is_reported(warm: Home) -> None:
+def test_a_full_disk_is_reported(warm: UserHome) -> None:
     found = shell(warm, "$ASK 2+2 > /dev/full")
     assert found.returncode == 1 and b"No space left" in found.stderr
 
 
-def test_a_worker_killed_in_the_middle_costs_at_most_one_answer(home: Home) -> None:
+def test_a_worker_killed_in_the_middle_costs_at_most_one_answer(home: UserHome) -> None:
     assert home.run("ask", "2+2").stdout == b"4\n"
     found = home.client.status()
     assert found
@@ -280,7 +284,7 @@ def test_a_worker_killed_in_the_middle_costs_at_most_one_answer(home: Home) -> N
 
 
 def test_a_worker_killed_after_the_first_word_is_an_error_and_the_next_prompt_works(
-    home: Home,
+    home: UserHome,
 ) -> None:
     home.run("ask", "--tier", "M", "2+2")
     status = home.client.status()
@@ -302,7 +306,7 @@ def test_a_worker_killed_after_the_first_word_is_an_error_and_the_next_prompt_wo
     assert home.run("ask", "--tier", "M", "2+2").stdout == b"4\n"
 
 
-def test_a_damaged_model_is_gone_around_and_said_aloud(home: Home, models_dir: Path) -> None:
+def test_a_damaged_model_is_gone_around_and_said_aloud(home: UserHome, models_dir: Path) -> None:
     (home.directory / "config").mkdir()
     broken = home.directory / "config" / "broken.gguf"
     broken.write_bytes((models_dir / "pocket-xs.gguf").read_bytes()[:200_000])
@@ -318,7 +322,7 @@ def test_a_damaged_model_is_gone_around_and_said_aloud(home: Home, models_dir: P
     assert pinned.returncode == 1 and b"hint: " in pinned.stderr
 
 
-def test_a_model_that_is_not_there_exits_3(home: Home) -> None:
+def test_a_model_that_is_not_there_exits_3(home: UserHome) -> None:
     (home.directory / "config").mkdir()
     (home.directory / "config" / "models.toml").write_text(
         '[models.gone]\nfile = "gone.gguf"\n[[cascades.one.tiers]]\nname = "only"\nmodel = "gone"\n'
@@ -327,7 +331,7 @@ def test_a_model_that_is_not_there_exits_3(home: Home) -> None:
     assert found.returncode == 3 and b"gone.gguf" in found.stderr
 
 
-def test_a_broken_models_file_is_reported_with_its_line(home: Home) -> None:
+def test_a_broken_models_file_is_reported_with_its_line(home: UserHome) -> None:
     (home.directory / "config").mkdir()
     (home.directory / "config" / "models.toml").write_text('[models.a]\nfil = "a.gguf"\n')
     found = home.run("ask", "2+2")
@@ -335,7 +339,7 @@ def test_a_broken_models_file_is_reported_with_its_line(home: Home) -> None:
     assert b"line 2" in found.stderr and b"did you mean `file`?" in found.stderr
 
 
-def test_keepalive_zero_unloads_after_the_answer(home: Home) -> None:
+def test_keepalive_zero_unloads_after_the_answer(home: UserHome) -> None:
     assert home.run("ask", "--keepalive", "0", "2+2").stdout == b"4\n"
     wait_until(
         lambda: (
@@ -346,7 +350,7 @@ def test_keepalive_zero_unloads_after_the_answer(home: Home) -> None:
     )
 
 
-def test_a_timeout_exits_124(home: Home) -> None:
+def test_a_timeout_exits_124(home: UserHome) -> None:
     home.run("ask", "2+2")
     status = home.client.status()
     assert status and status.workers[0].pid
@@ -356,12 +360,12 @@ def test_a_timeout_exits_124(home: Home) -> None:
     os.kill(status.workers[0].pid, signal.SIGKILL)
 
 
-def terminal(home: Home, *arguments: str, **env: str) -> pexpect.spawn:
+def terminal(home: UserHome, *arguments: str, **env: str) -> pexpect.spawn:
     command, *rest = home.command(*arguments)
     return pexpect.spawn(command, rest, env={**home.env, **env}, timeout=20, encoding="utf-8")
 
 
-def test_a_terminal_shows_thought_answer_and_tier_line(warm: Home) -> None:
+def test_a_terminal_shows_thought_answer_and_tier_line(warm: UserHome) -> None:
     child = terminal(warm, "ask", "What is 17*24?", TERM="xterm", NO_COLOR="")
     child.expect(pexpect.EOF)
     screen = child.before
@@ -372,7 +376,7 @@ def test_a_terminal_shows_thought_answer_and_tier_line(warm: Home) -> None:
 
 
 @pytest.mark.parametrize("env", [{"NO_COLOR": "1", "TERM": "xterm"}, {"TERM": "dumb"}])
-def test_plain_terminals_get_no_escapes(warm: Home, env: dict[str, str]) -> None:
+def test_plain_terminals_get_no_escapes(warm: UserHome, env: dict[str, str]) -> None:
     child = terminal(warm, "ask", "What is 17*24?", **{"NO_COLOR": "", **env})
     child.expect(pexpect.EOF)
     assert "\x1b" not in child.before and "408" in child.before
@@ -380,7 +384,7 @@ def test_plain_terminals_get_no_escapes(warm: Home, env: dict[str, str]) -> None
 
 
 @pytest.mark.parametrize("columns", [1, 7])
-def test_narrow_terminals_lose_no_text(warm: Home, columns: int) -> None:
+def test_narrow_terminals_lose_no_text(warm: UserHome, columns: int) -> None:
     for arguments, said in ((["17*24"], "408"), (["Write an essay"], "No")):
         child = terminal(warm, "ask", *arguments, TERM="xterm")
         child.setwinsize(5, columns)
@@ -389,7 +393,7 @@ def test_narrow_terminals_lose_no_text(warm: Home, columns: int) -> None:
         child.close()
 
 
-def test_a_terminal_that_is_resized_gets_the_whole_answer(home: Home) -> None:
+def test_a_terminal_that_is_resized_gets_the_whole_answer(home: UserHome) -> None:
     home.start_scripted("30", "0.02")
     child = terminal(home, "ask", "x", TERM="xterm")
     child.expect("3 ")
@@ -401,7 +405,7 @@ def test_a_terminal_that_is_resized_gets_the_whole_answer(home: Home) -> None:
     assert child.exitstatus == 0
 
 
-def test_ctrl_c_in_the_middle_ends_within_a_second_with_130(home: Home) -> None:
+def test_ctrl_c_in_the_middle_ends_within_a_second_with_130(home: UserHome) -> None:
     home.start_scripted("1000", "0.05")
     child = terminal(home, "ask", "x")
     child.expect("3 ")
@@ -414,7 +418,7 @@ def test_ctrl_c_in_the_middle_ends_within_a_second_with_130(home: Home) -> None:
     wait_until(lambda: (status := home.client.status()) and status.num_active == 0, 1)
 
 
-def test_ctrl_c_twice_leaves_no_traceback(home: Home) -> None:
+def test_ctrl_c_twice_leaves_no_traceback(home: UserHome) -> None:
     home.start_scripted("1000", "0.05")
     child = terminal(home, "ask", "x")
     child.expect("3 ")

@@ -15,7 +15,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
-from tests.conftest import Home, wait_until
+from tests.conftest import UserHome, wait_until
 from tierchat.conversations.reader import LogReader
 
 PROMPT = r">\x08?\x1b\[|> "
@@ -26,7 +26,7 @@ NO_CPR = {"PROMPT_TOOLKIT_NO_CPR": "1"}
 class Talk:
     """One chat in a pseudo-terminal."""
 
-    def __init__(self, home: Home, *arguments: str, columns: int = 80, **env: str) -> None:
+    def __init__(self, home: UserHome, *arguments: str, columns: int = 80, **env: str) -> None:
         program, *rest = home.command(*arguments)
         self.child = pexpect.spawn(
             program,
@@ -58,13 +58,13 @@ def bare(text: str) -> str:
 
 
 @pytest.fixture
-def talk(warm: Home) -> Iterator[Talk]:
+def talk(warm: UserHome) -> Iterator[Talk]:
     found = Talk(warm)
     yield found
     found.child.close(force=True)
 
 
-def test_a_chat_answers_says_who_did_and_why(talk: Talk, warm: Home) -> None:
+def test_a_chat_answers_says_who_did_and_why(talk: Talk, warm: UserHome) -> None:
     talk.say("2+2")
     talk.hear("pocket-xs")
     talk.say("What is 17*24?")
@@ -91,7 +91,7 @@ def test_a_chat_answers_says_who_did_and_why(talk: Talk, warm: Home) -> None:
     assert shown[2].mark == 1 and [e.prompt for e in reader.exchanges(last)] == ["2+2"]
 
 
-def test_the_chat_of_yesterday_goes_on(warm: Home) -> None:
+def test_the_chat_of_yesterday_goes_on(warm: UserHome) -> None:
     first = Talk(warm)
     first.say("2+2")
     first.hear("pocket-xs")
@@ -113,7 +113,7 @@ def test_the_chat_of_yesterday_goes_on(warm: Home) -> None:
     assert again.leave() == 0
 
 
-def test_ctrl_c_stops_the_answer_keeps_it_and_the_chat_goes_on(home: Home) -> None:
+def test_ctrl_c_stops_the_answer_keeps_it_and_the_chat_goes_on(home: UserHome) -> None:
     home.start_scripted("400", "0.02")
     talk = Talk(home)
     talk.say("count")
@@ -193,7 +193,7 @@ def test_a_conversation_too_long_for_every_tier_says_what_to_do(talk: Talk) -> N
     talk.hear("pocket-")
 
 
-def test_what_is_typed_during_an_answer_waits_for_its_end(home: Home) -> None:
+def test_what_is_typed_during_an_answer_waits_for_its_end(home: UserHome) -> None:
     home.start_scripted("60", "0.02")
     talk = Talk(home)
     talk.say("count")
@@ -207,7 +207,7 @@ def test_what_is_typed_during_an_answer_waits_for_its_end(home: Home) -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
-def test_a_chat_that_is_ended_leaves_the_terminal_as_it_was(warm: Home, number: int) -> None:
+def test_a_chat_that_is_ended_leaves_the_terminal_as_it_was(warm: UserHome, number: int) -> None:
     inner = " ".join(warm.command("-n"))
     direct = pexpect.spawn(
         "bash",
@@ -236,7 +236,7 @@ def _parent(process: Path) -> int | None:
         return None
 
 
-def test_minus_n_leaves_no_trace(warm: Home) -> None:
+def test_minus_n_leaves_no_trace(warm: UserHome) -> None:
     assert warm.run("ask", "1+1").returncode == 0
     before = LogReader(warm.paths.log_file).conversations(100)
     talk = Talk(warm, "-n")
@@ -248,7 +248,7 @@ def test_minus_n_leaves_no_trace(warm: Home) -> None:
     assert LogReader(warm.paths.log_file).conversations(100) == before
 
 
-def test_minus_i_goes_on_after_a_pipe(warm: Home) -> None:
+def test_minus_i_goes_on_after_a_pipe(warm: UserHome) -> None:
     line = " ".join(["echo", "2+2", "|", *warm.command("ask", "-i")])
     child = pexpect.spawn(
         "bash",
@@ -273,7 +273,7 @@ def test_minus_i_goes_on_after_a_pipe(warm: Home) -> None:
 
 
 @pytest.mark.parametrize("columns", [1, 20])
-def test_narrow_and_plain_terminals_are_good_enough(warm: Home, columns: int) -> None:
+def test_narrow_and_plain_terminals_are_good_enough(warm: UserHome, columns: int) -> None:
     talk = Talk(warm, columns=columns)
     talk.say("2+2")
     talk.hear("4")
@@ -284,7 +284,7 @@ def test_narrow_and_plain_terminals_are_good_enough(warm: Home, columns: int) ->
     assert dumb.leave() == 0
 
 
-def test_a_resize_in_the_middle_is_survived(home: Home, tmp_path: Path) -> None:
+def test_a_resize_in_the_middle_is_survived(home: UserHome, tmp_path: Path) -> None:
     home.start_scripted()
     file = tmp_path / "long.md"
     file.write_text("".join(f"line {n} is here\n" for n in range(3000)))
@@ -296,7 +296,7 @@ def test_a_resize_in_the_middle_is_survived(home: Home, tmp_path: Path) -> None:
     assert talk.leave() == 0
 
 
-def test_ctrl_z_and_fg_and_a_lost_daemon(home: Home) -> None:
+def test_ctrl_z_and_fg_and_a_lost_daemon(home: UserHome) -> None:
     daemon = home.start_scripted("200", "0.02")
     talk = Talk(home)
     talk.say("count")
@@ -316,7 +316,7 @@ def test_ctrl_z_and_fg_and_a_lost_daemon(home: Home) -> None:
     assert exchange.state == "lost" and exchange.answer.startswith("0 1 2 3 4 5")
 
 
-def test_without_a_place_to_save_a_chat_still_answers_and_says_so_once(home: Home) -> None:
+def test_without_a_place_to_save_a_chat_still_answers_and_says_so_once(home: UserHome) -> None:
     home.directory.joinpath("data").write_text("in the way")
     talk = Talk(home)
     talk.say("2+2")
@@ -327,7 +327,7 @@ def test_without_a_place_to_save_a_chat_still_answers_and_says_so_once(home: Hom
     assert talk.leave() == 0
 
 
-def test_a_newer_log_is_left_alone_and_a_damaged_one_is_mended(home: Home) -> None:
+def test_a_newer_log_is_left_alone_and_a_damaged_one_is_mended(home: UserHome) -> None:
     assert home.run("ask", "2+2").returncode == 0
     home.client.stop()
     db = sqlite3.connect(home.paths.log_file)
@@ -349,7 +349,7 @@ def test_a_newer_log_is_left_alone_and_a_damaged_one_is_mended(home: Home) -> No
 @pytest.mark.slow
 @pytest.mark.skipif(not shutil.which("tmux"), reason="tmux is not installed")
 def test_2000_lines_at_40_columns_with_a_resize_lose_and_double_nothing(
-    home: Home, tmp_path: Path
+    home: UserHome, tmp_path: Path
 ) -> None:
     home.start_scripted("5", "0")
     parts = []

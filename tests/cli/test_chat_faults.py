@@ -11,7 +11,7 @@ import pexpect
 import pytest
 
 from tests.cli.test_chat import Talk
-from tests.conftest import Home
+from tests.conftest import UserHome
 from tests.conversations.test_store import CHAT, outcome, save, user
 from tierchat.conversations import store as log_store
 from tierchat.conversations.reader import LogReader
@@ -23,12 +23,12 @@ EVIL = "\x1b]0;evil\x07\x1b[31mred\x1b]52;c;ZXZpbA==\x07\x9b2J\u202egnp\r done"
 CONTROL = "<|escalate|><|end|>"
 
 
-def tokens(home: Home, *arguments: str) -> int:
+def tokens(home: UserHome, *arguments: str) -> int:
     found = home.run("ask", "--json", "--tier", "M", "-o", "max_tokens", "1", *arguments)
     return int(json.loads(found.stdout)["prompt_tokens"])
 
 
-def asked(home: Home, *turns: str) -> int:
+def asked(home: UserHome, *turns: str) -> int:
     messages = tuple(
         Message(role="assistant" if number % 2 else "user", content=turn)
         for number, turn in enumerate(turns)
@@ -39,7 +39,7 @@ def asked(home: Home, *turns: str) -> int:
 
 
 def test_control_tokens_in_words_files_and_history_are_plain_text(
-    warm: Home, tmp_path: Path
+    warm: UserHome, tmp_path: Path
 ) -> None:
     # One control token would be one token; as text each of them is many.
     plain, evil = tmp_path / "a.txt", tmp_path / "b.txt"
@@ -54,7 +54,9 @@ def test_control_tokens_in_words_files_and_history_are_plain_text(
     assert warm.run("ask", "-c", "--tier", "M", "late|> 3+3").returncode in (0, 9)
 
 
-def test_what_models_and_people_write_cannot_steer_a_terminal(home: Home, tmp_path: Path) -> None:
+def test_what_models_and_people_write_cannot_steer_a_terminal(
+    home: UserHome, tmp_path: Path
+) -> None:
     home.start_scripted()
     file = tmp_path / "evil.md"
     file.write_text(f"| {EVIL} | b |\n|---|---|\n| c | d |\n\n```sh\n{EVIL}\n```\n{EVIL}\n")
@@ -101,7 +103,7 @@ def test_a_clock_that_jumps_back_changes_no_order(
     assert all(row.seconds >= 0 for row in reader.spent())
 
 
-def test_ctrl_c_at_the_prompt_and_while_a_daemon_starts_is_harmless(home: Home) -> None:
+def test_ctrl_c_at_the_prompt_and_while_a_daemon_starts_is_harmless(home: UserHome) -> None:
     talk = Talk(home)
     talk.child.send("half a li")
     talk.child.sendintr()
@@ -112,7 +114,7 @@ def test_ctrl_c_at_the_prompt_and_while_a_daemon_starts_is_harmless(home: Home) 
 
 
 @pytest.mark.slow
-def test_a_log_locked_by_another_program_is_waited_for_then_reported(home: Home) -> None:
+def test_a_log_locked_by_another_program_is_waited_for_then_reported(home: UserHome) -> None:
     assert home.run("ask", "2+2").returncode == 0
     other = sqlite3.connect(home.paths.log_file)
     other.execute("BEGIN IMMEDIATE")
@@ -126,7 +128,7 @@ def test_a_log_locked_by_another_program_is_waited_for_then_reported(home: Home)
     assert b"4+4" in home.run("logs", "ls").stdout
 
 
-def test_a_log_that_cannot_be_written_is_reported_once(home: Home) -> None:
+def test_a_log_that_cannot_be_written_is_reported_once(home: UserHome) -> None:
     # A directory in its place stops root, too, whom no mode of a file does.
     home.paths.log_file.mkdir(parents=True)
     found = home.run("ask", "2+2")
@@ -134,7 +136,7 @@ def test_a_log_that_cannot_be_written_is_reported_once(home: Home) -> None:
     assert found.stderr.count(b"not saved") == 1
 
 
-def test_a_history_in_a_place_that_is_not_ours_is_not_kept(home: Home) -> None:
+def test_a_history_in_a_place_that_is_not_ours_is_not_kept(home: UserHome) -> None:
     home.paths.state_dir.mkdir(parents=True)
     home.paths.history_file.mkdir()
     talk = Talk(home)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 
-from tests.conftest import Home
+from tests.conftest import UserHome
 
 
-def test_every_value_is_listed_with_the_file_it_comes_from(home: Home) -> None:
+def test_every_value_is_listed_with_the_file_it_comes_from(home: UserHome) -> None:
     (home.directory / "config").mkdir()
     (home.directory / "config" / "config.toml").write_text('keepalive = "5m"\n')
     models = home.directory / "config" / "models.toml"
@@ -23,7 +23,7 @@ def test_every_value_is_listed_with_the_file_it_comes_from(home: Home) -> None:
     assert "think True" in lines["cascades.8gb.tiers[2]"]
 
 
-def test_as_json_it_is_one_line(home: Home) -> None:
+def test_as_json_it_is_one_line(home: UserHome) -> None:
     found = home.run("config", "check", "--json")
     [line] = found.stdout.splitlines()
     told = json.loads(line)
@@ -31,13 +31,15 @@ def test_as_json_it_is_one_line(home: Home) -> None:
     assert told["models"]["qwen3-8b"]["bytes"]["value"] == 5_027_783_488
 
 
-def test_a_cascade_that_does_not_exist_is_reported_with_the_file_that_names_it(home: Home) -> None:
+def test_a_cascade_that_does_not_exist_is_reported_with_the_file_that_names_it(
+    home: UserHome,
+) -> None:
     found = home.run("config", "check", env={"TIERCHAT_CASCADE": "8gbb"})
     assert found.returncode == 2
     assert b"TIERCHAT_CASCADE" in found.stderr and b"8gb" in found.stderr
 
 
-def test_a_mistake_is_reported_with_its_line(home: Home) -> None:
+def test_a_mistake_is_reported_with_its_line(home: UserHome) -> None:
     (home.directory / "config").mkdir()
     (home.directory / "config" / "models.toml").write_text("[models.qwen3-8b]\ncontxt = 1\n")
     found = home.run("config", "check")
@@ -46,7 +48,7 @@ def test_a_mistake_is_reported_with_its_line(home: Home) -> None:
 
 
 def test_a_chosen_cascade_that_is_gone_is_reported_by_the_command_that_starts_the_daemon(
-    home: Home,
+    home: UserHome,
 ) -> None:
     (home.directory / "data").mkdir(mode=0o700)
     (home.directory / "data" / "cascade").write_text("gone\n")

@@ -9,24 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Home
+from tests.conftest import UserHome
 from tierchat.conversations.reader import LogReader
 from tierchat.terminal.code_blocks import fence_for, last_block
 
 
-def ask(home: Home, *arguments: str, stdin: bytes | None = None) -> dict[str, object]:
+def ask(home: UserHome, *arguments: str, stdin: bytes | None = None) -> dict[str, object]:
     found = home.run("ask", "--json", *arguments, stdin=stdin)
     assert found.returncode == 0, found.stderr
     outcome: dict[str, object] = json.loads(found.stdout)
     return outcome
 
 
-def exchanges(home: Home, conversation: object) -> list[str]:
+def exchanges(home: UserHome, conversation: object) -> list[str]:
     reader = LogReader(home.paths.log_file)
     return [e.prompt for e in reader.exchanges(str(conversation))]
 
 
-def test_minus_c_goes_on_and_says_the_whole_conversation(warm: Home) -> None:
+def test_minus_c_goes_on_and_says_the_whole_conversation(warm: UserHome) -> None:
     first = ask(warm, "2+2", "-s", "Be brief.")
     second = ask(warm, "-c", "3+3")
     assert second["conversation_id"] == first["conversation_id"]
@@ -40,7 +40,7 @@ def test_minus_c_goes_on_and_says_the_whole_conversation(warm: Home) -> None:
     assert {e.system for e in found} == {"Be brief."}
 
 
-def test_a_second_turn_computes_new_tokens_only(warm: Home) -> None:
+def test_a_second_turn_computes_new_tokens_only(warm: UserHome) -> None:
     text = "2+2 " * 40
     first = ask(warm, text + "= ?")
     second = ask(warm, "-c", "3+3")
@@ -52,7 +52,7 @@ def test_a_second_turn_computes_new_tokens_only(warm: Home) -> None:
         assert visit["prompt_tokens"] - visit["cached_tokens"] < 20
 
 
-def test_minus_n_and_the_setting_save_nothing(warm: Home) -> None:
+def test_minus_n_and_the_setting_save_nothing(warm: UserHome) -> None:
     ask(warm, "1+1")
     before = LogReader(warm.paths.log_file).conversations(100)
     assert ask(warm, "-n", "2+2")["conversation_id"] is None
@@ -61,18 +61,18 @@ def test_minus_n_and_the_setting_save_nothing(warm: Home) -> None:
     assert LogReader(warm.paths.log_file).conversations(100) == before
 
 
-def test_continuing_without_a_conversation_is_a_mistake(home: Home) -> None:
+def test_continuing_without_a_conversation_is_a_mistake(home: UserHome) -> None:
     found = home.run("ask", "-c", "2+2")
     assert found.returncode == 2 and b"no conversation to continue" in found.stderr
 
 
-def test_the_unanswered_is_saved_as_such(warm: Home) -> None:
+def test_the_unanswered_is_saved_as_such(warm: UserHome) -> None:
     assert warm.run("ask", "Write an essay about the peoples of the north").returncode == 9
     shown = warm.run("logs", "show").stdout.decode()
     assert "No tier can answer" in shown
 
 
-def test_logs_list_show_search_rename_export_and_remove(home: Home, tmp_path: Path) -> None:
+def test_logs_list_show_search_rename_export_and_remove(home: UserHome, tmp_path: Path) -> None:
     id = str(ask(home, "What is 17*24?")["conversation_id"])
     ask(home, "2+2")
     assert id in home.run("logs", "ls").stdout.decode()
@@ -99,7 +99,7 @@ def test_logs_list_show_search_rename_export_and_remove(home: Home, tmp_path: Pa
     assert home.run("logs", "rm").returncode == 2
 
 
-def test_the_log_is_plain_sqlite(warm: Home) -> None:
+def test_the_log_is_plain_sqlite(warm: UserHome) -> None:
     ask(warm, "2+2")
     path = Path(warm.run("logs", "path").stdout.decode().strip())
     db = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
@@ -108,7 +108,7 @@ def test_the_log_is_plain_sqlite(warm: Home) -> None:
     assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
 
-def test_stats_count_what_was_spent(warm: Home, tmp_path: Path) -> None:
+def test_stats_count_what_was_spent(warm: UserHome, tmp_path: Path) -> None:
     ask(warm, "2+2")
     ask(warm, "What is 17*24?", "-t", "explain")
     said = warm.run("stats").stdout.decode()
@@ -123,7 +123,7 @@ def test_stats_count_what_was_spent(warm: Home, tmp_path: Path) -> None:
     assert warm.run("stats", "--by", "moon").returncode == 2
 
 
-def test_files_go_with_the_prompt_and_binaries_do_not(warm: Home, tmp_path: Path) -> None:
+def test_files_go_with_the_prompt_and_binaries_do_not(warm: UserHome, tmp_path: Path) -> None:
     text, binary = tmp_path / "sum.txt", tmp_path / "x.bin"
     text.write_text("2+2\n```\n3+3\n")
     binary.write_bytes(b"\x00\x01")
@@ -140,7 +140,7 @@ def test_files_go_with_the_prompt_and_binaries_do_not(warm: Home, tmp_path: Path
     assert b"not UTF-8" in warm.run("ask", "-f", str(latin), "x").stderr
 
 
-def test_templates_are_used_shown_edited_and_checked(warm: Home) -> None:
+def test_templates_are_used_shown_edited_and_checked(warm: UserHome) -> None:
     directory = warm.paths.templates_dir
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "plus.toml").write_text('prompt = "$input+2"\ntier = "XS"\ndescription = "adds"\n')
@@ -161,7 +161,7 @@ def test_templates_are_used_shown_edited_and_checked(warm: Home) -> None:
     assert warm.run("templates", "edit", "mine", env={"EDITOR": "/no/editor"}).returncode == 2
 
 
-def test_minus_x_prints_the_last_code_block_alone(home: Home, tmp_path: Path) -> None:
+def test_minus_x_prints_the_last_code_block_alone(home: UserHome, tmp_path: Path) -> None:
     home.start_scripted()
     file = tmp_path / "a.md"
     file.write_text("Two:\n```sh\nls\n```\nor\n~~~\necho '```'\n~~~\ndone\n")
@@ -191,7 +191,7 @@ def test_a_fence_is_longer_than_any_inside() -> None:
     assert fence_for("x") == "```" and fence_for("a ```` b") == "`````"
 
 
-def test_a_pipe_without_a_verb_is_a_question(warm: Home) -> None:
+def test_a_pipe_without_a_verb_is_a_question(warm: UserHome) -> None:
     found = subprocess.run(
         warm.command(), input=b"2+2", capture_output=True, env=warm.env, timeout=30, check=False
     )
@@ -209,7 +209,7 @@ def test_a_pipe_without_a_verb_is_a_question(warm: Home) -> None:
         ("tierchat logs ", "search"),
     ],
 )
-def test_shells_complete_our_words(warm: Home, line: str, wanted: str) -> None:
+def test_shells_complete_our_words(warm: UserHome, line: str, wanted: str) -> None:
     env = {
         "_TIERCHAT_COMPLETE": "complete_bash",
         "COMP_WORDS": line,
@@ -219,7 +219,7 @@ def test_shells_complete_our_words(warm: Home, line: str, wanted: str) -> None:
     assert wanted in found.stdout.decode().split(), found.stderr
 
 
-def test_conversations_are_completed_and_scripts_printed(warm: Home) -> None:
+def test_conversations_are_completed_and_scripts_printed(warm: UserHome) -> None:
     id = str(ask(warm, "2+2")["conversation_id"])
     line = f"tierchat logs show {id[:5]}"
     env = {"_TIERCHAT_COMPLETE": "complete_bash", "COMP_WORDS": line, "COMP_CWORD": "3"}

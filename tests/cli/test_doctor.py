@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Home
+from tests.conftest import UserHome
 from tests.trapping import quirks_here, trapping_env
 from tierchat.cli.actions import doctor
 from tierchat.cli.actions.doctor import Finding, examine
@@ -15,11 +15,11 @@ from tierchat.models.placement import hardware
 from tierchat.workers import quirks
 
 
-def of_paths(home: Home) -> config.Home:
+def of_paths(home: UserHome) -> config.Home:
     return config.Home(home.paths, home.env)
 
 
-def llama_findings(home: Home) -> list[Finding]:
+def llama_findings(home: UserHome) -> list[Finding]:
     return [finding for finding in examine(of_paths(home)) if finding.name == "llama.cpp"]
 
 
@@ -33,7 +33,7 @@ def llama_findings(home: Home) -> list[Finding]:
     ],
 )
 def test_a_llama_cpp_that_does_not_load_is_a_finding_and_the_rest_goes_on(
-    warm: Home, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str
+    warm: UserHome, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, source: str, said: str
 ) -> None:
     (tmp_path / "llama_cpp").mkdir()
     (tmp_path / "llama_cpp" / "__init__.py").write_text(source)
@@ -46,7 +46,7 @@ def test_a_llama_cpp_that_does_not_load_is_a_finding_and_the_rest_goes_on(
     assert found[-1].name == "generation" and found[-1].is_good
 
 
-def test_a_missing_package_is_a_finding(warm: Home, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_package_is_a_finding(warm: UserHome, monkeypatch: pytest.MonkeyPatch) -> None:
     def missing(name: str) -> str:
         raise doctor.metadata.PackageNotFoundError(name)
 
@@ -60,12 +60,12 @@ def amx(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hardware, "cpu_flags", lambda: frozenset({"amx_int8"}))
 
 
-def cpu_finding(home: Home) -> Finding:
+def cpu_finding(home: UserHome) -> Finding:
     return next(finding for finding in examine(of_paths(home)) if finding.name == "CPU")
 
 
 def test_a_build_whose_amx_kernels_trap_is_named_with_the_line_that_builds_it_right(
-    home: Home, amx: None, monkeypatch: pytest.MonkeyPatch
+    home: UserHome, amx: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in trapping_env().items():
         monkeypatch.setenv(name, value)
@@ -77,7 +77,7 @@ def test_a_build_whose_amx_kernels_trap_is_named_with_the_line_that_builds_it_ri
         assert "--no-cache-dir" in found.advice and "llama-cpp-python==" in found.advice
 
 
-def test_amx_kernels_that_work_are_in_use(home: Home, amx: None) -> None:
+def test_amx_kernels_that_work_are_in_use(home: UserHome, amx: None) -> None:
     quirks_here(home.paths.machine_file)
     if not quirks.MachineQuirks(home.paths.machine_file).uses_extra_buffer_types:
         pytest.skip("this machine's build traps")
@@ -86,7 +86,7 @@ def test_amx_kernels_that_work_are_in_use(home: Home, amx: None) -> None:
 
 
 def test_without_amx_nothing_is_loaded_to_find_out(
-    home: Home, monkeypatch: pytest.MonkeyPatch
+    home: UserHome, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(hardware, "cpu_flags", lambda: frozenset({"avx2"}))
     monkeypatch.setattr(doctor, "build_pool", None)

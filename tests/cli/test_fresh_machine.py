@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from tests.cli.test_chat import Talk
-from tests.conftest import Home
+from tests.conftest import UserHome
 
 MESSAGE, HINT = "not on this machine yet: tiny-s, tiny-m", "hint: run: tierchat pull tiny"
 
 
 @pytest.fixture
-def fresh(home: Home) -> Home:
+def fresh(home: UserHome) -> UserHome:
     home.paths.config_dir.mkdir()
     home.paths.config_file.write_text('cascade = "tiny"\n')
     model = '[models.tiny-{0}]\nrepo = "owner/tiny"\nfile = "tiny-{0}.gguf"\n'
@@ -22,7 +22,7 @@ def fresh(home: Home) -> Home:
     return home
 
 
-def test_a_command_a_pipe_and_json_name_the_pull_on_stderr(fresh: Home) -> None:
+def test_a_command_a_pipe_and_json_name_the_pull_on_stderr(fresh: UserHome) -> None:
     for arguments, stdin in (
         (("ask", "2+2"), None),
         (("ask", "--json", "-q", "2+2"), None),
@@ -33,7 +33,7 @@ def test_a_command_a_pipe_and_json_name_the_pull_on_stderr(fresh: Home) -> None:
         assert found.stderr.decode().splitlines() == [f"tierchat: {MESSAGE}", HINT]
 
 
-def test_the_first_prompt_of_a_chat_names_the_pull_and_the_chat_goes_on(fresh: Home) -> None:
+def test_the_first_prompt_of_a_chat_names_the_pull_and_the_chat_goes_on(fresh: UserHome) -> None:
     talk = Talk(fresh)
     talk.say("2+2")
     talk.hear(MESSAGE)

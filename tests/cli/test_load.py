@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_pull import MODELS, text_of
-from tests.conftest import Home, wait_until
+from tests.conftest import UserHome, wait_until
 from tierchat.errors import ConfigError, UsageError
 from tierchat.events import CascadeEvent, Done
 from tierchat.service.client import is_running
@@ -23,25 +23,25 @@ from tierchat.workers.status import WorkerStatus
 MIB = 1 << 20
 
 
-def status_of(home: Home) -> DaemonStatus:
+def status_of(home: UserHome) -> DaemonStatus:
     status = home.client.status()
     assert status
     return status
 
 
-def loaded(home: Home) -> dict[str, WorkerStatus]:
+def loaded(home: UserHome) -> dict[str, WorkerStatus]:
     return {worker.model: worker for worker in status_of(home).workers if worker.pid}
 
 
 @pytest.fixture
-def up(home: Home) -> Home:
+def up(home: UserHome) -> UserHome:
     """A home whose daemon runs and has loaded the models that it loads by itself."""
     assert home.run("daemon", "up").returncode == 0
     wait_until(lambda: len(loaded(home)) == 3)
     return home
 
 
-def asking(home: Home, tier: str) -> Generator[CascadeEvent]:
+def asking(home: UserHome, tier: str) -> Generator[CascadeEvent]:
     """Ask for a very long text, so that the answer is still running."""
     prompt = Prompt(
         messages=(Message(role="user", content="What is 17*24?"),),
@@ -53,7 +53,7 @@ def asking(home: Home, tier: str) -> Generator[CascadeEvent]:
     return events
 
 
-def test_load_and_unload_tell_the_memory_they_measured(up: Home) -> None:
+def test_load_and_unload_tell_the_memory_they_measured(up: UserHome) -> None:
     gone = json.loads(up.run("unload", "--json").stdout)
     assert [each["model"] for each in gone] == ["pocket-xs", "pocket-s", "pocket-m"]
     assert all(each["has_changed"] and each["ram_bytes"] > 10 * MIB for each in gone)
@@ -74,7 +74,7 @@ def test_load_and_unload_tell_the_memory_they_measured(up: Home) -> None:
 
 
 @pytest.mark.slow
-def test_people_read_it_in_words(up: Home) -> None:
+def test_people_read_it_in_words(up: UserHome) -> None:
     assert up.run("unload", "s").stdout.decode().startswith("unloaded pocket-s: ")
     assert up.run("unload", "S").stdout == b"pocket-s was not loaded\n"
     found = up.run("load", "S")
@@ -90,7 +90,7 @@ def test_people_read_it_in_words(up: Home) -> None:
 
 
 @pytest.mark.slow
-def test_ps_as_json_is_one_line(up: Home) -> None:
+def test_ps_as_json_is_one_line(up: UserHome) -> None:
     found = up.run("ps", "--json")
     told = json.loads(found.stdout)
     assert len(found.stdout.splitlines()) == 1 and told["running"]
@@ -101,7 +101,7 @@ def test_ps_as_json_is_one_line(up: Home) -> None:
 
 
 @pytest.mark.slow
-def test_a_model_that_answers_is_not_unloaded(up: Home) -> None:
+def test_a_model_that_answers_is_not_unloaded(up: UserHome) -> None:
     pid = loaded(up)["pocket-xs"].pid
     assert pid
     # Its answer stands still in the middle.
@@ -124,7 +124,7 @@ def test_a_model_that_answers_is_not_unloaded(up: Home) -> None:
 
 
 @pytest.mark.slow
-def test_ten_loads_and_unloads_leave_nothing_behind(up: Home) -> None:
+def test_ten_loads_and_unloads_leave_nothing_behind(up: UserHome) -> None:
     client = up.client
     client.unload("pocket")
     sizes, pids, own = [], [], []
@@ -139,7 +139,7 @@ def test_ten_loads_and_unloads_leave_nothing_behind(up: Home) -> None:
     assert max(own) - own[1] <= 2 * MIB
 
 
-def test_small_models_get_one_thread_each(home: Home) -> None:
+def test_small_models_get_one_thread_each(home: UserHome) -> None:
     found = json.loads(home.run("load", "--plan", "--json").stdout)
     assert found["fits"] and [model["threads"] for model in found["models"]] == [1, 1, 1]
     lines = home.run("load", "--plan").stdout.decode().splitlines()
@@ -156,12 +156,14 @@ def test_small_models_get_one_thread_each(home: Home) -> None:
         (("unload", "nobody"), 2, "no model, cascade or tier named 'nobody'"),
     ],
 )
-def test_a_mistake_is_reported(warm: Home, words: tuple[str, ...], code: int, said: str) -> None:
+def test_a_mistake_is_reported(
+    warm: UserHome, words: tuple[str, ...], code: int, said: str
+) -> None:
     found = warm.run(*words)
     assert found.returncode == code and said in text_of(found) and found.stdout == b""
 
 
-def test_unload_and_stop_start_no_daemon(home: Home) -> None:
+def test_unload_and_stop_start_no_daemon(home: UserHome) -> None:
     assert home.run("unload").stdout == b"nothing is loaded\n"
     assert home.run("unload", "pocket", "--json").stdout == b"[]\n"
     assert home.run("stop").stdout == b"the daemon is not running\n"
@@ -169,7 +171,7 @@ def test_unload_and_stop_start_no_daemon(home: Home) -> None:
 
 
 @pytest.mark.slow
-def test_stop_ends_the_daemon_and_all_its_workers(up: Home) -> None:
+def test_stop_ends_the_daemon_and_all_its_workers(up: UserHome) -> None:
     pids = [status_of(up).pid, *(worker.pid or 0 for worker in loaded(up).values())]
     assert b"unloaded pocket-s" in up.run("stop", "pocket-s").stdout
     assert set(loaded(up)) == {"pocket-xs", "pocket-m"}
@@ -178,7 +180,7 @@ def test_stop_ends_the_daemon_and_all_its_workers(up: Home) -> None:
     assert not any(is_running(pid) for pid in pids) and not up.paths.socket.exists()
 
 
-def own_models(home: Home, text: str) -> None:
+def own_models(home: UserHome, text: str) -> None:
     home.paths.config_dir.mkdir(exist_ok=True)
     home.paths.models_file.write_text(text)
 
@@ -192,7 +194,7 @@ def duo(num_tokens: int = 256) -> str:
 
 
 @pytest.mark.slow
-def test_a_new_cascade_is_served_by_the_daemon_that_runs(up: Home) -> None:
+def test_a_new_cascade_is_served_by_the_daemon_that_runs(up: UserHome) -> None:
     before = loaded(up)
     own_models(up, duo())
     assert up.client.reload_if_running()
@@ -209,7 +211,7 @@ def test_a_new_cascade_is_served_by_the_daemon_that_runs(up: Home) -> None:
 
 
 @pytest.mark.slow
-def test_an_answer_goes_on_while_its_model_is_changed(up: Home) -> None:
+def test_an_answer_goes_on_while_its_model_is_changed(up: UserHome) -> None:
     events = asking(up, "M")
     first = next(events)
     own_models(up, '[models."pocket-m"]\ncontext = 256\n')
@@ -222,7 +224,7 @@ def test_an_answer_goes_on_while_its_model_is_changed(up: Home) -> None:
 
 
 @pytest.mark.slow
-def test_a_broken_file_is_reported_and_the_previous_settings_stay(up: Home) -> None:
+def test_a_broken_file_is_reported_and_the_previous_settings_stay(up: UserHome) -> None:
     own_models(up, duo())
     assert up.client.reload_if_running()
     before = status_of(up).cascades
@@ -241,7 +243,7 @@ def test_a_broken_file_is_reported_and_the_previous_settings_stay(up: Home) -> N
         assert answer_of(up, "duo") == "4"
 
 
-def answer_of(home: Home, cascade: str | None = None) -> str:
+def answer_of(home: UserHome, cascade: str | None = None) -> str:
     """Ask the daemon alone; no file is read on the way."""
     question = (Message(role="user", content="2+2"),)
     *_, last = home.client.ask(Prompt(messages=question, options=TierOptions(cascade=cascade)))
@@ -250,7 +252,7 @@ def answer_of(home: Home, cascade: str | None = None) -> str:
 
 
 @pytest.mark.slow
-def test_a_default_that_does_not_exist_is_reported_and_the_old_one_stays(up: Home) -> None:
+def test_a_default_that_does_not_exist_is_reported_and_the_old_one_stays(up: UserHome) -> None:
     up.paths.config_dir.mkdir()
     up.paths.config_file.write_text('cascade = "nobody"\n')
     with pytest.raises(UsageError, match="no cascade named 'nobody'"):
@@ -260,7 +262,7 @@ def test_a_default_that_does_not_exist_is_reported_and_the_old_one_stays(up: Hom
 
 
 @pytest.mark.slow
-def test_a_pull_beside_a_broken_file_says_what_is_wrong_with_it(up: Home) -> None:
+def test_a_pull_beside_a_broken_file_says_what_is_wrong_with_it(up: UserHome) -> None:
     own_models(up, "[models.a]\nfile = \n")
     found = up.run("pull", "pocket")
     assert found.returncode == 2 and "line 2" in text_of(found)
@@ -268,13 +270,13 @@ def test_a_pull_beside_a_broken_file_says_what_is_wrong_with_it(up: Home) -> Non
 
 
 @pytest.mark.slow
-def test_a_cascade_the_daemon_has_not_read_yet_is_found_when_it_is_asked_for(up: Home) -> None:
+def test_a_cascade_the_daemon_has_not_read_yet_is_found_when_it_is_asked_for(up: UserHome) -> None:
     own_models(up, duo())
     assert up.run("ask", "-m", "duo", "2+2").stdout == b"4\n"
 
 
 @pytest.mark.slow
-def test_another_context_reaches_a_running_daemon(up: Home) -> None:
+def test_another_context_reaches_a_running_daemon(up: UserHome) -> None:
     up.paths.config_dir.mkdir(exist_ok=True)
     up.paths.config_file.write_text("context = 256\n")
     assert up.client.reload_if_running()
@@ -282,7 +284,7 @@ def test_another_context_reaches_a_running_daemon(up: Home) -> None:
     assert loaded(up)["pocket-s"].context == 256
 
 
-def test_a_context_that_holds_no_turn_is_refused_with_its_place(home: Home) -> None:
+def test_a_context_that_holds_no_turn_is_refused_with_its_place(home: UserHome) -> None:
     found = home.run("load", "--plan", env={"TIERCHAT_CONTEXT": "1"})
     assert found.returncode == 2 and b"TIERCHAT_CONTEXT" in found.stderr
     own_models(home, "[models.pocket-m]\ncontext = 1\n")
@@ -291,7 +293,7 @@ def test_a_context_that_holds_no_turn_is_refused_with_its_place(home: Home) -> N
 
 
 @pytest.mark.slow
-def test_compute_is_counted_for_models_without_a_given_size(up: Home) -> None:
+def test_compute_is_counted_for_models_without_a_given_size(up: UserHome) -> None:
     own_models(up, duo())
     answer = json.loads(up.run("ask", "-m", "duo", "--json", "2+2").stdout)
     assert answer["tier"] == "A" and 0 < answer["relative_compute"] < 1

@@ -11,7 +11,7 @@ import pytest
 import typer
 from typer.core import TyperGroup
 
-from tests.conftest import Home
+from tests.conftest import UserHome
 from tierchat import __version__
 from tierchat.cli.ask.options import AskRequest
 from tierchat.cli.commands.ask import ask
@@ -36,7 +36,7 @@ def test_version_and_help_import_nothing_heavy() -> None:
         assert found.stderr.strip() == "", found.stderr
 
 
-def test_a_warm_ask_reads_no_catalogue(warm: Home) -> None:
+def test_a_warm_ask_reads_no_catalogue(warm: UserHome) -> None:
     code = (
         "import sys; from tierchat.cli.main import main; main(['ask', '2+2', '--no-stdin']);"
         "sys.exit(' '.join(m for m in sys.modules if m == 'tierchat.config.catalogue'))"
@@ -48,18 +48,18 @@ def test_a_warm_ask_reads_no_catalogue(warm: Home) -> None:
     assert found.stdout == "4\n" and found.stderr.strip() == ""
 
 
-def test_the_version_is_printed(warm: Home) -> None:
+def test_the_version_is_printed(warm: UserHome) -> None:
     assert warm.run("--version").stdout.decode() == f"tierchat {__version__}\n"
 
 
-def test_no_verb_shows_what_there_is(warm: Home) -> None:
+def test_no_verb_shows_what_there_is(warm: UserHome) -> None:
     found = warm.run()
     assert found.returncode == 0
     for command in (b"ask", b"ps", b"daemon", b"config", b"paths", b"doctor"):
         assert command in found.stdout
 
 
-def test_the_help_lists_whole_sentences_in_a_sensible_order(warm: Home) -> None:
+def test_the_help_lists_whole_sentences_in_a_sensible_order(warm: UserHome) -> None:
     said = warm.run("--help").stdout.decode()
     groups = [warm.run(name, "--help").stdout.decode() for name in GROUPS]
     assert "--version" in said
@@ -83,13 +83,13 @@ def test_the_options_of_ask_are_the_fields_of_its_request() -> None:
     assert found == [field.name for field in fields(AskRequest)]
 
 
-def test_a_hint_names_the_command_whose_help_tells_more(warm: Home) -> None:
+def test_a_hint_names_the_command_whose_help_tells_more(warm: UserHome) -> None:
     assert b"see tierchat ask --help" in warm.run("ask", "--expain").stderr
     assert b"see tierchat daemon --help" in warm.run("daemon", "frob").stderr
 
 
 @pytest.mark.parametrize("command", ["--version", "--help", "paths", "ask --help", "ps"])
-def test_a_closed_stdout_and_a_full_disk_leave_no_traceback(warm: Home, command: str) -> None:
+def test_a_closed_stdout_and_a_full_disk_leave_no_traceback(warm: UserHome, command: str) -> None:
     tierchat = " ".join(warm.command(command))
     # Only a buffered stdout still fails when the interpreter ends.
     env = {key: value for key, value in warm.env.items() if key != "PYTHONUNBUFFERED"}
@@ -104,7 +104,7 @@ def test_a_closed_stdout_and_a_full_disk_leave_no_traceback(warm: Home, command:
         assert said in found.stderr and found.stderr.count(b"\n") <= 1
 
 
-def test_ps_lists_the_tiers_with_their_memory(warm: Home) -> None:
+def test_ps_lists_the_tiers_with_their_memory(warm: UserHome) -> None:
     warm.run("ask", "2+2")
     lines = warm.run("ps").stdout.decode().splitlines()
     assert lines[0].split()[:3] == ["TIER", "MODEL", "STATE"]
@@ -113,7 +113,7 @@ def test_ps_lists_the_tiers_with_their_memory(warm: Home) -> None:
     assert found["running"] and found["workers"][0]["tiers"] == ["XS"]
 
 
-def test_the_daemon_goes_up_and_down(home: Home) -> None:
+def test_the_daemon_goes_up_and_down(home: UserHome) -> None:
     assert b"not running" in home.run("daemon", "status").stdout
     assert b"not running" in home.run("ps").stdout
     assert b"not running" in home.run("daemon", "down").stdout
@@ -126,7 +126,7 @@ def test_the_daemon_goes_up_and_down(home: Home) -> None:
     assert json.loads(home.run("daemon", "status", "--json").stdout) == {"running": False}
 
 
-def test_paths_and_config_tell_where_things_come_from(home: Home) -> None:
+def test_paths_and_config_tell_where_things_come_from(home: UserHome) -> None:
     assert str(home.directory).encode() in home.run("paths").stdout
     assert json.loads(home.run("paths", "--json").stdout)["socket"] == str(home.paths.socket)
     found = home.run("config", env={"TIERCHAT_KEEPALIVE": "5m"})
@@ -134,7 +134,7 @@ def test_paths_and_config_tell_where_things_come_from(home: Home) -> None:
     assert "pocket" in json.loads(home.run("config", "--json").stdout)["cascades"]
 
 
-def test_a_broken_config_is_reported_with_its_line(home: Home) -> None:
+def test_a_broken_config_is_reported_with_its_line(home: UserHome) -> None:
     (home.directory / "config").mkdir()
     (home.directory / "config" / "config.toml").write_text("\nkeepalve = '5m'\n")
     found = home.run("config")
@@ -142,7 +142,7 @@ def test_a_broken_config_is_reported_with_its_line(home: Home) -> None:
     assert b"line 2" in found.stderr and b"did you mean `keepalive`?" in found.stderr
 
 
-def test_the_doctor_ends_in_a_real_generation(warm: Home) -> None:
+def test_the_doctor_ends_in_a_real_generation(warm: UserHome) -> None:
     found = warm.run("doctor")
     assert found.returncode == 0, found.stdout
     said = found.stdout.decode()
@@ -150,7 +150,7 @@ def test_the_doctor_ends_in_a_real_generation(warm: Home) -> None:
     assert "✗" not in said
 
 
-def test_the_doctor_finds_a_damaged_model_and_goes_on(home: Home) -> None:
+def test_the_doctor_finds_a_damaged_model_and_goes_on(home: UserHome) -> None:
     (home.directory / "config").mkdir()
     (home.directory / "config" / "models.toml").write_text('[models.gone]\nfile = "gone.gguf"\n')
     found = home.run("doctor")
@@ -159,13 +159,13 @@ def test_the_doctor_finds_a_damaged_model_and_goes_on(home: Home) -> None:
 
 
 @pytest.mark.parametrize("command", ["stats", "eval"])
-def test_a_chart_is_drawn_to_a_known_kind_of_file_only(home: Home, command: str) -> None:
+def test_a_chart_is_drawn_to_a_known_kind_of_file_only(home: UserHome, command: str) -> None:
     for name in ("chart.txt", "chart"):
         found = home.run(command, "--plot", name)
         assert found.returncode == 2 and f"cannot draw to {name}".encode() in found.stderr
 
 
-def test_a_bug_leaves_its_traceback_in_a_file(home: Home) -> None:
+def test_a_bug_leaves_its_traceback_in_a_file(home: UserHome) -> None:
     code = (
         "import sys; from tierchat.cli import main as cli\n"
         "def broken(only): raise ZeroDivisionError('oops')\n"
@@ -180,7 +180,7 @@ def test_a_bug_leaves_its_traceback_in_a_file(home: Home) -> None:
     assert "oops" in home.paths.crash_log.read_text()
 
 
-def test_the_log_is_followed_into_the_file_of_the_next_daemon(home: Home) -> None:
+def test_the_log_is_followed_into_the_file_of_the_next_daemon(home: UserHome) -> None:
     log = home.paths.daemon_log
     log.parent.mkdir(parents=True, exist_ok=True)
     log.write_text("one\n")

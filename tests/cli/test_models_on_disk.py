@@ -16,7 +16,7 @@ import pexpect
 import pytest
 
 from tests.cli.test_pull import FILES, FOLDER, HARD, MODELS, REPO, SIZES, Site, text_of, write_net
-from tests.conftest import Home, wait_until
+from tests.conftest import UserHome, wait_until
 from tests.local_hub import COMMIT, LocalHub, running_hub
 from tierchat.terminal.units import size_text
 
@@ -31,7 +31,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalHub]:
 
 
 @pytest.fixture
-def site(home: Home, hub: LocalHub) -> Site:
+def site(home: UserHome, hub: LocalHub) -> Site:
     """A home with the cascade `net` and all its files, as a pull leaves them."""
     write_net(home, hub)
     site = Site(home, hub)

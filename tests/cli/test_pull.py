@@ -21,7 +21,7 @@ import pexpect
 import pytest
 
 import tierchat
-from tests.conftest import Home, wait_until
+from tests.conftest import UserHome, wait_until
 from tests.local_hub import COMMIT, LocalHub, running_hub
 from tierchat.cli.main import main
 from tierchat.terminal.units import size_text
@@ -56,7 +56,7 @@ def hub(root: Path) -> Iterator[LocalHub]:
 class Site:
     """A home whose catalogue knows the cascade `net`, and the hub that has its files."""
 
-    home: Home
+    home: UserHome
     hub: LocalHub
 
     @property
@@ -107,7 +107,7 @@ class Site:
 
 
 @pytest.fixture
-def site(home: Home, hub: LocalHub) -> Site:
+def site(home: UserHome, hub: LocalHub) -> Site:
     write_net(home, hub)
     return Site(home, hub)
 
@@ -140,7 +140,7 @@ def tierchat_here(
     return run
 
 
-def write_net(home: Home, hub: LocalHub, **other: object) -> None:
+def write_net(home: UserHome, hub: LocalHub, **other: object) -> None:
     """Write the cascade `net`; `other` values replace those of its smallest model."""
     tables = []
     for tier, name in zip(("XS", "S", "M"), FILES, strict=True):

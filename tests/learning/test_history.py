@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Home
+from tests.conftest import UserHome
 from tests.conversations.test_store import CHAT, outcome, save, say
 from tierchat.conversations.changes import LogChange
 from tierchat.conversations.store import LogStore
@@ -39,7 +39,7 @@ def test_nothing_saved_is_told(tmp_path: Path) -> None:
         history_prompts(tmp_path / "none.sqlite", 5)
 
 
-def test_a_cascade_learns_from_what_was_asked(home: Home) -> None:
+def test_a_cascade_learns_from_what_was_asked(home: UserHome) -> None:
     home.paths.data_dir.mkdir(parents=True)
     store = LogStore(home.paths.log_file)
     for number in range(60):

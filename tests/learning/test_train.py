@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Home
+from tests.conftest import UserHome
 from tierchat.learning.outcomes.prompts import GradedPrompt, write_prompts
 from tierchat.learning.outcomes.store import OutcomeStore
 
@@ -34,7 +34,7 @@ def prompts(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def cells(home: Home) -> int:
+def cells(home: UserHome) -> int:
     store = OutcomeStore(home.paths.outcomes_file)
     try:
         return store.count()
@@ -43,7 +43,7 @@ def cells(home: Home) -> int:
 
 
 @pytest.mark.slow
-def test_a_gate_is_taught_used_measured_and_removed(home: Home, prompts: Path) -> None:
+def test_a_gate_is_taught_used_measured_and_removed(home: UserHome, prompts: Path) -> None:
     taught = home.run("train", "--prompts", str(prompts), "--minutes", "0")
     assert taught.returncode == 0, taught.stderr
     assert b"NHG" in taught.stdout and b"balanced" in taught.stdout and b"round 1" in taught.stderr
@@ -91,7 +91,9 @@ def test_a_gate_is_taught_used_measured_and_removed(home: Home, prompts: Path) -
 
 
 @pytest.mark.slow
-def test_what_was_answered_before_a_kill_is_not_answered_again(home: Home, prompts: Path) -> None:
+def test_what_was_answered_before_a_kill_is_not_answered_again(
+    home: UserHome, prompts: Path
+) -> None:
     command = home.command("train", "--prompts", str(prompts), "--minutes", "0")
     killed = 0
     for delay in (2.0, 2.5, 3.0):
@@ -109,7 +111,7 @@ def test_what_was_answered_before_a_kill_is_not_answered_again(home: Home, promp
 
 
 @pytest.mark.slow
-def test_eval_goes_on_after_a_kill(home: Home, prompts: Path, tmp_path: Path) -> None:
+def test_eval_goes_on_after_a_kill(home: UserHome, prompts: Path, tmp_path: Path) -> None:
     assert home.run("train", "--prompts", str(prompts), "--minutes", "0").returncode == 0
     fresh = tmp_path / "fresh.jsonl"
     found = [GradedPrompt(prompt=f"{a}+{b}=", answer=str(a + b)) for a in range(60) for b in (1, 2)]
@@ -140,19 +142,19 @@ def test_eval_goes_on_after_a_kill(home: Home, prompts: Path, tmp_path: Path) ->
         (["ask", "--quality", "superb", "2+2"], "quality"),
     ],
 )
-def test_bad_requests_are_told(home: Home, arguments: list[str], said: str) -> None:
+def test_bad_requests_are_told(home: UserHome, arguments: list[str], said: str) -> None:
     found = home.run(*arguments)
     assert found.returncode in (1, 2) and said in found.stderr.decode()
     assert b"a bug in tierchat" not in found.stderr
 
 
-def test_too_few_prompts_are_told(home: Home, tmp_path: Path) -> None:
+def test_too_few_prompts_are_told(home: UserHome, tmp_path: Path) -> None:
     file = tmp_path / "p.jsonl"
     write_prompts(file, [GradedPrompt(prompt="2+2", answer="4")])
     assert b"too few" in home.run("train", "--prompts", str(file)).stderr
 
 
-def test_prompts_without_answers_are_graded_by_the_top_tier(home: Home, tmp_path: Path) -> None:
+def test_prompts_without_answers_are_graded_by_the_top_tier(home: UserHome, tmp_path: Path) -> None:
     file = tmp_path / "p.jsonl"
     write_prompts(file, [GradedPrompt(prompt=f"1{a}*1{b}") for a in range(8) for b in range(6)])
     done = home.run("train", "--prompts", str(file), "--minutes", "0")
@@ -165,7 +167,7 @@ def test_prompts_without_answers_are_graded_by_the_top_tier(home: Home, tmp_path
     assert found["live"]["same_grade"] > 0.9
 
 
-def test_without_scikit_learn_it_says_what_to_install(home: Home, prompts: Path) -> None:
+def test_without_scikit_learn_it_says_what_to_install(home: UserHome, prompts: Path) -> None:
     script = (
         "import sys, importlib.util as u\n"
         "find = u.find_spec\n"

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from tests.conftest import Home, wait_until
+from tests.conftest import UserHome, wait_until
 from tierchat import __version__
 from tierchat.cascade.ledger import Ledger
 from tierchat.errors import ContextTooLong, DaemonUnreachable, Overloaded, TierchatError
@@ -38,7 +38,7 @@ def read_request(connection: socket.socket) -> None:
 
 
 @contextlib.contextmanager
-def fake_daemon(home: Home, *replies: bytes) -> Iterator[None]:
+def fake_daemon(home: UserHome, *replies: bytes) -> Iterator[None]:
     """Listen where the daemon would and answer each connection with the next reply."""
     home.paths.runtime_dir.mkdir(mode=0o700, parents=True)
 
@@ -77,7 +77,7 @@ def done() -> Done:
     return Done(outcome=ledger.close("", "", "stop", 0.1))
 
 
-def test_an_answer_comes_back_whole_with_the_last_tiers_thought(home: Home) -> None:
+def test_an_answer_comes_back_whole_with_the_last_tiers_thought(home: UserHome) -> None:
     hop = Hop(visit=Visit(tier="XS", model="pocket-xs", reason="hard"), target="S")
     events = (
         ThoughtDelta(tier="XS", text="hm"),
@@ -94,7 +94,7 @@ def test_an_answer_comes_back_whole_with_the_last_tiers_thought(home: Home) -> N
     assert (last.outcome.answer, last.outcome.thought) == ("4!", "two twos")
 
 
-def test_without_a_daemon_that_may_be_started_the_error_has_exit_code_5(home: Home) -> None:
+def test_without_a_daemon_that_may_be_started_the_error_has_exit_code_5(home: UserHome) -> None:
     assert home.client.status() is None
     assert home.client.stop() is False
     with pytest.raises(DaemonUnreachable, match="not running") as caught:
@@ -102,14 +102,14 @@ def test_without_a_daemon_that_may_be_started_the_error_has_exit_code_5(home: Ho
     assert caught.value.exit_code == 5 and "daemon up" in caught.value.hint
 
 
-def test_errors_keep_their_kind_hint_and_exit_code(home: Home) -> None:
+def test_errors_keep_their_kind_hint_and_exit_code(home: UserHome) -> None:
     home.start_scripted()
     with pytest.raises(ContextTooLong, match="too long") as caught:
         list(home.client.ask(say("refuse")))
     assert caught.value.exit_code == 7 and caught.value.hint == "shorten it"
 
 
-def test_an_overloaded_daemon_says_when_to_come_back(home: Home) -> None:
+def test_an_overloaded_daemon_says_when_to_come_back(home: UserHome) -> None:
     error = {"message": "full", "code": "overloaded", "hint": "soon", "retry_after_s": 7}
     full = http(json.dumps({"error": error}).encode(), "503 Busy")
     with fake_daemon(home, full), pytest.raises(Overloaded, match="full") as caught:
@@ -117,13 +117,13 @@ def test_an_overloaded_daemon_says_when_to_come_back(home: Home) -> None:
     assert caught.value.retry_after_s == 7 and caught.value.exit_code == 5
 
 
-def test_a_prompt_larger_than_the_service_takes_is_refused_by_name(home: Home) -> None:
+def test_a_prompt_larger_than_the_service_takes_is_refused_by_name(home: UserHome) -> None:
     home.start_scripted()
     with pytest.raises(TierchatError, match="larger than 100000 bytes"):
         list(home.client.ask(say("x" * 3_000_000)))
 
 
-def test_another_version_gives_a_notice_and_its_added_keys_do_no_harm(home: Home) -> None:
+def test_another_version_gives_a_notice_and_its_added_keys_do_no_harm(home: UserHome) -> None:
     newer = events_of(AnswerDelta(text="4"), done(), version="99.0")
     newer = newer.replace(b'"outcome":{', b'"outcome":{"added_later":1,')
     with fake_daemon(home, newer):
@@ -142,14 +142,14 @@ def test_another_version_gives_a_notice_and_its_added_keys_do_no_harm(home: Home
         b"data: []\n\n",
     ],
 )
-def test_a_stream_it_cannot_read_is_an_error_with_advice(home: Home, body: bytes) -> None:
+def test_a_stream_it_cannot_read_is_an_error_with_advice(home: UserHome, body: bytes) -> None:
     data = http(body, "200 OK", f"x-tierchat-version: {__version__}")
     with fake_daemon(home, data), pytest.raises(DaemonUnreachable, match="version") as caught:
         list(home.client.ask(say("x")))
     assert "daemon down" in caught.value.hint
 
 
-def test_a_status_in_unknown_words_is_an_error_with_advice(home: Home) -> None:
+def test_a_status_in_unknown_words_is_an_error_with_advice(home: UserHome) -> None:
     with (
         fake_daemon(home, http(b'{"pid":1,"added_later":2}')),
         pytest.raises(DaemonUnreachable, match="another version"),
@@ -158,7 +158,7 @@ def test_a_status_in_unknown_words_is_an_error_with_advice(home: Home) -> None:
 
 
 @pytest.mark.parametrize("status", ["200 OK", "503 Busy"])
-def test_a_reply_cut_short_is_a_lost_connection(home: Home, status: str) -> None:
+def test_a_reply_cut_short_is_a_lost_connection(home: UserHome, status: str) -> None:
     data = http(b'data: {"choi', status, "Content-Length: 1000")
     if status == "200 OK":
         data = http(b": keep-alive\n\n", status, f"x-tierchat-version: {__version__}")
@@ -167,7 +167,7 @@ def test_a_reply_cut_short_is_a_lost_connection(home: Home, status: str) -> None
     assert "next command starts it" in caught.value.hint
 
 
-def test_start_and_stop_are_what_they_say(home: Home) -> None:
+def test_start_and_stop_are_what_they_say(home: UserHome) -> None:
     client = Client(home.paths)
     home.start_scripted()
     first, again = client.start(), client.start()
@@ -176,10 +176,10 @@ def test_start_and_stop_are_what_they_say(home: Home) -> None:
     assert client.status() is None and client.stop() is False
 
 
-def test_a_relative_home_is_the_same_for_the_daemon(home: Home) -> None:
+def test_a_relative_home_is_the_same_for_the_daemon(home: UserHome) -> None:
     # Seen from / too, where daemons start, this name stays below the temporary directory.
     relative = (home.directory / "x").relative_to("/")
-    there = Home(home.directory / relative)
+    there = UserHome(home.directory / relative)
     try:
         asked = subprocess.run(
             home.command("ask", "2+2"),
@@ -192,15 +192,15 @@ def test_a_relative_home_is_the_same_for_the_daemon(home: Home) -> None:
         assert asked.stdout == b"4\n", asked.stderr
     finally:
         there.close()
-        Home(home.directory / "x").close()
+        UserHome(home.directory / "x").close()
 
 
 KEEPS_THE_INTERRUPT = """
 import sys, time
-from tests.conftest import Home
+from tests.conftest import UserHome
 from pathlib import Path
 from tierchat.types import Message, Prompt
-home = Home(Path(sys.argv[1]))
+home = UserHome(Path(sys.argv[1]))
 try:
     list(home.client.ask(Prompt(messages=(Message(role="user", content="x"),))))
 except KeyboardInterrupt as error:
@@ -211,7 +211,9 @@ except KeyboardInterrupt as error:
 
 
 @pytest.mark.parametrize("place", ["num_active", "num_waiting"])
-def test_ctrl_c_cancels_the_work_even_while_the_program_lives_on(home: Home, place: str) -> None:
+def test_ctrl_c_cancels_the_work_even_while_the_program_lives_on(
+    home: UserHome, place: str
+) -> None:
     """The traceback holds the connection: only closing it on purpose tells the daemon."""
     (home.directory / "config").mkdir()
     (home.directory / "config" / "config.toml").write_text("max_active = 1\n")

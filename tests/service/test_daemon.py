@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import Home, wait_until
+from tests.conftest import UserHome, wait_until
 from tests.scripted_daemon import AT_ONCE_S
 from tierchat.errors import DaemonUnreachable, EngineCrashed, Overloaded
 from tierchat.events import AnswerDelta, CascadeEvent, Done
@@ -25,7 +25,9 @@ def say(text: str) -> Prompt:
     return Prompt(messages=(Message(role="user", content=text),))
 
 
-def gather(home: Home, text: str, events: list[CascadeEvent | BaseException]) -> threading.Thread:
+def gather(
+    home: UserHome, text: str, events: list[CascadeEvent | BaseException]
+) -> threading.Thread:
     """Ask in a thread; what comes, errors too, ends up in `events`."""
 
     def run() -> None:
@@ -45,7 +47,7 @@ def test_it_never_imports_llama_cpp() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
-def test_twenty_racing_commands_start_one_daemon(home: Home) -> None:
+def test_twenty_racing_commands_start_one_daemon(home: UserHome) -> None:
     children = [
         subprocess.Popen(
             home.command("ask", "2+2"),
@@ -63,7 +65,7 @@ def test_twenty_racing_commands_start_one_daemon(home: Home) -> None:
     assert log.count("daemon 0") == 1, log
 
 
-def test_a_second_daemon_names_the_first_and_ends(home: Home) -> None:
+def test_a_second_daemon_names_the_first_and_ends(home: UserHome) -> None:
     first = home.start_scripted()
     second = subprocess.run(
         [sys.executable, "-m", "tierchat.service.daemon"],
@@ -77,7 +79,7 @@ def test_a_second_daemon_names_the_first_and_ends(home: Home) -> None:
 
 
 def test_sigkill_in_the_middle_ends_the_answer_with_exit_5_and_the_next_command_restarts(
-    home: Home,
+    home: UserHome,
 ) -> None:
     daemon = home.start_scripted("200", "0.05")
     asking = subprocess.Popen(
@@ -97,7 +99,7 @@ def test_sigkill_in_the_middle_ends_the_answer_with_exit_5_and_the_next_command_
     assert home.run("ask", "2+2").stdout == b"4\n"
 
 
-def test_workers_are_gone_within_two_seconds_of_their_daemons_death(home: Home) -> None:
+def test_workers_are_gone_within_two_seconds_of_their_daemons_death(home: UserHome) -> None:
     home.run("ask", "2+2")
     wait_until(lambda: all(w.pid for w in status(home).workers))
     found = status(home)
@@ -107,13 +109,13 @@ def test_workers_are_gone_within_two_seconds_of_their_daemons_death(home: Home) 
     wait_until(lambda: not any(is_running(pid) for pid in pids), 2)
 
 
-def status(home: Home):  # type: ignore[no-untyped-def]
+def status(home: UserHome):  # type: ignore[no-untyped-def]
     found = home.client.status()
     assert found
     return found
 
 
-def test_sigterm_lets_answers_finish_and_takes_no_new_ones(home: Home) -> None:
+def test_sigterm_lets_answers_finish_and_takes_no_new_ones(home: UserHome) -> None:
     daemon = home.start_scripted("20", "0.05")
     events: list[CascadeEvent | BaseException] = []
     thread = gather(home, "x", events)
@@ -128,7 +130,9 @@ def test_sigterm_lets_answers_finish_and_takes_no_new_ones(home: Home) -> None:
     assert not home.paths.socket.exists()
 
 
-def test_a_prompt_that_comes_while_a_daemon_ends_is_answered_by_the_next_one(home: Home) -> None:
+def test_a_prompt_that_comes_while_a_daemon_ends_is_answered_by_the_next_one(
+    home: UserHome,
+) -> None:
     daemon = home.start_scripted("30", "0.05")
     events: list[CascadeEvent | BaseException] = []
     thread = gather(home, "x", events)
@@ -141,7 +145,7 @@ def test_a_prompt_that_comes_while_a_daemon_ends_is_answered_by_the_next_one(hom
 
 
 @pytest.mark.slow
-def test_sigterm_gives_up_after_ten_seconds_and_says_incomplete(home: Home) -> None:
+def test_sigterm_gives_up_after_ten_seconds_and_says_incomplete(home: UserHome) -> None:
     daemon = home.start_scripted("4000", "0.02")
     events: list[CascadeEvent | BaseException] = []
     thread = gather(home, "x", events)
@@ -154,7 +158,7 @@ def test_sigterm_gives_up_after_ten_seconds_and_says_incomplete(home: Home) -> N
     assert isinstance(events[-1], EngineCrashed) and "incomplete" in events[-1].message
 
 
-def test_of_twenty_clients_all_finish_or_are_refused_at_once(home: Home) -> None:
+def test_of_twenty_clients_all_finish_or_are_refused_at_once(home: UserHome) -> None:
     (home.directory / "config").mkdir()
     (home.directory / "config" / "config.toml").write_text("max_active = 4\nmax_waiting = 8\n")
     daemon = home.start_scripted("5", "0.05")
@@ -172,7 +176,7 @@ def test_of_twenty_clients_all_finish_or_are_refused_at_once(home: Home) -> None
     wait_until(lambda: len(list(Path(f"/proc/{daemon.pid}/fd").iterdir())) <= num_files, 5)
 
 
-def test_a_client_that_leaves_is_cancelled_and_the_next_one_starts(home: Home) -> None:
+def test_a_client_that_leaves_is_cancelled_and_the_next_one_starts(home: UserHome) -> None:
     (home.directory / "config").mkdir()
     (home.directory / "config" / "config.toml").write_text("max_active = 1\n")
     home.start_scripted("1000", "0.02")
@@ -189,7 +193,7 @@ def test_a_client_that_leaves_is_cancelled_and_the_next_one_starts(home: Home) -
     assert status(home).workers[0].num_crashes == 2
 
 
-def test_a_client_that_leaves_the_queue_is_removed_at_once(home: Home) -> None:
+def test_a_client_that_leaves_the_queue_is_removed_at_once(home: UserHome) -> None:
     (home.directory / "config").mkdir()
     (home.directory / "config" / "config.toml").write_text("max_active = 1\n")
     home.start_scripted("1000", "0.02")
@@ -203,14 +207,14 @@ def test_a_client_that_leaves_the_queue_is_removed_at_once(home: Home) -> None:
     first.close()  # type: ignore[attr-defined]
 
 
-def test_a_stale_socket_is_replaced(home: Home) -> None:
+def test_a_stale_socket_is_replaced(home: UserHome) -> None:
     home.start_scripted().kill()
     wait_until(lambda: home.client.status() is None)
     assert home.paths.socket.exists()
     assert home.run("ask", "2+2").stdout == b"4\n"
 
 
-def test_a_stale_pid_of_a_stranger_is_never_signalled(home: Home) -> None:
+def test_a_stale_pid_of_a_stranger_is_never_signalled(home: UserHome) -> None:
     home.paths.runtime_dir.mkdir(mode=0o700, parents=True)
     with subprocess.Popen(["sleep", "60"]) as stranger:
         home.paths.daemon_lock.write_text(f"{stranger.pid}\n")
@@ -221,7 +225,7 @@ def test_a_stale_pid_of_a_stranger_is_never_signalled(home: Home) -> None:
 
 
 @pytest.mark.slow
-def test_a_daemon_that_hangs_is_ended_by_down(home: Home) -> None:
+def test_a_daemon_that_hangs_is_ended_by_down(home: UserHome) -> None:
     daemon = home.start_scripted()
     daemon.send_signal(signal.SIGSTOP)
     assert home.client.stop(timeout_s=0.5)
@@ -229,7 +233,7 @@ def test_a_daemon_that_hangs_is_ended_by_down(home: Home) -> None:
     assert home.run("ask", "2+2").stdout == b"4\n"
 
 
-def test_a_plain_file_in_the_sockets_place_is_left_alone(home: Home) -> None:
+def test_a_plain_file_in_the_sockets_place_is_left_alone(home: UserHome) -> None:
     home.paths.runtime_dir.mkdir(mode=0o700, parents=True)
     home.paths.socket.write_text("precious")
     found = home.run("ask", "2+2")
@@ -237,7 +241,7 @@ def test_a_plain_file_in_the_sockets_place_is_left_alone(home: Home) -> None:
     assert home.paths.socket.read_text() == "precious"
 
 
-def test_a_strangers_file_in_the_sockets_place_survives_the_daemons_end(home: Home) -> None:
+def test_a_strangers_file_in_the_sockets_place_survives_the_daemons_end(home: UserHome) -> None:
     daemon = home.start_scripted()
     home.paths.socket.unlink()
     home.paths.socket.write_text("precious")
@@ -246,29 +250,29 @@ def test_a_strangers_file_in_the_sockets_place_survives_the_daemons_end(home: Ho
     assert home.paths.socket.read_text() == "precious"
 
 
-def test_a_home_with_a_long_name_works(home: Home) -> None:
-    longer = Home(home.directory / ("y" * 110))
+def test_a_home_with_a_long_name_works(home: UserHome) -> None:
+    longer = UserHome(home.directory / ("y" * 110))
     longer.directory.mkdir()
     assert longer.run("ask", "2+2").stdout == b"4\n"
     longer.close()
 
 
-def test_an_unwritable_home_is_an_error_with_advice(home: Home) -> None:
-    blocked = Home(home.directory / "file" / "home")
+def test_an_unwritable_home_is_an_error_with_advice(home: UserHome) -> None:
+    blocked = UserHome(home.directory / "file" / "home")
     (home.directory / "file").write_text("")
     found = blocked.run("ask", "2+2")
     assert found.returncode == 1
     assert b"cannot write" in found.stderr and b"TIERCHAT_HOME" in found.stderr
 
 
-def test_a_bug_is_an_error_with_the_log_and_the_daemon_lives(home: Home) -> None:
+def test_a_bug_is_an_error_with_the_log_and_the_daemon_lives(home: UserHome) -> None:
     home.start_scripted()
     found = home.run("ask", "boom")
     assert found.returncode == 1 and b"a bug in tierchat" in found.stderr
     assert home.run("ask", "x").stdout == b"0 1 2 3 4 \n"
 
 
-def raw(home: Home, data: bytes, seconds: float = 2.0) -> bytes:
+def raw(home: UserHome, data: bytes, seconds: float = 2.0) -> bytes:
     """Send bytes as no well-behaved client would and return what comes back."""
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(seconds)
@@ -283,7 +287,7 @@ def raw(home: Home, data: bytes, seconds: float = 2.0) -> bytes:
     return found
 
 
-def test_hostile_requests_get_an_error_each_and_the_daemon_lives(home: Home) -> None:
+def test_hostile_requests_get_an_error_each_and_the_daemon_lives(home: UserHome) -> None:
     home.start_scripted()
     post = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
     assert b" 400 " in raw(home, b"nonsense\r\n\r\n")
@@ -295,7 +299,7 @@ def test_hostile_requests_get_an_error_each_and_the_daemon_lives(home: Home) -> 
     assert home.run("ask", "x").returncode == 0
 
 
-def test_a_reader_that_stalls_is_dropped_and_others_are_not_held_up(home: Home) -> None:
+def test_a_reader_that_stalls_is_dropped_and_others_are_not_held_up(home: UserHome) -> None:
     home.start_scripted("400", "0", "20000")
     with socket.socket(socket.AF_UNIX) as stalled:
         stalled.connect(str(home.paths.socket))

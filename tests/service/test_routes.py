@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import Home, wait_until
+from tests.conftest import UserHome, wait_until
 from tests.scripted_daemon import AT_ONCE_S
 from tierchat.service.replies import Limits
 
@@ -29,7 +29,7 @@ def request(*, stream: bool, text: str = "x", **fields: Any) -> bytes:
 
 
 @contextlib.contextmanager
-def sent(home: Home, data: bytes) -> Iterator[socket.socket]:
+def sent(home: UserHome, data: bytes) -> Iterator[socket.socket]:
     with socket.socket(socket.AF_UNIX) as connection:
         connection.settimeout(10)
         connection.connect(str(home.paths.socket))
@@ -37,7 +37,7 @@ def sent(home: Home, data: bytes) -> Iterator[socket.socket]:
         yield connection
 
 
-def reply(home: Home, data: bytes) -> tuple[int, bytes, bytes]:
+def reply(home: UserHome, data: bytes) -> tuple[int, bytes, bytes]:
     """Send a request and return status, head and body of what comes back."""
     with sent(home, data) as connection:
         found = b"".join(iter(lambda: connection.recv(65536), b""))
@@ -53,19 +53,19 @@ def unchunked(body: bytes) -> bytes:
     return found
 
 
-def allow(home: Home, max_active: int, max_waiting: int = 64) -> None:
+def allow(home: UserHome, max_active: int, max_waiting: int = 64) -> None:
     (home.directory / "config").mkdir()
     text = f"max_active = {max_active}\nmax_waiting = {max_waiting}\n"
     (home.directory / "config" / "config.toml").write_text(text)
 
 
-def count(home: Home, name: str) -> int:
+def count(home: UserHome, name: str) -> int:
     found = home.client.status()
     assert found
     return int(getattr(found, name))
 
 
-def test_a_whole_answer_is_a_chat_completion(home: Home) -> None:
+def test_a_whole_answer_is_a_chat_completion(home: UserHome) -> None:
     home.start_scripted()
     status, head, body = reply(home, request(stream=False))
     found = json.loads(body)
@@ -75,7 +75,7 @@ def test_a_whole_answer_is_a_chat_completion(home: Home) -> None:
     assert found["x_tierchat"]["tier"] == "XS"
 
 
-def test_a_stream_is_server_sent_events_that_end_with_done(home: Home) -> None:
+def test_a_stream_is_server_sent_events_that_end_with_done(home: UserHome) -> None:
     home.start_scripted("3")
     status, head, body = reply(home, request(stream=True))
     *lines, last, end = body.split(b"\n\n")
@@ -89,7 +89,7 @@ def test_a_stream_is_server_sent_events_that_end_with_done(home: Home) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_errors_have_openais_shape_and_their_own_status(home: Home, stream: bool) -> None:
+def test_errors_have_openais_shape_and_their_own_status(home: UserHome, stream: bool) -> None:
     home.start_scripted()
     status, _, body = reply(home, request(stream=stream, text="refuse"))
     error = json.loads(body)["error"]
@@ -104,14 +104,14 @@ def test_errors_have_openais_shape_and_their_own_status(home: Home, stream: bool
     assert status == 400 and error["param"] == "max_tokens" and "-1" in error["message"]
 
 
-def test_models_are_the_cascades_and_their_tiers(home: Home) -> None:
+def test_models_are_the_cascades_and_their_tiers(home: UserHome) -> None:
     home.start_scripted()
     get = b"GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     found = json.loads(reply(home, get)[2])
     assert [model["id"] for model in found["data"]] == ["tierchat", "script", "script/XS"]
 
 
-def test_the_excess_gets_503_and_a_time_to_come_back_at_once(home: Home) -> None:
+def test_the_excess_gets_503_and_a_time_to_come_back_at_once(home: UserHome) -> None:
     allow(home, max_active=1, max_waiting=0)
     home.start_scripted("1000", "0.02")
     with sent(home, request(stream=True)) as first:
@@ -124,7 +124,7 @@ def test_the_excess_gets_503_and_a_time_to_come_back_at_once(home: Home) -> None
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_client_that_leaves_answer_or_queue_is_gone_at_once(home: Home, stream: bool) -> None:
+def test_a_client_that_leaves_answer_or_queue_is_gone_at_once(home: UserHome, stream: bool) -> None:
     allow(home, max_active=1)
     home.start_scripted("1000", "0.02")
     with sent(home, request(stream=stream)):
@@ -138,7 +138,7 @@ def test_a_client_that_leaves_answer_or_queue_is_gone_at_once(home: Home, stream
     assert found and found.workers[0].num_crashes == 1
 
 
-def test_a_wait_in_the_queue_shows_signs_of_life(home: Home) -> None:
+def test_a_wait_in_the_queue_shows_signs_of_life(home: UserHome) -> None:
     """A client that hears nothing for long would take the daemon for dead."""
     allow(home, max_active=1)
     home.start_scripted("1000", "0.02")
@@ -155,7 +155,7 @@ def test_a_wait_in_the_queue_shows_signs_of_life(home: Home) -> None:
     assert b"context_length_exceeded" in found and b"[DONE]" not in found
 
 
-def test_memory_is_flat_under_a_body_without_end(home: Home) -> None:
+def test_memory_is_flat_under_a_body_without_end(home: UserHome) -> None:
     daemon = home.start_scripted()
 
     def resident_kb() -> int:
@@ -175,7 +175,7 @@ def test_memory_is_flat_under_a_body_without_end(home: Home) -> None:
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs to become another user")
-def test_another_user_is_hung_up_on_even_where_the_directory_lets_them_in(home: Home) -> None:
+def test_another_user_is_hung_up_on_even_where_the_directory_lets_them_in(home: UserHome) -> None:
     home.start_scripted()
     for directory in (home.directory, home.paths.runtime_dir):
         directory.chmod(0o711)
@@ -194,7 +194,7 @@ def test_another_user_is_hung_up_on_even_where_the_directory_lets_them_in(home: 
     assert home.client.status()
 
 
-def test_twenty_at_once_leave_nothing_running(home: Home) -> None:
+def test_twenty_at_once_leave_nothing_running(home: UserHome) -> None:
     allow(home, max_active=4, max_waiting=20)
     home.start_scripted("5", "0.01")
     found: list[int] = []
@@ -211,7 +211,7 @@ def test_twenty_at_once_leave_nothing_running(home: Home) -> None:
     assert count(home, "num_active") == count(home, "num_waiting") == 0
 
 
-def test_a_head_that_never_ends_is_given_up(home: Home) -> None:
+def test_a_head_that_never_ends_is_given_up(home: UserHome) -> None:
     home.start_scripted()
     get = b"GET /healthz HTTP/1.1\r\nHost: x\r\n"
     with sent(home, get) as slow:
@@ -223,7 +223,7 @@ def test_a_head_that_never_ends_is_given_up(home: Home) -> None:
         assert b" 408 " in found
 
 
-def test_a_reader_that_stalls_leaves_no_connection_behind(home: Home) -> None:
+def test_a_reader_that_stalls_leaves_no_connection_behind(home: UserHome) -> None:
     daemon = home.start_scripted("400", "0", "20000")
     files = Path(f"/proc/{daemon.pid}/fd")
     before = len(list(files.iterdir()))
@@ -246,7 +246,7 @@ def test_the_shipped_limits_are_those_we_promise() -> None:
     ],
 )
 def test_a_wrong_path_or_method_is_an_error_in_json(
-    home: Home, line: bytes, status: int, code: str
+    home: UserHome, line: bytes, status: int, code: str
 ) -> None:
     home.start_scripted()
     found, head, body = reply(home, line + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")

@@ -11,14 +11,14 @@ import time
 
 import pytest
 
-from tests.conftest import Home, wait_until
+from tests.conftest import UserHome, wait_until
 from tierchat.conversations.reader import LogReader
 
 NUM_KILLS = 120
 
 
 @pytest.mark.slow
-def test_120_kills_lose_nothing_that_was_acknowledged(home: Home) -> None:
+def test_120_kills_lose_nothing_that_was_acknowledged(home: UserHome) -> None:
     rng = random.Random(4)
     daemon = home.start_scripted("40", "0.005")
     acknowledged: dict[str, str] = {}
@@ -79,6 +79,6 @@ def test_120_kills_lose_nothing_that_was_acknowledged(home: Home) -> None:
     print(f"{num_asked} asked, {len(acknowledged)} acknowledged, in the log: {states}")
 
 
-def _states(home: Home) -> dict[str, int]:
+def _states(home: UserHome) -> dict[str, int]:
     db = sqlite3.connect(f"file:{home.paths.log_file}?mode=ro", uri=True)
     return dict(db.execute("SELECT state, count(*) FROM exchanges GROUP BY state").fetchall())

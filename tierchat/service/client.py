@@ -23,7 +23,7 @@ from tierchat.conversations.changes import LogChange
 from tierchat.errors import DaemonUnreachable, TierchatError
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice, ThoughtDelta
 from tierchat.paths import Paths
-from tierchat.service.messages import DaemonStatus, ModelsChange, Residence, RowsChanged
+from tierchat.service.messages import DaemonStatus, LoadReport, ModelsChange, RowsChanged
 from tierchat.service.openai_format import VERSION_HEADER, write_request
 from tierchat.service.openai_replies import read_chunk, read_error, unreadable
 from tierchat.service.peer import peer_of
@@ -77,17 +77,17 @@ class Client:
                 )
             yield from self._events(response)
 
-    def load(self, name: str) -> tuple[Residence, ...]:
+    def load(self, name: str) -> tuple[LoadReport, ...]:
         """Let the daemon load a model, or the models of a tier or cascade; raises its error."""
         return self._change_models("load", name)
 
-    def unload(self, name: str) -> tuple[Residence, ...]:
+    def unload(self, name: str) -> tuple[LoadReport, ...]:
         """Let the daemon unload a model, or the models of a tier or cascade; raises its error."""
         return self._change_models("unload", name)
 
-    def _change_models(self, action: str, name: str) -> tuple[Residence, ...]:
+    def _change_models(self, action: str, name: str) -> tuple[LoadReport, ...]:
         reply = self._send(f"/tierchat/{action}", ModelsChange(name=name), _LOAD_S)
-        return msgspec.json.decode(reply, type=tuple[Residence, ...])
+        return msgspec.json.decode(reply, type=tuple[LoadReport, ...])
 
     def reload_if_running(self) -> bool:
         """Let a running daemon read its files again; False if no daemon is running.

@@ -23,7 +23,7 @@ from tierchat.models.placement import hardware
 from tierchat.models.placement.hardware import resident_bytes
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths
-from tierchat.service.messages import Residence
+from tierchat.service.messages import LoadReport
 from tierchat.types import Prompt
 from tierchat.workers.build_pool import build_pool, plan_cascades
 from tierchat.workers.status import WorkerStatus
@@ -103,11 +103,11 @@ class HomeCascade:
         self._cascade.replace(catalogue, settings.cascade)
         await self._pool.replace(catalogue.models, plans, reloads_all=has_new_context)
 
-    async def load(self, name: str) -> tuple[Residence, ...]:
+    async def load(self, name: str) -> tuple[LoadReport, ...]:
         """Load a model, or the models of a tier or cascade, and measure the memory they take."""
         return tuple([await self._load(model) for model in await self._models_named(name)])
 
-    async def unload(self, name: str) -> tuple[Residence, ...]:
+    async def unload(self, name: str) -> tuple[LoadReport, ...]:
         """Unload a model, or the models of a tier or cascade.
 
         Raises UsageError for a model that is answering a prompt.
@@ -166,13 +166,13 @@ class HomeCascade:
         usual = [tier for cascade, tier in names if cascade == default]
         return (*usual, *(f"{cascade}:{tier}" for cascade, tier in names if cascade != default))
 
-    async def _load(self, model: str) -> Residence:
+    async def _load(self, model: str) -> LoadReport:
         was_loaded = self._pool.is_loaded(model)
         before, began_s = await _gpu_free(), time.monotonic()
         worker = await self._pool.load(model)
         seconds = time.monotonic() - began_s
         self._pool.keep([model], None)
-        return Residence(
+        return LoadReport(
             model=model,
             has_changed=not was_loaded,
             ram_bytes=resident_bytes(worker.pid) or 0,
@@ -182,14 +182,14 @@ class HomeCascade:
             notice=self._pool.take_notice(model),
         )
 
-    async def _unload(self, model: str) -> Residence:
+    async def _unload(self, model: str) -> LoadReport:
         before, began_s = await _gpu_free(), time.monotonic()
         ram_bytes = next((w.rss_bytes for w in self._pool.status() if w.model == model), None)
         has_changed = await self._pool.unload(model)
         if not has_changed and self._pool.is_loaded(model):
             raise UsageError(f"{model} is answering a prompt", "try again when it is idle")
         seconds = time.monotonic() - began_s
-        return Residence(
+        return LoadReport(
             model=model,
             has_changed=has_changed,
             ram_bytes=ram_bytes or 0,

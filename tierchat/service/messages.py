@@ -13,7 +13,7 @@ from tierchat.types import Frozen
 from tierchat.workers.status import WorkerStatus
 
 
-class Residence(Frozen, frozen=True):
+class LoadReport(Frozen, frozen=True):
     """What loading or unloading one model did, measured.
 
     `ram_bytes` is the resident size of its worker; `gpu_free_*` are the free bytes of all GPUs

@@ -16,6 +16,8 @@ from tierchat.errors import EngineCrashed
 _MAX_CRASHES = 3
 _CRASH_WINDOW_S = 300.0
 log = logging.getLogger(__name__)
+# For the daemon's log: commands say what matters in their own words.
+log.addHandler(logging.NullHandler())
 
 
 @dataclass

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tierchat.cli.actions.model_lines import header_lines
+from tierchat.cli.actions.notices import note_loading
 from tierchat.config.added_models import add_model, refuse_taken
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
 from tierchat.config.home import Home
@@ -47,7 +48,7 @@ def add(
     entry, path = (
         _local(name, place, paths)
         if _is_local(place)
-        else _published(name, place, paths, output, is_sure=is_sure, is_offline=is_offline)
+        else _published(name, place, home, output, is_sure=is_sure, is_offline=is_offline)
     )
     header = read_header(path)
     yield f"{'file':<16} {path}"
@@ -58,7 +59,7 @@ def add(
             "use an instruction-tuned GGUF; base models cannot hold a conversation",
         )
     output.note("loading it once ...")
-    asyncio.run(_try(name, path, home))
+    asyncio.run(_try(name, path, home, output))
     add_model(name, entry, paths)
     tell_daemon(paths, output.note)
     yield f'{"loads":<16} yes; it is known as {name} now: tierchat ask -m {name} "2+2"'
@@ -79,13 +80,14 @@ def _local(name: str, place: str, paths: Paths) -> tuple[dict[str, Any], Path]:
 
 
 def _published(
-    name: str, place: str, paths: Paths, output: Output, *, is_sure: bool, is_offline: bool
+    name: str, place: str, home: Home, output: Output, *, is_sure: bool, is_offline: bool
 ) -> tuple[dict[str, Any], Path]:
+    paths = home.paths
     for directory in (paths.data_dir, paths.state_dir):
         make_private(directory)
     with Bars(output) as bars:
         downloader = Downloader(
-            env=os.environ,
+            env=home.env,
             verified=VerifiedFiles(paths.verified_file),
             is_offline=is_offline,
             on_progress=lambda file, done, total: bars.tell(file.target.name, done, total),
@@ -107,7 +109,7 @@ def _published(
     return found.entry, found.file.target
 
 
-async def _try(name: str, path: Path, home: Home) -> None:
+async def _try(name: str, path: Path, home: Home, output: Output) -> None:
     """Load the model and let it say one token; raises what keeps it from that."""
     model = ModelSpec(file=str(path), context=_TRIAL_CONTEXT, max_sequences=1)
     alone = CascadeSpec(tiers=(TierSpec(name="S", model=name),))
@@ -120,6 +122,7 @@ async def _try(name: str, path: Path, home: Home) -> None:
     )
     try:
         said = await complete(pool, name, question)
+        note_loading(pool, [name], output)
     finally:
         await pool.close()
     if said.reason == "garbage":

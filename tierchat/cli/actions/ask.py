@@ -45,4 +45,12 @@ def run(request: AskRequest, home: Home) -> int:
         return code
     from tierchat.cli.chat.start import go_on
 
-    return go_on(prompt, printer.answer, printer.outcome, home, output)
+    return go_on(
+        prompt,
+        printer.answer,
+        printer.outcome,
+        home,
+        output,
+        hides=request.hide_reasoning,
+        is_raw=request.raw,
+    )

@@ -16,6 +16,7 @@ import numpy as np
 
 from tierchat.cascade.cascade import Cascade
 from tierchat.cli.actions.eval_lines import curves, report_lines
+from tierchat.cli.actions.notices import note_loading
 from tierchat.cli.exit_codes import ExitCode
 from tierchat.config.home import Home
 from tierchat.errors import EngineCrashed, UsageError
@@ -114,6 +115,7 @@ class _Measuring:
                 judged = await collect(work, fresh, pool, store, tell)
                 learned = await collect(work, seen, pool, store, tell) if seen else None
                 said = await self_verified(work, judged, pool, store) if learned else []
+            note_loading(pool, catalogue.find(self._cascade).models, self._output)
             estimates = predict(gates, judged)
             ours = policies.gated(judged, estimates, gates)
             weight = self._gate.head.cost_weight(QUALITIES["balanced"])

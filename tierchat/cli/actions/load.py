@@ -15,7 +15,7 @@ from tierchat.config.home import Home
 from tierchat.errors import UsageError
 from tierchat.models.placement.hardware import look
 from tierchat.service.client import Client
-from tierchat.service.messages import Residence
+from tierchat.service.messages import LoadReport
 from tierchat.terminal.units import memory_text
 
 
@@ -34,7 +34,7 @@ def unload_lines(name: str | None, home: Home, *, is_json: bool) -> Iterator[str
     client = Client(home.paths, starts_daemon=False)
     status = client.status()
     loaded = [worker.model for worker in status.workers if worker.pid] if status else []
-    found: list[Residence] = []
+    found: list[LoadReport] = []
     refused: UsageError | None = None
     for each in [name] if name and status else loaded:
         try:
@@ -61,24 +61,24 @@ def plan_lines(name: str | None, home: Home, *, is_json: bool) -> Iterator[str]:
         yield from describe_plan(found)
 
 
-def _loaded_line(found: Residence) -> str:
+def _loaded_line(found: LoadReport) -> str:
     if not found.has_changed:
         return f"{found.model} was already loaded"
     notice = f"; {found.notice}" if found.notice else ""
     return f"loaded {found.model} in {found.seconds:.1f} s: {_memory(found)}{notice}"
 
 
-def _unloaded_line(found: Residence) -> str:
+def _unloaded_line(found: LoadReport) -> str:
     if not found.has_changed:
         return f"{found.model} was not loaded"
     return f"unloaded {found.model}: {_memory(found)} freed"
 
 
-def _memory(found: Residence) -> str:
+def _memory(found: LoadReport) -> str:
     gpu = abs(found.gpu_free_before - found.gpu_free_after)
     ram = f"{memory_text(found.ram_bytes)} of RAM"
     return f"{memory_text(gpu)} of GPU memory and {ram}" if gpu else ram
 
 
-def _json(found: tuple[Residence, ...]) -> str:
+def _json(found: tuple[LoadReport, ...]) -> str:
     return msgspec.json.encode(found).decode()

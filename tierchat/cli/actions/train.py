@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from tierchat.cli.actions.gate import print_head
+from tierchat.cli.actions.notices import note_loading
 from tierchat.cli.exit_codes import ExitCode
 from tierchat.config.catalogue import CascadeSpec
 from tierchat.config.home import Home
@@ -108,6 +109,7 @@ class _Lesson:
             async with workers(home, self._cascade) as pool:
                 rounds = lesson.learn(work, prompts, pool, store, budget, tell_progress)
                 async for taught in rounds:
+                    note_loading(pool, self._spec.models, self._output)
                     last = taught.rounds[-1]
                     self._output.note(
                         f"round {last.number}: {last.num_prompts} prompts, "

@@ -56,8 +56,20 @@ def run(
     return talk(chat, watch, home, output)
 
 
-def go_on(prompt: Prompt, answer: str, outcome: Outcome | None, home: Home, output: Output) -> int:
-    """Open a chat that continues after one question, which may have come through a pipe."""
+def go_on(
+    prompt: Prompt,
+    answer: str,
+    outcome: Outcome | None,
+    home: Home,
+    output: Output,
+    *,
+    hides: bool,
+    is_raw: bool,
+) -> int:
+    """Open a chat that continues after one question, which may have come through a pipe.
+
+    `hides` leaves out what tiers work out, `is_raw` shows Markdown as it is.
+    """
     save = prompt.options.save
     cascade = prompt.options.cascade or home.settings.cascade
     session = new_session(home, cascade, is_saved=save is not None)
@@ -79,7 +91,7 @@ def go_on(prompt: Prompt, answer: str, outcome: Outcome | None, home: Home, outp
     # The pipe on stdin has ended; from here on the person types at the terminal.
     os.dup2(terminal, 0)
     os.close(terminal)
-    chat, watch = assemble(session, home, output, hides=False, is_raw=False)
+    chat, watch = assemble(session, home, output, hides=hides, is_raw=is_raw)
     return talk(chat, watch, home, output)
 
 
