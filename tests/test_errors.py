@@ -41,7 +41,7 @@ def defined() -> list[type[TierchatError]]:
 def test_the_drawing_shows_every_error_with_its_parent_and_codes() -> None:
     found = {
         (
-            kind.__name__.removeprefix("_"),
+            kind.__name__,
             kind.__base__.__name__ if kind.__base__ else "",
             kind.exit_code,
             kind.http_status,

@@ -272,6 +272,21 @@ def test_minus_i_goes_on_after_a_pipe(warm: UserHome) -> None:
     assert [e.prompt for e in reader.exchanges(last)] == ["2+2", "3+3"]
 
 
+def test_minus_i_keeps_how_answers_are_shown(warm: UserHome) -> None:
+    command = warm.command("ask", "-i", "-R", "17*24")
+    env = {**warm.env, "TERM": "xterm", **NO_CPR}
+    child = pexpect.spawn(command[0], command[1:], env=env, encoding="utf-8", timeout=20)
+    child.expect(PROMPT)
+    time.sleep(0.1)
+    child.send("18*24\r")
+    child.expect("pocket-")
+    # Thoughts are a sum of products here.
+    assert "*24=" not in child.before
+    child.expect(PROMPT)
+    child.sendeof()
+    child.expect(pexpect.EOF)
+
+
 @pytest.mark.parametrize("columns", [1, 20])
 def test_narrow_and_plain_terminals_are_good_enough(warm: UserHome, columns: int) -> None:
     talk = Talk(warm, columns=columns)

@@ -129,12 +129,12 @@ class Service:
                 async for part in request.stream():
                     body += part
                     if len(body) > self._limits.max_body_bytes:
-                        raise _TooLarge(
+                        raise TooLarge(
                             f"the body is larger than {self._limits.max_body_bytes} bytes",
                             "send less text",
                         )
         except TimeoutError as error:
-            raise _TooSlow(f"the body did not arrive within {self._limits.body_s:g} s") from error
+            raise TooSlow(f"the body did not arrive within {self._limits.body_s:g} s") from error
         return bytes(body)
 
     async def _models(self, _request: Request) -> Response:
@@ -171,22 +171,22 @@ class Service:
         return json_response({"status": "stopping"}, 202)
 
 
-class _NoSuchRoute(TierchatError):
+class NoSuchRoute(TierchatError):
     http_status = 404
     code = "not_found"
 
 
-class _WrongMethod(TierchatError):
+class WrongMethod(TierchatError):
     http_status = 405
     code = "method_not_allowed"
 
 
-class _TooLarge(TierchatError):
+class TooLarge(TierchatError):
     http_status = 413
     code = "body_too_large"
 
 
-class _TooSlow(TierchatError):
+class TooSlow(TierchatError):
     http_status = 408
     code = "body_too_slow"
 
@@ -199,9 +199,9 @@ def _within(prompt: Prompt, left_s: float | None) -> Prompt:
 async def _no_such_route(request: Request, error: Exception) -> Response:
     asked = f"{request.method} {request.url.path}"
     if isinstance(error, HTTPException) and error.status_code == 405:
-        response = error_response(_WrongMethod(f"{asked}: this path takes another method"))
+        response = error_response(WrongMethod(f"{asked}: this path takes another method"))
         response.headers.update(error.headers or {})
         return response
     return error_response(
-        _NoSuchRoute(f"no such path: {asked}", "chat is at POST /v1/chat/completions")
+        NoSuchRoute(f"no such path: {asked}", "chat is at POST /v1/chat/completions")
     )

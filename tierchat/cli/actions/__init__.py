@@ -1,1 +1,1 @@
-"""One file per command: does its work once the options are read."""
+"""What commands do: one file per command, beside the lines that it shows."""
