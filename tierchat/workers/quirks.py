@@ -72,7 +72,7 @@ def rebuild_line() -> str:
         package = f"{package}=={metadata.version(package)}"
     return (
         f'CXXFLAGS="-fno-tree-dse -fno-dse" {sys.executable} -m pip install --force-reinstall '
-        f"--no-cache-dir --no-deps {package}"
+        f"--no-cache-dir --no-deps --no-binary llama-cpp-python {package}"
     )
 
 
