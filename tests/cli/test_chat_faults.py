@@ -137,7 +137,7 @@ def test_a_log_that_cannot_be_written_is_reported_once(home: UserHome) -> None:
 
 
 def test_a_history_in_a_place_that_is_not_ours_is_not_kept(home: UserHome) -> None:
-    home.paths.state_dir.mkdir(parents=True)
+    home.paths.state_dir.mkdir(parents=True, exist_ok=True)
     home.paths.history_file.mkdir()
     talk = Talk(home)
     talk.say("2+2")
