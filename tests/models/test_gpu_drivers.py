@@ -19,14 +19,21 @@ def test_every_backend_has_an_install_line(backend: str, flag: str) -> None:
     assert f'CMAKE_ARGS="-DGGML_{flag}=on"' in line and "llama-cpp-python" in line
 
 
-def test_an_nvidia_driver_is_told_with_its_version(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("line", "name"),
+    [
+        ("NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar", "NVIDIA 550.54.15"),
+        ("NVIDIA UNIX Open Kernel Module for x86_64  580.159.04  Release", "NVIDIA 580.159.04"),
+    ],
+)
+def test_an_nvidia_driver_has_its_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: str, name: str
 ) -> None:
     version = tmp_path / "version"
-    version.write_text("NVRM version: NVIDIA UNIX x86_64 Kernel Module  550.54.15  Tue Mar\n")
+    version.write_text(f"NVRM version: {line}\n")
     monkeypatch.setattr(hardware, "_NVIDIA", version)
     found = gpu_drivers.gpu_drivers()
-    assert found[0].name == "NVIDIA 550.54.15" and found[0].backends[0] == "CUDA"
+    assert found[0].name == name and found[0].backends[0] == "CUDA"
 
 
 def test_a_driver_that_only_plays_a_gpu_is_none(

@@ -127,7 +127,7 @@ def num_oom_kills() -> int:
 
 def nvidia_driver() -> str:
     """Return the version of the NVIDIA driver, or an empty text."""
-    match = re.search(r"Kernel Module\D*?([\d.]+)", _read(_NVIDIA) or "")
+    match = re.search(r"Kernel Module\s+(?:for \S+\s+)?([\d.]+)", _read(_NVIDIA) or "")
     return match[1] if match else ""
 
 
