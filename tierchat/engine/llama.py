@@ -92,7 +92,12 @@ class LlamaModel:
         # If the file were mapped, weights that kernels need in another order would be in memory
         # twice, and a file that shrinks would end this process.
         params.load_mode = lib.LLAMA_LOAD_MODE_NONE
-        _divide(params, gpu_shares)
+        if gpu_layers:
+            _divide(params, gpu_shares)
+        else:
+            # Otherwise llama.cpp opens every GPU all the same, and computes long prompts there.
+            no_devices = (ctypes.c_void_p * 1)(None)
+            params.devices = ctypes.addressof(no_devices)
         if on_progress:
             params.progress_callback = _progress_callback(on_progress)
         self._model: Any = lib.llama_model_load_from_file(str(path).encode(), params)
