@@ -24,7 +24,7 @@ from tierchat.models.placement.footprint import (
     shape_of_header,
     shape_of_spec,
 )
-from tierchat.models.placement.hardware import resident_bytes
+from tierchat.models.placement.hardware import has_gpu_library, resident_bytes
 from tierchat.types import Message, Sampling
 from tierchat.workers.protocol import Generate, LoadModel
 from tierchat.workers.worker import Worker
@@ -106,6 +106,23 @@ def test_partial_offload_moves_the_last_layers_and_nothing_else(shape: Shape, na
         assert gpu.overhead == GPU_CONTEXT_BYTES
 
 
+def test_scores_of_small_heads_are_kept_whole_on_a_gpu(models_dir: Path) -> None:
+    found = pocket(models_dir, "pocket-m")
+    setting = Setting(512, "f16", found.num_layers + 1, 16)
+    # What llama.cpp reports for CUDA.
+    assert gpu_footprint(found, setting).compute == pytest.approx(217 << 20, rel=0.01)
+    fused = gpu_footprint(replace(found, head_size=64), setting).compute
+    assert fused == ram_footprint(found, replace(setting, gpu_layers=0)).compute - (
+        num_outputs(16) * found.vocabulary_size * 4
+    )
+
+
+def test_a_worker_on_a_gpu_has_the_driver_in_ram(shape: Shape) -> None:
+    found = shape("4b")
+    cpu, gpu = (ram_footprint(found, replace(CPU, gpu_layers=num)).overhead for num in (0, 1))
+    assert gpu - cpu == 340 << 20
+
+
 def test_a_tied_output_matrix_is_on_the_gpu_once_more(shape: Shape) -> None:
     tied, untied = shape("4b"), shape("8b")
     assert tied.is_tied and not untied.is_tied
@@ -150,6 +167,7 @@ def test_the_shape_of_a_model_nobody_knows_is_small_and_sound() -> None:
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs /proc")
+@pytest.mark.skipif(has_gpu_library(), reason="loads a GPU driver, of a size of its own, too")
 @pytest.mark.parametrize("kv_type", ["f16", "q8_0"])
 def test_a_real_worker_takes_what_was_predicted(models_dir: Path, kv_type: Any) -> None:
     path = models_dir / "pocket-s.gguf"

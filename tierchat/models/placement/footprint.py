@@ -1,8 +1,8 @@
 """How much memory a model takes for weights, KV cache and compute buffers, from its header.
 
 Does not know devices or what else is loaded. The formulas come from llama.cpp's report of its
-buffers for dense and expert models of 0.6 to 32 B parameters; `bench/memory.py` measures their
-error.
+buffers for dense and expert models of 0.6 to 32 B parameters, and from what the CUDA driver took
+on an H100; `bench/memory.py` measures their error.
 """
 
 from __future__ import annotations
@@ -22,8 +22,12 @@ _MIB = 1 << 20
 # The size of a worker without a model, and llama.cpp's memory per token of the vocabulary.
 _PROCESS_BYTES = 52 * _MIB
 _TOKEN_BYTES = 300
-# The GPU driver's memory for each process that uses the GPU.
-GPU_CONTEXT_BYTES = 400 * _MIB
+# Each process that uses a GPU has a driver context, loaded kernels and llama.cpp's scratch memory
+# there, and the driver's libraries and pinned memory in RAM. Measured with CUDA 13 on an H100.
+GPU_CONTEXT_BYTES = 600 * _MIB
+_DRIVER_RAM_BYTES = 340 * _MIB
+# For smaller heads llama.cpp has no fused attention on GPUs: the scores of a batch are kept whole.
+_MIN_HEAD_SIZE_FOR_FUSED_ATTENTION = 40
 # Typical values for models of which only the catalogue entry is known.
 _USUAL_LAYERS = 40
 _USUAL_VOCABULARY = 151_936
@@ -50,6 +54,7 @@ class ModelShape:
     peak_values: int
     max_context: int
     head_size: int = 128
+    num_heads: int = 0
     is_tied: bool = False
     is_estimate: bool = False
 
@@ -116,6 +121,7 @@ def shape_of_header(header: GgufHeader) -> ModelShape:
         peak_values=_peak_values(header),
         max_context=header.context,
         head_size=_head_size(header),
+        num_heads=_num_heads(header),
         is_tied=all(tensor.name != "output.weight" for tensor in header.tensors),
     )
 
@@ -157,7 +163,7 @@ def gpu_footprint(shape: ModelShape, setting: Setting) -> Footprint:
     return Footprint(
         weights=weights,
         kv=_kv_bytes(shape, setting, first, shape.num_layers),
-        compute=_compute_bytes(shape, setting),
+        compute=_compute_bytes(shape, setting) + _score_bytes(shape, setting),
         overhead=GPU_CONTEXT_BYTES,
     )
 
@@ -175,7 +181,10 @@ def ram_footprint(shape: ModelShape, setting: Setting) -> Footprint:
         weights=weights,
         kv=_kv_bytes(shape, setting, 0, first),
         compute=logits + (compute or _compute_bytes(shape, setting)),
-        overhead=_PROCESS_BYTES + shape.vocabulary_size * _TOKEN_BYTES + _saved_states(shape),
+        overhead=_PROCESS_BYTES
+        + (_DRIVER_RAM_BYTES if is_on_gpu else 0)
+        + shape.vocabulary_size * _TOKEN_BYTES
+        + _saved_states(shape),
     )
 
 
@@ -204,6 +213,15 @@ def _compute_bytes(shape: ModelShape, setting: Setting) -> int:
     logits = num_outputs(setting.max_sequences) * shape.vocabulary_size
     output = (logits + BATCH_SIZE * shape.width) * _FLOAT_BYTES
     return max(layer, output)
+
+
+def _score_bytes(shape: ModelShape, setting: Setting) -> int:
+    """The attention scores of a batch, and their mask in fp32, where attention is not fused."""
+    if shape.head_size >= _MIN_HEAD_SIZE_FOR_FUSED_ATTENTION:
+        return 0
+    cells = num_cells(setting.context, setting.max_sequences)
+    mask = cells * BATCH_SIZE * (_FLOAT_BYTES - _MASK_BYTES)
+    return cells * BATCH_SIZE * shape.num_heads * _FLOAT_BYTES + mask
 
 
 def _layer_of(tensor: str) -> int | None:
@@ -254,18 +272,20 @@ def _state_bytes(header: GgufHeader) -> tuple[int, ...]:
     )
 
 
+def _num_heads(header: GgufHeader) -> int:
+    return max(header.per_layer("attention.head_count") or [0])
+
+
 def _head_size(header: GgufHeader) -> int:
-    heads = max(header.per_layer("attention.head_count") or [0])
-    usual = header.embedding_length // max(1, heads)
+    usual = header.embedding_length // max(1, _num_heads(header))
     return header.integer("attention.key_length") or usual
 
 
 def _peak_values(header: GgufHeader) -> int:
     width = header.embedding_length
-    heads = max(header.per_layer("attention.head_count") or [0])
     used = header.integer("expert_used_count") or 0
     hidden = max(header.per_layer("feed_forward_length") or [0])
     if used:
         # Every chosen expert keeps its own rows until they are summed.
         hidden = used * (header.integer("expert_feed_forward_length") or hidden)
-    return 3 * hidden + 3 * width + heads * _head_size(header) + used * width
+    return 3 * hidden + 3 * width + _num_heads(header) * _head_size(header) + used * width
