@@ -276,7 +276,9 @@ def test_what_was_planned_is_set_aside_and_is_what_it_is_loaded_with(
         assert worker.order.context == found.context == 512
         assert worker.order.kv_type == "q8_0" and worker.order.gpu_layers == 0
         assert found.planned_ram_bytes and found.rss_bytes
-        assert 0.7 < found.rss_bytes / found.planned_ram_bytes < 1.1
+        if not hardware.has_gpu_library():
+            # A GPU build loads a driver, of a size of its own, too.
+            assert 0.7 < found.rss_bytes / found.planned_ram_bytes < 1.1
 
     run(catalogue(models_dir, "xs", "m"), GIB, tmp_path, use)
 
