@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import threading
 import time
@@ -9,7 +11,6 @@ from pathlib import Path
 
 import pytest
 
-from tierchat import atomic_file
 from tierchat.atomic_file import changing, locked, replace_file, write_quietly
 
 
@@ -50,16 +51,13 @@ def test_threads_that_change_a_file_lose_nothing(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_lock_that_is_never_released_ends_the_wait(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(atomic_file, "_MAX_WAIT_S", 0.2)
+def test_a_lock_that_is_never_released_ends_the_wait(tmp_path: Path) -> None:
     file = tmp_path / "memory.json"
     begun_s = time.monotonic()
     with (
         locked(file, lambda: None),
         pytest.raises(TimeoutError, match="held its lock"),
-        changing(file),
+        changing(file, max_wait_s=0.2),
     ):
         raise AssertionError("two have the lock")
     assert time.monotonic() - begun_s < 5
@@ -71,3 +69,67 @@ def test_a_lock_file_of_a_process_that_died_keeps_nobody_waiting(tmp_path: Path)
     with changing(file):
         assert os.path.exists(f"{file}.lock")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_file_that_cannot_be_removed_hides_no_error_and_keeps_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "memory.json"
+    num_open = len(os.listdir("/dev/fd"))
+
+    def refuse(self: Path, missing_ok: bool = False) -> None:
+        raise OSError(errno.EROFS, "Read-only file system", str(self))
+
+    monkeypatch.setattr(Path, "unlink", refuse)
+    with pytest.raises(ValueError, match="of the body"), changing(file):
+        raise ValueError("of the body")
+    assert len(os.listdir("/dev/fd")) == num_open
+    with changing(file, max_wait_s=0):
+        pass
+
+
+@pytest.mark.parametrize("number", [errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_file_system_without_locks_is_written_to_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(fd: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", refuse)
+    file = tmp_path / "memory.json"
+    with changing(file):
+        replace_file(file, b"new")
+    assert file.read_bytes() == b"new" and list(tmp_path.iterdir()) == [file]
+
+
+def test_a_lock_that_fails_for_another_reason_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(fd: int, operation: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(fcntl, "flock", fail)
+    num_open = len(os.listdir("/dev/fd"))
+    with pytest.raises(OSError, match="Input/output"), changing(tmp_path / "memory.json"):
+        raise AssertionError("there is no lock")
+    assert len(os.listdir("/dev/fd")) == num_open
+
+
+def test_a_file_is_on_the_disk_before_it_replaces_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    fsync, replace = os.fsync, os.replace
+
+    def spied_fsync(fd: int) -> None:
+        steps.append(f"fsync of {os.fstat(fd).st_size} bytes")
+        fsync(fd)
+
+    def spied_replace(source: Path, target: Path) -> None:
+        steps.append("replace")
+        replace(source, target)
+
+    monkeypatch.setattr(os, "fsync", spied_fsync)
+    monkeypatch.setattr(os, "replace", spied_replace)
+    replace_file(tmp_path / "memory.json", b"four")
+    assert steps == ["fsync of 4 bytes", "replace"]

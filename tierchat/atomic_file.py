@@ -6,6 +6,7 @@ Does not know what is in them. All functions but `write_quietly` raise OSError.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import threading
@@ -17,6 +18,8 @@ _POLL_S = 0.05
 # A file is read, changed and replaced within milliseconds.
 _MAX_WAIT_S = 10.0
 _PRIVATE = 0o600
+# What flock says on file systems without locks, as some network file systems are.
+_NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -42,16 +45,16 @@ def write_quietly(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def changing(path: Path) -> Iterator[None]:
+def changing(path: Path, max_wait_s: float = _MAX_WAIT_S) -> Iterator[None]:
     """Keep other processes and threads out while a file is read, changed and replaced.
 
     Raises TimeoutError, an OSError, when another process does not release the lock.
     """
-    deadline_s = time.monotonic() + _MAX_WAIT_S
+    deadline_s = time.monotonic() + max_wait_s
 
     def give_up() -> None:
         if time.monotonic() > deadline_s:
-            raise TimeoutError(None, f"another process has held its lock for {_MAX_WAIT_S:.0f} s")
+            raise TimeoutError(None, f"another process has held its lock for {max_wait_s:g} s")
 
     with locked(path, give_up):
         yield
@@ -62,6 +65,7 @@ def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     """Hold `<path>.lock`; `on_wait` is called again and again while another process holds it.
 
     The kernel releases the lock of a process that dies, so a lock file left behind is harmless.
+    Where the file system has no locks, nothing is held.
     """
     lock = path.with_name(path.name + ".lock")
     while (fd := _try_lock(lock)) is None:
@@ -72,8 +76,11 @@ def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
     finally:
         # Removed while the lock is still held: a process that waits on the removed file notices
         # and opens a new one.
-        lock.unlink(missing_ok=True)
-        os.close(fd)
+        try:
+            with contextlib.suppress(OSError):
+                lock.unlink(missing_ok=True)
+        finally:
+            os.close(fd)
 
 
 def _try_lock(path: Path) -> int | None:
@@ -82,7 +89,11 @@ def _try_lock(path: Path) -> int | None:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, _PRIVATE)
         undo.callback(os.close, fd)
         with contextlib.suppress(BlockingIOError, FileNotFoundError):
-            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
             if os.path.samestat(os.fstat(fd), path.stat()):
                 undo.pop_all()
                 return fd
