@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -133,3 +135,25 @@ def test_a_file_is_on_the_disk_before_it_replaces_the_old_one(
     monkeypatch.setattr(os, "replace", spied_replace)
     replace_file(tmp_path / "memory.json", b"four")
     assert steps == ["fsync of 4 bytes", "replace"]
+
+
+def test_what_a_killed_writer_left_is_removed_and_a_running_one_is_left_alone(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "memory.json"
+    script = (
+        "import os, signal, sys, pathlib; from tierchat.atomic_file import replace_file;"
+        "os.fsync = lambda fd: os.kill(os.getpid(), signal.SIGKILL);"
+        "replace_file(pathlib.Path(sys.argv[1]), b'killed')"
+    )
+    subprocess.run([sys.executable, "-c", script, file], check=False)
+    (left,) = tmp_path.iterdir()
+    others = {
+        tmp_path / f"memory.json.{os.getpid()}.1.part",
+        tmp_path / "memory.json.part",
+        left.with_name(left.name.replace("memory", "other")),
+    }
+    for other in others:
+        other.touch()
+    replace_file(file, b"new")
+    assert set(tmp_path.iterdir()) == {file, *others}

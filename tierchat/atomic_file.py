@@ -9,6 +9,7 @@ import contextlib
 import errno
 import fcntl
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -36,6 +37,25 @@ def replace_file(path: Path, data: bytes) -> None:
         with contextlib.suppress(OSError):
             part.unlink()
         raise
+    _remove_old_parts(path)
+
+
+def _remove_old_parts(path: Path) -> None:
+    """Remove what processes left that were killed while they wrote this file."""
+    name = re.compile(re.escape(path.name) + r"\.(\d{1,9})\.\d+\.part")
+    with contextlib.suppress(OSError):
+        for entry in os.listdir(path.parent):
+            match = name.fullmatch(entry)
+            if match and _is_gone(int(match[1])):
+                path.with_name(entry).unlink()
+
+
+def _is_gone(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except OSError as error:
+        return isinstance(error, ProcessLookupError)
+    return False
 
 
 def write_quietly(path: Path, data: bytes) -> None:
