@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -18,6 +18,8 @@ from tierchat.errors import ModelCorrupt, ModelMissing
 from tierchat.models.file_stamp import FileStamp
 
 _BLOCK_BYTES = 1 << 20
+# A prompt may wait for it once per model; what is not remembered is only hashed again.
+_MAX_WAIT_S = 0.25
 
 
 class VerifiedFiles:
@@ -37,7 +39,7 @@ class VerifiedFiles:
 
         While the file is hashed, `on_hash` gets the bytes read so far and those of the whole file.
         """
-        stamp = _stamp(path, "check `file` in models.toml; `tierchat paths` shows where that is")
+        stamp = _stamp(path)
         if not sha256:
             return
         identity = f"{stamp} {sha256}"
@@ -68,10 +70,7 @@ class VerifiedFiles:
         remembered, _, before = self._load().get(key, "").partition(" ")
         if remembered and before == str(stamp):
             return remembered
-        try:
-            actual = hash_file(path)
-        except OSError as error:
-            raise _unreadable(path, error) from error
+        actual = hash_file(path)
         self._note(key, f"{actual} {stamp}")
         return actual
 
@@ -82,30 +81,42 @@ class VerifiedFiles:
             return {}
 
     def _note(self, key: str, value: str) -> None:
-        with contextlib.suppress(OSError), changing(self._memory):
+        with contextlib.suppress(OSError), changing(self._memory, _MAX_WAIT_S):
             replace_file(self._memory, msgspec.json.encode({**self._load(), key: value}))
 
 
 def hash_file(path: Path, on_hash: Callable[[int, int], None] | None = None) -> str:
-    """Return the sha256 of a file in hexadecimal."""
+    """Return the sha256 of a file in hexadecimal; raises ModelMissing where it cannot be read."""
     digest = hashlib.sha256()
     num_read = 0
-    with path.open("rb") as file:
-        size_bytes = os.fstat(file.fileno()).st_size
-        while block := file.read(_BLOCK_BYTES):
-            digest.update(block)
-            num_read += len(block)
-            if on_hash:
-                on_hash(num_read, size_bytes)
+    for block, size_bytes in _blocks(path):
+        digest.update(block)
+        num_read += len(block)
+        if on_hash:
+            on_hash(num_read, size_bytes)
     return digest.hexdigest()
 
 
-def _stamp(path: Path, hint: str = "") -> FileStamp:
-    try:
+def _blocks(path: Path) -> Iterator[tuple[bytes, int]]:
+    """Yield the blocks of a file, each with the size of the whole file."""
+    with _readable(path), path.open("rb") as file:
+        size_bytes = os.fstat(file.fileno()).st_size
+        while block := file.read(_BLOCK_BYTES):
+            yield block, size_bytes
+
+
+def _stamp(path: Path) -> FileStamp:
+    with _readable(path):
         return FileStamp.of_existing(path)
+
+
+@contextlib.contextmanager
+def _readable(path: Path) -> Iterator[None]:
+    """Raise ModelMissing with the reason where a model file cannot be read."""
+    try:
+        yield
     except OSError as error:
-        raise _unreadable(path, error, hint) from error
-
-
-def _unreadable(path: Path, error: OSError, hint: str = "") -> ModelMissing:
-    return ModelMissing(f"cannot read the model file {path}: {error.strerror}", hint)
+        raise ModelMissing(
+            f"cannot read the model file {path}: {error.strerror}",
+            "check `file` in models.toml; `tierchat paths` shows where that is",
+        ) from error
