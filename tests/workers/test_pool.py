@@ -152,7 +152,8 @@ def test_an_illegal_instruction_at_the_first_decode_heals_and_is_remembered(
 
     async def use(pool: Pool) -> None:
         assert await ask(pool) == "4"
-        assert only(pool).num_crashes == 1
+        # The build is at fault, not the model.
+        assert only(pool).num_crashes == 0
 
     run(xs, tmp_path, use, launch)
     assert not MachineQuirks(tmp_path / "machine.json").uses_extra_buffer_types

@@ -48,15 +48,22 @@ class Eviction:
             loaded = _measured(all_seats)
             if not loaded or not plans.has_looked:
                 plans.look_again(loaded)
+            # The seats of now: a reload may change them at every await.
+            here = dict(seats)
             try:
-                seat.plan = await self._room_for(model, plans, seats, may_unload)
+                seat.plan = await self._room_for(model, plans, here, retired, may_unload)
             except DoesNotFit:
                 # Other programs may have given memory back since the machine was looked at.
                 plans.look_again(_measured(all_seats))
-                seat.plan = await self._room_for(model, plans, seats, may_unload)
+                seat.plan = await self._room_for(model, plans, here, retired, may_unload)
 
     async def _room_for(
-        self, model: str, plans: CascadePlans, seats: Mapping[str, Seat], may_unload: bool
+        self,
+        model: str,
+        plans: CascadePlans,
+        seats: Mapping[str, Seat],
+        retired: Sequence[Seat],
+        may_unload: bool,
     ) -> ModelPlan | None:
         plan = await asyncio.to_thread(plans.of, model)
         if plan is None:
@@ -64,23 +71,22 @@ class Eviction:
         if plan.why:
             raise DoesNotFit(f"{model} does not fit: it {plan.why}", "use a smaller model")
         pinned = await asyncio.to_thread(plans.pinned)
-        occupants = [
-            Occupant(
-                name,
-                seat.plan,
-                seat.last_used_s,
-                is_busy=seat.num_active > 0 or seat.lock.locked(),
-                is_pinned=name in pinned,
-            )
-            for name, seat in seats.items()
-            if seat.plan and seat.has_memory
-        ]
-        for name in victims(plan, occupants, plans.room):
+        loaded = [_occupant(name, seat, is_pinned=name in pinned) for name, seat in seats.items()]
+        # A retired model answers to its end, and is not unloaded before.
+        loaded += [_occupant("a replaced model", seat, is_pinned=True) for seat in retired]
+        for name in victims(plan, filter(None, loaded), plans.room):
             # A prompt that holds the victim's lock by now may wait for this very room.
             is_taken = not may_unload or seats[name].lock.locked()
             if is_taken or not await seats[name].unload():
                 raise DoesNotFit(f"{model} does not fit beside {name}, which is in use")
         return plan
+
+
+def _occupant(name: str, seat: Seat, *, is_pinned: bool) -> Occupant | None:
+    if seat.plan is None or not seat.has_memory:
+        return None
+    is_busy = seat.num_active > 0 or seat.lock.locked()
+    return Occupant(name, seat.plan, seat.last_used_s, is_busy=is_busy, is_pinned=is_pinned)
 
 
 def _measured(seats: Iterable[Seat]) -> list[ModelPlan]:

@@ -45,6 +45,7 @@ class Pool:
         self._idle = IdleTimers(self.unload)
         # Seats of models that changed or went, until their last answers are over.
         self._retired: list[Seat] = []
+        self._sweeps: set[asyncio.Task[None]] = set()
         self._eviction = Eviction(plans)
         self._is_closed = False
 
@@ -80,14 +81,18 @@ class Pool:
             if seat.live_worker and not seat.is_overwritten:
                 return seat.live_worker
             await seat.drop()
-            if self._is_closed:
-                raise EngineCrashed("the daemon is stopping")
             refuse_quarantined(model, seat.spec, seat.crashes)
             try:
                 await self._eviction.make_room(
                     model, seat, self._seats, self._retired, may_unload=may_unload
                 )
+                if self._is_closed:
+                    raise EngineCrashed("the daemon is stopping")
                 await seat.start(model, self._starter)
+            except asyncio.CancelledError:
+                if self._is_closed and not _is_cancelled():
+                    raise EngineCrashed("the daemon is stopping") from None
+                raise
             finally:
                 # Memory that was set aside is free again unless a worker has it.
                 seat.plan = seat.plan if seat.worker else None
@@ -182,9 +187,9 @@ class Pool:
         """End every child."""
         self._is_closed = True
         seats = [*self._seats.values(), *self._retired]
-        ends = [seat.worker.stop() for seat in seats if seat.worker]
-        leaving = [seat.leaving for seat in seats if seat.leaving]
-        await asyncio.gather(*ends, *leaving, self._idle.close())
+        for seat in seats:
+            seat.stop_starting()
+        await asyncio.gather(*(_close(seat) for seat in seats), self._idle.close(), *self._sweeps)
 
     def _seat(self, model: str) -> Seat:
         if model not in self._seats:
@@ -194,7 +199,25 @@ class Pool:
         return self._seats[model]
 
     async def _end_retired(self) -> None:
+        """End retired models that are idle, even if the caller is cancelled meanwhile."""
+        sweep = asyncio.create_task(self._sweep())
+        self._sweeps.add(sweep)
+        sweep.add_done_callback(self._sweeps.discard)
+        await asyncio.shield(sweep)
+
+    async def _sweep(self) -> None:
         for seat in [seat for seat in self._retired if not seat.num_active]:
             await seat.unload()
-            if seat in self._retired:
+            if not seat.num_active and seat in self._retired:
                 self._retired.remove(seat)
+
+
+async def _close(seat: Seat) -> None:
+    """End a seat's worker whatever it does; a start under way has been cancelled."""
+    async with seat.lock:
+        await seat.drop()
+
+
+def _is_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0

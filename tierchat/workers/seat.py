@@ -17,7 +17,7 @@ from tierchat.models.placement.model_plan import ModelPlan
 from tierchat.models.placement.planner import smaller
 from tierchat.workers.crashes import Crashes
 from tierchat.workers.protocol import ModelInfo
-from tierchat.workers.starter import Starter
+from tierchat.workers.starter import Started, Starter
 from tierchat.workers.status import WorkerState, WorkerStatus
 from tierchat.workers.worker import Worker, WorkerDied
 
@@ -41,7 +41,8 @@ class Seat:
     num_active: int = 0
     last_used_s: float = 0.0
     was_out_of_memory: bool = False
-    # The end of a worker that is being unloaded.
+    # The start of a worker, and the end of one that is being unloaded.
+    starting: asyncio.Future[Started] | None = None
     leaving: asyncio.Task[None] | None = None
 
     @property
@@ -51,7 +52,8 @@ class Seat:
     @property
     def has_memory(self) -> bool:
         """Whether a worker lives, comes or goes; the memory of a dead worker is free."""
-        return self.plan is not None and (self.live_worker is not None or self.lock.locked())
+        is_used = self.live_worker is not None or self.lock.locked() or self.leaving is not None
+        return self.plan is not None and is_used
 
     @property
     def is_overwritten(self) -> bool:
@@ -59,20 +61,36 @@ class Seat:
         return self.stamp is not None and self.stamp.is_overwritten(Path(self.spec.file))
 
     async def start(self, model: str, starter: Starter) -> None:
-        """Start a worker as planned; raises what the starter raises. The lock must be held."""
-        started = await starter.start(
-            model, self.spec, self.crashes, self.plan, is_smaller=self.was_out_of_memory
+        """Start a worker as planned; raises what the starter raises. The lock must be held.
+
+        `stop_starting` cancels it.
+        """
+        self.starting = asyncio.ensure_future(
+            starter.start(
+                model, self.spec, self.crashes, self.plan, is_smaller=self.was_out_of_memory
+            )
         )
+        try:
+            started = await self.starting
+        finally:
+            self.starting = None
         self.worker, self.stamp, self.info = started.worker, started.stamp, started.worker.info
         self.notice = self.notice or started.notice
         self.last_used_s = time.monotonic()
 
+    def stop_starting(self) -> None:
+        """Cancel the start of a worker, if one is under way; its child ends with it."""
+        if self.starting:
+            self.starting.cancel()
+
     async def drop(self) -> None:
-        """End the worker if there is one. The lock must be held."""
-        # Cleared first, so that requests which still run do not count this end as a crash.
-        worker, self.worker, self.plan = self.worker, None, None
-        if worker:
-            await worker.stop()
+        """End the worker if there is one, and wait for one that is ending. Hold the lock."""
+        if self.worker:
+            # Cleared first, so that requests which still run do not count this end as a crash.
+            worker, self.worker = self.worker, None
+            await self._end(worker)
+        elif self.leaving:
+            await asyncio.wait([self.leaving])
 
     async def unload(self) -> bool:
         """End an idle worker; False if there is none or it is busy."""
@@ -81,11 +99,14 @@ class Seat:
             if not self.worker or self.num_active:
                 return False
             worker, self.worker = self.worker, None
-            # Goes on to its end even if this call is cancelled.
-            self.leaving = asyncio.create_task(worker.stop())
-            self.leaving.add_done_callback(self._is_gone)
-            await self.leaving
+            await self._end(worker)
             return True
+
+    async def _end(self, worker: Worker) -> None:
+        self.leaving = asyncio.create_task(worker.stop())
+        self.leaving.add_done_callback(self._is_gone)
+        # The end goes on if this call is cancelled: a frozen child has to be killed.
+        await asyncio.shield(self.leaving)
 
     def _is_gone(self, _end: asyncio.Task[None]) -> None:
         self.leaving = self.plan = None

@@ -58,6 +58,10 @@ class Starter:
         self._quirks = quirks
         self._num_threads = num_threads
         self._launch = launch
+        # Files that trapped with the extra buffer types and have not started without them yet.
+        self._suspects: set[str] = set()
+        # Known even where the quirk cannot be written down.
+        self._has_trap = False
 
     async def start(
         self,
@@ -121,14 +125,21 @@ class Starter:
 
     async def _start(self, load: LoadModel, stamp: FileStamp | None, crashes: Crashes) -> Started:
         """Start a worker, and once more if it dies; raises DoesNotFit where memory ran out."""
-        has_extra_buffers = self._quirks.uses_extra_buffer_types
+        has_extra_buffers = self._uses_extra_buffer_types(load)
         load = msgspec.structs.replace(load, use_extra_buffer_types=has_extra_buffers)
         try:
-            return Started(await self._launched(load), stamp)
+            return self._started(await self._launched(load), stamp, load)
         except WorkerDied as error:
             died = error
-        crashes.record(died.message)
         is_fault = died.signal_number in _FAULTS
+        # A fault at the first decode is how the kernels behind the extra buffer types trap.
+        is_trap = is_fault and died.is_first_decode and has_extra_buffers
+        if is_trap:
+            # Not a crash of the model, if it starts without them.
+            log.warning("%s", died.message)
+            self._suspects.add(load.path)
+        else:
+            crashes.record(died.message)
         if is_fault and not died.is_first_decode:
             # The same bytes would end the next child in the same way.
             raise ModelCorrupt(
@@ -137,21 +148,29 @@ class Starter:
             ) from died
         if crashes.quarantine_reason:
             raise died
-        # A fault at the first decode is how the kernels behind the extra buffer types trap.
-        is_careful = has_extra_buffers and is_fault
-        again = msgspec.structs.replace(
-            load, use_extra_buffer_types=has_extra_buffers and not is_fault
-        )
+        has_extra_buffers = self._uses_extra_buffer_types(load)
+        again = msgspec.structs.replace(load, use_extra_buffer_types=has_extra_buffers)
         try:
-            worker = await self._launched(again)
+            return self._started(await self._launched(again), stamp, again)
         except WorkerDied as error:
+            self._suspects.discard(load.path)
             crashes.record(error.message)
             raise
-        if not is_careful:
+
+    def _uses_extra_buffer_types(self, load: LoadModel) -> bool:
+        is_known = self._has_trap or not self._quirks.uses_extra_buffer_types
+        return not is_known and load.path not in self._suspects
+
+    def _started(self, worker: Worker, stamp: FileStamp | None, load: LoadModel) -> Started:
+        if load.path not in self._suspects:
             return Started(worker, stamp)
+        # What trapped with the extra buffer types works without them.
+        self._suspects.clear()
+        is_news, self._has_trap = not self._has_trap, True
         self._quirks.forbid_extra_buffer_types()
-        log.warning("%s", _TRAPS)
-        return Started(worker, stamp, _TRAPS)
+        if is_news:
+            log.warning("%s", _TRAPS)
+        return Started(worker, stamp, _TRAPS if is_news else "")
 
     async def _launched(self, load: LoadModel) -> Worker:
         try:
