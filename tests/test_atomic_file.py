@@ -13,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from tierchat.atomic_file import changing, locked, replace_file, write_quietly
+from tierchat import atomic_file
+from tierchat.atomic_file import changing, changing_for_user, locked, replace_file, write_quietly
+from tierchat.errors import UnsafePath
 
 
 def test_a_replaced_file_is_for_the_owner_alone_and_leaves_nothing_beside(tmp_path: Path) -> None:
@@ -157,3 +159,40 @@ def test_what_a_killed_writer_left_is_removed_and_a_running_one_is_left_alone(
         other.touch()
     replace_file(file, b"new")
     assert set(tmp_path.iterdir()) == {file, *others}
+
+
+def test_a_file_of_the_user_that_stays_locked_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "gate.json"
+    monkeypatch.setattr(atomic_file, "changing", lambda path: changing(path, max_wait_s=0.1))
+    with (
+        locked(file, lambda: None),
+        pytest.raises(UnsafePath, match=r"gate\.json: another process has held") as caught,
+        changing_for_user(file),
+    ):
+        raise AssertionError("two have the lock")
+    assert "gate.json.lock" in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["gate.json", "gate.json.lock"])
+def test_a_directory_in_place_of_a_file_of_the_user_is_named(tmp_path: Path, name: str) -> None:
+    file = tmp_path / "gate.json"
+    (tmp_path / name / "inside").mkdir(parents=True)
+    with (
+        pytest.raises(UnsafePath, match=r"gate\.json: Is a directory") as caught,
+        changing_for_user(file),
+    ):
+        replace_file(file, b"new")
+    assert caught.value.hint == f"remove the directory {tmp_path / name}"
+
+
+def test_a_directory_that_cannot_be_made_for_a_file_of_the_user_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with (
+        pytest.raises(UnsafePath, match="cannot write"),
+        changing_for_user(tmp_path / "file" / "gates" / "gate.json"),
+    ):
+        raise AssertionError("there is no such directory")
+    with changing_for_user(tmp_path / "new" / "gate.json"):
+        replace_file(tmp_path / "new" / "gate.json", b"new")

@@ -1,6 +1,7 @@
 """Small files that several processes write: replaced whole, and changed under a lock.
 
-Does not know what is in them. All functions but `write_quietly` raise OSError.
+Does not know what is in them. All functions but `write_quietly` and `changing_for_user` raise
+OSError.
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from tierchat.errors import UnsafePath
 
 _POLL_S = 0.05
 # A file is read, changed and replaced within milliseconds.
@@ -78,6 +81,24 @@ def changing(path: Path, max_wait_s: float = _MAX_WAIT_S) -> Iterator[None]:
 
     with locked(path, give_up):
         yield
+
+
+@contextlib.contextmanager
+def changing_for_user(path: Path) -> Iterator[None]:
+    """As `changing`; makes the directory, and raises OSErrors as UnsafePath with a hint."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with changing(path):
+            yield
+    except OSError as error:
+        culprit = Path(os.fsdecode(error.filename2 or error.filename or path))
+        where = "" if culprit == path else f" ({culprit})"
+        hint = f"make sure that you can write {culprit.parent} and that its disk is not full"
+        if isinstance(error, TimeoutError):
+            hint = f"try again; if that does not help, stop the process that locks {path}.lock"
+        elif isinstance(error, IsADirectoryError):
+            hint = f"remove the directory {culprit}"
+        raise UnsafePath(f"cannot write {path}: {error.strerror or error}{where}", hint) from error
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from tests.made_matrix import made_matrix
 pytest.importorskip("sklearn", reason="extra [train]")
 
 from tierchat.config.catalogue import load_catalogue
+from tierchat.errors import UnsafePath
 from tierchat.gates import files as gate_files
 from tierchat.gates.files import (
     SCHEMA,
@@ -100,6 +101,14 @@ def test_gates_come_back_as_they_were(path: Path) -> None:
     again, before = (g.heads[1, "first"].guess(x).right for g in (gates, FIT.gates))
     assert np.array_equal(again, before)
     assert path.stat().st_mode & 0o077 == 0 and numbers_file(path).stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("name", ["pocket.json.lock", "pocket.npz"])
+def test_a_gate_that_cannot_be_written_says_why(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).mkdir()
+    with pytest.raises(UnsafePath, match="Is a directory") as caught:
+        gate_files.save(tmp_path / "pocket.json", head(), FIT.gates)
+    assert name in caught.value.hint
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,9 @@ from typing import Any
 
 import msgspec
 
-from tierchat.atomic_file import changing, replace_file
+from tierchat.atomic_file import changing_for_user, replace_file
 from tierchat.config.catalogue import added_models, load_catalogue
-from tierchat.errors import UnsafePath, UsageError
+from tierchat.errors import UsageError
 from tierchat.paths import Paths, make_private
 
 _NAME = re.compile(r"[^\W_][\w.+-]{0,63}")
@@ -89,14 +89,8 @@ def forget_model(name: str, paths: Paths) -> bool:
 def _changing(paths: Paths) -> Iterator[None]:
     """Keep other processes from changing the file between reading and writing it."""
     make_private(paths.data_dir)
-    file = paths.added_models_file
-    try:
-        with changing(file):
-            yield
-    except OSError as error:
-        raise UnsafePath(
-            f"cannot write {file}: {error.strerror or error}", "set TIERCHAT_HOME elsewhere"
-        ) from error
+    with changing_for_user(paths.added_models_file):
+        yield
 
 
 def _entries(paths: Paths) -> dict[str, dict[str, Any]]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from tierchat.atomic_file import changing, replace_file
+from tierchat.atomic_file import changing_for_user, replace_file
 from tierchat.errors import TierchatError
 from tierchat.types import Frozen, Stage
 
@@ -149,7 +149,7 @@ def load(path: Path) -> RowGates:
 def save(path: Path, head: GateHead, gates: RowGates) -> None:
     """Write the numbers, then the head, each whole or not at all and readable by the owner alone.
 
-    Raises OSError.
+    Raises UnsafePath where they cannot be written.
     """
     import io
 
@@ -167,8 +167,7 @@ def save(path: Path, head: GateHead, gates: RowGates) -> None:
     np.savez(buffer, **numbers)  # type: ignore[arg-type]
     raw = buffer.getvalue()
     head = msgspec.structs.replace(head, numbers_sha256=hashlib.sha256(raw).hexdigest())
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with changing(path):
+    with changing_for_user(path):
         replace_file(numbers_file(path), raw)
         replace_file(path, msgspec.json.format(msgspec.json.encode(head), indent=1))
 
