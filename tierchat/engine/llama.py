@@ -357,7 +357,8 @@ class Sampler:
             self._add(lib.llama_sampler_init_logit_bias(model.vocabulary_size, len(banned), biases))
         frequency, presence = sampling.frequency_penalty or 0.0, sampling.presence_penalty or 0.0
         if frequency or presence:
-            self._add(lib.llama_sampler_init_penalties(256, 1.0, frequency, presence))
+            size = model.vocabulary_size
+            self._add(lib.llama_sampler_init_penalties(size, 256, 1.0, frequency, presence))
         if not sampling.temperature:
             self._add(lib.llama_sampler_init_greedy())
             return
