@@ -14,7 +14,7 @@ from tierchat.engine.checkpoints import Checkpoints
 from tierchat.engine.engine import Engine, EngineLimits
 from tierchat.engine.kv_cache import KvCache
 from tierchat.engine.llama import LlamaContext, LlamaLog, LlamaModel
-from tierchat.engine.logits import read_signals, token_logprob
+from tierchat.engine.logits import Distribution
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.engine.template import ChatTemplate
 from tierchat.errors import UsageError
@@ -114,9 +114,10 @@ def error(turn: Turn, model: LlamaModel) -> float:
     worst = 0.0
     for at, numbers in enumerate(turn.numbers, start):
         logits = context.logits(at)
-        seen = read_signals(logits, None, 0)
-        fresh = token_logprob(logits, tokens[at + 1]), seen.entropy, seen.margin
-        ties = token_logprob(logits, int(logits.argmax())) - fresh[0]
+        seen = Distribution(logits)
+        signals = seen.signals(None, 0)
+        fresh = seen.logprob(tokens[at + 1]), signals.entropy, signals.margin
+        ties = seen.logprob(int(logits.argmax())) - fresh[0]
         worst = max(worst, ties, *(abs(a - b) for a, b in zip(numbers, fresh, strict=True)))
     context.close()
     return worst

@@ -13,7 +13,7 @@ import numpy as np
 from tierchat.engine.kv_cache import KvCache
 from tierchat.engine.limits import BATCH_SIZE, MAX_STATE_BYTES, num_outputs
 from tierchat.engine.llama import LlamaContext, LlamaModel, Sampler
-from tierchat.engine.logits import read_signals, token_logprob
+from tierchat.engine.logits import Distribution
 from tierchat.engine.scheduler import Chunk, Scheduler
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.errors import ContextTooLong, EngineCrashed, UsageError
@@ -168,13 +168,11 @@ class Engine:
             logits = self._context.logits(row)
             is_broken = is_broken or not np.isfinite(logits).all()
             if not is_broken:
-                signals = read_signals(
-                    logits,
-                    sequence.escalate_token,
-                    sequence.num_prompt_tokens,
-                    sequence.watched,
+                distribution = Distribution(logits)
+                signals = distribution.signals(
+                    sequence.escalate_token, sequence.num_prompt_tokens, sequence.watched
                 )
-                logprob = token_logprob(logits, token)
+                logprob = distribution.logprob(token)
         sequence.tokens.append(token)
         return Step(
             sequence=sequence,

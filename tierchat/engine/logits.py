@@ -1,10 +1,11 @@
-"""The signals that gates read, computed from one row of logits.
+"""What is read from one row of logits: the signals of gates, log-probabilities.
 
 Does not draw tokens; llama.cpp does.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -13,28 +14,40 @@ import numpy.typing as npt
 from tierchat.types import Signals
 
 
-def read_signals(
-    logits: npt.NDArray[np.float32],
-    escalate_token: int | None,
-    num_prompt_tokens: int,
-    watched: Sequence[int] = (),
-) -> Signals:
-    """Compute the signals of one position from its logits of shape (vocabulary,)."""
-    weights = np.exp(logits - logits.max())
-    probabilities = weights / weights.sum()
-    second, first = np.partition(probabilities, -2)[-2:]
-    entropy = -float(np.sum(probabilities * np.log(np.maximum(probabilities, 1e-30))))
-    escalate = None if escalate_token is None else float(probabilities[escalate_token])
-    return Signals(
-        escalate_probability=escalate,
-        entropy=max(entropy, 0.0),
-        margin=float(first - second),
-        num_prompt_tokens=num_prompt_tokens,
-        watched=tuple(float(probabilities[token]) for token in watched),
-    )
+class Distribution:
+    """The probabilities of the next token, from finite logits of shape (vocabulary,)."""
 
+    def __init__(self, logits: npt.NDArray[np.float32]) -> None:
+        self._best = int(logits.argmax())
+        self._below_best = logits - logits[self._best]
+        self._weights = np.exp(self._below_best)
+        self._total = float(self._weights.sum())
 
-def token_logprob(logits: npt.NDArray[np.float32], token: int) -> float:
-    """Return the natural log-probability of one token."""
-    top = logits.max()
-    return float(logits[token] - top - np.log(np.exp(logits - top).sum()))
+    def signals(
+        self,
+        escalate_token: int | None,
+        num_prompt_tokens: int,
+        watched: Sequence[int] = (),
+    ) -> Signals:
+        """Compute the signals that gates read."""
+        entropy = (
+            math.log(self._total) - float((self._weights * self._below_best).sum()) / self._total
+        )
+        rest = self._weights[: self._best], self._weights[self._best + 1 :]
+        second = max(float(part.max(initial=0.0)) for part in rest)
+        return Signals(
+            escalate_probability=None
+            if escalate_token is None
+            else self._probability(escalate_token),
+            entropy=max(entropy, 0.0),
+            margin=(1.0 - second) / self._total,
+            num_prompt_tokens=num_prompt_tokens,
+            watched=tuple(self._probability(token) for token in watched),
+        )
+
+    def logprob(self, token: int) -> float:
+        """Return the natural log-probability of one token."""
+        return float(self._below_best[token]) - math.log(self._total)
+
+    def _probability(self, token: int) -> float:
+        return float(self._weights[token]) / self._total
