@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tierchat.engine.checkpoints import State
+from tierchat.engine.logits import likeliest
 from tierchat.errors import (
     DoesNotFit,
     EngineCrashed,
@@ -35,6 +36,9 @@ _MAX_TEXT_VALUE = 1 << 20
 _MAX_SEQUENCES = 256
 _KV_TYPES: dict[KvType, int] = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
 NO_KV_SLOT = 1
+# With fewer words, llama.cpp's own list of all tokens costs less than a search for the likeliest.
+_MIN_VOCABULARY_TO_NARROW = 16_384
+_TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 _DECODE_FAILURES = {-2: "llama_decode ran out of memory"}
 _MEMORY_HINT = 'set a smaller `context`, or `kv_type = "q8_0"`, for this model in models.toml'
 # Saves all but the attention cells, which stay in place.
@@ -294,6 +298,11 @@ class LlamaContext:
 
     def sample(self, sampler: Sampler, row: int) -> int:
         """Draw a token from batch row `row`."""
+        if sampler.num_candidates and self._vocabulary_size >= _MIN_VOCABULARY_TO_NARROW:
+            logits = self.logits(row)
+            tokens = likeliest(logits, sampler.num_candidates)
+            if tokens is not None:
+                return sampler.draw(tokens, logits[tokens])
         return int(lib.llama_sampler_sample(sampler.handle, self._context, row))
 
     @cached_property
@@ -341,7 +350,10 @@ class LlamaContext:
 
 
 class Sampler:
-    """A sampler chain of llama.cpp made from `Sampling`; it never draws `banned` tokens."""
+    """A sampler chain of llama.cpp made from `Sampling`; it never draws `banned` tokens.
+
+    Only the `num_candidates` likeliest tokens can be drawn; 0 where it may be any.
+    """
 
     def __init__(self, model: LlamaModel, sampling: Sampling, banned: Rows[int] = ()) -> None:
         grammar = None
@@ -359,6 +371,9 @@ class Sampler:
         if frequency or presence:
             size = model.vocabulary_size
             self._add(lib.llama_sampler_init_penalties(size, 256, 1.0, frequency, presence))
+        drawn = (sampling.top_k or 0) if sampling.temperature else 1
+        is_narrow = drawn and not (grammar or frequency or presence)
+        self.num_candidates = drawn + len(banned) if is_narrow else 0
         if not sampling.temperature:
             self._add(lib.llama_sampler_init_greedy())
             return
@@ -386,6 +401,18 @@ class Sampler:
         if not link:
             raise UsageError("llama.cpp does not accept this JSON schema", _SCHEMA_HINT)
         return link
+
+    def draw(self, tokens: npt.NDArray[np.intp], logits: Floats) -> int:
+        """Draw one of `tokens`, which have these logits."""
+        data = np.zeros(len(tokens), _TOKEN_DATA)
+        data["id"], data["logit"] = tokens, logits
+        candidates = lib.llama_token_data_array(
+            data=_pointer(data, lib.llama_token_data), size=len(data), selected=-1, sorted=False
+        )
+        lib.llama_sampler_apply(self.handle, ctypes.byref(candidates))
+        token = int(candidates.data[candidates.selected].id)
+        lib.llama_sampler_accept(self.handle, token)
+        return token
 
     def _add(self, link: Any) -> None:
         lib.llama_sampler_chain_add(self.handle, link)

@@ -1,4 +1,4 @@
-"""What is read from one row of logits: the signals of gates, log-probabilities.
+"""What is read from one row of logits: signals of gates, log-probabilities, the likeliest tokens.
 
 Does not draw tokens; llama.cpp does.
 """
@@ -12,6 +12,10 @@ import numpy as np
 import numpy.typing as npt
 
 from tierchat.types import Signals
+
+# One token in so many is looked at to guess a bound that only few tokens pass.
+_STRIDE = 64
+_MAX_LIKELIEST = 4096
 
 
 class Distribution:
@@ -51,3 +55,20 @@ class Distribution:
 
     def _probability(self, token: int) -> float:
         return float(self._weights[token]) / self._total
+
+
+def likeliest(logits: npt.NDArray[np.float32], num: int) -> npt.NDArray[np.intp] | None:
+    """Return ids of at least the `num` likeliest tokens, in order of id.
+
+    None where these cannot be told from the rest at once, because too many have the same logit.
+    """
+    sample = np.sort(logits[::_STRIDE])
+    place = 2 + 2 * num // _STRIDE
+    while place < len(sample):
+        found = np.flatnonzero(logits >= sample[-place])
+        if len(found) > _MAX_LIKELIEST:
+            return None
+        if len(found) >= num:
+            return found
+        place *= 4
+    return None
