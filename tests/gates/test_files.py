@@ -6,10 +6,12 @@ import io
 import json
 import os
 import random
+import shutil
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -218,8 +220,6 @@ def test_a_gate_of_something_else_is_left_aside_with_a_notice(
 
 
 def test_a_gate_for_another_file_of_the_same_name_is_left_aside(tmp_path: Path) -> None:
-    import msgspec
-
     catalogue = load_catalogue(find_paths({"TIERCHAT_HOME": str(tmp_path / "home")}))
     model = tmp_path / "other.gguf"
     model.write_bytes(b"other")
@@ -244,6 +244,49 @@ def test_a_gate_that_fits_is_found_and_a_new_one_noticed(path: Path, tmp_path: P
     path.write_text("{}")
     found, notice = lookup.find("pocket", spec, catalogue.models)
     assert found is None and "not a gate file" in notice
+
+
+def test_a_gate_is_checked_again_when_the_catalogue_changes(path: Path, tmp_path: Path) -> None:
+    catalogue = load_catalogue(find_paths({"TIERCHAT_HOME": str(tmp_path / "home")}))
+    lookup = GateLookup(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
+    spec, right = catalogue.cascades["pocket"], catalogue.models
+    wrong = {**right, "pocket-m": right["pocket-s"]}
+    for _ in range(2):
+        assert lookup.find("pocket", spec, right)[0]
+        found, notice = lookup.find("pocket", spec, wrong)
+        assert found is None and "M is another model" in notice
+        assert lookup.find("pocket", spec, wrong) == (None, "")
+    held = msgspec.structs.replace(spec, hold_back=3)
+    assert "hold_back" in lookup.find("pocket", held, right)[1]
+    fewer = msgspec.structs.replace(spec, tiers=spec.tiers[:2])
+    assert "not XS, S" in lookup.find("pocket", fewer, right)[1]
+
+
+def test_a_gate_is_checked_again_when_a_model_without_a_hash_changes(
+    path: Path, tmp_path: Path, models_dir: Path
+) -> None:
+    catalogue = load_catalogue(find_paths({"TIERCHAT_HOME": str(tmp_path / "home")}))
+    lookup = GateLookup(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
+    file = tmp_path / "s.gguf"
+    shutil.copy(models_dir / "pocket-s.gguf", file)
+    bare = msgspec.structs.replace(catalogue.models["pocket-s"], file=str(file), sha256=None)
+    models = {**catalogue.models, "pocket-s": bare}
+    assert lookup.find("pocket", catalogue.cascades["pocket"], models)[0]
+    file.write_bytes(b"another")
+    found, notice = lookup.find("pocket", catalogue.cascades["pocket"], models)
+    assert found is None and "S is another model" in notice
+
+
+def test_an_unchanged_gate_is_not_read_again(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    catalogue = load_catalogue(find_paths({"TIERCHAT_HOME": str(tmp_path / "home")}))
+    lookup = GateLookup(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
+    first = lookup.find("pocket", catalogue.cascades["pocket"], catalogue.models)
+    monkeypatch.setattr("tierchat.gates.lookup.read_head", None)
+    # A reload makes other objects of the same values.
+    again = load_catalogue(find_paths({"TIERCHAT_HOME": str(tmp_path / "home")}))
+    assert lookup.find("pocket", again.cascades["pocket"], again.models) == first
 
 
 def copy_over(path: Path, text: str) -> None:

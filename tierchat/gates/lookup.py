@@ -16,8 +16,17 @@ from tierchat.gates.files import GateFileBad, GateHead, numbers_file, read_head
 from tierchat.models.file_stamp import FileStamp
 from tierchat.models.verified_files import VerifiedFiles
 
-# The stamps of the head and of the numbers.
-_Stamp = tuple[FileStamp | None, FileStamp | None]
+
+@dataclass(frozen=True)
+class _Checked:
+    """What a verdict on a gate depends on: the cascade, its models, and the files as they were.
+
+    The files are the head, the numbers, and the models whose sha256 the catalogue does not give.
+    """
+
+    spec: CascadeSpec
+    models: tuple[ModelSpec, ...]
+    files: tuple[FileStamp | None, ...]
 
 
 @dataclass(frozen=True)
@@ -29,13 +38,13 @@ class FoundGate:
 
 
 class GateLookup:
-    """Looks gates up in one directory, and again when a file has changed."""
+    """Looks gates up in one directory, and again when a file or the cascade has changed."""
 
     def __init__(self, directory: Path, files: VerifiedFiles) -> None:
         self._directory = directory
         self._files = files
         self._told: set[str] = set()
-        self._known: dict[str, tuple[_Stamp, FoundGate | None]] = {}
+        self._known: dict[str, tuple[_Checked, FoundGate | None]] = {}
 
     def path(self, cascade: str) -> Path:
         """Return the path of a cascade's gate, whether or not there is one."""
@@ -53,9 +62,9 @@ class GateLookup:
         May hash model files whose sha256 models.toml does not give. Raises ModelMissing.
         """
         path = self.path(cascade)
-        stamp = FileStamp.of(path), FileStamp.of(numbers_file(path))
+        checked = _to_check(path, spec, models)
         known = self._known.get(cascade)
-        if known and known[0] == stamp:
+        if known and known[0] == checked:
             return known[1], ""
         found, notice = None, ""
         try:
@@ -64,7 +73,7 @@ class GateLookup:
             found = FoundGate(path, head)
         except GateFileBad as error:
             notice = f"the learned gate of {cascade} is not used: {error.message}"
-        self._known[cascade] = (stamp, found)
+        self._known[cascade] = (checked, found)
         return found, notice
 
     def teaching_hint(self, cascade: str, spec: CascadeSpec) -> str:
@@ -108,3 +117,11 @@ class GateLookup:
             model = models[tier.model]
             if self._files.sha256_of(Path(model.file), model.sha256) != gate.model_sha256:
                 raise GateFileBad(f"{tier.name} is another model than the one it was taught for")
+
+
+def _to_check(path: Path, spec: CascadeSpec, models: Mapping[str, ModelSpec]) -> _Checked:
+    """Look at what a verdict depends on; cheap, as nothing is read."""
+    used = tuple(models[tier.model] for tier in spec.tiers)
+    unknown = (Path(model.file) for model in used if not model.sha256)
+    files = (path, numbers_file(path), *unknown)
+    return _Checked(spec, used, tuple(FileStamp.of(file) for file in files))
