@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import subprocess
 import sys
 from dataclasses import fields
+from pathlib import Path
 
 import pytest
 import typer
@@ -17,7 +19,8 @@ from tierchat.cli.ask.options import AskRequest
 from tierchat.cli.commands.ask import ask
 from tierchat.cli.exit_codes import ExitCode
 from tierchat.cli.main import COMMANDS, build_app
-from tierchat.errors import TierchatError
+from tierchat.cli.options import check_plot
+from tierchat.errors import TierchatError, UsageError
 
 GROUPS = ("logs", "templates", "gate", "daemon", "config")
 
@@ -192,3 +195,13 @@ def test_the_log_is_followed_into_the_file_of_the_next_daemon(home: UserHome) ->
         log.write_text("two\n")
         assert following.stdout.readline() == "two\n"
         following.kill()
+
+
+def test_a_chart_without_the_library_that_draws_names_what_to_install(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    check_plot(None)
+    with pytest.raises(UsageError, match="matplotlib") as caught:
+        check_plot(Path("stats.svg"))
+    assert "tierchat[train]" in caught.value.hint

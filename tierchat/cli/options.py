@@ -59,11 +59,17 @@ Raw = Annotated[bool, typer.Option("--raw", "-r", help="Print Markdown without f
 
 
 def check_plot(file: Path | None) -> None:
-    """Raise UsageError for a file of a kind that no chart can be drawn to."""
-    if file and file.suffix not in (".png", ".svg", ".pdf"):
-        from tierchat.errors import UsageError
+    """Raise UsageError if no chart can be drawn to this file, or by this installation."""
+    if file is None:
+        return
+    import importlib.util
 
+    from tierchat.errors import UsageError
+
+    if file.suffix not in (".png", ".svg", ".pdf"):
         raise UsageError(f"cannot draw to {file}", "end its name in .png, .svg or .pdf")
+    if importlib.util.find_spec("matplotlib") is None:
+        raise UsageError("drawing needs matplotlib", 'run: pip install "tierchat[train]"')
 
 
 def home_of(context: typer.Context) -> Home:

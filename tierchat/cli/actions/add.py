@@ -17,7 +17,7 @@ from tierchat.cli.actions.notices import note_loading
 from tierchat.config.added_models import add_model, refuse_taken
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
 from tierchat.config.home import Home
-from tierchat.errors import ModelCorrupt, TemplateError, UsageError
+from tierchat.errors import ModelCorrupt, ModelMissing, TemplateError, UsageError
 from tierchat.models.gguf.header import read_header
 from tierchat.models.hub.downloads import Downloader
 from tierchat.models.hub.reference import hub_model
@@ -74,6 +74,8 @@ def _is_local(place: str) -> bool:
 
 def _local(name: str, place: str, paths: Paths) -> tuple[dict[str, Any], Path]:
     path = Path(os.path.abspath(os.path.expanduser(place)))
+    if not path.is_file():
+        raise ModelMissing(f"there is no file {path}", "give a GGUF, or owner/repo:file.gguf")
     entry = {"file": str(path)}
     refuse_taken(name, paths, entry)
     return entry, path

@@ -160,4 +160,6 @@ def _generation(home: Home) -> Iterator[Finding]:
         if isinstance(event, Done):
             outcome = event.outcome
             said = f"{outcome.answer!r} from {outcome.tier} in {outcome.seconds:.2f} s"
-            yield Finding("generation", bool(outcome.tier), f'"2+2" gave {said}')
+            # Such as a build that traps, met just now.
+            notices = "; ".join(outcome.notices)
+            yield Finding("generation", bool(outcome.tier), f'"2+2" gave {said}', notices)
