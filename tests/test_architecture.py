@@ -1,10 +1,16 @@
-"""Imports follow the table of rooms, lazy ones too; one seam per library; no circles."""
+"""Imports follow the table of rooms, lazy ones too; one seam per library; no circles.
+
+What a file may import is asked of its source text, so that forbidden imports can be tried here.
+"""
 
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
+
+import pytest
 
 import tierchat
 
@@ -48,30 +54,58 @@ SEAMS = {
     "starlette": {"tierchat.service.routes", "tierchat.service.replies"},
     "uvicorn": {"tierchat.service.http_listener"},
 }
+# The files that may import a module by its name in a string, which the rules cannot follow: `main`
+# loads the commands, `outside` draws texts from the standard library.
+BY_TEXT = {"tierchat.cli.main", "tierchat.pocket.tasks.outside"}
+IMPORTERS = {"import_module", "__import__", "exec_module", "run_module", "run_path"}
 
 
-def modules() -> dict[str, Path]:
-    found = {}
-    for path in PACKAGE.rglob("*.py"):
-        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
-        found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
-    return found
+@cache
+def sources() -> dict[str, str]:
+    """Map the modules that hold code to their text. Packages hold a docstring alone."""
+    return {name_of(path): path.read_text() for path in files() if path.name != "__init__.py"}
 
 
-def imports(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_text())):
+@cache
+def packages() -> dict[str, str]:
+    return {name_of(path.parent): path.read_text() for path in files() if path.stem == "__init__"}
+
+
+def files() -> Iterator[Path]:
+    return PACKAGE.rglob("*.py")
+
+
+def name_of(path: Path) -> str:
+    return ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+
+
+def imports(source: str) -> Iterator[str]:
+    for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{path}: relative import"
+            assert node.level == 0, f"relative import of {node.module}"
             yield node.module or ""
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
-def own_imports(name: str, path: Path, known: dict[str, Path]) -> set[str]:
-    """Return the files of this package that a file imports; packages' markers left out."""
-    files = {found for found in imports(path) if found in known}
-    return {found for found in files if known[found].name != "__init__.py"} - {name}
+def own_imports(source: str) -> set[str]:
+    """Return the files of this package that a file imports."""
+    return {found for found in imports(source) if found in sources()}
+
+
+def words_of(source: str) -> set[str]:
+    """Return the names and texts in a file: of variables, attributes, imports and strings."""
+    words: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        match node:
+            case ast.Name(id=word) | ast.Attribute(attr=word):
+                words.add(word)
+            case ast.Constant(value=str(word)):
+                words.add(word)
+            case ast.alias(name=name):
+                words.update(name.split("."))
+    return words
 
 
 def is_within(module: str, place: str) -> bool:
@@ -92,89 +126,137 @@ def may_import(module: str, found: str) -> bool:
     return room_of(found) in places or any(is_within(found, place) for place in places - set(ROOMS))
 
 
-def test_every_file_is_in_a_room() -> None:
-    homeless = [
-        name
-        for name, path in modules().items()
-        if not room_of(name)
-        and path.name != "__init__.py"
-        and name.removeprefix("tierchat.") not in WORDS | DOORS
-    ]
-    assert not homeless
-
-
-def test_no_folder_holds_more_than_twenty_files() -> None:
-    folders = [path.parent for path in modules().values() if path.name != "__init__.py"]
-    assert not {str(folder) for folder in folders if folders.count(folder) > 20}
-
-
-def test_rooms_import_what_the_table_allows() -> None:
-    known = modules()
-    wrong = [
-        f"{name} imports {found}"
-        for name, path in known.items()
-        for found in own_imports(name, path, known)
-        if not may_import(name, found)
-    ]
-    assert not wrong
-
-
 def cli_level(module: str) -> int:
     """Return how far down the command line a module is; len(CLI_ORDER) for its words."""
     place = module.removeprefix("tierchat.cli.").split(".")[0]
     return CLI_ORDER.index(place) if place in CLI_ORDER else len(CLI_ORDER)
 
 
-def test_inside_the_command_line_imports_point_down() -> None:
-    known = {name: path for name, path in modules().items() if is_within(name, "cli")}
-    wrong = [
-        f"{name} imports {found}"
-        for name, path in known.items()
-        for found in own_imports(name, path, known)
-        if cli_level(found) < cli_level(name)
-    ]
-    assert not wrong
+def imports_of_other_rooms(name: str, source: str) -> set[str]:
+    return {found for found in own_imports(source) if not may_import(name, found)}
+
+
+def imports_up_the_command_line(name: str, source: str) -> set[str]:
+    return {
+        found
+        for found in own_imports(source)
+        if is_within(name, "cli") and is_within(found, "cli") and cli_level(found) < cli_level(name)
+    }
+
+
+def imports_of_packages(name: str, source: str) -> set[str]:
+    """Return imports that give more than a file: whole packages, and what they would re-export."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            # `import tierchat.paths` gives the whole of tierchat.
+            found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "tierchat"}
+        elif isinstance(node, ast.ImportFrom) and node.module in packages():
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names - set(sources()) - {"tierchat.__version__"}
+    return found
+
+
+def imports_past_a_seam(name: str, source: str) -> set[str]:
+    libraries = {found.split(".")[0] for found in imports(source)}
+    return {library for library in libraries & set(SEAMS) if name not in SEAMS[library]}
+
+
+def imports_by_text(name: str, source: str) -> set[str]:
+    return set() if name in BY_TEXT else words_of(source) & IMPORTERS
+
+
+RULES = (
+    imports_of_other_rooms,
+    imports_up_the_command_line,
+    imports_of_packages,
+    imports_past_a_seam,
+    imports_by_text,
+)
+
+
+def broken_rules(name: str, source: str) -> list[str]:
+    return [f"{name}: {rule.__name__}: {found}" for rule in RULES for found in rule(name, source)]
+
+
+def test_every_file_is_in_a_room() -> None:
+    outside = {f"tierchat.{name}" for name in WORDS | DOORS}
+    assert not [name for name in sources() if not room_of(name) and name not in outside]
+
+
+def test_no_folder_holds_more_than_twenty_files() -> None:
+    folders = [name.rpartition(".")[0] for name in sources()]
+    assert not {folder for folder in folders if folders.count(folder) > 20}
+
+
+@pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule.__name__)
+def test_every_file_keeps_the_rule(rule: Callable[[str, str], set[str]]) -> None:
+    assert not {name: found for name, text in sources().items() if (found := rule(name, text))}
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("tierchat.engine.limits", "from tierchat.cli.main import main"),
+        ("tierchat.engine.limits", "def f():\n    from tierchat.cli import main"),
+        ("tierchat.engine.limits", "if TYPE_CHECKING:\n    import tierchat.cli.main as main"),
+        ("tierchat.models.on_disk", "from tierchat.engine import llama"),
+        ("tierchat.cli.ask.stdin", "from tierchat.cli.chat.keys import Keys"),
+        # A package as a whole, and what its __init__ hands on.
+        ("tierchat.engine.limits", "import tierchat.service as s"),
+        ("tierchat.engine.limits", "import tierchat.engine.llama"),
+        ("tierchat.engine.limits", "import tierchat"),
+        ("tierchat.engine.limits", "from tierchat import cli"),
+        ("tierchat.service.routes", "from tierchat.cascade import Cascade"),
+        ("tierchat.service.routes", "from tierchat.cascade import *"),
+        # A library, under another name too.
+        ("tierchat.engine.limits", "import httpx"),
+        ("tierchat.engine.limits", "from llama_cpp import llama_cpp as c"),
+        # An import by the text of a name.
+        ("tierchat.engine.limits", "import importlib as i\ni.import_module('tierchat.cli.main')"),
+        ("tierchat.engine.limits", "from importlib import import_module as load\nload('httpx')"),
+        ("tierchat.engine.limits", "x = getattr(importlib, 'import_module')"),
+        ("tierchat.engine.limits", "x = __import__('tierchat.cli.main')"),
+    ],
+)
+def test_forbidden_imports_are_noticed(name: str, source: str) -> None:
+    assert broken_rules(name, source)
+
+
+@pytest.mark.parametrize(
+    ("name", "source"),
+    [
+        ("tierchat.engine.limits", "import importlib.util\nfrom tierchat import __version__"),
+        ("tierchat.engine.limits", "from tierchat import paths\nfrom tierchat.types import Stage"),
+        ("tierchat.models.on_disk", "from tierchat.engine import limits"),
+        ("tierchat.models.hub.hub", "import httpx"),
+        ("tierchat.cli.chat.start", "from tierchat.cli.ask import stdin"),
+    ],
+)
+def test_allowed_imports_break_no_rule(name: str, source: str) -> None:
+    assert not broken_rules(name, source)
+
+
+def test_packages_hold_their_purpose_and_nothing_else() -> None:
+    """Else a room could import through them what it may not import itself."""
+    folders = {name.rpartition(".")[0] for name in sources()}
+    assert folders | {f"tierchat.{room}" for room in ROOMS} <= set(packages())
+    bodies = {name: ast.parse(text).body for name, text in packages().items()}
+    version = bodies.pop("tierchat")[1:]
+    assert [ast.unparse(line).split(" = ")[0] for line in version] == ["__version__"]
+    for name, body in bodies.items():
+        assert len(body) == 1 and ast.get_docstring(ast.Module(body, [])), name
 
 
 def test_commands_are_handed_their_home_and_do_not_look_for_it() -> None:
-    finders = {
-        "tierchat.paths.find_paths",
-        "tierchat.config.settings.load_settings",
-        "tierchat.config.catalogue.load_catalogue",
-    }
+    finders = {"find_paths", "load_settings", "load_catalogue"}
+    wrong = {name for name, text in sources().items() if finders & words_of(text)}
     # A crash log must be written whatever is broken.
-    wrong = {
-        name
-        for name, path in modules().items()
-        if is_within(name, "cli") and finders & set(imports(path))
-    }
-    assert wrong == {"tierchat.cli.crash_log"}
-
-
-def test_every_room_says_its_purpose() -> None:
-    known = modules()
-    silent = [
-        room
-        for room in ROOMS
-        if not ast.get_docstring(ast.parse(known[f"tierchat.{room}"].read_text()))
-    ]
-    assert not silent
-
-
-def test_a_library_is_imported_at_its_seam_only() -> None:
-    wrong = [
-        f"{name} imports {library}"
-        for name, path in modules().items()
-        for found in imports(path)
-        for library, seams in SEAMS.items()
-        if found.split(".")[0] == library and name not in seams
-    ]
-    assert not wrong
+    assert {name for name in wrong if is_within(name, "cli")} == {"tierchat.cli.crash_log"}
 
 
 def test_there_are_no_circles() -> None:
-    known = modules()
-    graph = {name: own_imports(name, path, known) for name, path in known.items()}
+    graph = {name: own_imports(text) - {name} for name, text in sources().items()}
     done: set[str] = set()
     while len(done) < len(graph):
         ready = {name for name in graph if name not in done and graph[name] <= done}

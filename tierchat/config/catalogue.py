@@ -12,7 +12,6 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
-import tierchat
 from tierchat.config.settings import MIN_CONTEXT
 from tierchat.config.toml_files import decode_toml, parse_toml, read_own
 from tierchat.errors import ConfigError, UsageError
@@ -26,6 +25,7 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 CInt = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
 FileName = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 Repo = Annotated[str, msgspec.Meta(pattern=r"^([\w.-]+/[\w.-]+)?$", max_length=200)]
+_PACKAGE = Path(__file__).parent.parent
 _PUBLISHED = ("repo", "revision", "bytes", "sha256")
 Revision = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]*$", max_length=100)]
 
@@ -177,7 +177,7 @@ def added_models(paths: Paths) -> Catalogue:
 
 def shipped_models_file() -> Path:
     """Find models.toml inside the wheel, or beside the package in a source tree."""
-    inside = Path(tierchat.__file__).parent / "models.toml"
+    inside = _PACKAGE / "models.toml"
     return inside if inside.exists() else inside.parent.parent / "models.toml"
 
 
@@ -290,5 +290,5 @@ def _place_of(entry: Mapping[str, Any], giver: _Source | None, paths: Paths) -> 
     # Unlike Path.expanduser this does not raise for the home of an unknown user.
     file = os.path.expanduser(file)
     if giver.file == shipped_models_file():
-        return str(Path(tierchat.__file__).parent / file)
+        return str(_PACKAGE / file)
     return str(giver.file.parent / file)

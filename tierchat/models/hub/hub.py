@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import tierchat
+from tierchat import __version__
 from tierchat.errors import ModelMissing, NetworkError, TierchatError, UsageError
 from tierchat.models.hub.names import HubFile, validate_revision
 
@@ -232,7 +232,7 @@ class Hub:
         _import_hub()
         token = self._token() or False
         headers = build_hf_headers(
-            token=token, library_name="tierchat", library_version=tierchat.__version__
+            token=token, library_name="tierchat", library_version=__version__
         )
         return {name.lower(): value for name, value in headers.items()}
 
