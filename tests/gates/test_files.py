@@ -290,7 +290,7 @@ def test_an_unchanged_gate_is_not_read_again(
 
 
 def copy_over(path: Path, text: str) -> None:
-    """Overwrite a file and keep its modification time, as `cp -p` can."""
+    """Overwrite a file with fewer bytes and keep its modification time."""
     times = path.stat().st_atime_ns, path.stat().st_mtime_ns
     path.write_text(text)
     os.utime(path, ns=times)

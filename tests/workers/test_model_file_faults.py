@@ -243,6 +243,9 @@ def test_a_stamp_tells_writing_from_replacing(tmp_path: Path) -> None:
     path.write_text("one")
     stamp = FileStamp.of(path)
     assert stamp and not stamp.is_overwritten(path)
+    path.chmod(0o600)
+    os.link(path, tmp_path / "link")
+    assert FileStamp.of(path) == stamp
     os.utime(path, ns=(0, stamp.modified_ns + 1))
     assert stamp.is_overwritten(path)
     other.write_text("another")

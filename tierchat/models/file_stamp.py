@@ -13,7 +13,9 @@ from pathlib import Path
 class FileStamp:
     """Size and time change when a file is written to, inode and device when it is replaced.
 
-    The time of the last change of the inode is not kept: a hard link or a `chmod` changes it.
+    The time of the last change of the inode is not kept: a hard link or a `chmod` changes it, and
+    would have models of many gigabytes hashed again. So a file that is overwritten in place with as
+    many bytes and the same modification time (`cp -p`) is not noticed.
     """
 
     size_bytes: int
