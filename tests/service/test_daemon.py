@@ -309,3 +309,14 @@ def test_a_reader_that_stalls_is_dropped_and_others_are_not_held_up(home: UserHo
         wait_until(lambda: status(home).num_active == 1)
         assert len(list(home.client.ask(say("y")))) == 401
         wait_until(lambda: status(home).num_active == 0, 5)
+
+
+def test_the_daemon_starts_without_what_only_commands_need() -> None:
+    rare = ("importlib.metadata", "typer", "rich", "httpx", "llama_cpp", "sklearn")
+    code = (
+        "import sys, tierchat.service.daemon; print([m for m in sys.argv[1:] if m in sys.modules])"
+    )
+    found = subprocess.run(
+        [sys.executable, "-c", code, *rare], capture_output=True, text=True, check=True
+    )
+    assert found.stdout == "[]\n"

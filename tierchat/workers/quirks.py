@@ -13,7 +13,6 @@ from __future__ import annotations
 import contextlib
 import re
 import sys
-from importlib import metadata
 from pathlib import Path
 
 import msgspec
@@ -67,6 +66,9 @@ def compiler_of_build() -> str:
 
 def rebuild_line() -> str:
     """Give the command that builds the installed llama.cpp again, without the trap."""
+    # Only doctor needs it; importing it takes longer than reading machine.json ever does.
+    from importlib import metadata
+
     package = "llama-cpp-python"
     with contextlib.suppress(metadata.PackageNotFoundError):
         package = f"{package}=={metadata.version(package)}"
