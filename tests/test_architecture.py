@@ -51,12 +51,25 @@ SEAMS = {
     "llama_cpp": {"tierchat.engine.llama"},
     "platformdirs": {"tierchat.paths"},
     "prompt_toolkit": {"tierchat.cli.chat.line_editor"},
+    "rich": {"tierchat.terminal.markdown_stream", "tierchat.terminal.progress"},
+    "sqlite3": {
+        *(f"tierchat.conversations.{name}" for name in ("log_file", "migrations", "reader")),
+        *("tierchat.conversations.store", "tierchat.learning.outcomes.store"),
+    },
     "starlette": {"tierchat.service.routes", "tierchat.service.replies"},
     "uvicorn": {"tierchat.service.http_listener"},
+}
+# The files that may print by themselves, beside the recipe in `pocket`: answers, tables and notices
+# go through terminal.output, a process without a terminal writes its log.
+PRINTERS = {
+    *("tierchat.terminal.output", "tierchat.cli.main", "tierchat.cli.root"),
+    *("tierchat.service.daemon", "tierchat.service.routes", "tierchat.engine.devices"),
+    *(f"tierchat.workers.child.{name}" for name in ("connection", "gating", "process")),
 }
 # The files that may import a module by its name in a string, which the rules cannot follow: `main`
 # loads the commands, `outside` draws texts from the standard library.
 BY_TEXT = {"tierchat.cli.main", "tierchat.pocket.tasks.outside"}
+_PRINTING = {"print", "sys.stdout.write", "sys.stderr.write"}
 IMPORTERS = {"import_module", "__import__", "exec_module", "run_module", "run_path"}
 
 
@@ -166,7 +179,18 @@ def imports_by_text(name: str, source: str) -> set[str]:
     return set() if name in BY_TEXT else words_of(source) & IMPORTERS
 
 
+def prints(name: str, source: str) -> set[str]:
+    if name in PRINTERS or is_within(name, "pocket"):
+        return set()
+    return {
+        ast.unparse(node)
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) in _PRINTING
+    }
+
+
 RULES = (
+    prints,
     imports_of_other_rooms,
     imports_up_the_command_line,
     imports_of_packages,
@@ -212,6 +236,8 @@ def test_every_file_keeps_the_rule(rule: Callable[[str, str], set[str]]) -> None
         # A library, under another name too.
         ("tierchat.engine.limits", "import httpx"),
         ("tierchat.engine.limits", "from llama_cpp import llama_cpp as c"),
+        ("tierchat.service.recorder", "import sqlite3"),
+        ("tierchat.cascade.route", "print('S')"),
         # An import by the text of a name.
         ("tierchat.engine.limits", "import importlib as i\ni.import_module('tierchat.cli.main')"),
         ("tierchat.engine.limits", "from importlib import import_module as load\nload('httpx')"),

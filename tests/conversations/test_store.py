@@ -278,3 +278,12 @@ def test_nothing_saved_is_no_error(path: Path) -> None:
 )
 def test_titles_are_first_words(text: str, title: str) -> None:
     assert title_of(text) == title
+
+
+def test_what_sqlite_raises_is_an_error_of_ours(tmp_path: Path) -> None:
+    store = LogStore(tmp_path / "log.sqlite")
+    store._db.execute("DROP TABLE conversations")
+    with pytest.raises(LogUnusable, match="no such table") as caught:
+        store.change(LogChange(what="rename", id="x", text="y"))
+    assert isinstance(caught.value.__cause__, sqlite3.Error)
+    store.close()

@@ -6,15 +6,17 @@ its change is on disk.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
 from tierchat.conversations.changes import LogChange
 from tierchat.conversations.log_file import open_or_repair
-from tierchat.errors import LogRowGone
+from tierchat.errors import LogRowGone, LogUnusable
 from tierchat.types import Message, Outcome, SaveOptions
 
 LOCK_WAIT_S = 5.0
@@ -34,6 +36,15 @@ class LogStore:
         wait_s = LOCK_WAIT_S if wait_s is None else wait_s
         self._db, self.notice = open_or_repair(path, wait_s, marks_lost=is_first)
 
+    @contextlib.contextmanager
+    def _changing(self) -> Iterator[sqlite3.Connection]:
+        """Make one change, whole or not at all; what SQLite raises becomes LogUnusable."""
+        try:
+            with self._db as db:
+                yield db
+        except sqlite3.Error as error:
+            raise LogUnusable(str(error)) from error
+
     def begin(self, save: SaveOptions, cascade: str, messages: tuple[Message, ...]) -> bool:
         """Save that an exchange has begun; make its conversation if there is none.
 
@@ -43,7 +54,7 @@ class LogStore:
         prompt = messages[-1].content
         system = "\n\n".join(m.content for m in messages if m.role == "system")
         now = _now()
-        with self._db as db:
+        with self._changing() as db:
             known = db.execute(
                 "SELECT 1 FROM conversations WHERE id = ?", (save.conversation,)
             ).fetchone()
@@ -70,7 +81,7 @@ class LogStore:
 
     def entitle(self, conversation: str, prompt: str, title: str) -> None:
         """Replace a title made of a prompt's first words; a title given by a person stays."""
-        with self._db as db:
+        with self._changing() as db:
             db.execute(
                 "UPDATE conversations SET title = ? WHERE id = ? AND title = ?",
                 (title_of(title), conversation, title_of(prompt)),
@@ -78,7 +89,7 @@ class LogStore:
 
     def keep_part(self, exchange: str, answer: str, thought: str) -> None:
         """Save the answer and thought so far."""
-        with self._db as db:
+        with self._changing() as db:
             db.execute(
                 "UPDATE exchanges SET answer = ?, thought = ? WHERE id = ?",
                 (answer, thought, exchange),
@@ -91,7 +102,7 @@ class LogStore:
         )
         exchange = save.exchange
         last_notice = outcome.notices[-1] if outcome.notices else ""
-        with self._db as db:
+        with self._changing() as db:
             written = db.execute(
                 "UPDATE exchanges SET state = ?, answer = ?, thought = ?, tier = ?, model = ?, "
                 "finish_reason = ?, error = ?, prompt_tokens = ?, generated_tokens = ?, "
@@ -144,7 +155,7 @@ class LogStore:
         self, save: SaveOptions, state: str, answer: str, thought: str, error: str | None = None
     ) -> None:
         """Save that an exchange ended without an outcome; `state` says how."""
-        with self._db as db:
+        with self._changing() as db:
             db.execute(
                 "UPDATE exchanges SET state = ?, answer = ?, thought = ?, error = ? WHERE id = ?",
                 (state, answer, thought, error, save.exchange),
@@ -153,7 +164,7 @@ class LogStore:
 
     def change(self, change: LogChange) -> int:
         """Make a change that a person asked for; return how many rows changed."""
-        with self._db as db:
+        with self._changing() as db:
             match change.what:
                 case "remove":
                     # Visits are removed with their exchanges; triggers remove the indexed text.
@@ -175,9 +186,11 @@ class LogStore:
 
     def _wipe(self) -> None:
         """Remove all traces of removed rows from the text index and the write-ahead log."""
-        with self._db as db:
+        with self._changing() as db:
             db.execute("INSERT INTO exchanges_text (exchanges_text) VALUES ('optimize')")
-        self._db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        # In a change of its own: a checkpoint cannot run inside a transaction.
+        with self._changing() as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
     def close(self) -> None:
         """Close the file."""

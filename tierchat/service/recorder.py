@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import sqlite3
 import threading
 import time
 from collections.abc import AsyncGenerator, Callable
@@ -168,7 +167,7 @@ class _Writer:
             return work(self._store)
         except LogRowGone:
             raise
-        except (sqlite3.Error, OSError, LogUnusable) as error:
+        except (OSError, LogUnusable) as error:
             # The disk is full, or the file was removed: the next exchange opens it again.
             message = error.message if isinstance(error, LogUnusable) else str(error)
             self.notice = f"this conversation is not saved: {message}"
