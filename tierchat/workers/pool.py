@@ -111,12 +111,12 @@ class Pool:
             self._eviction.plans.plan_as_part_of(cascade, models)
 
     def take_notice(self, model: str) -> str:
-        """Return once what a person should know of how the model was loaded."""
+        """Return once what a person should know of how the model was loaded, and of the machine."""
         seat = self._seats.get(model)
         if seat is None:
             return ""
-        notice, seat.notice = seat.notice, ""
-        return notice
+        notices, seat.notice = (seat.notice, self._starter.take_machine_notice()), ""
+        return "; ".join(filter(None, notices))
 
     async def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]:
         """Run one request on a model; closing the iterator cancels it. Never unloads a busy model.

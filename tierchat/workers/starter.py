@@ -62,6 +62,7 @@ class Starter:
         self._suspects: set[str] = set()
         # Known even where the quirk cannot be written down.
         self._has_trap = False
+        self._machine_notice = ""
 
     async def start(
         self,
@@ -100,7 +101,12 @@ class Starter:
             f"{model} ran out of memory and was loaded smaller: "
             f"context {less.context}, {less.kv_type} cache"
         )
-        return replace(started, notice="; ".join(filter(None, (started.notice, notice))))
+        return replace(started, notice=notice)
+
+    def take_machine_notice(self) -> str:
+        """Return once what a person should know of this machine, whichever model showed it."""
+        notice, self._machine_notice = self._machine_notice, ""
+        return notice
 
     def _as_planned(self, model: str, spec: ModelSpec, plan: ModelPlan | None) -> LoadModel:
         load = LoadModel(
@@ -162,15 +168,14 @@ class Starter:
         return not is_known and load.path not in self._suspects
 
     def _started(self, worker: Worker, stamp: FileStamp | None, load: LoadModel) -> Started:
-        if load.path not in self._suspects:
-            return Started(worker, stamp)
-        # What trapped with the extra buffer types works without them.
-        self._suspects.clear()
-        is_news, self._has_trap = not self._has_trap, True
-        self._quirks.forbid_extra_buffer_types()
-        if is_news:
-            log.warning("%s", _TRAPS)
-        return Started(worker, stamp, _TRAPS if is_news else "")
+        if load.path in self._suspects:
+            # What trapped with the extra buffer types works without them.
+            self._suspects.clear()
+            self._quirks.forbid_extra_buffer_types()
+            if not self._has_trap:
+                log.warning("%s", _TRAPS)
+                self._has_trap, self._machine_notice = True, _TRAPS
+        return Started(worker, stamp)
 
     async def _launched(self, load: LoadModel) -> Worker:
         try:
