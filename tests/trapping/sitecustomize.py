@@ -7,7 +7,6 @@ GCC 12. With TRAPS_ALWAYS set, weights that are not quantised trap, too.
 
 from __future__ import annotations
 
-import importlib.abc
 import importlib.machinery
 import os
 import signal
@@ -45,7 +44,7 @@ _CHANGES = {
 }
 
 
-class _ChangesAfterImport(importlib.abc.MetaPathFinder):
+class _ChangesAfterImport:
     """Changes our two modules when they have been imported; imports nothing by itself."""
 
     def find_spec(self, name, path=None, target=None):  # type: ignore[no-untyped-def]
