@@ -17,6 +17,7 @@ from tierchat.models.placement.cascade_plans import CascadePlans
 from tierchat.models.placement.hardware import Machine
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.types import Message
+from tierchat.workers import eviction
 from tierchat.workers.crashes import Crashes
 from tierchat.workers.pool import Pool
 from tierchat.workers.protocol import Generate, LoadModel
@@ -184,23 +185,26 @@ def test_memory_of_a_replaced_model_that_still_answers_is_not_given_away(
     run(before, tmp_path, use, free_bytes=free_bytes)
 
 
-def test_a_reload_while_room_is_made_ends_in_a_load_or_an_error_of_ours(
-    models_dir: Path, tmp_path: Path
+def test_a_reload_while_room_is_made_takes_nothing_from_under_it(
+    models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = catalogue(models_dir, xs="pocket-xs.gguf", s="pocket-s.gguf", m="pocket-m.gguf")
-    both = catalogue(models_dir, xs="pocket-xs.gguf", m="pocket-m.gguf")
-    room = need(both) + (8 << 20)
+    """Two models have to go for a third; one of them leaves the catalogue meanwhile."""
+    found = catalogue(models_dir, s1="pocket-s.gguf", s2="pocket-s.gguf", m="pocket-m.gguf")
+    after = catalogue(models_dir, s1="pocket-s.gguf", m="pocket-m.gguf")
 
     async def use(pool: Pool) -> None:
-        pid = (await pool.load("s")).pid
+        pid = (await pool.load("s1")).pid
+        await pool.load("s2")
+        monkeypatch.setattr(eviction, "victims", lambda *_: ["s1", "s2"])
+        # It takes a second to end.
         os.kill(pid, signal.SIGSTOP)
         loading = asyncio.create_task(pool.load("m"))
         await asyncio.sleep(0.2)
-        await pool.replace(both.models, plans(both, lambda: room))
+        await pool.replace(after.models, plans(after, lambda: 10 * GIB))
         ended = (await asyncio.gather(loading, return_exceptions=True))[0]
         assert isinstance(ended, Worker | TierchatError), ended
 
-    run(found, tmp_path, use, free_bytes=lambda: room)
+    run(found, tmp_path, use, free_bytes=lambda: 10 * GIB)
 
 
 @pytest.mark.parametrize("num_earlier", [0, 2])
