@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,6 +22,12 @@ from tierchat.errors import TierchatError
 from tierchat.paths import Paths, find_paths
 from tierchat.service.client import Client
 
+REAL_FILES = {
+    "smollm2": "SmolLM2-135M-Instruct.Q4_1.gguf",
+    "coder-0.5b": "qwen2.5-coder-0.5b-instruct-q4_k_m.gguf",
+    "coder-1.5b": "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
+    "gemma3-base": "gemma-3-270m-q4_k_m.gguf",
+}
 SCRIPTED_DAEMON = Path(__file__).parent / "scripted_daemon.py"
 
 
@@ -53,6 +59,22 @@ def pocket_s(models_dir: Path, llama_log: LlamaLog) -> Iterator[LlamaModel]:
     model = LlamaModel(models_dir / "pocket-s.gguf", llama_log)
     yield model
     model.close()
+
+
+@pytest.fixture(scope="session")
+def real_gguf() -> Callable[[str], Path]:
+    """Find a published GGUF by a name of `REAL_FILES`; the test is skipped where it is missing."""
+
+    def find(name: str) -> Path:
+        folder = os.environ.get("TIERCHAT_REAL_MODELS")
+        if not folder:
+            pytest.skip("TIERCHAT_REAL_MODELS names no folder with published GGUFs")
+        path = Path(folder) / REAL_FILES[name]
+        if not path.exists():
+            pytest.skip(f"{path} is not there")
+        return path
+
+    return find
 
 
 @dataclass
