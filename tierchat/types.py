@@ -5,7 +5,7 @@ Does not know processes, files, models or terminals; it names things and checks 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 import msgspec
 
@@ -23,6 +23,14 @@ Stage = Literal["prefill", "first", "answer"]
 """Where the gate reads: decision A at `prefill`, B at `first` tokens, C at the whole `answer`."""
 # The number format of cached keys and values.
 KvType = Literal["f16", "q8_0"]
+SamplerName = Literal[
+    "penalties", "dry", "top_n_sigma", "top_k", "typ_p", "top_p", "min_p", "xtc", "temperature"
+]
+# In the order in which llama.cpp applies them.
+SAMPLERS: tuple[SamplerName, ...] = get_args(SamplerName)
+Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+# How many tokens are looked back at; -1 is the whole context.
+LastN = Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)]
 
 
 class Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -36,29 +44,59 @@ class Message(Frozen, frozen=True):
     content: str
 
 
-class Sampling(Frozen, frozen=True):
-    """How tokens are drawn; `None` leaves the choice to the model's own defaults.
+class Sampling(Frozen, frozen=True, repr_omit_defaults=True):
+    """How tokens are drawn; `None` leaves a value to the model. All ranges are checked on decode.
 
-    `temperature` 0 is greedy. `max_tokens` counts thoughts too. `ignore_eos` is for measuring
-    speed: neither an end token nor repetition ends the answer. `json_schema` is JSON text; with
-    it the answer follows that schema, without a thought before it. All ranges are checked on
-    decode.
+    Names and meanings are llama.cpp's, and so are the values that switch something off:
+    `temperature` 0 draws the likeliest token; `top_k` 0 or -1, `top_p` 1, `min_p` 0, `typical_p`
+    1, `top_n_sigma` 0 or -1, `repeat_penalty` 1, the other penalties 0. Penalties look back at
+    `repeat_last_n` tokens, prompt included, -1 at the whole context. `mirostat` (1 or 2) takes the
+    place of all other samplers but the temperature. `samplers` is the order in which they are
+    applied. `seed` -1 is a new one each time. `max_tokens` counts thoughts too; 0 and -1 set no
+    limit. `ignore_eos` is for measuring speed: neither an end token nor repetition ends the
+    answer. `json_schema` is JSON text; with it the answer follows that schema, without a thought
+    before it.
     """
 
     temperature: Annotated[float, msgspec.Meta(ge=0, le=10)] | None = None
-    top_k: Annotated[int, msgspec.Meta(ge=0, le=100_000)] | None = None
-    top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
-    min_p: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    top_k: Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)] | None = None
+    top_p: Fraction | None = None
+    min_p: Fraction | None = None
     presence_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
-    seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] | None = None
-    max_tokens: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] | None = None
+    seed: Annotated[int, msgspec.Meta(ge=-1, le=2**32 - 1)] | None = None
+    max_tokens: Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)] | None = None
     stop: Annotated[
         tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=256)], ...],
         msgspec.Meta(max_length=16),
     ] = ()
     ignore_eos: bool = False
     json_schema: Annotated[str, msgspec.Meta(max_length=100_000)] | None = None
+    typical_p: Fraction | None = None
+    top_n_sigma: Annotated[float, msgspec.Meta(ge=-1, le=100)] | None = None
+    repeat_penalty: Annotated[float, msgspec.Meta(ge=0.1, le=10)] | None = None
+    repeat_last_n: LastN | None = None
+    dry_multiplier: Annotated[float, msgspec.Meta(ge=0, le=100)] | None = None
+    dry_base: Annotated[float, msgspec.Meta(ge=1, le=100)] | None = None
+    dry_allowed_length: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] | None = None
+    dry_penalty_last_n: LastN | None = None
+    dry_sequence_breakers: Annotated[
+        tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=40)], ...],
+        msgspec.Meta(max_length=16),
+    ] = ()
+    xtc_probability: Fraction | None = None
+    xtc_threshold: Fraction | None = None
+    dynatemp_range: Annotated[float, msgspec.Meta(ge=0, le=10)] | None = None
+    dynatemp_exponent: Annotated[float, msgspec.Meta(ge=0, le=100)] | None = None
+    mirostat: Annotated[int, msgspec.Meta(ge=0, le=2)] | None = None
+    mirostat_tau: Annotated[float, msgspec.Meta(ge=0, le=100)] | None = None
+    mirostat_eta: Annotated[float, msgspec.Meta(ge=0, le=10)] | None = None
+    samplers: tuple[SamplerName, ...] = ()
+
+    def limit(self, room: int) -> int:
+        """Return how many tokens may be generated where there is room for `room`."""
+        is_limited = self.max_tokens is not None and self.max_tokens > 0
+        return min(self.max_tokens or room, room) if is_limited else room
 
     def filled(self, default: Sampling) -> Sampling:
         """Return a copy in which `default` fills the fields that were left open here."""

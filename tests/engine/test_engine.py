@@ -6,11 +6,10 @@ import random
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from tierchat.engine.engine import Engine, EngineLimits
-from tierchat.engine.llama import LlamaContext, LlamaLog, LlamaModel, Sampler
+from tierchat.engine.llama import LlamaLog, LlamaModel
 from tierchat.engine.sequence import Sequence
 from tierchat.engine.template import ChatTemplate
 from tierchat.errors import ContextTooLong, ModelCorrupt, ModelMissing
@@ -209,25 +208,6 @@ def test_a_missing_or_truncated_file_says_so(
 def test_too_many_sequences_is_our_own_mistake(pocket_s: LlamaModel) -> None:
     with pytest.raises(ValueError, match="max_sequences"):
         Engine(pocket_s, EngineLimits(context=64, num_cells=64, max_sequences=257))
-
-
-@pytest.mark.parametrize(
-    "sampling",
-    [Sampling(temperature=0, presence_penalty=2), Sampling(temperature=0, frequency_penalty=2)],
-)
-def test_a_penalty_makes_a_drawn_token_less_likely(
-    pocket_s: LlamaModel, sampling: Sampling
-) -> None:
-    context = LlamaContext(pocket_s, num_cells=64, batch_size=8, max_sequences=1, num_threads=1)
-    assert context.decode([5, 6], [0, 1], [0, 0], [False, True])
-    sampler = Sampler(pocket_s, sampling)
-    best = int(context.logits(1).argmax())
-    # The row that is drawn from stays the same, so that only the penalty can change the token.
-    context.logits(1)[best] = np.sort(context.logits(1))[-2] + 1
-    draws = [context.sample(sampler, 1) for _ in range(2)]
-    assert draws[0] == best and draws[1] != best
-    sampler.close()
-    context.close()
 
 
 @pytest.mark.parametrize("reads_signals", [True, False])

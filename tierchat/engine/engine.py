@@ -12,8 +12,9 @@ import numpy as np
 
 from tierchat.engine.kv_cache import KvCache
 from tierchat.engine.limits import BATCH_SIZE, MAX_STATE_BYTES, num_outputs
-from tierchat.engine.llama import LlamaContext, LlamaModel, Sampler
+from tierchat.engine.llama import LlamaContext, LlamaModel
 from tierchat.engine.logits import Distribution
+from tierchat.engine.sampler import Sampler
 from tierchat.engine.scheduler import Chunk, Scheduler
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.errors import ContextTooLong, EngineCrashed, UsageError
@@ -90,7 +91,13 @@ class Engine:
                 f"the context is {self.limits.context}",
                 num_tokens=sequence.num_prompt_tokens,
             )
-        self._samplers[sequence.id] = Sampler(self.model, sequence.sampling, sequence.banned)
+        self._samplers[sequence.id] = Sampler(
+            self.model,
+            sequence.sampling,
+            sequence.banned,
+            history=sequence.tokens,
+            max_history=self.limits.context,
+        )
         self._scheduler.add(sequence)
 
     def finish(self, sequence: Sequence) -> None:
@@ -160,7 +167,7 @@ class Engine:
         signals = logprob = hidden = None
         if sequence.wants_hidden_state:
             hidden = self._context.hidden_state(row)
-        token = self._context.sample(self._samplers[sequence.id], row)
+        token = self._samplers[sequence.id].sample(self._context, row)
         # Samplers draw a token from any numbers, finite or not. Where the signals are not read,
         # one logit is checked instead of all.
         is_broken = not math.isfinite(self._context.logit(row, token))

@@ -1,6 +1,7 @@
-"""The only seam to llama.cpp: model, context and sampler over its low-level C API.
+"""The seam to llama.cpp: model and context over its low-level C API.
 
-Does not know sequences, scheduling or text rules. No other file imports `llama_cpp`.
+Does not know sequences, scheduling or text rules. Beside `sampler.py`, no other file imports
+`llama_cpp`.
 """
 
 from __future__ import annotations
@@ -18,16 +19,14 @@ import numpy as np
 import numpy.typing as npt
 
 from tierchat.engine.checkpoints import State
-from tierchat.engine.logits import likeliest
 from tierchat.errors import (
     DoesNotFit,
     EngineCrashed,
     ModelCorrupt,
     ModelMissing,
-    UsageError,
     says_out_of_memory,
 )
-from tierchat.types import KvType, Sampling
+from tierchat.types import KvType
 
 Floats = npt.NDArray[np.float32]
 _LOG_ERROR = 4
@@ -36,15 +35,11 @@ _MAX_TEXT_VALUE = 1 << 20
 _MAX_SEQUENCES = 256
 _KV_TYPES: dict[KvType, int] = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
 NO_KV_SLOT = 1
-# With fewer words, llama.cpp's own list of all tokens costs less than a search for the likeliest.
-_MIN_VOCABULARY_TO_NARROW = 16_384
-_TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
 _DECODE_FAILURES = {-2: "llama_decode ran out of memory"}
 _MEMORY_HINT = 'set a smaller `context`, or `kv_type = "q8_0"`, for this model in models.toml'
 # Saves all but the attention cells, which stay in place.
 _STATE_FLAGS = lib.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY
 _NUM_PROBED_TOKENS = 4
-_SCHEMA_HINT = "use type, properties, required, items, enum, const, minimum and maximum"
 
 
 class LlamaLog:
@@ -282,6 +277,11 @@ class LlamaContext:
             raise EngineCrashed(_DECODE_FAILURES.get(status) or f"llama_decode failed: {status}")
         return bool(status == 0)
 
+    @property
+    def handle(self) -> Any:
+        """llama.cpp's pointer, for `Sampler` alone."""
+        return self._context
+
     def logits(self, row: int) -> Floats:
         """View the logits of batch row `row`, shape (vocabulary,), valid until the next decode."""
         pointer = lib.llama_get_logits_ith(self._context, row)
@@ -295,15 +295,6 @@ class LlamaContext:
         """Copy the final normalised hidden state of batch row `row`, shape (hidden,)."""
         pointer = lib.llama_get_embeddings_ith(self._context, row)
         return np.ctypeslib.as_array(pointer, (self._hidden_size,)).copy()
-
-    def sample(self, sampler: Sampler, row: int) -> int:
-        """Draw a token from batch row `row`."""
-        if sampler.num_candidates and self._vocabulary_size >= _MIN_VOCABULARY_TO_NARROW:
-            logits = self.logits(row)
-            tokens = likeliest(logits, sampler.num_candidates)
-            if tokens is not None:
-                return sampler.draw(tokens, logits[tokens])
-        return int(lib.llama_sampler_sample(sampler.handle, self._context, row))
 
     @cached_property
     def can_roll_back(self) -> bool:
@@ -347,81 +338,6 @@ class LlamaContext:
         if self._context:
             lib.llama_free(self._context)
             self._context = None
-
-
-class Sampler:
-    """A sampler chain of llama.cpp made from `Sampling`; it never draws `banned` tokens.
-
-    Only the `num_candidates` likeliest tokens can be drawn; 0 where it may be any.
-    """
-
-    def __init__(self, model: LlamaModel, sampling: Sampling, banned: Rows[int] = ()) -> None:
-        grammar = None
-        if sampling.json_schema is not None:
-            grammar = self._grammar(model, sampling.json_schema)
-        self.handle: Any = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
-        if grammar:
-            self._add(grammar)
-        if banned:
-            biases = (lib.llama_logit_bias * len(banned))()
-            for index, token in enumerate(banned):
-                biases[index].token, biases[index].bias = token, float("-inf")
-            self._add(lib.llama_sampler_init_logit_bias(model.vocabulary_size, len(banned), biases))
-        frequency, presence = sampling.frequency_penalty or 0.0, sampling.presence_penalty or 0.0
-        if frequency or presence:
-            size = model.vocabulary_size
-            self._add(lib.llama_sampler_init_penalties(size, 256, 1.0, frequency, presence))
-        drawn = (sampling.top_k or 0) if sampling.temperature else 1
-        is_narrow = drawn and not (grammar or frequency or presence)
-        self.num_candidates = drawn + len(banned) if is_narrow else 0
-        if not sampling.temperature:
-            self._add(lib.llama_sampler_init_greedy())
-            return
-        if sampling.top_k:
-            self._add(lib.llama_sampler_init_top_k(sampling.top_k))
-        if sampling.top_p is not None and sampling.top_p < 1:
-            self._add(lib.llama_sampler_init_top_p(sampling.top_p, 1))
-        if sampling.min_p:
-            self._add(lib.llama_sampler_init_min_p(sampling.min_p, 1))
-        self._add(lib.llama_sampler_init_temp(sampling.temperature))
-        seed = lib.LLAMA_DEFAULT_SEED if sampling.seed is None else sampling.seed
-        self._add(lib.llama_sampler_init_dist(seed))
-
-    @staticmethod
-    def _grammar(model: LlamaModel, schema: str) -> Any:
-        from llama_cpp.llama_grammar import json_schema_to_gbnf
-
-        try:
-            rules = json_schema_to_gbnf(schema)
-        except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
-            raise UsageError(f"this JSON schema cannot be used: {error}", _SCHEMA_HINT) from error
-        except RecursionError as error:
-            raise UsageError("this JSON schema is nested too deeply", _SCHEMA_HINT) from error
-        link = lib.llama_sampler_init_grammar(model.vocab, rules.encode(), b"root")
-        if not link:
-            raise UsageError("llama.cpp does not accept this JSON schema", _SCHEMA_HINT)
-        return link
-
-    def draw(self, tokens: npt.NDArray[np.intp], logits: Floats) -> int:
-        """Draw one of `tokens`, which have these logits."""
-        data = np.zeros(len(tokens), _TOKEN_DATA)
-        data["id"], data["logit"] = tokens, logits
-        candidates = lib.llama_token_data_array(
-            data=_pointer(data, lib.llama_token_data), size=len(data), selected=-1, sorted=False
-        )
-        lib.llama_sampler_apply(self.handle, ctypes.byref(candidates))
-        token = int(candidates.data[candidates.selected].id)
-        lib.llama_sampler_accept(self.handle, token)
-        return token
-
-    def _add(self, link: Any) -> None:
-        lib.llama_sampler_chain_add(self.handle, link)
-
-    def close(self) -> None:
-        """Free the chain."""
-        if self.handle:
-            lib.llama_sampler_free(self.handle)
-            self.handle = None
 
 
 def _progress_callback(report: Callable[[float], None]) -> Any:

@@ -125,7 +125,7 @@ class HeldModel:
             sequence,
             gate.gate,
             self.model,
-            max_tokens=min(order.sampling.max_tokens or room, room),
+            max_tokens=order.sampling.limit(room),
             think_tokens=self.think_tokens,
         )
         self.engine.add(sequence)
