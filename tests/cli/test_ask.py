@@ -201,23 +201,32 @@ def test_a_closed_stdin_is_no_stdin(warm: UserHome) -> None:
     assert closed.stdout == b"4\n"
 
 
-def test_a_pipe_that_never_closes_does_not_hang_an_argument(warm: UserHome) -> None:
+def test_a_pipe_that_stays_open_is_waited_for_aloud_and_no_stdin_ignores_it(
+    warm: UserHome,
+) -> None:
     read, write = os.pipe()
-    try:
-        began_s = time.monotonic()
-        found = subprocess.run(
-            warm.command("ask", "2+2"),
-            env=warm.env,
-            stdin=read,
-            capture_output=True,
-            check=False,
-            timeout=30,
-        )
-    finally:
-        os.close(read)
-        os.close(write)
-    assert found.stdout == b"4\n" and b"going on without it" in found.stderr
-    assert time.monotonic() - began_s < 10
+    ignoring = subprocess.run(
+        warm.command("ask", "--no-stdin", "2+2"),
+        env=warm.env,
+        stdin=read,
+        capture_output=True,
+        check=False,
+        timeout=30,
+    )
+    assert (ignoring.stdout, ignoring.stderr) == (b"4\n", b"")
+    waiting = subprocess.Popen(
+        warm.command("ask", "What is"),
+        env=warm.env,
+        stdin=read,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    os.close(read)
+    assert waiting.stderr
+    assert b"waiting for standard input to end; --no-stdin" in waiting.stderr.readline()
+    os.write(write, b"17*24\n")
+    os.close(write)
+    assert waiting.communicate(timeout=30) == (b"408\n", b"+ 5 bytes from standard input\n")
 
 
 def test_an_endless_stdin_ends_at_the_cap(warm: UserHome) -> None:

@@ -10,6 +10,8 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from tierchat.cli.ask.stdin import Notices, Stdin, read_stdin, read_to_end
+from tierchat.decoding import REPLACEMENT, decode
 from tierchat.errors import UsageError
 from tierchat.terminal.code_blocks import fence_for
 
@@ -17,38 +19,59 @@ MAX_FILE_BYTES = 8 * 1024 * 1024
 _MAX_UNREADABLE = 0.01
 
 
-def attach(paths: list[Path], notify: Callable[[str], None]) -> str:
-    """Read files into one text that is added to the prompt."""
-    return "\n\n".join(_block(path, read_text(path, notify)) for path in paths)
+def attach(paths: list[Path], stdin: Stdin, notices: Notices) -> str:
+    """Read files into one text that is added to the prompt; `-` is standard input."""
+    return "\n\n".join(_block(path, _text(path, stdin, notices)) for path in paths)
 
 
-def read_text(path: Path, notify: Callable[[str], None]) -> str:
-    """Read a text file; raises UsageError for one that is missing, too large or not text."""
+def read_text(path: Path, warn: Callable[[str], None]) -> str:
+    """Read a text file; raises UsageError for one that is missing, too large or not text.
+
+    A named pipe, such as that of `<(command)`, is read to its end.
+    """
     path = Path(os.path.expanduser(path))
     try:
-        # Opening a named pipe without a writer would otherwise wait for ever.
-        with open(os.open(path, os.O_RDONLY | os.O_NONBLOCK), "rb") as file:
-            mode = os.fstat(file.fileno()).st_mode
-            if stat.S_ISDIR(mode):
-                raise UsageError(f"{path} is a directory", "name the files in it")
-            if not stat.S_ISREG(mode):
-                raise UsageError(f"{path} is not a regular file", "pipe it into tierchat instead")
-            data = file.read(MAX_FILE_BYTES + 1)
+        # Opening a named pipe without a writer would otherwise wait without a word.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            _refuse_what_is_no_file(path, os.fstat(descriptor).st_mode)
+            waiting = f"waiting for {path} to end; Ctrl-C stops"
+            data = read_to_end(descriptor, MAX_FILE_BYTES, str(path), waiting, warn)
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", "check the name") from error
-    if len(data) > MAX_FILE_BYTES:
-        raise UsageError(f"{path} is larger than {MAX_FILE_BYTES >> 20} MiB", "send a part of it")
-    if b"\0" in data:
+    return _as_text(path, data, warn)
+
+
+def _text(path: Path, stdin: Stdin, notices: Notices) -> str:
+    return read_stdin(stdin, notices) if str(path) == "-" else read_text(path, notices.warn)
+
+
+def _refuse_what_is_no_file(path: Path, mode: int) -> None:
+    if stat.S_ISDIR(mode):
+        raise UsageError(f"{path} is a directory", "name the files in it")
+    if not stat.S_ISREG(mode) and not stat.S_ISFIFO(mode):
+        raise UsageError(
+            f"{path} is neither a file nor a pipe", "pipe it into tierchat instead, with -f -"
+        )
+
+
+def _as_text(path: Path, data: bytes, warn: Callable[[str], None]) -> str:
+    found = decode(data)
+    if "\0" in found.text:
         raise UsageError(f"{path} is not text (it has NUL bytes)", "tierchat reads text files only")
-    text = data.decode("utf-8-sig", "replace")
-    num_bad = text.count("\ufffd")
-    if num_bad > _MAX_UNREADABLE * max(len(text), 1):
+    if found.num_bad > _MAX_UNREADABLE * max(len(found.text), 1):
         raise UsageError(f"{path} is not UTF-8 text", "convert it: iconv -t utf-8")
-    if num_bad:
-        notify(f"{path}: {num_bad} characters are not UTF-8 text and are replaced by \ufffd")
-    return text.replace("\r\n", "\n")
+    if found.num_bad:
+        warn(
+            f"{path}: {found.num_bad} characters are not UTF-8 text and are replaced by "
+            f"{REPLACEMENT}"
+        )
+    return found.text.replace("\r\n", "\n")
 
 
 def _block(path: Path, text: str) -> str:
+    name = "standard input" if str(path) == "-" else path.name
     fence = fence_for(text)
-    return f"{path.name}:\n{fence}\n{text.rstrip()}\n{fence}"
+    return f"{name}:\n{fence}\n{text.rstrip()}\n{fence}"

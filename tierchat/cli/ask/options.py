@@ -116,7 +116,10 @@ class AskRequest:
     file: Annotated[
         list[Path] | None,
         typer.Option(
-            "--file", "-f", metavar="FILE", help="Add a text file to the prompt; may be repeated."
+            "--file",
+            "-f",
+            metavar="FILE",
+            help="Add a text file to the prompt, `-` for standard input; may be repeated.",
         ),
     ] = None
     template: Annotated[
@@ -144,7 +147,7 @@ class AskRequest:
     no_log: NoLog = False
     stdin: Annotated[
         bool | None,
-        typer.Option("--stdin/--no-stdin", help="Wait for standard input, or ignore it."),
+        typer.Option("--stdin/--no-stdin", help="Add standard input in any case, or never."),
     ] = None
 
 

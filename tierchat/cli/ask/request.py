@@ -5,6 +5,7 @@ Does not know typer or the network.
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -14,7 +15,7 @@ from tierchat.cli.ask import answer_schema
 from tierchat.cli.ask.attachments import attach
 from tierchat.cli.ask.options import AskRequest
 from tierchat.cli.ask.sampling_options import checked, parse_sampling
-from tierchat.cli.ask.stdin import Stdin, StdinRule, read_prompt, readable
+from tierchat.cli.ask.stdin import Notices, Stdin, StdinRule, read_prompt, readable
 from tierchat.config.home import Home
 from tierchat.config.settings import parse_keepalive
 from tierchat.conversations import past as conversations
@@ -89,12 +90,13 @@ def build_prompt(
 
 
 def _words(request: AskRequest, output: Output, stdin: Stdin) -> str:
-    def notify(text: str) -> None:
-        output.note(text, "yellow")
-
+    notices = Notices(lambda text: output.note(text, "yellow"), output.note)
     rule: StdinRule = "auto" if request.stdin is None else "always" if request.stdin else "never"
-    files = attach(request.file or [], notify)
+    if Path("-") in (request.file or []):
+        # Standard input is one of the files, and can be read only once.
+        rule = "never"
+    files = attach(request.file or [], stdin, notices)
     words = read_prompt(
-        request.prompt or [], stdin, rule, notify, may_be_empty=bool(files or request.template)
+        request.prompt or [], stdin, rule, notices, may_be_empty=bool(files or request.template)
     )
     return "\n\n".join(part for part in (words, files) if part)

@@ -1,22 +1,29 @@
 """The prompt as it is given: arguments, standard input, or both.
 
-Does not know tiers or the daemon.
+Does not know tiers or the daemon. `stdin_sharing.py` knows who else reads from standard input.
 """
 
 from __future__ import annotations
 
+import fcntl
 import os
 import select
 import stat
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from tierchat.decoding import REPLACEMENT, decode
 from tierchat.errors import UsageError
+from tierchat.terminal.units import size_text
 
 MAX_STDIN_BYTES = 8 * 1024 * 1024
-_POLL_S = 0.5
+_TOLD_AFTER_S = 1.0
+# How long something that may never end is given to say its first word.
+_FIRST_WORD_S = 2.0
 _READ_BYTES = 1 << 16
+_CHOICE = "--stdin adds it, --no-stdin ignores it"
 StdinRule = Literal["auto", "always", "never"]
 
 
@@ -37,25 +44,32 @@ class Stdin:
         return cls(0, os.isatty(0))
 
 
+@dataclass(frozen=True)
+class Notices:
+    """Where a person is told what happens to the input: `warn` loudly, `tell` in passing."""
+
+    warn: Callable[[str], None]
+    tell: Callable[[str], None]
+
+
 def read_prompt(
     words: list[str],
     stdin: Stdin,
     rule: StdinRule,
-    notify: Callable[[str], None],
+    notices: Notices,
     *,
     may_be_empty: bool = False,
 ) -> str:
     """Join the arguments and standard input, with a blank line between them.
 
     `-` among the arguments means `always`. A prompt that `may_be_empty` is completed by a file or a
-    template, so standard input is not waited for. Raises UsageError for an empty prompt otherwise,
-    and for too much input.
+    template. Raises UsageError for an empty prompt otherwise, and for too much input.
     """
     if "-" in words:
         words, rule = [word for word in words if word != "-"], "always"
     argument = " ".join(words)
     has_more = may_be_empty or bool(argument.strip())
-    parts = [argument, _from_stdin(has_more, stdin, rule, notify)]
+    parts = [argument, _from_stdin(has_more, stdin, rule, notices)]
     prompt = "\n\n".join(part for part in parts if part.strip())
     if not prompt and not may_be_empty:
         raise UsageError("the prompt is empty", 'write a question: tierchat ask "2+2"')
@@ -77,63 +91,124 @@ def readable(argument: str, notify: Callable[[str], None]) -> str:
     return data.decode("utf-8", "replace")
 
 
-def _from_stdin(
-    has_argument: bool, stdin: Stdin, rule: StdinRule, notify: Callable[[str], None]
-) -> str:
-    if rule == "never" or stdin.descriptor is None:
-        return ""
-    if rule == "auto" and stdin.is_terminal:
-        return ""
-    if rule == "auto" and has_argument and not _has_something(stdin.descriptor):
-        notify(
-            "nothing came from standard input, going on without it (--stdin waits for it, "
-            "--no-stdin ignores it)"
-        )
-        return ""
+def read_stdin(stdin: Stdin, notices: Notices) -> str:
+    """Read standard input to its end; raises UsageError if it is closed or cannot be read."""
+    if stdin.descriptor is None:
+        raise UsageError("standard input is closed", "give it a file or a pipe")
     try:
-        data = _read_all(stdin.descriptor)
+        data = read_to_end(
+            stdin.descriptor, MAX_STDIN_BYTES, "standard input", _waiting(stdin), notices.warn
+        )
     except OSError as error:
         raise UsageError(
             f"cannot read standard input: {error.strerror}", "--no-stdin goes on without it"
         ) from error
-    return _decode(data, notify)
+    return _decode(data, notices)
 
 
-def _has_something(descriptor: int) -> bool:
-    """Wait a moment for data or the end of input; a regular file always has either."""
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        return True
-    return bool(select.select([descriptor], [], [], _POLL_S)[0])
+def read_to_end(
+    descriptor: int, max_bytes: int, what: str, waiting: str, warn: Callable[[str], None]
+) -> bytes:
+    """Read a descriptor to its end, saying `waiting` once when that takes more than a second.
 
-
-def _read_all(descriptor: int) -> bytes:
+    Raises UsageError for more than `max_bytes`, and OSError.
+    """
     data = bytearray()
-    while block := _next_block(descriptor):
-        data += block
-        if len(data) > MAX_STDIN_BYTES:
-            raise UsageError(
-                f"standard input is larger than {MAX_STDIN_BYTES // 1024 // 1024} MiB",
-                "send a part of it, for instance with `head -c`",
-            )
-    return bytes(data)
-
-
-def _next_block(descriptor: int) -> bytes:
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    tell_s = time.monotonic() + _TOLD_AFTER_S
+    is_told = False
     while True:
+        left_s = None if is_told else max(tell_s - time.monotonic(), 0)
+        if not poll.poll(None if left_s is None else left_s * 1000):
+            warn(waiting)
+            is_told = True
+            continue
         try:
-            return os.read(descriptor, _READ_BYTES)
+            block = os.read(descriptor, _READ_BYTES)
         except BlockingIOError:
             # Some parent processes hand over a non-blocking pipe.
-            select.select([descriptor], [], [])
+            continue
+        if not block:
+            return bytes(data)
+        data += block
+        if len(data) > max_bytes:
+            raise UsageError(
+                f"{what} is larger than {max_bytes >> 20} MiB",
+                "send a part of it, for instance with `head -c`",
+            )
 
 
-def _decode(data: bytes, notify: Callable[[str], None]) -> str:
-    try:
-        text = data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        text = data.decode("utf-8", "replace").removeprefix("\ufeff")
-        notify("standard input is not UTF-8 text; unreadable bytes are replaced by \ufffd")
+def _from_stdin(has_argument: bool, stdin: Stdin, rule: StdinRule, notices: Notices) -> str:
+    if rule == "never" or stdin.descriptor is None:
+        return ""
+    if rule == "auto" and stdin.is_terminal:
+        return ""
+    if rule == "auto" and has_argument:
+        if reason := _left_alone(stdin.descriptor):
+            notices.warn(f"{reason} ({_CHOICE})")
+            return ""
+        if not _will_speak(stdin.descriptor):
+            notices.warn(
+                "nothing came from standard input, which may never end: going on without it "
+                "(--stdin waits for it, --no-stdin ignores it)"
+            )
+            return ""
+    text = read_stdin(stdin, notices)
+    if has_argument:
+        if text.strip():
+            notices.tell(f"+ {size_text(len(text.encode()))} from standard input")
+        elif not stat.S_ISCHR(os.fstat(stdin.descriptor).st_mode):
+            notices.warn("standard input was empty")
+    return text
+
+
+def _left_alone(descriptor: int) -> str | None:
+    """Say why standard input is somebody else's; None if it is ours to read."""
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        read_before = os.lseek(descriptor, 0, os.SEEK_CUR)
+        if not read_before or read_before >= os.fstat(descriptor).st_size:
+            return None
+        return "standard input was left alone: a part of this file was read before, as by a loop"
+    if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+        # Reads files in /proc, which only an argument beside a pipe has to pay for.
+        from tierchat.cli.ask.stdin_sharing import other_reader
+
+        if reader := other_reader(descriptor):
+            return f"standard input was left alone: {reader} reads it, too"
+    return None
+
+
+def _will_speak(descriptor: int) -> bool:
+    """Whether reading ends: a file and a pipe have an end, of anything else the first word tells.
+
+    Editors and remote shells keep a socket open as long as they live; a pipe that we could write to
+    ourselves never ends.
+    """
+    mode = os.fstat(descriptor).st_mode
+    can_write = fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDWR
+    if stat.S_ISREG(mode) or (stat.S_ISFIFO(mode) and not can_write):
+        return True
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(_FIRST_WORD_S * 1000))
+
+
+def _waiting(stdin: Stdin) -> str:
+    if stdin.is_terminal:
+        return "reading what you type; Ctrl-D ends it"
+    return "waiting for standard input to end; --no-stdin goes on without it"
+
+
+def _decode(data: bytes, notices: Notices) -> str:
+    found = decode(data)
+    text = found.text
+    if found.num_bad:
+        notices.warn(
+            f"standard input is not UTF-8 text; unreadable bytes are replaced by {REPLACEMENT}"
+        )
     if "\0" in text:
-        notify(f"{text.count(chr(0))} NUL characters of standard input were dropped")
+        notices.warn(f"{text.count(chr(0))} NUL characters of standard input were dropped")
         text = text.replace("\0", "")
     return text.replace("\r\n", "\n").rstrip("\n")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from tierchat.cli.ask.attachments import attach, read_text
 from tierchat.cli.ask.printer import AnswerPrinter, AnswerView
+from tierchat.cli.ask.stdin import Notices, Stdin
 from tierchat.cli.chat.keys import Keys
 from tierchat.cli.chat.saved_chat import SavedChat
 from tierchat.cli.chat.session import ChatSession, Turn
@@ -109,7 +110,8 @@ class Exchanges:
 
     def attach(self, file: str) -> None:
         """Read a file that goes with the next prompt."""
-        text = attach([Path(file)], self._warn)
+        # Standard input is where the chat itself is typed.
+        text = attach([Path(file)], Stdin(None, False), Notices(self._warn, self._output.note))
         self._session.attached = "\n\n".join(filter(None, (self._session.attached, text)))
         self._output.say(f"{file} goes with the next prompt")
 
