@@ -5,7 +5,7 @@ Does not know processes, files, models or terminals; it names things and checks 
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
@@ -44,7 +44,7 @@ class Message(Frozen, frozen=True):
     content: str
 
 
-class Sampling(Frozen, frozen=True, repr_omit_defaults=True):
+class Sampling(Frozen, frozen=True, omit_defaults=True, repr_omit_defaults=True):
     """How tokens are drawn; `None` leaves a value to the model. All ranges are checked on decode.
 
     Names and meanings are llama.cpp's, and so are the values that switch something off:
@@ -98,14 +98,22 @@ class Sampling(Frozen, frozen=True, repr_omit_defaults=True):
         is_limited = self.max_tokens is not None and self.max_tokens > 0
         return min(self.max_tokens or room, room) if is_limited else room
 
+    def given(self) -> dict[str, Any]:
+        """Return the values that are not left open."""
+        values = {field: getattr(self, field) for field in self.__struct_fields__}
+        # Not `in`, since 0 equals False.
+        return {f: v for f, v in values.items() if v is not None and v is not False and v != ()}
+
     def filled(self, default: Sampling) -> Sampling:
         """Return a copy in which `default` fills the fields that were left open here."""
-        chosen = {
-            field: getattr(default, field)
-            for field in self.__struct_fields__
-            if getattr(self, field) in (None, ())
-        }
-        return msgspec.structs.replace(self, **chosen)
+        return Sampling(**{**default.given(), **self.given()})
+
+
+class SourcedValue(Frozen, frozen=True):
+    """A value and where it comes from."""
+
+    value: Any
+    source: str = msgspec.field(name="from")
 
 
 _Id = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-z]{8,32}$")]
@@ -218,7 +226,7 @@ class Outcome(Frozen, frozen=True):
     this prompt; both are parameters times computed tokens. The cost of the top tier is counted
     when that tier ran, and otherwise estimated from the token counts of the tier that answered
     (`is_compute_estimated`). `is_below_asked`: a lower tier answered than
-    was asked for, because no better one could be used.
+    was asked for, because no better one could be used. `sampling` is how the last tier drew.
     """
 
     answer: str
@@ -242,6 +250,7 @@ class Outcome(Frozen, frozen=True):
     exchange_id: str | None = None
     compute: float = 0.0
     top_compute: float = 0.0
+    sampling: dict[str, SourcedValue] = {}
 
 
 class DeviceInfo(Frozen, frozen=True):

@@ -23,7 +23,7 @@ from tierchat.errors import (
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice
 from tierchat.gates.lookup import GateLookup
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.types import Message, Outcome, Prompt, TierOptions, Usage, Verdict
+from tierchat.types import Message, Outcome, Prompt, Sampling, TierOptions, Usage, Verdict
 from tierchat.workers.protocol import (
     Delta,
     Escalated,
@@ -416,3 +416,29 @@ def test_the_next_tier_is_loaded_ahead_while_the_first_one_reads() -> None:
     models = Scripted({"s": [[0.01, *answer("x")]]}, unloaded=("m",))
     run(models, tier="S")
     assert models.ahead == []
+
+
+def test_the_outcome_says_how_its_tier_drew_and_who_says_so() -> None:
+    models = Scripted({"xs": [up()], "s": [answer("4")]})
+    catalogue = msgspec.structs.replace(
+        CATALOGUE,
+        models={**CATALOGUE.models, "s": ModelSpec(file="s", sampling=Sampling(top_k=9))},
+    )
+    cascade = Cascade(catalogue, models, "three")
+    message = Message(role="user", content="q")
+    prompt = Prompt(messages=(message,), sampling=Sampling(temperature=0.5))
+
+    async def main() -> Outcome:
+        [*_, done] = [event async for event in cascade.answer(prompt)]
+        assert isinstance(done, Done)
+        return done.outcome
+
+    outcome = asyncio.run(main())
+    assert {key: (found.value, found.source) for key, found in outcome.sampling.items()} == {
+        "temperature": (0.5, "request"),
+        "top_k": (9, "model s in models.toml"),
+        "top_p": (0.95, "llama.cpp's default"),
+        "min_p": (0.05, "llama.cpp's default"),
+    }
+    sent = models.orders[-1][1].sampling
+    assert sent == Sampling(temperature=0.5, top_k=9, top_p=0.95, min_p=0.05)

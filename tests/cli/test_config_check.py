@@ -23,6 +23,27 @@ def test_every_value_is_listed_with_the_file_it_comes_from(home: UserHome) -> No
     assert "think True" in lines["cascades.8gb.tiers[2]"]
 
 
+def test_it_says_how_tokens_are_drawn_and_who_says_so(home: UserHome) -> None:
+    (home.directory / "config").mkdir()
+    models = home.directory / "config" / "models.toml"
+    models.write_text(
+        '[models.mine]\nfile = "no-such.gguf"\nsampling = { temperature = 0.3 }\n'
+        '[[cascades.mine.tiers]]\nname = "S"\nmodel = "mine"\nsampling = { top_k = 0 }\n'
+    )
+    lines = home.run("config", "check").stdout.decode().splitlines()
+    found = [" ".join(line.split()) for line in lines if ".mine." in line]
+    assert f"models.mine.sampling temperature 0.3 {models}" in found
+    default = "top_k 40, top_p 0.95, min_p 0.05 llama.cpp's default"
+    assert f"models.mine.sampling {default}" in found
+    assert any("sampling top_k 0" in line for line in found)
+    assert any("pocket-xs.sampling" in ln and "temperature 0.0" in ln for ln in lines)
+    told = json.loads(home.run("config", "check", "--json").stdout)["sampling"]["mine"]
+    assert told["temperature"] == {"value": 0.3, "from": "model mine in models.toml"}
+    assert told["min_p"] == {"value": 0.05, "from": "llama.cpp's default"}
+    shown = home.run("show", "mine").stdout.decode()
+    assert "sampling         temperature 0.3 (model mine in models.toml)" in shown
+
+
 def test_as_json_it_is_one_line(home: UserHome) -> None:
     found = home.run("config", "check", "--json")
     [line] = found.stdout.splitlines()

@@ -17,6 +17,8 @@ from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
 from tierchat.events import CascadeEvent, Notice
 from tierchat.gates.lookup import FoundGate, GateLookup
 from tierchat.models.active_parameters import ActiveParameters
+from tierchat.models.gguf.header import CheckedHeaders
+from tierchat.models.sampling import SamplingAdvice
 from tierchat.types import Prompt
 
 
@@ -30,10 +32,13 @@ class Cascade:
         default: str,
         gates: GateLookup | None = None,
         reload: Callable[[], Awaitable[None]] | None = None,
+        *,
+        headers: CheckedHeaders | None = None,
     ) -> None:
         """`reload`, if given, is awaited when a prompt names a cascade that is not known.
 
-        It may call `replace`. Raises UsageError if there is no cascade named `default`.
+        It may call `replace`. `headers` may be shared with the pool.
+        Raises UsageError if there is no cascade named `default`.
         """
         catalogue.find(default)
         self._catalogue = catalogue
@@ -42,7 +47,8 @@ class Cascade:
         self._gates = gates
         self._reload = reload
         self._preloader = Preloader(models)
-        self._parameters = ActiveParameters()
+        self._headers = headers or CheckedHeaders()
+        self._parameters = ActiveParameters(self._headers)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -76,7 +82,10 @@ class Cascade:
             yield Notice(text=notice)
         parameters = {model: await self._num_parameters(s) for model, s in models.items()}
         self._models.plan_as_part_of(name, spec.models)
-        prepared = PreparedCascade(spec, parameters, absent, next_step(absent, name), gate)
+        advice = SamplingAdvice(catalogue, name, prompt.think, self._headers)
+        prepared = PreparedCascade(
+            spec, parameters, absent, next_step(absent, name), gate, advice.sources
+        )
         run = PromptRun(prompt, prepared, self._models, self._preloader)
         try:
             async with aclosing(run.events()) as events:

@@ -5,8 +5,9 @@ Does not know cascades by name, HTTP or how workers are kept; `Models` is the se
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import AsyncGenerator, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -31,6 +32,7 @@ from tierchat.errors import (
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
 from tierchat.gates.lookup import FoundGate
 from tierchat.gates.order import GateOrder
+from tierchat.models.sampling import Resolved, SamplingSources
 from tierchat.types import QUALITIES, FinishReason, Message, Prompt, TierOptions, Usage
 from tierchat.workers.protocol import (
     Delta,
@@ -74,7 +76,8 @@ class PreparedCascade:
     """A cascade as one prompt finds it.
 
     `parameters` are the sizes of its models. `absent` are the models that are not on this
-    machine, and `next_step` tells the user how to get them.
+    machine, and `next_step` tells the user how to get them. `sampling` finds how the tier of a name
+    draws tokens; it may read a file.
     """
 
     spec: CascadeSpec
@@ -82,6 +85,7 @@ class PreparedCascade:
     absent: Collection[str] = ()
     next_step: str = ""
     gate: FoundGate | None = None
+    sampling: Callable[[str], SamplingSources] | None = None
 
 
 class PromptRun:
@@ -104,6 +108,7 @@ class PromptRun:
         self._answer: list[str] = []
         self._thought: list[str] = []
         self._draft = ""
+        self._sampling = Resolved(prompt.sampling, {})
 
     async def events(self) -> AsyncGenerator[CascadeEvent, None]:
         """Yield the events of the prompt, `Done` last.
@@ -121,6 +126,7 @@ class PromptRun:
             began_s = time.monotonic()
             end: RequestEvent | None = None
             try:
+                self._sampling = await self._resolve_sampling(tier)
                 request = self._request(tier)
                 async with aclosing(self._models.generate(tier.model, request)) as events:
                     async for event in events:
@@ -150,10 +156,17 @@ class PromptRun:
         return Generate(
             id=0,
             messages=self._messages(),
-            sampling=self._prompt.sampling.filled(tier.sampling),
+            sampling=self._sampling.sampling,
             think=tier.think,
             gate=self._gate_order(tier, options),
         )
+
+    async def _resolve_sampling(self, tier: TierSpec) -> Resolved:
+        asked, find = self._prompt.sampling, self._cascade.sampling
+        if find is None:
+            return Resolved(asked.filled(tier.sampling), {})
+        sources = await asyncio.to_thread(find, tier.name)
+        return sources.resolve(asked)
 
     def _gate_order(self, tier: TierSpec, options: TierOptions) -> GateOrder:
         order = GateOrder(
@@ -294,4 +307,7 @@ class PromptRun:
             time.monotonic() - self._began_s,
         )
         is_below = reason != "unanswered" and self._route.is_below_asked
-        return [Done(outcome=msgspec.structs.replace(outcome, is_below_asked=is_below))]
+        outcome = msgspec.structs.replace(
+            outcome, is_below_asked=is_below, sampling=dict(self._sampling.values)
+        )
+        return [Done(outcome=outcome)]

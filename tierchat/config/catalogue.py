@@ -62,6 +62,20 @@ class ModelSpec(Frozen, frozen=True):
     kv_type: KvType | None = None
 
 
+class FamilySpec(Frozen, frozen=True):
+    """How to draw tokens from models of a family that are not in the catalogue.
+
+    A model belongs to it by a name in its header or its file, or by its architecture. `source` is
+    the page on which the publisher recommends these values.
+    """
+
+    names: tuple[str, ...] = ()
+    architectures: tuple[str, ...] = ()
+    source: str = ""
+    sampling: Sampling = Sampling()
+    think_sampling: Sampling = Sampling()
+
+
 class TierSpec(Frozen, frozen=True):
     """One rung: a model and how hard it may try.
 
@@ -97,10 +111,11 @@ class CascadeSpec(Frozen, frozen=True):
 
 
 class Catalogue(Frozen, frozen=True):
-    """All models and cascades by name; files are absolute paths."""
+    """All models, cascades and families by name; files are absolute paths."""
 
     models: dict[str, ModelSpec] = msgspec.field(default_factory=dict)
     cascades: dict[str, CascadeSpec] = msgspec.field(default_factory=dict)
+    families: dict[str, FamilySpec] = msgspec.field(default_factory=dict)
 
     def find(self, cascade: str) -> CascadeSpec:
         """Return a cascade by name; raises UsageError with the known names."""
@@ -138,7 +153,7 @@ class Catalogue(Frozen, frozen=True):
 class Origin(Frozen, frozen=True):
     """Where an entry of the catalogue comes from: a file for each of its keys."""
 
-    kind: Literal["models", "cascades"]
+    kind: Literal["models", "cascades", "families"]
     name: str
     keys: dict[str, str]
 
@@ -268,7 +283,7 @@ def _sources(paths: Paths) -> tuple[_Source, ...]:
 
 
 def _merged(sources: Sequence[_Source]) -> dict[str, dict[str, Any]]:
-    merged: dict[str, dict[str, Any]] = {"models": {}, "cascades": {}}
+    merged: dict[str, dict[str, Any]] = {"models": {}, "cascades": {}, "families": {}}
     for source in reversed(sources):
         for kind, entries in merged.items():
             for name, entry in source.data.get(kind, {}).items():

@@ -18,8 +18,8 @@ _BYTES_PER_PARAMETER = 0.63
 class ActiveParameters:
     """The catalogue's numbers, else those of GGUF headers. Any thread may ask."""
 
-    def __init__(self) -> None:
-        self._headers = CheckedHeaders()
+    def __init__(self, headers: CheckedHeaders | None = None) -> None:
+        self._headers = headers or CheckedHeaders()
 
     def given(self, spec: ModelSpec) -> int:
         """Return the number that the catalogue gives, or 0."""

@@ -19,6 +19,7 @@ from tierchat.config.settings import Settings, load_settings, parse_keepalive
 from tierchat.errors import TierchatError, UsageError
 from tierchat.events import CascadeEvent
 from tierchat.gates.lookup import GateLookup
+from tierchat.models.gguf.header import CheckedHeaders
 from tierchat.models.placement import hardware
 from tierchat.models.placement.hardware import resident_bytes
 from tierchat.models.verified_files import VerifiedFiles
@@ -36,12 +37,14 @@ class HomeCascade:
         catalogue = load_catalogue(paths)
         self._paths = paths
         self._context = settings.context
+        headers = CheckedHeaders()
         self._pool = build_pool(
             catalogue,
             settings.cascade,
             paths,
             settings,
             keepalive_s=parse_keepalive(settings.keepalive),
+            headers=headers,
         )
         self._cascade = Cascade(
             catalogue,
@@ -49,6 +52,7 @@ class HomeCascade:
             settings.cascade,
             GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file)),
             self._reload_if_sound,
+            headers=headers,
         )
 
     @property

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from tierchat.config.catalogue import Catalogue
 from tierchat.config.settings import Settings
+from tierchat.models.gguf.header import CheckedHeaders
 from tierchat.models.placement import hardware
 from tierchat.models.placement.cascade_plans import CascadePlans
 from tierchat.models.verified_files import VerifiedFiles
@@ -18,11 +19,18 @@ from tierchat.workers.starter import Starter
 
 
 def build_pool(
-    catalogue: Catalogue, cascade: str, paths: Paths, settings: Settings, *, keepalive_s: float
+    catalogue: Catalogue,
+    cascade: str,
+    paths: Paths,
+    settings: Settings,
+    *,
+    keepalive_s: float,
+    headers: CheckedHeaders | None = None,
 ) -> Pool:
     """Return a pool without workers; its models are planned as those of `cascade` first.
 
-    An idle model stays for `keepalive_s` seconds, for ever if that is negative.
+    An idle model stays for `keepalive_s` seconds, for ever if that is negative. `headers` may be
+    shared with others who read them.
     Raises UnsafePath, UsageError.
     """
     # Where the starter remembers checked files and quirks.
@@ -31,6 +39,7 @@ def build_pool(
         VerifiedFiles(paths.verified_file),
         MachineQuirks(paths.machine_file),
         num_threads=settings.num_threads,
+        headers=headers,
     )
     plans = plan_cascades(catalogue, cascade, settings)
     return Pool(catalogue.models, starter, keepalive_s=keepalive_s, plans=plans)

@@ -52,9 +52,10 @@ class Starter:
         *,
         num_threads: int = 0,
         launch: Launch = Worker.start,
+        headers: CheckedHeaders | None = None,
     ) -> None:
         self._files = files
-        self._headers = CheckedHeaders()
+        self._headers = headers or CheckedHeaders()
         self._quirks = quirks
         self._num_threads = num_threads
         self._launch = launch

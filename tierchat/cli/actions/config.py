@@ -14,7 +14,10 @@ import msgspec
 from tierchat.config.catalogue import Origin, origins, shipped_models_file
 from tierchat.config.home import Home
 from tierchat.config.settings import setting_sources
+from tierchat.models.gguf.header import CheckedHeaders
+from tierchat.models.sampling import by_source, header_of, of_model
 from tierchat.terminal.table import table
+from tierchat.types import SourcedValue
 
 
 def check_lines(home: Home) -> Iterator[str]:
@@ -27,16 +30,23 @@ def check_lines(home: Home) -> Iterator[str]:
     yield f"{'read':<10} {shipped_models_file()}"
     rows: list[tuple[str, ...]] = [("KEY", "VALUE", "FROM")]
     rows += [(key, _shown(getattr(settings, key)), source) for key, source in sources.items()]
+    headers = CheckedHeaders()
     values: dict[str, dict[str, Any]] = msgspec.to_builtins(catalogue)
     for origin in origins(paths):
         rows += _rows(origin, values[origin.kind][origin.name])
+        if origin.kind == "models":
+            rows += _sampling_rows(origin, home, headers)
     yield from table(rows)
-    yield f"{len(catalogue.models)} models and {len(catalogue.cascades)} cascades, all in order"
+    yield (
+        f"{len(catalogue.models)} models, {len(catalogue.cascades)} cascades and "
+        f"{len(catalogue.families)} families, all in order"
+    )
 
 
 def check_facts(home: Home) -> dict[str, Any]:
     """Return the same as plain values, for JSON; raises ConfigError."""
     settings, sources = home.settings, setting_sources(home.paths, home.env)
+    headers = CheckedHeaders()
     values: dict[str, dict[str, Any]] = msgspec.to_builtins(home.catalogue)
     found: dict[str, Any] = {
         "settings": {
@@ -49,7 +59,24 @@ def check_facts(home: Home) -> dict[str, Any]:
         found.setdefault(origin.kind, {})[origin.name] = {
             key: {"value": entry[key], "from": source} for key, source in origin.keys.items()
         }
+    found["sampling"] = {
+        name: msgspec.to_builtins(_sampling(name, home, headers)) for name in home.catalogue.models
+    }
     return found
+
+
+def _sampling(name: str, home: Home, headers: CheckedHeaders) -> Mapping[str, SourcedValue]:
+    return of_model(name, home.catalogue, header_of(home.catalogue.models[name], headers)).values
+
+
+def _sampling_rows(
+    origin: Origin, home: Home, headers: CheckedHeaders
+) -> Iterator[tuple[str, ...]]:
+    """Show the values that models.toml leaves open, with their sources."""
+    for source, found in by_source(_sampling(origin.name, home, headers)).items():
+        # The rows of models.toml name the file itself.
+        if not source.endswith("models.toml"):
+            yield (f"{origin.kind}.{origin.name}.sampling", _shown(found), source)
 
 
 def _rows(origin: Origin, entry: Mapping[str, Any]) -> Iterator[tuple[str, ...]]:
@@ -58,7 +85,6 @@ def _rows(origin: Origin, entry: Mapping[str, Any]) -> Iterator[tuple[str, ...]]
         if key == "tiers":
             for index, tier in enumerate(entry[key]):
                 told = {k: v for k, v in tier.items() if v not in (None, {}, "")}
-                told.pop("sampling", None)
                 yield (f"{name}[{index}]", _shown(told), _place(source))
         else:
             yield (name, _shown(entry[key]), _place(source))
@@ -70,8 +96,7 @@ def _place(source: str) -> str:
 
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
-        told = {key: v for key, v in value.items() if v not in (None, [], False)}
-        return ", ".join(f"{key} {_shown(v)}" for key, v in told.items())
+        return ", ".join(f"{key} {_shown(v)}" for key, v in value.items())
     if isinstance(value, str) and len(value) > 60:
         return f"{value[:28]}...{value[-28:]}".replace("\n", " ")
     return "none" if value is None else str(value)

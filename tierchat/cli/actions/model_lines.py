@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tierchat.config.catalogue import Catalogue, ModelSpec
@@ -10,8 +10,10 @@ from tierchat.models.gguf.header import GgufHeader
 from tierchat.models.hub.part_file import part_path
 from tierchat.models.on_disk import is_whole
 from tierchat.models.placement.footprint import shape_of_header
+from tierchat.models.sampling import by_source
 from tierchat.terminal.harmless import harmless
 from tierchat.terminal.units import memory_text, size_text
+from tierchat.types import SourcedValue
 
 _WIDTH = 16
 
@@ -58,6 +60,15 @@ def spec_lines(name: str, spec: ModelSpec) -> Iterator[str]:
         yield _fact("sha256", spec.sha256)
     if spec.license:
         yield _fact("licence", spec.license)
+
+
+def sampling_lines(values: Mapping[str, SourcedValue]) -> Iterator[str]:
+    """Say how tokens are drawn and who says so, a line for each source."""
+    name = "sampling"
+    for source, found in by_source(values).items():
+        pairs = ", ".join(f"{key} {value}" for key, value in found.items())
+        yield _fact(name, f"{pairs} ({source})")
+        name = ""
 
 
 def token_tables(tables: dict[str, str]) -> Iterator[str]:

@@ -14,6 +14,7 @@ import msgspec
 from tierchat.cli.actions.model_lines import (
     file_state,
     header_lines,
+    sampling_lines,
     spec_lines,
     token_tables,
     users,
@@ -22,6 +23,7 @@ from tierchat.config.catalogue import ModelSpec
 from tierchat.config.home import Home
 from tierchat.errors import TierchatError, UsageError, did_you_mean
 from tierchat.models.gguf.header import GgufHeader, read_header
+from tierchat.models.sampling import of_model
 from tierchat.terminal.table import table
 from tierchat.terminal.units import size_text
 
@@ -107,6 +109,7 @@ class ModelListing:
             yield f"{'tiers':<16} {tiers}"
         yield f"{'state':<16} {file_state(self._catalogue.models[name])}"
         header = self._header(name)
+        yield from sampling_lines(of_model(name, self._catalogue, header).values)
         if header:
             yield from header_lines(header)
 
@@ -117,6 +120,8 @@ class ModelListing:
         except TierchatError as error:
             return {**found, "is_here": True, "problem": error.message}
         found["is_here"] = header is not None
+        drawn = of_model(name, self._catalogue, header).values
+        found["sampling_in_force"] = msgspec.to_builtins(drawn)
         if header:
             found["header"] = {
                 "architecture": header.architecture,
