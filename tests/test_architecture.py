@@ -44,7 +44,8 @@ ROOMS = {
 CLI_ORDER = ("main", "root", "commands", "actions", "chat", "ask")
 # The files that may import a library.
 SEAMS = {
-    "httpx": {"tierchat.models.hub.hub"},
+    "httpx": {"tierchat.models.hub.connections"},
+    "httpx2": {"tierchat.models.hub.connections"},
     "huggingface_hub": {"tierchat.models.hub.hub"},
     "jinja2": {"tierchat.engine.template"},
     "jsonschema": {"tierchat.cli.ask.answer_schema"},
@@ -255,7 +256,7 @@ def test_forbidden_imports_are_noticed(name: str, source: str) -> None:
         ("tierchat.engine.limits", "import importlib.util\nfrom tierchat import __version__"),
         ("tierchat.engine.limits", "from tierchat import paths\nfrom tierchat.types import Stage"),
         ("tierchat.models.on_disk", "from tierchat.engine import limits"),
-        ("tierchat.models.hub.hub", "import httpx"),
+        ("tierchat.models.hub.connections", "import httpx"),
         ("tierchat.cli.chat.start", "from tierchat.cli.ask import stdin"),
     ],
 )

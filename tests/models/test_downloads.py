@@ -22,8 +22,8 @@ import pytest
 
 from tests.local_hub import COMMIT, LocalHub, running_hub
 from tierchat.errors import DoesNotFit, ModelCorrupt, ModelMissing, NetworkError, UsageError
+from tierchat.models.hub.connections import _redirected
 from tierchat.models.hub.downloads import Downloader
-from tierchat.models.hub.hub import _redirected
 from tierchat.models.hub.names import HubFile, validate_file_name, validate_repo, validate_revision
 from tierchat.models.verified_files import VerifiedFiles
 

@@ -18,7 +18,7 @@ from typing import Literal, TypeVar
 from tierchat.atomic_file import locked
 from tierchat.errors import ModelCorrupt, ModelMissing, NetworkError, UsageError
 from tierchat.models.file_stamp import FileStamp
-from tierchat.models.hub.hub import Body, Hub, PassingFault, Published, RangeRefused, is_switched_on
+from tierchat.models.hub.hub import Body, Hub, Published, is_switched_on
 from tierchat.models.hub.names import HubFile, validate_file_name, validate_repo, validate_revision
 from tierchat.models.hub.part_file import (
     PartFile,
@@ -26,6 +26,7 @@ from tierchat.models.hub.part_file import (
     missing_bytes,
     require_space,
 )
+from tierchat.models.hub.refusals import PassingFault, RangeRefused
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import make_private
 

@@ -1,7 +1,7 @@
 """The Hugging Face hub: the description of its files, and their bytes from any offset on.
 
 Does not know where files are stored or whether their bytes are right; it sends each request once
-and never retries. The only seam to `huggingface_hub` and `httpx`: their errors end here.
+and never retries. The only seam to `huggingface_hub`: its errors end here.
 """
 
 from __future__ import annotations
@@ -13,34 +13,23 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from tierchat import __version__
-from tierchat.errors import ModelMissing, NetworkError, TierchatError, UsageError
+from tierchat.errors import NetworkError, UsageError
+from tierchat.models.hub.connections import CONNECT_TIMEOUT_S, READ_TIMEOUT_S, Connections
 from tierchat.models.hub.names import HubFile, validate_revision
+from tierchat.models.hub.network import NetworkSettings
+from tierchat.models.hub.refusals import RangeRefused, Refusals, first_line
 
 if TYPE_CHECKING:
-    import httpx
+    from tierchat.models.hub.connections import Response
 
 _ENDPOINT = "https://huggingface.co"
-_CONNECT_TIMEOUT_S = 10.0
-_READ_TIMEOUT_S = 30.0
-_MAX_REDIRECTS = 5
 # The values of an environment variable that huggingface_hub reads as yes.
 _TRUE = frozenset(["1", "ON", "YES", "TRUE"])
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})")
-
-
-class PassingFault(NetworkError):
-    """A failure of the network or the hub that may not happen at the next try."""
-
-    def __init__(self, message: str, retry_after_s: float = 0) -> None:
-        super().__init__(message, "try again later: what has arrived is kept")
-        self.retry_after_s = retry_after_s
-
-
-class RangeRefused(PassingFault):
-    """The file on the hub ends before the requested offset."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +65,8 @@ class Hub:
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._env = env
-        self._endpoint = (env.get("HF_ENDPOINT") or _ENDPOINT).rstrip("/")
-        if not re.match("https?://[^/]", self._endpoint):
-            raise UsageError(
-                f"HF_ENDPOINT is {self._endpoint!r}", f"set it to an address like {_ENDPOINT}"
-            )
+        self._endpoint = _endpoint(env)
+        self._connections = Connections(NetworkSettings(env), self._endpoint)
 
     def describe(self, repo: str, revision: str, file: str) -> Published:
         """Ask for a file's size, sha256 and commit.
@@ -92,7 +78,7 @@ class Hub:
 
             metadata = get_hf_file_metadata(
                 self._url(repo, revision, file),
-                timeout=_CONNECT_TIMEOUT_S,
+                timeout=CONNECT_TIMEOUT_S,
                 headers=self._headers(),
                 token=False,
                 endpoint=self._endpoint,
@@ -117,7 +103,7 @@ class Hub:
             from huggingface_hub import HfApi
 
             api = HfApi(self._endpoint, token=self._token() or False, library_name="tierchat")
-            info = api.model_info(repo, revision=revision, timeout=_READ_TIMEOUT_S)
+            info = api.model_info(repo, revision=revision, timeout=READ_TIMEOUT_S)
             return [str(sibling.rfilename) for sibling in info.siblings or []]
 
     def cached(self, file: HubFile) -> list[Path]:
@@ -142,7 +128,11 @@ class Hub:
         Raises RangeRefused, NetworkError, ModelMissing, and PassingFault, also while blocks are
         read.
         """
-        with self._opened(file, offset) as response:
+        headers = {**self._headers(), "accept-encoding": "identity"}
+        if offset:
+            headers["range"] = f"bytes={offset}-"
+        url = self._url(file.repo, file.revision, file.file)
+        with self._connections.stream(url, headers, file.file) as response:
             self._refuse(response, file, offset)
             blocks = response.iter_raw()
             if response.status_code == 206:
@@ -153,78 +143,33 @@ class Hub:
                 length = response.headers.get("content-length", "")
                 yield Body(0, int(length) if length.isdecimal() else None, blocks)
 
-    @contextlib.contextmanager
-    def _opened(self, file: HubFile, offset: int) -> Iterator[httpx.Response]:
-        import httpx
-
-        timeout = httpx.Timeout(_READ_TIMEOUT_S, connect=_CONNECT_TIMEOUT_S)
-        headers = {**self._headers(), "accept-encoding": "identity"}
-        if offset:
-            headers["range"] = f"bytes={offset}-"
-        with _network_errors(file), httpx.Client(timeout=timeout) as client:
-            url = httpx.URL(self._url(file.repo, file.revision, file.file))
-            for _ in range(_MAX_REDIRECTS + 1):
-                if not self._is_home(url):
-                    # Never sent again: a foreign host that redirects back to the hub could choose
-                    # the address that gets the token.
-                    headers.pop("authorization", None)
-                with client.stream("GET", url, headers=headers) as response:
-                    if not response.has_redirect_location:
-                        yield response
-                        return
-                    url = _redirected(url, response.headers["location"])
-            raise NetworkError(
-                f"the hub redirects more than {_MAX_REDIRECTS} times for {file.file}"
-            )
-
-    def _refuse(self, response: httpx.Response, file: HubFile, offset: int) -> None:
+    def _refuse(self, response: Response, file: HubFile, offset: int) -> None:
         """Raise the error for a response that does not contain the bytes."""
         if response.status_code in (200, 206):
             return
         if response.status_code == 416 and offset:
             raise RangeRefused(f"{file.file} on the hub ends before byte {offset:,}")
-        if not self._is_home(response.url) and response.status_code < 500:
+        if not self._connections.is_home(response.url) and response.status_code < 500:
             raise NetworkError(
                 f"{response.url.host} refuses {file.file} (HTTP {response.status_code})",
                 "try again: the hub signs a new address for each download",
             )
-        raise self._refusal(
+        raise self._refusals.of_status(
             response.status_code, response.headers, file.repo, file.revision, file.file
         )
 
-    def _refusal(
-        self, status: int, headers: Mapping[str, str], repo: str, revision: str, file: str | None
-    ) -> TierchatError:
-        page = f"{self._endpoint}/{repo}"
-        if status in (408, 429) or status >= 500:
-            after = headers.get("retry-after", "")
-            wait_s = float(after) if after.isdecimal() and len(after) < 9 else 0.0
-            return PassingFault(f"the hub cannot serve {repo} now (HTTP {status})", wait_s)
-        if status == 401:
-            why = "HF_TOKEN is refused" if self._token() else "it is private, gated or missing"
-            return NetworkError(
-                f"the hub refuses access to {repo}: {why} (HTTP 401)",
-                f"see {page}, and set HF_TOKEN to a token from {self._endpoint}/settings/tokens",
-            )
-        if status == 403:
-            return NetworkError(
-                f"the hub refuses access to {repo} (HTTP 403)",
-                f"accept the licence at {page}, and set HF_TOKEN to a token that may read it",
-            )
-        if status == 404:
-            return ModelMissing(
-                f"the hub has no {_missing(headers, repo, revision, file)}", f"see {page}"
-            )
-        return NetworkError(f"the hub answers HTTP {status} for {repo}", f"see {page}")
+    @property
+    def _refusals(self) -> Refusals:
+        return Refusals(self._endpoint, has_token=bool(self._token()))
 
     def _token(self) -> str | None:
         if self._env.get("HF_TOKEN"):
-            return self._env["HF_TOKEN"].strip()
+            return _sound_token(self._env["HF_TOKEN"].strip(), "HF_TOKEN")
         if is_switched_on(self._env, "HF_HUB_DISABLE_IMPLICIT_TOKEN"):
             return None
         from huggingface_hub import get_token
 
-        return get_token()
+        return _sound_token(get_token() or "", "the token of `hf auth login`")
 
     def _headers(self) -> dict[str, str]:
         from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
@@ -241,34 +186,55 @@ class Hub:
 
         return hf_hub_url(repo, file, revision=revision, endpoint=self._endpoint)
 
-    def _is_home(self, url: httpx.URL) -> bool:
-        import httpx
-
-        return _origin(url) == _origin(httpx.URL(self._endpoint))
-
     @contextlib.contextmanager
     def _hub_errors(self, repo: str, revision: str, file: str | None) -> Iterator[None]:
+        """Let `huggingface_hub` ask with our proxies and certificates, and map its errors."""
         _import_hub()
-        from huggingface_hub import close_session
-        from huggingface_hub.errors import HfHubHTTPError, HTTPError  # type: ignore[attr-defined]
+        from huggingface_hub import close_session, set_client_factory
+        from huggingface_hub.errors import HfHubHTTPError
 
-        try:
-            yield
-        except HfHubHTTPError as error:
-            response = error.response
-            raise self._refusal(
-                response.status_code, response.headers, repo, revision, file
-            ) from error
-        except (HTTPError, OSError) as error:
-            raise PassingFault(f"cannot reach {self._endpoint}: {_say(error)}") from error
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise NetworkError(
-                f"{self._endpoint} does not answer like a hub: {_say(error)}",
-                "check HF_ENDPOINT",
-            ) from error
-        finally:
-            # The session would keep its connections until Python ends.
-            close_session()
+        with self._connections.for_library(self._endpoint) as client:
+            set_client_factory(lambda: client)
+            try:
+                yield
+            except HfHubHTTPError as error:
+                status, headers = error.response.status_code, error.response.headers
+                raise self._refusals.of_status(status, headers, repo, revision, file) from error
+            except (ValueError, TypeError, KeyError, AttributeError) as error:
+                raise NetworkError(
+                    f"{self._endpoint} does not answer like a hub: {first_line(error)}",
+                    "check HF_ENDPOINT",
+                ) from error
+            finally:
+                # The session would keep its connections until Python ends.
+                close_session()
+
+
+def _endpoint(env: Mapping[str, str]) -> str:
+    """Return the address of the hub; raises UsageError for one that is no web address."""
+    endpoint = (env.get("HF_ENDPOINT") or _ENDPOINT).strip().rstrip("/")
+    try:
+        parts = urlsplit(endpoint)
+        is_sound = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_sound = False
+    if not is_sound or not endpoint.isprintable() or " " in endpoint:
+        raise UsageError(
+            f"HF_ENDPOINT is {endpoint!a}, which is no web address",
+            f"set it to an address like {_ENDPOINT}, or unset it",
+        )
+    return endpoint
+
+
+def _sound_token(token: str, source: str) -> str | None:
+    """Refuse a token that cannot stand in a header; raises NetworkError without showing it."""
+    bad = next((i for i, char in enumerate(token) if not "!" <= char <= "~"), None)
+    if bad is not None:
+        raise NetworkError(
+            f"{source} is no token: character {bad + 1} of {len(token)} is {token[bad]!a}",
+            "copy the token again, as one word without quotes, blanks or line breaks",
+        )
+    return token or None
 
 
 def _import_hub() -> None:
@@ -277,42 +243,3 @@ def _import_hub() -> None:
     # With telemetry, the library also asks huggingface.co, whatever the endpoint, which program
     # runs it, and each request lists the other libraries that are installed.
     constants.HF_HUB_DISABLE_TELEMETRY = True
-
-
-@contextlib.contextmanager
-def _network_errors(file: HubFile) -> Iterator[None]:
-    import httpx
-
-    try:
-        yield
-    except httpx.TransportError as error:
-        raise PassingFault(f"the connection failed for {file.file}: {_say(error)}") from error
-    except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
-        raise NetworkError(f"cannot fetch {file.file}: {_say(error)}") from error
-
-
-def _redirected(url: httpx.URL, location: str) -> httpx.URL:
-    target = url.join(location)
-    if target.scheme not in ("http", "https") or not target.host:
-        raise NetworkError(f"the hub redirects to {ascii(location)[:80]}, which is no web address")
-    if url.scheme == "https" and target.scheme == "http":
-        raise NetworkError(f"the hub redirects from https to http, at {target.host}")
-    return target
-
-
-def _origin(url: httpx.URL) -> tuple[str, str, int]:
-    return url.scheme, url.host, url.port or {"http": 80, "https": 443}.get(url.scheme, 0)
-
-
-def _missing(headers: Mapping[str, str], repo: str, revision: str, file: str | None) -> str:
-    match headers.get("x-error-code"):
-        case "RevisionNotFound":
-            return f"revision {revision} of {repo}"
-        case "RepoNotFound":
-            return f"repo {repo}"
-        case _:
-            return f"{file} in {repo} at {revision}" if file else f"repo {repo}"
-
-
-def _say(error: Exception) -> str:
-    return str(error).strip().split("\n")[0] or type(error).__name__
