@@ -244,12 +244,12 @@ def test_headroom_is_a_tenth_of_small_memories_and_a_gibibyte_of_large_ones() ->
     assert room_of([(16 * GIB, 3 * GIB)], (8 * GIB, 0)).ram == 0
 
 
-def test_few_cores_are_used_by_every_worker_and_many_are_shared() -> None:
+def test_every_worker_may_use_all_cores_but_the_first_of_many() -> None:
     assert threads_of(["a", "b"], 4) == {"a": 4, "b": 4}
     assert threads_of(["a"], 64) == {"a": 64}
-    assert threads_of(["a", "b", "c"], 16) == {"a": 4, "b": 12, "c": 12}
+    assert threads_of(["a", "b", "c"], 16) == {"a": 4, "b": 16, "c": 16}
     found = plan(of_cascade("16gb"), gpus(16, num_cores=16))
-    assert [each.num_threads for each in found.models] == [4, 12, 12]
+    assert [each.num_threads for each in found.models] == [4, 16, 16]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ Does not know text, gates or processes. One thread owns an Engine and everything
 from __future__ import annotations
 
 import math
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from tierchat.engine.logits import Distribution
 from tierchat.engine.sampler import Sampler
 from tierchat.engine.scheduler import Chunk, Scheduler
 from tierchat.engine.sequence import Sequence, Step
+from tierchat.engine.threads import ThreadGovernor
 from tierchat.errors import ContextTooLong, EngineCrashed, UsageError
 from tierchat.types import KvType
 
@@ -29,7 +31,8 @@ class EngineLimits:
     """Sizes of an engine. `context` limits the tokens of one sequence, `num_cells` those of all.
 
     `max_state_bytes` limits the saved states of hybrid and recurrent models in RAM: one state of
-    a published Qwen3.5 takes 19 MiB (0.8b) to 150 MiB (27b).
+    a published Qwen3.5 takes 19 MiB (0.8b) to 150 MiB (27b). `num_threads` is the most that are
+    used; with `adapts_threads`, fewer where other programs take the cores.
     """
 
     context: int
@@ -37,6 +40,7 @@ class EngineLimits:
     batch_size: int = BATCH_SIZE
     max_sequences: int = 16
     num_threads: int = 1
+    adapts_threads: bool = True
     kv_type: KvType = "f16"
     max_state_bytes: int = MAX_STATE_BYTES
 
@@ -65,12 +69,17 @@ class Engine:
         )
         self._cache = KvCache(self._context, limits.max_sequences, limits.max_state_bytes)
         self._scheduler = Scheduler(self._cache, limits.batch_size, limits.max_outputs)
+        self._threads = ThreadGovernor(limits.num_threads)
         self._architecture = model.metadata("general.architecture")
         self._samplers: dict[int, Sampler] = {}
 
     @property
     def has_work(self) -> bool:
         return bool(self._scheduler.running or self._scheduler.waiting)
+
+    def set_max_threads(self, num_threads: int) -> None:
+        """Leave cores to other engines from the next decode on; `limits` are never exceeded."""
+        self._threads.set_limit(num_threads)
 
     def add(self, sequence: Sequence) -> None:
         """Queue a sequence.
@@ -143,9 +152,15 @@ class Engine:
             slots += [sequence.slot or 0] * chunk.num_tokens
             outputs += [False] * (chunk.num_tokens - 1) + [chunk.is_last]
         wants_hidden = any(c.is_last and c.sequence.wants_hidden_state for c in chunks)
-        return self._context.decode(
+        self._context.set_threads(self._threads.choose(len(tokens), time.perf_counter()))
+        began_s, began_cpu_s = time.perf_counter(), time.process_time()
+        is_done = self._context.decode(
             tokens, positions, slots, outputs, wants_hidden_state=wants_hidden
         )
+        if is_done and self.limits.adapts_threads:
+            now_s, cpu_s = time.perf_counter(), time.process_time() - began_cpu_s
+            self._threads.record(len(tokens), now_s - began_s, cpu_s, now_s)
+        return is_done
 
     def _record(self, chunks: list[Chunk]) -> None:
         for chunk in chunks:

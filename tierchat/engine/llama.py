@@ -228,6 +228,7 @@ class LlamaContext:
         self._is_recurrent = model.is_recurrent or model.is_hybrid
         self.num_cells: int = lib.llama_n_ctx(self._context)
         self.batch_size = batch_size
+        self._num_threads = num_threads
         self._allocate_batch(batch_size)
 
     def _allocate_batch(self, size: int) -> None:
@@ -251,6 +252,12 @@ class LlamaContext:
             ),
             logits=_pointer(self._outputs, ctypes.c_int8),
         )
+
+    def set_threads(self, num_threads: int) -> None:
+        """Compute with so many threads from the next decode on; costs nothing."""
+        if num_threads != self._num_threads:
+            lib.llama_set_n_threads(self._context, num_threads, num_threads)
+            self._num_threads = num_threads
 
     def decode(
         self,

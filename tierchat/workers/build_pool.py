@@ -13,6 +13,7 @@ from tierchat.models.placement import hardware
 from tierchat.models.placement.cascade_plans import CascadePlans
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
+from tierchat.workers.cores import CoreBudget
 from tierchat.workers.pool import Pool
 from tierchat.workers.quirks import MachineQuirks
 from tierchat.workers.starter import Starter
@@ -42,7 +43,9 @@ def build_pool(
         headers=headers,
     )
     plans = plan_cascades(catalogue, cascade, settings)
-    return Pool(catalogue.models, starter, keepalive_s=keepalive_s, plans=plans)
+    # A person who sets more threads than cores wants them for the worker that is busy alone.
+    cores = CoreBudget(max(hardware.num_cores(), settings.num_threads))
+    return Pool(catalogue.models, starter, keepalive_s=keepalive_s, plans=plans, cores=cores)
 
 
 def plan_cascades(catalogue: Catalogue, cascade: str, settings: Settings) -> CascadePlans:

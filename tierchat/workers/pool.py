@@ -14,6 +14,8 @@ from pathlib import Path
 from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import EngineCrashed, ModelMissing
 from tierchat.models.placement.cascade_plans import CascadePlans
+from tierchat.models.placement.hardware import num_cores
+from tierchat.workers.cores import CoreBudget
 from tierchat.workers.crashes import refuse_quarantined
 from tierchat.workers.eviction import Eviction
 from tierchat.workers.idle import IdleTimers
@@ -27,6 +29,7 @@ from tierchat.workers.worker import Worker, WorkerDied
 class Pool:
     """Owns every worker. All methods belong to one event loop.
 
+    `cores` are divided between the workers that are busy: all of this machine if none are given.
     Without `plans` every model is loaded as its entry in the catalogue says, and no model is
     unloaded to make room for another.
     """
@@ -38,6 +41,7 @@ class Pool:
         *,
         keepalive_s: float,
         plans: CascadePlans | None = None,
+        cores: CoreBudget | None = None,
     ) -> None:
         self._seats = {name: Seat(spec) for name, spec in models.items()}
         self._starter = starter
@@ -47,6 +51,7 @@ class Pool:
         self._retired: list[Seat] = []
         self._sweeps: set[asyncio.Task[None]] = set()
         self._eviction = Eviction(plans)
+        self._cores = cores or CoreBudget(num_cores())
         self._is_closed = False
 
     def is_loaded(self, model: str) -> bool:
@@ -77,27 +82,34 @@ class Pool:
         loading), ...
         """
         seat = self._seat(model)
-        async with seat.lock:
-            if seat.live_worker and not seat.is_overwritten:
-                return seat.live_worker
-            await seat.drop()
-            refuse_quarantined(model, seat.spec, seat.crashes)
-            try:
-                await self._eviction.make_room(
-                    model, seat, self._seats, self._retired, may_unload=may_unload
-                )
-                if self._is_closed:
-                    raise EngineCrashed("the daemon is stopping")
-                await seat.start(model, self._starter)
-            except asyncio.CancelledError:
-                if self._is_closed and not _is_cancelled():
-                    raise EngineCrashed("the daemon is stopping") from None
-                raise
-            finally:
-                # Memory that was set aside is free again unless a worker has it.
-                seat.plan = seat.plan if seat.worker else None
-            assert seat.worker
-            return seat.worker
+        try:
+            async with seat.lock:
+                if seat.live_worker and not seat.is_overwritten:
+                    return seat.live_worker
+                return await self._start(model, seat, may_unload=may_unload)
+        finally:
+            self._share_cores()
+
+    async def _start(self, model: str, seat: Seat, *, may_unload: bool) -> Worker:
+        await seat.drop()
+        refuse_quarantined(model, seat.spec, seat.crashes)
+        try:
+            await self._eviction.make_room(
+                model, seat, self._seats, self._retired, may_unload=may_unload
+            )
+            if self._is_closed:
+                raise EngineCrashed("the daemon is stopping")
+            self._share_cores()
+            await seat.start(model, self._starter)
+        except asyncio.CancelledError:
+            if self._is_closed and not _is_cancelled():
+                raise EngineCrashed("the daemon is stopping") from None
+            raise
+        finally:
+            # Memory that was set aside is free again unless a worker has it.
+            seat.plan = seat.plan if seat.worker else None
+        assert seat.worker
+        return seat.worker
 
     async def unload(self, model: str) -> bool:
         """End a model's worker now; False if it was not loaded or is busy."""
@@ -139,6 +151,7 @@ class Pool:
                 await events.aclose()
         finally:
             seat.num_active -= 1
+            self._share_cores()
             seat.last_used_s = time.monotonic()
             if seat in self._retired:
                 await self._end_retired()
@@ -190,6 +203,9 @@ class Pool:
         for seat in seats:
             seat.stop_starting()
         await asyncio.gather(*(_close(seat) for seat in seats), self._idle.close(), *self._sweeps)
+
+    def _share_cores(self) -> None:
+        self._cores.share([*self._seats.values(), *self._retired])
 
     def _seat(self, model: str) -> Seat:
         if model not in self._seats:

@@ -66,6 +66,15 @@ class Cancel(Frozen, frozen=True, tag="cancel"):
     id: int
 
 
+class SetThreads(Frozen, frozen=True, tag="set_threads"):
+    """Use at most so many threads from the next decode on: the worker's share of the cores.
+
+    The worker never uses more than its model was loaded for.
+    """
+
+    num_threads: int
+
+
 class LoadProgress(Frozen, frozen=True, tag="load_progress"):
     """A sign of life: the `share` of the weights read, 1.0 just before the first decode."""
 
@@ -75,6 +84,7 @@ class LoadProgress(Frozen, frozen=True, tag="load_progress"):
 class ModelInfo(Frozen, frozen=True):
     """What a worker reports about the model it holds; sizes in bytes, `context` in tokens.
 
+    `num_threads` is the most that the worker uses, however many cores are free.
     `gpu_bytes` is how much free GPU memory shrank while the model was loaded, as the driver
     reports it. It leaves out the driver context of the process (518 MiB on an H100).
     """
@@ -92,6 +102,7 @@ class ModelInfo(Frozen, frozen=True):
     template_sha256: str = ""
     is_gpu_offloaded: bool = False
     uses_extra_buffer_types: bool = True
+    num_threads: int = 1
     gpu_bytes: int = 0
 
 
@@ -160,7 +171,7 @@ class Failed(Frozen, frozen=True, tag="failed"):
     usage: Usage = Usage()
 
 
-ToWorker = LoadModel | Generate | Cancel
+ToWorker = LoadModel | Generate | Cancel | SetThreads
 FromWorker = LoadProgress | Loaded | LoadFailed | Progress | Delta | Escalated | Finished | Failed
 RequestEvent = Progress | Delta | Escalated | Finished | Failed
 

@@ -50,6 +50,11 @@ class Seat:
         return self.worker if self.worker and self.worker.is_alive else None
 
     @property
+    def is_coming(self) -> bool:
+        """Whether a worker is being started, or waits to be."""
+        return self.lock.locked() and self.live_worker is None and self.leaving is None
+
+    @property
     def has_memory(self) -> bool:
         """Whether a worker lives, comes or goes; the memory of a dead worker is free."""
         is_used = self.live_worker is not None or self.lock.locked() or self.leaving is not None

@@ -72,15 +72,13 @@ def smaller(spec: ModelSpec, setting: Setting) -> Setting | None:
 
 
 def threads_of(models: Sequence[str], num_cores: int) -> dict[str, int]:
-    """Divide cores between workers.
+    """Return the most threads of each worker; workers that are busy together share the cores.
 
-    With many cores, the first model and one other can run at the same time; with few, each worker
-    gets all of them.
+    With many cores the first model, which is small, gains nothing from all of them.
     """
     if num_cores < _MIN_CORES_TO_SHARE or len(models) < 2:
         return dict.fromkeys(models, num_cores)
-    first = num_cores // 4
-    return {m: first if m == models[0] else num_cores - first for m in models}
+    return {m: num_cores // 4 if m == models[0] else num_cores for m in models}
 
 
 def _with_threads(plans: Sequence[ModelPlan], room: Room) -> tuple[ModelPlan, ...]:

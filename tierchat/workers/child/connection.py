@@ -18,6 +18,7 @@ from tierchat.workers.protocol import (
     FromWorker,
     Generate,
     LoadModel,
+    SetThreads,
     ToWorker,
     encode,
 )
@@ -30,7 +31,7 @@ class Connection:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self.inbox: queue.SimpleQueue[Generate | Cancel | None] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[Generate | Cancel | SetThreads | None] = queue.SimpleQueue()
         self._reader = FrameReader(ToWorker)
         self._ready: list[object] = []
 
@@ -57,7 +58,7 @@ class Connection:
         try:
             while True:
                 for frame in self._ready:
-                    if isinstance(frame, Generate | Cancel):
+                    if isinstance(frame, Generate | Cancel | SetThreads):
                         self.inbox.put(frame)
                 data = self._socket.recv(_READ_BYTES)
                 if not data:

@@ -6,7 +6,6 @@ Does not know sockets or processes.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from tierchat.engine.llama import LlamaLog, LlamaModel, can_offload
 from tierchat.engine.sequence import Sequence
 from tierchat.engine.template import ChatTemplate
 from tierchat.errors import TemplateError
+from tierchat.models.placement.hardware import num_cores
 from tierchat.types import KvType, Message, Sampling
 from tierchat.workers.child.gating import Gating, RequestGate, with_unsure_sentence
 from tierchat.workers.child.request import Request
@@ -66,6 +66,8 @@ class HeldModel:
                 batch_size=order.batch_size,
                 max_sequences=order.max_sequences,
                 num_threads=order.num_threads or _num_threads(self.model),
+                # While a GPU computes, the threads wait: that says nothing about the cores.
+                adapts_threads=not self._is_offloaded,
                 kv_type=order.kv_type or kv_type_of(self.model, self._is_offloaded),
             ),
         )
@@ -87,6 +89,7 @@ class HeldModel:
             template_sha256=hashlib.sha256(template.encode()).hexdigest(),
             is_gpu_offloaded=self._is_offloaded,
             uses_extra_buffer_types=order.use_extra_buffer_types,
+            num_threads=self.engine.limits.num_threads,
             gpu_bytes=free_before - gpu_free_bytes() if self._is_offloaded else 0,
         )
 
@@ -168,7 +171,7 @@ class HeldModel:
 def _num_threads(model: LlamaModel) -> int:
     if model.size_bytes < MIN_BYTES_FOR_THREADS:
         return 1
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return num_cores()
 
 
 def kv_type_of(model: LlamaModel, is_offloaded: bool) -> KvType:

@@ -30,6 +30,7 @@ from tierchat.workers.protocol import (
     LoadFailed,
     LoadProgress,
     Progress,
+    SetThreads,
 )
 
 _PR_SET_PDEATHSIG = 1
@@ -72,6 +73,8 @@ class WorkerLoop:
                 return False
             if isinstance(order, Cancel):
                 self._cancel(order)
+            elif isinstance(order, SetThreads):
+                self._held.engine.set_max_threads(order.num_threads)
             else:
                 self._begin(order)
 
