@@ -173,8 +173,9 @@ def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
     """Hint at the known word that is nearest to a mistyped one; `otherwise` where none is near."""
     import difflib
 
-    near = difflib.get_close_matches(word, list(known), 1)
-    return f"did you mean `{near[0]}`?" if near else otherwise
+    folded = {each.casefold(): each for each in known}
+    near = difflib.get_close_matches(word.casefold(), folded, 1)
+    return f"did you mean `{folded[near[0]]}`?" if near else otherwise
 
 
 def error_from_code(code: str, message: str, hint: str = "") -> TierchatError:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from tierchat.errors import UsageError
+from tierchat.errors import UsageError, did_you_mean
 from tierchat.types import TierOptions
 
 MAX_TRIES_OF_A_TIER = 2
@@ -158,6 +158,8 @@ class Route:
         if name.casefold() not in folded:
             raise UsageError(
                 f"{field}: no tier named {name!r}",
-                f"the tiers, cheapest first: {', '.join(self._names)}",
+                did_you_mean(
+                    name, self._names, f"the tiers, cheapest first: {', '.join(self._names)}"
+                ),
             )
         return folded.index(name.casefold())

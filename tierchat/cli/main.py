@@ -71,9 +71,9 @@ def _run(arguments: list[str]) -> int:
     if not arguments:
         # The chat is what people open most, and there is nothing to parse: typer is not loaded.
         from tierchat.cli.chat.start import run
-        from tierchat.config.home import Home
+        from tierchat.cli.home import find_home
 
-        return run(Home.of_process())
+        return run(find_home())
     import typer
     from typer.exceptions import Abort, Exit, TyperException
 
@@ -83,11 +83,13 @@ def _run(arguments: list[str]) -> int:
     try:
         code = command.main(merge_pairs(arguments), "tierchat", standalone_mode=False)
     except TyperException as error:
+        from tierchat.cli import mistakes
         from tierchat.terminal.output import standard_output
 
-        context = getattr(error, "ctx", None)
-        path = context.command_path if context else "tierchat"
-        standard_output().error(error.format_message(), f"see {path} --help")
+        if mistakes.is_bare_group(error):
+            standard_output().line(error.format_message())
+            return 0
+        standard_output().error(*mistakes.explain(error, arguments))
         return error.exit_code
     except Exit as error:
         return error.exit_code

@@ -78,10 +78,10 @@ def home_of(context: typer.Context) -> Home:
     `--help` needs no home, and must work where there is none. Raises UnsafePath.
     """
     # The import takes longer than all of `--help`.
-    from tierchat.config.home import Home
+    from tierchat.cli.home import find_home
 
     root = context.find_root()
     if root.obj is None:
-        root.obj = Home.of_process()
+        root.obj = find_home(is_quiet=bool(context.params.get("quiet")))
     home: Home = root.obj
     return home

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from tierchat import __version__
+from tierchat.cli.mistakes import options_before
 from tierchat.cli.options import (
     Cascade,
     Continue,
@@ -23,6 +24,7 @@ from tierchat.cli.options import (
     Tier,
     home_of,
 )
+from tierchat.errors import UsageError
 
 
 def _show_version(is_asked: bool) -> None:
@@ -68,6 +70,11 @@ def root(
     tierchat ask "2+2"
     """
     if context.invoked_subcommand is not None:
+        if line := options_before(context):
+            raise UsageError(
+                "the options before a command are those of the chat, and the command ignores them",
+                f"write them after it: {line}",
+            )
         return
     from tierchat.cli.chat.start import run
 

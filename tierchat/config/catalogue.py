@@ -14,7 +14,7 @@ import msgspec
 
 from tierchat.config.settings import MIN_CONTEXT
 from tierchat.config.toml_files import decode_toml, parse_toml, read_own
-from tierchat.errors import ConfigError, UsageError
+from tierchat.errors import ConfigError, UsageError, did_you_mean
 from tierchat.paths import Paths
 from tierchat.types import Frozen, GateKind, KvType, Sampling
 
@@ -119,16 +119,28 @@ class Catalogue(Frozen, frozen=True):
 
     def find(self, cascade: str) -> CascadeSpec:
         """Return a cascade by name; raises UsageError with the known names."""
-        if cascade not in self.cascades:
-            raise UsageError(f"no cascade named {cascade!r}", f"known: {', '.join(self.cascades)}")
-        return self.cascades[cascade]
+        if cascade in self.cascades:
+            return self.cascades[cascade]
+        users = [name for name, spec in self.cascades.items() if cascade in spec.models]
+        if cascade in self.models:
+            raise UsageError(
+                f"{cascade} is a model, not a cascade",
+                f"cascades with it: {', '.join(users)}"
+                if users
+                else "models.toml can make one of it",
+            )
+        known = f"known: {', '.join(self.cascades)}"
+        raise UsageError(
+            f"no cascade named {cascade!r}", did_you_mean(cascade, self.cascades, known)
+        )
 
     def check_default(self, cascade: str, source: str) -> None:
         """Raise ConfigError if the cascade that `source` chose does not exist."""
         if cascade not in self.cascades:
             raise ConfigError(
                 f"cascade = {cascade!r} ({source}): no cascade has that name",
-                f"known: {', '.join(self.cascades)}; `tierchat pull NAME` chooses one",
+                did_you_mean(cascade, self.cascades, f"known: {', '.join(self.cascades)};")
+                + " `tierchat pull NAME` chooses one",
             )
 
     def effective(self, cascade: str, think: bool | None = None) -> CascadeSpec:

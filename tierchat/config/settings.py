@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tierchat.config.toml_files import decode_toml, parse_toml, read_own
-from tierchat.errors import ConfigError, UsageError
+from tierchat.errors import ConfigError, UsageError, did_you_mean
 from tierchat.paths import Paths
 from tierchat.types import Frozen
 
@@ -20,6 +20,8 @@ from tierchat.types import Frozen
 MIN_CONTEXT = 64
 _MAX_NAME = 64
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
+# Variables that are no settings: the home, and the published models that tests use.
+_OTHER_VARIABLES = ("TIERCHAT_HOME", "TIERCHAT_REAL_MODELS")
 # The cascade inside the wheel.
 BUNDLED = "pocket"
 
@@ -107,6 +109,15 @@ def parse_keepalive(text: str) -> float:
     parts = re.findall(r"([0-9.]+)([smhd])", bare)
     total = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
     return -total if bare.startswith("-") else total
+
+
+def unknown_variables(env: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables that look like ours and are none, each with a hint."""
+    known = [*map(_variable, Settings.__struct_fields__), *_OTHER_VARIABLES]
+    names = sorted(n for n in env if n.upper().startswith("TIERCHAT_") and n not in known)
+    return {
+        name: did_you_mean(name.upper(), known, "`tierchat config` lists them") for name in names
+    }
 
 
 def _variable(key: str) -> str:

@@ -16,7 +16,7 @@ import msgspec
 from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue import load_catalogue
 from tierchat.config.settings import Settings, load_settings, parse_keepalive
-from tierchat.errors import TierchatError, UsageError
+from tierchat.errors import TierchatError, UsageError, did_you_mean
 from tierchat.events import CascadeEvent
 from tierchat.gates.lookup import GateLookup
 from tierchat.models.gguf.header import CheckedHeaders
@@ -152,10 +152,15 @@ class HomeCascade:
 
     def _unknown(self, name: str) -> UsageError:
         cascades = self.cascades()
+        tiers, models = cascades[self._cascade.default], self._cascade.catalogue.models
         return UsageError(
             f"no model, cascade or tier named {name!r}",
-            f"tiers: {', '.join(cascades[self._cascade.default])}; "
-            f"cascades: {', '.join(cascades)}; `tierchat ls` lists the models",
+            did_you_mean(
+                name,
+                (*tiers, *cascades, *models),
+                f"tiers: {', '.join(tiers)}; cascades: {', '.join(cascades)}; "
+                "`tierchat ls` lists the models",
+            ),
         )
 
     def _tiers_on(self, model: str) -> tuple[str, ...]:

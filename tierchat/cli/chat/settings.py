@@ -12,7 +12,7 @@ import msgspec
 from tierchat.cli.ask.sampling_options import parse_sampling
 from tierchat.cli.chat.session import ChatSession
 from tierchat.config.catalogue import Catalogue
-from tierchat.errors import UsageError
+from tierchat.errors import UsageError, did_you_mean
 from tierchat.types import QUALITIES
 
 _SWITCH = {"on": True, "off": False, "auto": None}
@@ -24,7 +24,10 @@ def tier(session: ChatSession, rest: str) -> str:
     if rest:
         names = {name.casefold(): name for name in session.tiers}
         if rest.casefold() not in (*names, "free"):
-            raise UsageError(f"no tier named {rest!r}", f"known: {', '.join(session.tiers)}, free")
+            known = f"known: {', '.join(session.tiers)}, free"
+            raise UsageError(
+                f"no tier named {rest!r}", did_you_mean(rest, (*session.tiers, "free"), known)
+            )
         wanted = names.get(rest.casefold())
         session.options = msgspec.structs.replace(session.options, tier=wanted)
     now = session.options.tier
@@ -73,7 +76,8 @@ def think(session: ChatSession, rest: str) -> str:
     elif rest in THINKING:
         session.shows_thoughts = rest == "show"
     elif rest:
-        raise UsageError(f"/think does not take {rest!r}", f"known: {', '.join(THINKING)}")
+        known = f"known: {', '.join(THINKING)}"
+        raise UsageError(f"/think does not take {rest!r}", did_you_mean(rest, THINKING, known))
     word = {value: name for name, value in _SWITCH.items()}[session.think]
     return f"thinking: {word}; thoughts are {'shown' if session.shows_thoughts else 'hidden'}"
 

@@ -36,12 +36,14 @@ def stats(
 
     from tierchat.conversations import stats as figures
     from tierchat.conversations.reader import open_log
-    from tierchat.errors import UsageError
+    from tierchat.errors import UsageError, did_you_mean
     from tierchat.terminal.output import standard_output, terminal_width
 
     known = get_args(figures.By)
     if by not in known:
-        raise UsageError(f"--by {by!r} is not known", f"known: {', '.join(known)}")
+        raise UsageError(
+            f"--by {by!r} is not known", did_you_mean(by, known, f"known: {', '.join(known)}")
+        )
     check_plot(plot)
     kind = cast(figures.By, by)
     output = standard_output()

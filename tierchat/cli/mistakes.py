@@ -1,0 +1,100 @@
+"""Command lines that cannot be understood: what is wrong, and the line that was probably meant.
+
+Does not run commands or print.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import typer
+    from typer.exceptions import TyperException
+
+# What other programs call the same thing.
+_OTHER_WORDS = {
+    **{"run": "ask", "prompt": "ask", "question": "ask", "download": "pull", "fetch": "pull"},
+    **{"list": "ls", "models": "ls", "remove": "rm", "delete": "rm", "info": "show"},
+    **{"serve": "daemon up", "start": "daemon up", "status": "ps", "history": "logs"},
+    **{"settings": "config", "version": "--version", "help": "--help", "chat": ""},
+}
+
+
+def explain(error: TyperException, arguments: Sequence[str]) -> tuple[str, str]:
+    """Return what is wrong with a command line, and a hint."""
+    context: typer.Context | None = getattr(error, "ctx", None)
+    if context is None:
+        path = " ".join(["tierchat", *arguments[:1]])
+        return error.format_message(), f"see {path} --help"
+    option = getattr(error, "option_name", None)
+    is_before_commands = context.parent is None and hasattr(context.command, "commands")
+    if option and is_before_commands and (found := _misplaced(option, context, arguments)):
+        return found
+    message = error.format_message()
+    if is_before_commands and message.startswith("No such command") and arguments:
+        return message, _meant(message, arguments)
+    return message, f"see {context.command_path} --help"
+
+
+def is_bare_group(error: TyperException) -> bool:
+    """Whether a group of commands was named without one of them, which shows its help."""
+    return type(error).__name__ == "NoArgsIsHelpError"
+
+
+def options_before(context: typer.Context) -> str:
+    """Return how a command would be written whose options stand before it; empty without any.
+
+    The options before a command belong to the chat, so the command would ignore them.
+    """
+    name = context.invoked_subcommand
+    given = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if getattr(context.get_parameter_source(parameter.name or ""), "name", "") == "COMMANDLINE"
+        and parameter.opts
+    ]
+    return f"tierchat {name} {' '.join(given)} …" if given else ""
+
+
+def _misplaced(
+    option: str, context: typer.Context, arguments: Sequence[str]
+) -> tuple[str, str] | None:
+    """Explain an option of a command that stands before the command."""
+    commands = context.command.commands  # type: ignore[attr-defined]
+    name = next((word for word in arguments if word in commands), None)
+    rest = list(arguments)
+    if name is None:
+        name = "ask"
+        words = [word for word in rest if not word.startswith("-")]
+        rest = [word for word in rest if word not in words] + words
+        if not words:
+            return None
+    else:
+        rest.remove(name)
+    known = {flag for each in commands[name].params for flag in (*each.opts, *each.secondary_opts)}
+    if option not in known:
+        return None
+    line = " ".join(["tierchat", name, *map(_quoted, rest)])
+    return f"{option} is an option of `tierchat {name}`, and stands after it", f"write: {line}"
+
+
+def _meant(message: str, arguments: Sequence[str]) -> str:
+    """Guess the line that was meant: another program's word for a command, or a question."""
+    first, *rest = arguments
+    if (word := _OTHER_WORDS.get(first.casefold())) is not None:
+        line = " ".join(filter(None, ["tierchat", word, *map(_quoted, rest)]))
+        return f"did you mean: {line}"
+    if "Did you mean" in message and not rest and " " not in first:
+        return "see tierchat --help"
+    options = [word for word in arguments if word.startswith("-") and len(word) > 1]
+    words = " ".join(word for word in arguments if word not in options)
+    return f"to ask that: {' '.join(['tierchat ask', *options, _quoted(words, always=True)])}"
+
+
+def _quoted(word: str, *, always: bool = False) -> str:
+    """Quote a word for a shell, with double quotes where they suffice."""
+    if shlex.quote(word) == word and not always:
+        return word
+    return shlex.quote(word) if set(word) & set('"$`\\!') else f'"{word}"'
