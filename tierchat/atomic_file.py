@@ -124,6 +124,16 @@ def locked(path: Path, on_wait: Callable[[], None]) -> Iterator[None]:
             os.close(fd)
 
 
+def drop_left_lock(path: Path) -> None:
+    """Remove the lock file of a process that was killed; a lock that is held stays."""
+    lock = path.with_name(path.name + ".lock")
+    with contextlib.suppress(OSError):
+        if lock.exists() and (fd := _try_lock(lock)) is not None:
+            with contextlib.suppress(OSError):
+                lock.unlink()
+            os.close(fd)
+
+
 def _try_lock(path: Path) -> int | None:
     """Open and lock a file; None when another process holds it, or has just removed it."""
     with contextlib.ExitStack() as undo:

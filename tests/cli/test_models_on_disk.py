@@ -144,7 +144,12 @@ def test_bundled_models_and_files_of_ones_own_are_not_removed(site: Site) -> Non
     own = site.home.directory / "own.gguf"
     shutil.copy(MODELS / FILES[0], own)
     site.home.paths.models_file.write_text(f'[models.own]\nfile = "{own}"\n')
-    assert site.run("rm", "own", "-y").returncode == 2 and own.exists()
+    own_entry = site.run("rm", "own", "-y")
+    assert own_entry.returncode == 2 and own.exists()
+    assert str(site.home.paths.models_file) in text_of(own_entry)
+    assert "[models.own]" in text_of(own_entry)
+    cascade = site.run("rm", "pocket", "-y")
+    assert cascade.returncode == 2 and "pocket-xs, pocket-s, pocket-m" in text_of(cascade)
     assert site.run("rm", "nobody", "-y").returncode == 2
 
 
@@ -239,8 +244,9 @@ def test_any_gguf_can_be_added_asked_and_forgotten(site: Site) -> None:
     assert row_of(site, "mine")["tiers"] == ["mine:S"]
     again = site.run("add", "mine", str(MODELS / FILES[0]))
     assert again.returncode == 0
-    assert site.run("rm", "mine", "-y").stdout == b"removed mine, 0 bytes freed\n"
-    assert (MODELS / FILES[0]).exists()
+    gone = site.run("rm", "mine", "-y")
+    assert gone.stdout == b"forgot mine\n" and (MODELS / FILES[0]).exists()
+    assert f"the file stays, since pocket-xs uses it: {MODELS / FILES[0]}" in text_of(gone)
     forgotten = site.run("ask", "-m", "mine", "2+2")
     assert forgotten.returncode == 2 and "no cascade named 'mine'" in text_of(forgotten)
 

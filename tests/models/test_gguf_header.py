@@ -106,7 +106,7 @@ def test_a_bundled_model_is_described(models_dir: Path) -> None:
     assert header.per_layer("attention.head_count_kv") == (2, 2, 2, 2)
     assert header.number("rope.freq_base") == 10_000.0
     assert header.integer("rope.freq_base") is None and header.integer("nothing") is None
-    assert not header.is_split
+    assert header.num_parts == 1
 
 
 def test_parameters_and_bytes_are_counted_as_llama_cpp_counts(
@@ -206,11 +206,75 @@ def test_version_2_is_read_and_others_are_not(sound: Path, tmp_path: Path) -> No
     assert read_header(path).version == 2
 
 
-def test_what_is_no_gguf_is_named(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("data", "pattern"),
+    [
+        (b"", "it is empty"),
+        (b"GG", "incomplete"),
+        (b"lmgg\x01\x00\x00\x00", "GGML format of 2023"),
+        (b"tjgg\x03\x00\x00\x00", "GGJT format of 2023"),
+        (b"fmgg\x01\x00\x00\x00", "GGMF format of 2023"),
+        (struct.pack("<Q", 90) + b'{"__metadata__":{"format":"pt"}}', "safetensors"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n", "Git LFS"),
+        (b"/annex/objects/SHA256E-s98--0a.gguf\n", "git-annex"),
+        (b"<!doctype html><title>Log in</title>", "web page"),
+        (b"\n  <HTML lang=en>", "web page"),
+        (b'{"error": "Repository not found"}', "JSON"),
+        (b"Invalid username or password.", "text that begins 'Invalid username or password.'"),
+        (b"PK\x03\x04" + bytes(40), "zip archive, as PyTorch"),
+        (b"\x80\x02}q\x00(X", "pickle"),
+        (b"\x1f\x8b\x08" + bytes(30), "compressed"),
+        (bytes(4096), "begins with zeros"),
+        (b"\x93NUMPY\x01\x00v\x00", "instead of b'GGUF'"),
+    ],
+)
+def test_what_is_no_gguf_is_named(tmp_path: Path, data: bytes, pattern: str) -> None:
     path = tmp_path / "page.gguf"
-    for data, pattern in ((b"", "empty"), (b"GG", "b'GG'"), (b"<!doctype html>", "b'<!do'")):
-        path.write_bytes(data)
-        refused(path, pattern)
+    path.write_bytes(data)
+    refused(path, pattern)
+
+
+@pytest.mark.parametrize(
+    ("version", "pattern", "hint"),
+    [
+        (struct.pack("<I", 1), "GGUF version is 1, of August 2023", "convert"),
+        (struct.pack("<I", 4), "GGUF version is 4; .* read versions 2 and 3", "upgrade"),
+        (struct.pack(">I", 3), r"big-endian \(GGUF version 3\)", "little-endian"),
+        (struct.pack("<I", 0), "GGUF version is 0", "fetch it again"),
+        (struct.pack("<I", 0x12345), "GGUF version is 74,565", "fetch it again"),
+    ],
+)
+def test_another_version_is_named_and_not_called_damaged(
+    tmp_path: Path, sound: Path, version: bytes, pattern: str, hint: str
+) -> None:
+    path = tmp_path / "version.gguf"
+    path.write_bytes(b"GGUF" + version + sound.read_bytes()[8:])
+    refused(path, pattern)
+    with pytest.raises(ModelCorrupt) as caught:
+        read_header(path)
+    assert hint in caught.value.hint and caught.value.exit_code == 1
+    assert ("damaged" in caught.value.hint) == (hint == "fetch it again")
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "pattern"),
+    [
+        ("general.type", "adapter", "LoRA adapter"),
+        ("general.type", "imatrix", "importance matrix"),
+        ("general.type", "mmproj", "mmproj"),
+        ("general.architecture", "clip", "mmproj"),
+        ("general.architecture", "nomic-bert", "embedding model"),
+        ("general.architecture", "flux", "pictures"),
+        ("general.architecture", "whisper", "speech"),
+    ],
+)
+def test_a_gguf_of_another_kind_is_named(
+    tmp_path: Path, key: str, value: str, pattern: str
+) -> None:
+    def change(writer: gguf.GGUFWriter) -> None:
+        writer.kv_data[0][key] = gguf.gguf_writer.GGUFValue(value, gguf.GGUFValueType.STRING)
+
+    refused(write(tmp_path / "kind.gguf", change), pattern)
 
 
 def test_what_cannot_be_read_is_missing(tmp_path: Path) -> None:
@@ -371,24 +435,6 @@ def test_special_ids_that_llama_cpp_does_without_are_no_reason(tmp_path: Path) -
         writer.add_bos_token_id(0xFFFFFFFF)
 
     assert read_header(write(tmp_path / "ids.gguf", change)).vocabulary_size == 4
-
-
-def test_a_part_of_a_split_model_is_named_with_what_to_do(tmp_path: Path) -> None:
-    def change(writer: gguf.GGUFWriter) -> None:
-        writer.add_uint16("split.count", 3)
-        writer.add_uint16("split.no", 0)
-
-    path = write(tmp_path / "first.gguf", change)
-    assert read_header(path).is_split
-    with pytest.raises(ModelCorrupt, match="first of 3 parts") as caught:
-        CheckedHeaders().check(path)
-    assert "--merge" in caught.value.hint
-
-    def later(writer: gguf.GGUFWriter) -> None:
-        writer.add_uint16("split.count", 3)
-        writer.add_uint16("split.no", 1)
-
-    refused(write(tmp_path / "later.gguf", later), "one of 3 parts .* not the first")
 
 
 def test_a_cut_off_file_says_how_much_is_missing(models_dir: Path, tmp_path: Path) -> None:

@@ -9,17 +9,21 @@ from collections.abc import Mapping
 
 from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import ModelMissing
+from tierchat.models.on_disk import absent_files
+
+_MAX_NAMED = 3
 
 
 def missing(absent: Mapping[str, ModelSpec], to_pull: str) -> ModelMissing:
     """Describe models that are not here; `to_pull` is the model or cascade that gets them."""
     on_hub = [name for name, spec in absent.items() if spec.repo]
-    files = [spec.file for spec in absent.values() if not spec.repo]
+    local = [path for spec in absent.values() if not spec.repo for path in absent_files(spec)]
     found = []
     if on_hub:
         found.append(f"not on this machine yet: {', '.join(on_hub)}")
-    if files:
-        found.append(f"no model file at {', '.join(files)}")
+    if local:
+        more = f" and {len(local) - _MAX_NAMED} more" if len(local) > _MAX_NAMED else ""
+        found.append(f"no model file at {', '.join(map(str, local[:_MAX_NAMED]))}{more}")
     return ModelMissing("; ".join(found), next_step(absent, to_pull))
 
 

@@ -19,7 +19,7 @@ from tierchat.errors import UsageError
 from tierchat.paths import Paths, make_private
 
 _NAME = re.compile(r"[^\W_][\w.+-]{0,63}")
-_WRITTEN = ("file", "repo", "revision", "bytes", "sha256")
+_WRITTEN = ("file", "repo", "revision", "bytes", "sha256", "parts")
 _HEAD = "# Written by `tierchat add`, `pull` and `rm`. Your own models.toml wins over it.\n"
 
 
@@ -108,6 +108,8 @@ def _source(entry: dict[str, Any]) -> tuple[str, str]:
 def _set_keys(entry: dict[str, Any]) -> dict[str, Any]:
     """Leave out the keys that have their default value."""
     kept = {key: value for key, value in entry.items() if key in _WRITTEN and value}
+    if "parts" in kept:
+        kept["parts"] = [{k: v for k, v in part.items() if v} for part in kept["parts"]]
     if "tiers" in entry:
         kept["tiers"] = [{"name": t["name"], "model": t["model"]} for t in entry["tiers"]]
     return kept
@@ -117,9 +119,18 @@ def _write(paths: Paths, entries: dict[str, dict[str, Any]]) -> None:
     lines = [_HEAD]
     for name, entry in entries["models"].items():
         lines.append(f"\n[models.{json.dumps(name)}]\n")
-        lines += [f"{key} = {json.dumps(value)}\n" for key, value in entry.items()]
+        lines += [f"{key} = {_toml(value)}\n" for key, value in entry.items()]
     for name, entry in entries["cascades"].items():
         for tier in entry["tiers"]:
             lines.append(f"\n[[cascades.{json.dumps(name)}.tiers]]\n")
             lines += [f"{key} = {json.dumps(value)}\n" for key, value in tier.items()]
     replace_file(paths.added_models_file, "".join(lines).encode())
+
+
+def _toml(value: Any) -> str:
+    """Write a value as TOML: texts and numbers look as in JSON, tables do not."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{key} = {_toml(v)}" for key, v in value.items()) + " }"
+    if isinstance(value, list | tuple):
+        return "[\n" + "".join(f"    {_toml(each)},\n" for each in value) + "]"
+    return json.dumps(value)

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from tierchat.config.model_parts import Count, FileName, ModelFile, Sha256, part_names
 from tierchat.config.settings import MIN_CONTEXT
 from tierchat.config.toml_files import decode_toml, parse_toml, read_own
 from tierchat.errors import ConfigError, UsageError, did_you_mean
@@ -19,21 +20,20 @@ from tierchat.paths import Paths
 from tierchat.types import Frozen, GateKind, KvType, Sampling
 
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64, pattern=r"^[^\s/\x00-\x1f]+$")]
-Sha256 = Annotated[str, msgspec.Meta(pattern="^[0-9a-fA-F]{64}$")]
-Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 # llama.cpp takes a C int.
 CInt = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
-FileName = Annotated[str, msgspec.Meta(pattern=r"^[^\x00]*$")]
 Repo = Annotated[str, msgspec.Meta(pattern=r"^([\w.-]+/[\w.-]+)?$", max_length=200)]
 _PACKAGE = Path(__file__).parent.parent
-_PUBLISHED = ("repo", "revision", "bytes", "sha256")
+_PUBLISHED = ("repo", "revision", "bytes", "sha256", "parts")
 Revision = Annotated[str, msgspec.Meta(pattern=r"^[\w.-]*$", max_length=100)]
 
 
 class ModelSpec(Frozen, frozen=True):
     """One GGUF: a local file, or `file` of a `repo` at `revision`, to be pulled.
 
-    `bytes` and `sha256` are those of the published file. Memory is planned before the file is
+    `bytes` and `sha256` are those of the published file. A model that was split into several files
+    has `parts` instead, with the bytes and sha256 of each; `file` is the first, and the parts of a
+    local model are also found by their names. Memory is planned before the file is
     here from `parameters`, `active_parameters` (those used per token by a mixture of experts),
     `max_context`, `kv_bytes_per_token` (fp16) and, for hybrid models, `state_bytes_per_sequence`.
     `context` 0, `gpu_layers` -1 and a missing `kv_type` leave the choice to the planner.
@@ -46,6 +46,7 @@ class ModelSpec(Frozen, frozen=True):
     revision: Revision = ""
     bytes: Count = 0
     sha256: Sha256 | None = None
+    parts: tuple[ModelFile, ...] = ()
     license: str = ""
     description: str = ""
     parameters: Count = 0
@@ -60,6 +61,21 @@ class ModelSpec(Frozen, frozen=True):
     max_sequences: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
     gpu_layers: Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)] = -1
     kv_type: KvType | None = None
+
+    @property
+    def files(self) -> tuple[ModelFile, ...]:
+        """All files of the model, the one that llama.cpp is given first."""
+        if self.parts:
+            return self.parts
+        names = part_names(self.file)
+        if len(names) > 1:
+            return tuple(ModelFile(name) for name in names)
+        return (ModelFile(self.file, self.bytes, self.sha256),)
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        """The paths of all files of the model."""
+        return tuple(Path(each.file) for each in self.files)
 
 
 class FamilySpec(Frozen, frozen=True):
@@ -178,8 +194,7 @@ def load_catalogue(paths: Paths) -> Catalogue:
     sources = _sources(paths)
     data = _merged(sources)
     for name, entry in data["models"].items():
-        giver = next((s for s in sources if s.holds("models", name, "file")), None)
-        entry["file"] = _place_of(entry, giver, paths)
+        _place_files(name, entry, sources, paths)
     catalogue = msgspec.convert(data, Catalogue)
     for source in sources:
         source.check(catalogue)
@@ -255,8 +270,35 @@ class _Source:
                 raise self._error(
                     ("models", name), f"model {name} has no `file`", "add `file` with its GGUF"
                 )
+            self._check_parts(name, catalogue.models[name])
         for name in self.data.get("cascades", {}):
             self._check_cascade(name, catalogue.cascades[name], catalogue.models)
+
+    def _check_parts(self, name: str, spec: ModelSpec) -> None:
+        """Check what an entry says of the files of a split model; raises ConfigError."""
+        given = [key for key in ("bytes", "sha256") if self.holds("models", name, key)]
+        num_named = len(part_names(spec.file))
+        if given and (spec.parts or num_named > 1):
+            raise self._error(
+                ("models", name, given[0]),
+                f"models.{name}.{given[0]}: the model has {len(spec.parts) or num_named} files",
+                "give bytes and sha256 of each: parts = [{ file = ..., bytes = ..., sha256 = ...}]",
+            )
+        if not spec.parts:
+            return
+        names = tuple(part.file for part in spec.parts)
+        if spec.file != names[0]:
+            raise self._error(
+                ("models", name, "file"),
+                f"models.{name}.file is not the first of its parts",
+                "leave `file` out, or name the same file in both",
+            )
+        if len(names) > 1 and names != part_names(names[0]):
+            raise self._error(
+                ("models", name, "parts"),
+                f"models.{name}.parts are not named as the parts of one model",
+                "llama.cpp finds them by NAME-00001-of-00003.gguf, NAME-00002-of-00003.gguf, ...",
+            )
 
     def _check_cascade(self, name: str, spec: CascadeSpec, models: Mapping[str, ModelSpec]) -> None:
         if not spec.tiers:
@@ -300,18 +342,39 @@ def _merged(sources: Sequence[_Source]) -> dict[str, dict[str, Any]]:
         for kind, entries in merged.items():
             for name, entry in source.data.get(kind, {}).items():
                 before = entries.get(name, {})
-                if "file" in entry and "repo" not in entry:
+                is_moved = "file" in entry or "parts" in entry
+                if is_moved and "parts" not in entry:
+                    before = {key: v for key, v in before.items() if key != "parts"}
+                if is_moved and "repo" not in entry:
                     # The user's own file replaces a published one: size and hash are unknown.
                     before = {key: v for key, v in before.items() if key not in _PUBLISHED}
                 entries[name] = {**before, **entry}
     return merged
 
 
-def _place_of(entry: Mapping[str, Any], giver: _Source | None, paths: Paths) -> str:
-    """Return the absolute path of a model's file; "/" if it has none."""
-    file = entry.get("file", "")
-    if not file or giver is None:
-        return "/"
+def _place_files(
+    name: str, entry: dict[str, Any], sources: Sequence[_Source], paths: Paths
+) -> None:
+    """Give the files of a merged entry their absolute paths, and all of them together a size."""
+
+    def place(file: str, key: str) -> str:
+        giver = next(s for s in sources if s.holds("models", name, key))
+        return _place_of(file, entry, giver, paths)
+
+    if parts := entry.get("parts"):
+        entry["parts"] = [{**part, "file": place(part["file"], "parts")} for part in parts]
+        entry["bytes"] = sum(part.get("bytes", 0) for part in parts)
+        first = entry["parts"][0]["file"]
+        entry["file"] = place(entry["file"], "file") if entry.get("file") else first
+    elif file := entry.get("file"):
+        # llama.cpp is given the first part of a split model, whichever part is named.
+        entry["file"] = part_names(place(file, "file"))[0]
+    else:
+        entry["file"] = "/"
+
+
+def _place_of(file: str, entry: Mapping[str, Any], giver: _Source, paths: Paths) -> str:
+    """Return the absolute path of a file of a model that `giver` names."""
     if entry.get("repo"):
         return str(paths.models_dir / folder_of(entry["repo"], entry.get("revision", "")) / file)
     # Unlike Path.expanduser this does not raise for the home of an unknown user.

@@ -115,13 +115,13 @@ class GateLookup:
             raise GateFileBad(f"it was taught with hold_back {head.hold_back}")
         for tier, gate in zip(spec.tiers, head.tiers, strict=True):
             model = models[tier.model]
-            if self._files.sha256_of(Path(model.file), model.sha256) != gate.model_sha256:
+            if self._files.sha256_of_model(model.files) != gate.model_sha256:
                 raise GateFileBad(f"{tier.name} is another model than the one it was taught for")
 
 
 def _to_check(path: Path, spec: CascadeSpec, models: Mapping[str, ModelSpec]) -> _Checked:
     """Look at what a verdict depends on; cheap, as nothing is read."""
     used = tuple(models[tier.model] for tier in spec.tiers)
-    unknown = (Path(model.file) for model in used if not model.sha256)
+    unknown = (Path(f.file) for model in used for f in model.files if not f.sha256)
     files = (path, numbers_file(path), *unknown)
     return _Checked(spec, used, tuple(FileStamp.of(file) for file in files))

@@ -1,10 +1,11 @@
-"""How a file looked at one moment, to notice later that it was changed or replaced.
+"""How the files of a model looked at one moment, to notice later that one changed.
 
-Does not know what is in the file.
+Does not know what is in the files.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -50,3 +51,20 @@ class FileStamp:
         if now is None or (now.inode, now.device) != (self.inode, self.device):
             return False
         return now != self
+
+
+@dataclass(frozen=True)
+class ModelStamp:
+    """The stamps of all files of a model; None for a file that was not there."""
+
+    files: tuple[tuple[Path, FileStamp | None], ...]
+
+    @classmethod
+    def of(cls, paths: Iterable[Path]) -> ModelStamp:
+        """Look at all files of a model."""
+        return cls(tuple((path, FileStamp.of(path)) for path in paths))
+
+    @property
+    def is_overwritten(self) -> bool:
+        """Whether one of these very files was written to since; see `FileStamp`."""
+        return any(stamp is not None and stamp.is_overwritten(path) for path, stamp in self.files)

@@ -1,4 +1,4 @@
-"""Whether a model file on disk is the file that was published.
+"""Whether the files of a model on disk are the files that were published.
 
 Does not know catalogues, workers or what is inside a GGUF.
 """
@@ -8,12 +8,13 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
 
 from tierchat.atomic_file import changing, replace_file
+from tierchat.config.model_parts import ModelFile, missing_part
 from tierchat.errors import ModelCorrupt, ModelMissing
 from tierchat.models.file_stamp import FileStamp
 
@@ -54,6 +55,14 @@ class VerifiedFiles:
             )
         self._note(str(path), identity)
 
+    def check_all(self, files: Sequence[ModelFile]) -> None:
+        """Check every file of a model; raises ModelMissing or ModelCorrupt."""
+        for number, file in enumerate(files, 1):
+            path = Path(file.file)
+            if number > 1 and not path.exists():
+                raise missing_part(path, number, len(files))
+            self.check(path, file.sha256)
+
     def remember(self, path: Path, sha256: str) -> None:
         """Note the hash of a file that was hashed as it was written."""
         self._note(str(path), f"{FileStamp.of_existing(path)} {sha256}")
@@ -74,6 +83,14 @@ class VerifiedFiles:
         self._note(key, f"{actual} {stamp}")
         return actual
 
+    def sha256_of_model(self, files: Sequence[ModelFile]) -> str:
+        """Return the sha256 of a model's file; of a split model, that of its parts' hashes.
+
+        Raises ModelMissing.
+        """
+        hashes = [self.sha256_of(Path(file.file), file.sha256) for file in files]
+        return hashes[0] if len(hashes) == 1 else joined_hash(hashes)
+
     def _load(self) -> dict[str, str]:
         try:
             return msgspec.json.decode(self._memory.read_bytes(), type=dict[str, str])
@@ -83,6 +100,11 @@ class VerifiedFiles:
     def _note(self, key: str, value: str) -> None:
         with contextlib.suppress(OSError), changing(self._memory, _MAX_WAIT_S):
             replace_file(self._memory, msgspec.json.encode({**self._load(), key: value}))
+
+
+def joined_hash(hashes: Sequence[str]) -> str:
+    """Return one sha256 that stands for the hashes of all parts of a split model."""
+    return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
 
 
 def hash_file(path: Path, on_hash: Callable[[int, int], None] | None = None) -> str:

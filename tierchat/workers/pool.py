@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from pathlib import Path
 
 from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import EngineCrashed, ModelMissing
+from tierchat.models.on_disk import is_here
 from tierchat.models.placement.cascade_plans import CascadePlans
 from tierchat.models.placement.hardware import num_cores
 from tierchat.workers.cores import CoreBudget
@@ -60,9 +60,9 @@ class Pool:
         return seat is not None and seat.live_worker is not None
 
     def is_present(self, model: str) -> bool:
-        """Whether the model's file is on this machine, or still in memory."""
+        """Whether the model's files are on this machine, or still in memory."""
         seat = self._seats.get(model)
-        return self.is_loaded(model) or (seat is not None and Path(seat.spec.file).is_file())
+        return self.is_loaded(model) or (seat is not None and is_here(seat.spec))
 
     def info(self, model: str) -> ModelInfo | None:
         """Return what the model's worker last reported, or None if it was never loaded."""

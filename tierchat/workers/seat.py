@@ -8,10 +8,9 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
 from tierchat.config.catalogue import ModelSpec
-from tierchat.models.file_stamp import FileStamp
+from tierchat.models.file_stamp import ModelStamp
 from tierchat.models.placement.hardware import resident_bytes
 from tierchat.models.placement.model_plan import ModelPlan
 from tierchat.models.placement.planner import smaller
@@ -34,7 +33,7 @@ class Seat:
     worker: Worker | None = None
     info: ModelInfo | None = None
     plan: ModelPlan | None = None
-    stamp: FileStamp | None = None
+    stamp: ModelStamp | None = None
     notice: str = ""
     lock: asyncio.Lock = field(default_factory=asyncio.Lock)
     crashes: Crashes = field(default_factory=Crashes)
@@ -62,8 +61,8 @@ class Seat:
 
     @property
     def is_overwritten(self) -> bool:
-        """Whether the loaded file was written to since: its weights may be anything by now."""
-        return self.stamp is not None and self.stamp.is_overwritten(Path(self.spec.file))
+        """Whether a loaded file was written to since: its weights may be anything by now."""
+        return self.stamp is not None and self.stamp.is_overwritten
 
     async def start(self, model: str, starter: Starter) -> None:
         """Start a worker as planned; raises what the starter raises. The lock must be held.

@@ -15,8 +15,9 @@ import msgspec
 
 from tierchat.config.catalogue import ModelSpec
 from tierchat.errors import DoesNotFit, ModelCorrupt, ModelMissing
-from tierchat.models.file_stamp import FileStamp
+from tierchat.models.file_stamp import ModelStamp
 from tierchat.models.gguf.header import CheckedHeaders
+from tierchat.models.on_disk import absent_files
 from tierchat.models.placement.model_plan import ModelPlan
 from tierchat.models.placement.planner import smaller
 from tierchat.models.verified_files import VerifiedFiles
@@ -35,10 +36,10 @@ Launch = Callable[[LoadModel], Awaitable[Worker]]
 
 @dataclass(frozen=True)
 class Started:
-    """A live worker, the stamp of its file, and what a person should know of how it was loaded."""
+    """A live worker, the stamp of its files, and what a person should know of how it was loaded."""
 
     worker: Worker
-    stamp: FileStamp | None
+    stamp: ModelStamp
     notice: str = ""
 
 
@@ -74,19 +75,21 @@ class Starter:
         *,
         is_smaller: bool = False,
     ) -> Started:
-        """Check the file, then start a worker as planned.
+        """Check the files, then start a worker as planned.
 
         A worker that dies is started once more; one that runs out of memory, once with a smaller
         setting. `is_smaller` begins with that setting. Raises ModelMissing, ModelCorrupt,
         DoesNotFit, EngineCrashed, ...
         """
-        path = Path(spec.file)
-        if spec.repo and not path.is_file():
-            raise ModelMissing(f"{model} is not on this machine yet", f"run: tierchat pull {model}")
+        if spec.repo and (absent := absent_files(spec)):
+            parts = f": {len(absent)} of its {len(spec.files)} parts are missing"
+            how = parts if len(absent) < len(spec.files) else ""
+            hint = f"run: tierchat pull {model}"
+            raise ModelMissing(f"{model} is not on this machine yet{how}", hint)
         # Before the checks, so that a write during them is noticed later.
-        stamp = FileStamp.of(path)
-        await asyncio.to_thread(self._files.check, path, spec.sha256)
-        await asyncio.to_thread(self._headers.check, path)
+        stamp = ModelStamp.of(spec.paths)
+        await asyncio.to_thread(self._files.check_all, spec.files)
+        await asyncio.to_thread(self._headers.check, Path(spec.file))
         load = self._as_planned(model, spec, plan)
         less = _smaller(load, spec, plan)
         if is_smaller and less:
@@ -130,7 +133,7 @@ class Starter:
             num_threads=self._num_threads or plan.num_threads,
         )
 
-    async def _start(self, load: LoadModel, stamp: FileStamp | None, crashes: Crashes) -> Started:
+    async def _start(self, load: LoadModel, stamp: ModelStamp, crashes: Crashes) -> Started:
         """Start a worker, and once more if it dies; raises DoesNotFit where memory ran out."""
         has_extra_buffers = self._uses_extra_buffer_types(load)
         load = msgspec.structs.replace(load, use_extra_buffer_types=has_extra_buffers)
@@ -168,7 +171,7 @@ class Starter:
         is_known = self._has_trap or not self._quirks.uses_extra_buffer_types
         return not is_known and load.path not in self._suspects
 
-    def _started(self, worker: Worker, stamp: FileStamp | None, load: LoadModel) -> Started:
+    def _started(self, worker: Worker, stamp: ModelStamp, load: LoadModel) -> Started:
         if load.path in self._suspects:
             # What trapped with the extra buffer types works without them.
             self._suspects.clear()

@@ -12,14 +12,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tierchat.cli.actions.model_lines import header_lines
+import msgspec
+
+from tierchat.cli.actions.model_lines import header_lines, parts_line
 from tierchat.cli.actions.notices import note_loading
+from tierchat.cli.actions.pull_plan import bytes_to_fetch
 from tierchat.config.added_models import add_model, refuse_taken
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
 from tierchat.config.home import Home
+from tierchat.config.model_parts import ModelFile, part_paths
 from tierchat.errors import ModelCorrupt, ModelMissing, TemplateError, UsageError
-from tierchat.models.gguf.header import read_header
+from tierchat.models.gguf.header import num_parts_of, read_header
 from tierchat.models.hub.downloads import Downloader
+from tierchat.models.hub.progress import ModelProgress
 from tierchat.models.hub.reference import hub_model
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths, make_private
@@ -52,6 +57,7 @@ def add(
     )
     header = read_header(path)
     yield f"{'file':<16} {path}"
+    yield from parts_line(header.num_parts)
     yield from header_lines(header)
     if not header.chat_template:
         raise TemplateError(
@@ -59,7 +65,8 @@ def add(
             "use an instruction-tuned GGUF; base models cannot hold a conversation",
         )
     output.note("loading it once ...")
-    asyncio.run(_try(name, path, home, output))
+    parts = (ModelFile(str(path)),) if header.num_parts == 1 else ()
+    asyncio.run(_try(name, ModelSpec(file=str(path), parts=parts), home, output))
     add_model(name, entry, paths)
     tell_daemon(paths, output.note)
     yield f'{"loads":<16} yes; it is known as {name} now: tierchat ask -m {name} "2+2"'
@@ -76,7 +83,15 @@ def _local(name: str, place: str, paths: Paths) -> tuple[dict[str, Any], Path]:
     path = Path(os.path.abspath(os.path.expanduser(place)))
     if not path.is_file():
         raise ModelMissing(f"there is no file {path}", "give a GGUF, or owner/repo:file.gguf")
-    entry = {"file": str(path)}
+    entry: dict[str, Any] = {"file": str(path)}
+    if len(part_paths(path)) > 1:
+        if num_parts_of(path) > 1:
+            # Any part stands for the model; llama.cpp is given the first.
+            path = part_paths(path)[0]
+            entry = {"file": str(path)}
+        else:
+            # Named as a part, though it is a whole model.
+            entry["parts"] = [{"file": str(path)}]
     refuse_taken(name, paths, entry)
     return entry, path
 
@@ -88,32 +103,31 @@ def _published(
     for directory in (paths.data_dir, paths.state_dir):
         make_private(directory)
     with Bars(output) as bars:
+        progress = ModelProgress(bars.tell)
         downloader = Downloader(
             env=home.env,
             verified=VerifiedFiles(paths.verified_file),
             is_offline=is_offline,
-            on_progress=lambda file, done, total: bars.tell(file.target.name, done, total),
+            on_progress=progress,
             on_note=output.note,
         )
         found = hub_model(place, downloader, paths, name)
         refuse_taken(name, paths, found.entry)
-        if not found.file.target.exists():
-            confirm(
-                output,
-                f"Fetch {size_text(found.file.size_bytes or 0)}?",
-                is_sure=is_sure,
-                default=True,
-            )
-            downloader.check_disk_space([found.file])
-        downloader.fetch(found.file)
-    if not found.file.target.exists():
+        progress.expect(found.files)
+        if found.absent:
+            to_fetch = size_text(bytes_to_fetch(found.absent))
+            confirm(output, f"Fetch {to_fetch}?", is_sure=is_sure, default=True)
+            downloader.check_disk_space(found.files)
+        for file in found.files:
+            downloader.fetch(file)
+    if found.absent:
         raise UsageError(f"{place} did not arrive")
-    return found.entry, found.file.target
+    return found.entry, found.files[0].target
 
 
-async def _try(name: str, path: Path, home: Home, output: Output) -> None:
+async def _try(name: str, spec: ModelSpec, home: Home, output: Output) -> None:
     """Load the model and let it say one token; raises what keeps it from that."""
-    model = ModelSpec(file=str(path), context=_TRIAL_CONTEXT, max_sequences=1)
+    model = msgspec.structs.replace(spec, context=_TRIAL_CONTEXT, max_sequences=1)
     alone = CascadeSpec(tiers=(TierSpec(name="S", model=name),))
     catalogue = Catalogue(models={name: model}, cascades={name: alone})
     pool = build_pool(catalogue, name, home.paths, home.settings, keepalive_s=0)
@@ -128,4 +142,4 @@ async def _try(name: str, path: Path, home: Home, output: Output) -> None:
     finally:
         await pool.close()
     if said.reason == "garbage":
-        raise ModelCorrupt(f"{path.name} computes numbers that are not finite")
+        raise ModelCorrupt(f"{Path(spec.file).name} computes numbers that are not finite")

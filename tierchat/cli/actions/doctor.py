@@ -11,7 +11,6 @@ import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 
 from tierchat import __version__
 from tierchat.config.catalogue import Catalogue
@@ -19,6 +18,7 @@ from tierchat.config.home import Home
 from tierchat.config.settings import BUNDLED, setting_sources
 from tierchat.errors import TierchatError
 from tierchat.events import Done
+from tierchat.models.on_disk import is_here
 from tierchat.models.placement import hardware
 from tierchat.models.placement.gpu_drivers import gpu_drivers, install_line
 from tierchat.models.placement.hardware import list_devices
@@ -130,11 +130,11 @@ def _directories(home: Home) -> Iterator[Finding]:
 def _catalogue(home: Home) -> Iterator[Finding]:
     settings, catalogue = home.settings, home.catalogue
     catalogue.check_default(settings.cascade, setting_sources(home.paths, home.env)["cascade"])
-    absent = [s for s in catalogue.models.values() if s.repo and not Path(s.file).is_file()]
+    absent = [s for s in catalogue.models.values() if s.repo and not is_here(s)]
     detail = f"{len(catalogue.models)} models, {len(absent)} of them to be pulled when wanted"
     yield Finding("models.toml", True, detail)
     models = catalogue.cascades[settings.cascade].models
-    missing = [name for name in models if not Path(catalogue.models[name].file).is_file()]
+    missing = [name for name in models if not is_here(catalogue.models[name])]
     state = f"{settings.cascade}: {', '.join(missing)} not here" if missing else settings.cascade
     advice = f"tierchat pull {settings.cascade}" if missing else ""
     yield Finding("cascade", not missing, state, advice)
@@ -144,14 +144,15 @@ def _catalogue(home: Home) -> Iterator[Finding]:
 def _models(catalogue: Catalogue, paths: Paths) -> Iterator[Finding]:
     files = VerifiedFiles(paths.verified_file)
     for name, spec in catalogue.models.items():
-        if spec.repo and not Path(spec.file).is_file():
+        if spec.repo and not is_here(spec):
             continue
         try:
-            files.check(Path(spec.file), spec.sha256)
+            files.check_all(spec.files)
         except TierchatError as error:
             yield Finding("model", False, f"{name}: {error.message}", error.hint)
         else:
-            yield Finding("model", True, f"{name}: {'sha256 right' if spec.sha256 else 'present'}")
+            is_published = all(file.sha256 for file in spec.files)
+            yield Finding("model", True, f"{name}: {'sha256 right' if is_published else 'present'}")
 
 
 def _generation(home: Home) -> Iterator[Finding]:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from tierchat.config.catalogue import Catalogue, ModelSpec
 from tierchat.models.gguf.header import GgufHeader
-from tierchat.models.hub.part_file import part_path
-from tierchat.models.on_disk import is_whole
+from tierchat.models.on_disk import absent_files, is_whole, num_bytes_arrived
 from tierchat.models.placement.footprint import shape_of_header
 from tierchat.models.sampling import by_source
 from tierchat.terminal.harmless import harmless
@@ -52,12 +50,15 @@ def spec_lines(name: str, spec: ModelSpec) -> Iterator[str]:
     if spec.description:
         yield _fact("", spec.description)
     yield _fact("file", spec.file)
+    yield from parts_line(len(spec.files))
     if spec.repo:
         yield _fact("from", f"{spec.repo} at {spec.revision[:12] or 'main'}")
     if spec.bytes:
         yield _fact("size", size_text(spec.bytes))
-    if spec.sha256:
-        yield _fact("sha256", spec.sha256)
+    for number, file in enumerate(spec.files, 1):
+        if file.sha256:
+            label = "sha256" if len(spec.files) == 1 else f"sha256 of {number}"
+            yield _fact(label, file.sha256)
     if spec.license:
         yield _fact("licence", spec.license)
 
@@ -69,6 +70,12 @@ def sampling_lines(values: Mapping[str, SourcedValue]) -> Iterator[str]:
         pairs = ", ".join(f"{key} {value}" for key, value in found.items())
         yield _fact(name, f"{pairs} ({source})")
         name = ""
+
+
+def parts_line(num_parts: int) -> Iterator[str]:
+    """Say of a split model how many files it has."""
+    if num_parts > 1:
+        yield _fact("parts", f"{num_parts} files, this one and the next beside it")
 
 
 def token_tables(tables: dict[str, str]) -> Iterator[str]:
@@ -95,14 +102,18 @@ def users(model: str, catalogue: Catalogue) -> str:
 
 
 def file_state(spec: ModelSpec) -> str:
-    """Say in a word whether a model's file is here."""
-    path = Path(spec.file)
-    if path.is_file():
+    """Say in a few words whether a model's files are here."""
+    absent = absent_files(spec)
+    if not absent:
         return "here" if is_whole(spec) else "damaged"
-    part = part_path(path)
-    if part.exists() and spec.bytes:
-        return f"{part.stat().st_size / spec.bytes:.0%} here"
-    return "-" if spec.repo else "missing"
+    if not spec.repo:
+        parts = len(spec.files)
+        return "missing" if len(absent) == parts else f"{len(absent)} of {parts} parts missing"
+    arrived = num_bytes_arrived(spec)
+    if not arrived or not spec.bytes:
+        return "-"
+    share = f"{arrived / spec.bytes:.0%}"
+    return f"{'<1%' if share == '0%' else share} here"
 
 
 def _count(number: int) -> str:

@@ -23,6 +23,7 @@ from tierchat.config.catalogue import ModelSpec
 from tierchat.config.home import Home
 from tierchat.errors import TierchatError, UsageError, did_you_mean
 from tierchat.models.gguf.header import GgufHeader, read_header
+from tierchat.models.on_disk import is_here, size_on_disk
 from tierchat.models.sampling import of_model
 from tierchat.terminal.table import table
 from tierchat.terminal.units import size_text
@@ -49,7 +50,7 @@ class ModelListing:
             {
                 "model": name,
                 "state": file_state(spec),
-                "is_here": Path(spec.file).is_file(),
+                "is_here": is_here(spec),
                 "bytes": _size_bytes(spec),
                 "file": spec.file,
                 "repo": spec.repo or None,
@@ -99,8 +100,8 @@ class ModelListing:
         return UsageError(f"no model or cascade named {name!r}", hint)
 
     def _header(self, name: str) -> GgufHeader | None:
-        path = Path(self._catalogue.models[name].file)
-        return read_header(path) if path.is_file() else None
+        spec = self._catalogue.models[name]
+        return read_header(Path(spec.file)) if is_here(spec) else None
 
     def _model_lines(self, name: str) -> Iterator[str]:
         yield from spec_lines(name, self._catalogue.models[name])
@@ -137,8 +138,7 @@ class ModelListing:
 
 
 def _size_bytes(spec: ModelSpec) -> int:
-    path = Path(spec.file)
-    return path.stat().st_size if path.is_file() else spec.bytes
+    return size_on_disk(spec) if is_here(spec) else spec.bytes
 
 
 def _plain(value: Any) -> dict[str, Any]:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 
 from tierchat.cli.actions.pull_plan import PullPlan
 from tierchat.config.catalogue import ModelSpec
 from tierchat.models.hub.part_file import existing
-from tierchat.models.on_disk import is_whole
+from tierchat.models.on_disk import is_whole, size_on_disk
 from tierchat.models.placement.cascade_plans import room_of_machine
 from tierchat.models.placement.hardware import Machine
 from tierchat.models.placement.model_plan import ModelPlan
@@ -104,5 +103,4 @@ def _place(plan: ModelPlan) -> str:
 
 
 def _size_bytes(spec: ModelSpec) -> int:
-    path = Path(spec.file)
-    return spec.bytes or (path.stat().st_size if path.is_file() else 0)
+    return spec.bytes or size_on_disk(spec)

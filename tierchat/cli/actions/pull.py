@@ -14,16 +14,23 @@ import msgspec
 
 from tierchat.atomic_file import write_quietly
 from tierchat.cli.actions.plan_lines import describe_machine, describe_plan, disk_line
-from tierchat.cli.actions.pull_plan import PullPlan, plan_facts, plan_pull, propose
+from tierchat.cli.actions.pull_plan import (
+    PullPlan,
+    bytes_to_fetch,
+    plan_facts,
+    plan_pull,
+    propose,
+)
 from tierchat.config.added_models import add_model, refuse_taken
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
 from tierchat.config.home import Home
+from tierchat.config.model_parts import ModelFile
 from tierchat.errors import DoesNotFit, ModelMissing, UsageError
 from tierchat.models.hub.downloads import Downloader, Fetched
-from tierchat.models.hub.names import HubFile, hub_file
-from tierchat.models.hub.part_file import missing_bytes
+from tierchat.models.hub.names import HubFile, hub_files
+from tierchat.models.hub.progress import ModelProgress
 from tierchat.models.hub.reference import hub_model
-from tierchat.models.on_disk import is_whole
+from tierchat.models.on_disk import absent_files, is_here, is_whole
 from tierchat.models.placement.hardware import look
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import make_private
@@ -70,6 +77,7 @@ class Puller:
         self._verified = VerifiedFiles(home.paths.verified_file)
         self._report: list[dict[str, object]] = []
         self._bars = Bars(output)
+        self._progress = ModelProgress(self._bars.tell)
 
     def run(self) -> None:
         names = self._request.names or (self._proposed(),)
@@ -129,41 +137,45 @@ class Puller:
         models = dict(catalogue.models)
         for name in spec.models:
             model = models[name]
-            if not model.repo and not Path(model.file).is_file():
+            if not model.repo and (absent := absent_files(model)):
                 raise ModelMissing(
-                    f"{cascade} needs {name}, your local file that does not exist: {model.file}",
+                    f"{cascade} needs {name}, your local file that does not exist: {absent[0]}",
                     "check `file` in models.toml",
                 )
-            if model.repo and not model.bytes and not Path(model.file).is_file():
+            if model.repo and not model.bytes and not is_here(model):
                 models[name] = self._with_size(model)
         return msgspec.structs.replace(catalogue, models=models)
 
     def _with_size(self, model: ModelSpec) -> ModelSpec:
-        file = hub_file(model, self._paths)
+        files = []
         with self._downloading() as downloader:
-            found = downloader.describe(file.repo, file.revision, file.file)
-        return msgspec.structs.replace(
-            model, bytes=found.size_bytes or 0, sha256=model.sha256 or found.sha256
-        )
+            for file, known in zip(hub_files(model, self._paths), model.files, strict=True):
+                found = downloader.describe(file.repo, file.revision, file.file)
+                size_bytes, sha256 = found.size_bytes or 0, known.sha256 or found.sha256
+                files.append(ModelFile(known.file, size_bytes, sha256))
+        sizes = sum(file.bytes for file in files)
+        if len(files) > 1:
+            return msgspec.structs.replace(model, bytes=sizes, parts=tuple(files))
+        return msgspec.structs.replace(model, bytes=sizes, sha256=files[0].sha256)
 
     def _pull_model(self, name: str, catalogue: Catalogue) -> None:
         spec = catalogue.models[name]
         is_absent = bool(spec.repo) and not is_whole(spec)
-        if self._may_fetch(name, hub_file(spec, self._paths) if is_absent else None):
+        if self._may_fetch(name, hub_files(spec, self._paths) if is_absent else ()):
             self._pull_models([name], catalogue)
 
-    def _may_fetch(self, name: str, file: HubFile | None) -> bool:
+    def _may_fetch(self, name: str, files: Sequence[HubFile]) -> bool:
         """Say how much of one model is to be fetched, and ask; False if only the plan is wanted.
 
-        `file` is None for a file that is here.
+        There are no `files` where the model is here.
         """
-        to_fetch = missing_bytes(file.target, file.size_bytes or 0) if file else 0
-        line = f"{name}: {size_text(to_fetch)} to fetch" if file else f"{name} is here"
+        to_fetch = bytes_to_fetch(files)
+        line = f"{name}: {size_text(to_fetch)} to fetch" if files else f"{name} is here"
         if self._request.only_plan and self._request.is_json:
             self._report.append({"model": name, "bytes_to_fetch": to_fetch})
         elif self._request.only_plan:
             self._output.line(line)
-        elif file:
+        elif files:
             self._output.say(line)
             self._ask(f"Fetch {size_text(to_fetch)}?")
         return not self._request.only_plan
@@ -173,16 +185,14 @@ class Puller:
     ) -> None:
         published = [name for name in models if catalogue.models[name].repo]
         for name in set(models) - set(published):
-            if not Path(catalogue.models[name].file).is_file():
-                raise UsageError(
-                    f"{name} is a local file that does not exist: {catalogue.models[name].file}"
-                )
-        files = {name: hub_file(catalogue.models[name], self._paths) for name in published}
+            if absent := absent_files(catalogue.models[name]):
+                raise UsageError(f"{name} is a local file that does not exist: {absent[0]}")
+        files = {name: hub_files(catalogue.models[name], self._paths) for name in published}
         with self._downloading() as downloader:
             if self._request.source is None and not self._request.is_offline:
-                downloader.check_disk_space(files.values())
-            for index, (name, file) in enumerate(files.items()):
-                self._fetch(name, file, downloader)
+                downloader.check_disk_space(file for parts in files.values() for file in parts)
+            for index, (name, parts) in enumerate(files.items()):
+                self._fetch(name, parts, downloader)
                 is_all_here = all(is_whole(catalogue.models[other]) for other in files)
                 if cascade and index == 0 and not is_all_here:
                     self._announce(cascade, catalogue)
@@ -193,32 +203,43 @@ class Puller:
         with self._downloading() as downloader:
             found = hub_model(name, downloader, self._paths)
             refuse_taken(found.name, self._paths, found.entry)
-            is_here = found.file.target.exists()
-            if not self._may_fetch(found.name, None if is_here else found.file):
+            if not self._may_fetch(found.name, found.absent):
                 return
-            downloader.check_disk_space([found.file])
-            self._fetch(found.name, found.file, downloader)
+            downloader.check_disk_space(found.files)
+            self._fetch(found.name, found.files, downloader)
         add_model(found.name, found.entry, self._paths)
         tell_daemon(self._paths, self._output.note)
         self._output.say(f"`tierchat ask -m {found.name}` asks it")
 
-    def _fetch(self, name: str, file: HubFile, downloader: Downloader) -> None:
-        if self._request.source:
-            downloader.adopt(file, self._request.source)
-            fetched = Fetched("adopted", 0, 0.0)
-        else:
-            fetched = downloader.fetch(file)
+    def _fetch(self, name: str, files: Sequence[HubFile], downloader: Downloader) -> None:
+        """Bring all files of a model here, and report them as one."""
+        self._progress.expect(files)
+        fetched = [self._fetched(file, files, downloader) for file in files]
         self._bars.close()
+        how = next((each.how for each in fetched if each.how == "downloaded"), fetched[-1].how)
+        whole = Fetched(
+            how, sum(each.num_bytes for each in fetched), sum(each.duration_s for each in fetched)
+        )
         self._report.append(
             {
                 "model": name,
-                "file": str(file.target),
-                "how": fetched.how,
-                "bytes": fetched.num_bytes,
-                "seconds": round(fetched.duration_s, 3),
+                "file": str(files[0].target),
+                "how": whole.how,
+                "bytes": whole.num_bytes,
+                "seconds": round(whole.duration_s, 3),
             }
         )
-        self._output.note(f"✓ {name} {_said(fetched, file)}", "green")
+        self._output.note(f"✓ {name} {_said(whole, files)}", "green")
+
+    def _fetched(self, file: HubFile, files: Sequence[HubFile], downloader: Downloader) -> Fetched:
+        source = self._request.source
+        if source is None:
+            return downloader.fetch(file)
+        if len(files) > 1:
+            # The other parts lie beside the one that was named.
+            source = source.with_name(file.target.name)
+        downloader.adopt(file, source)
+        return Fetched("adopted", 0, 0.0)
 
     @contextlib.contextmanager
     def _downloading(self) -> Iterator[Downloader]:
@@ -230,7 +251,7 @@ class Puller:
                 env=self._home.env,
                 verified=self._verified,
                 is_offline=self._request.is_offline,
-                on_progress=lambda file, done, total: bars.tell(file.target.name, done, total),
+                on_progress=self._progress,
                 on_check=lambda file, done, total: bars.tell(
                     f"checking {file.target.name}", done, total
                 ),
@@ -258,13 +279,14 @@ class Puller:
         confirm(self._output, question, is_sure=is_sure, default=True)
 
 
-def _said(fetched: Fetched, file: HubFile) -> str:
+def _said(fetched: Fetched, files: Sequence[HubFile]) -> str:
+    parts = f"{len(files)} parts, " if len(files) > 1 else ""
     match fetched.how:
         case "downloaded":
             rate = fetched.num_bytes / max(fetched.duration_s, 1e-3)
-            return f"{size_text(fetched.num_bytes)}, {size_text(rate)}/s, sha256 right"
+            return f"{parts}{size_text(fetched.num_bytes)}, {size_text(rate)}/s, sha256 right"
         case "adopted":
-            return "taken from this machine, sha256 right"
+            return f"{parts}taken from this machine, sha256 right"
         case "shared":
-            return "fetched by another pull"
-    return f"is here ({size_text(file.size_bytes or 0)})"
+            return f"{parts}fetched by another pull"
+    return f"is here ({parts}{size_text(sum(file.size_bytes or 0 for file in files))})"

@@ -5,11 +5,11 @@ Pure but for looking at files; does not know the network, or how a plan is shown
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
-from tierchat.models.hub.names import hub_file
+from tierchat.models.hub.names import HubFile, hub_files
 from tierchat.models.hub.part_file import missing_bytes
 from tierchat.models.on_disk import is_whole
 from tierchat.models.placement.cascade_plans import CascadePlans
@@ -45,8 +45,15 @@ class PullPlan:
 
     def bytes_to_fetch(self, paths: Paths) -> int:
         """Count the bytes to fetch, less the parts that an earlier pull has left."""
-        files = [hub_file(self.models[m], paths) for m in self.missing]
-        return sum(missing_bytes(file.target, file.size_bytes or 0) for file in files)
+        files = [file for m in self.missing for file in hub_files(self.models[m], paths)]
+        return bytes_to_fetch(files)
+
+
+def bytes_to_fetch(files: Iterable[HubFile]) -> int:
+    """Count the bytes of files that are not here whole, less what has arrived of them."""
+    return sum(
+        missing_bytes(file.target, file.size_bytes or 0) for file in files if not file.is_here
+    )
 
 
 def plan_pull(name: str, catalogue: Catalogue, machine: Machine, context: int = 0) -> PullPlan:

@@ -9,7 +9,6 @@ import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from tierchat.config.catalogue import CascadeSpec, Catalogue, TierSpec
@@ -96,6 +95,6 @@ def work_of(spec: CascadeSpec, catalogue: Catalogue, paths: Paths) -> Work:
     identities = []
     for tier in spec.tiers:
         model = catalogue.models[tier.model]
-        sha256 = files.sha256_of(Path(model.file), model.sha256)
+        sha256 = files.sha256_of_model(model.files)
         identities.append(f"{sha256} think={tier.think} context={model.context} {tier.sampling}")
     return Work(spec.tiers, tuple(identities), spec.hold_back)

@@ -9,44 +9,32 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import BinaryIO
 
+from tierchat.config.model_parts import part_paths
 from tierchat.errors import ModelCorrupt, ModelMissing
-from tierchat.models.file_stamp import FileStamp
+from tierchat.models.file_stamp import ModelStamp
+from tierchat.models.gguf.contents import Contents, read_contents
 from tierchat.models.gguf.hyperparameters import Hyperparameters
+from tierchat.models.gguf.kinds import refuse_other_kinds
 from tierchat.models.gguf.number_formats import file_type_name
-from tierchat.models.gguf.reader import (
-    FETCH_AGAIN,
-    MAX_KEY_BYTES,
-    HeaderReader,
-    Number,
-    RawArray,
-    Value,
-    kept,
-)
-from tierchat.models.gguf.tensors import (
-    Tensor,
-    check_alignment,
-    check_layout,
-    read_tensors,
-    tensor_count,
-)
+from tierchat.models.gguf.parts import later_parts, refuse_later_part
+from tierchat.models.gguf.reader import FETCH_AGAIN, MAX_NAME_LENGTH, Value
+from tierchat.models.gguf.tensors import Tensor
 from tierchat.models.gguf.vocabulary import check_vocabulary
 
-_MAGIC = b"GGUF"
-_VERSIONS = (2, 3)
-_MAX_KEYS = 65_536
-_MAX_NAME_LENGTH = 64
-_LEAST_KEY_BYTES = 14
 _TEMPLATE = "tokenizer.chat_template"
 
 
 @dataclass(frozen=True)
 class GgufHeader:
-    """A header that passed every check. In `metadata` a long array is only its length."""
+    """A header that passed every check. In `metadata` a long array is only its length.
+
+    `tensors` and `file_bytes` are those of all parts of a split model; the offset of each tensor is
+    that in its own part, and `data_offset` that of the first part.
+    """
 
     version: int
     architecture: str
@@ -56,6 +44,7 @@ class GgufHeader:
     data_offset: int
     file_bytes: int
     vocabulary_size: int
+    num_parts: int
     tokens_sha256: str
     """Equal for two files that turn every text into the same tokens, control tokens included: a
     hash of token texts and types, merges, kind of tokenizer, special ids and switches."""
@@ -114,11 +103,6 @@ class GgufHeader:
         template = self.metadata.get(_TEMPLATE)
         return template if isinstance(template, str) else None
 
-    @property
-    def is_split(self) -> bool:
-        """Whether this is the first of several files; tierchat does not load these."""
-        return _num_parts(self.metadata) > 1
-
     def integer(self, key: str) -> int | None:
         """Return the integer at `<architecture>.<key>`; None if there is no integer."""
         value = self.metadata.get(f"{self.architecture}.{key}")
@@ -144,14 +128,14 @@ class GgufHeader:
 
 
 class CheckedHeaders:
-    """Checks headers, and remembers each result until the file changes. For use by any thread."""
+    """Checks headers, and remembers each result until a file changes. For use by any thread."""
 
     def __init__(self) -> None:
-        self._known: dict[Path, tuple[FileStamp | None, GgufHeader | ModelCorrupt]] = {}
+        self._known: dict[Path, tuple[ModelStamp | None, GgufHeader | ModelCorrupt]] = {}
 
     def check(self, path: Path) -> GgufHeader:
         """Return the header of a file that a worker may load; raises ModelMissing, ModelCorrupt."""
-        stamp = FileStamp.of(path)
+        stamp = ModelStamp.of(part_paths(path))
         known_stamp, result = self._known.get(path, (None, None))
         if result is None or known_stamp != stamp:
             result = _result(path)
@@ -163,34 +147,52 @@ class CheckedHeaders:
 
 def _result(path: Path) -> GgufHeader | ModelCorrupt:
     try:
-        header = read_header(path)
+        return read_header(path)
     except ModelCorrupt as error:
         # A new error, since the traceback of this one would keep the bytes that were read.
         return ModelCorrupt(error.message, error.hint)
-    if not header.is_split:
-        return header
-    num = _num_parts(header.metadata)
-    return ModelCorrupt(
-        f"{path} is the first of {num} parts of a model; tierchat loads only whole files",
-        "join the parts with `llama-gguf-split --merge`, or fetch a whole file",
-    )
 
 
 def read_header(path: Path) -> GgufHeader:
-    """Read and check the header of a GGUF.
+    """Read and check the header of a GGUF, and of the other parts if it is the first of several.
 
     Raises ModelMissing for a file that cannot be read, ModelCorrupt with the broken rule.
     """
+    first = _contents(path)
+    try:
+        refuse_later_part(path, first)
+        header = _checked(first)
+    except ModelCorrupt as error:
+        raise _invalid(path, error) from error
+    parts = (first, *later_parts(path, first, _contents))
+    tensors = tuple(tensor for part in parts for tensor in part.tensors)
+    if not tensors:
+        nothing = ModelCorrupt("it has no tensors", "use a GGUF of a whole language model")
+        raise _invalid(path, nothing)
+    file_bytes = sum(part.file_bytes for part in parts)
+    return replace(header, tensors=tensors, file_bytes=file_bytes)
+
+
+def num_parts_of(path: Path) -> int:
+    """Return how many parts the model has that a file belongs to, as the file itself says.
+
+    Raises ModelMissing or ModelCorrupt.
+    """
+    return _contents(path).num_parts
+
+
+def _contents(path: Path) -> Contents:
+    """Read one file; raises ModelMissing or ModelCorrupt, each with its path."""
     try:
         # Opening a pipe would wait for a writer.
         if path.exists() and not path.is_file():
             raise ModelMissing(f"{path} is not a file", "check `file` in models.toml")
         with path.open("rb", buffering=0) as file:
-            return _read(file, os.fstat(file.fileno()).st_size)
+            return read_contents(file, os.fstat(file.fileno()).st_size)
     except OSError as error:
         raise _unreadable(path, error) from error
     except ModelCorrupt as error:
-        raise ModelCorrupt(f"{path} is not a valid model: {error.message}", error.hint) from error
+        raise _invalid(path, error) from error
 
 
 def _unreadable(path: Path, error: OSError) -> ModelMissing:
@@ -200,90 +202,38 @@ def _unreadable(path: Path, error: OSError) -> ModelMissing:
     )
 
 
-def _read(file: BinaryIO, file_bytes: int) -> GgufHeader:
-    reader = HeaderReader(file, file_bytes)
-    version = _read_version(reader, file_bytes)
-    num_tensors = tensor_count(reader)
-    values = _read_values(reader)
-    metadata = {key: kept(value) for key, value in values.items()}
-    _check_part(metadata)
+def _invalid(path: Path, error: ModelCorrupt) -> ModelCorrupt:
+    return ModelCorrupt(f"{path} is not a valid model: {error.message}", error.hint)
+
+
+def _checked(contents: Contents) -> GgufHeader:
+    """Check what every whole model needs, and the first part of one; raises ModelCorrupt."""
+    metadata = contents.metadata
     architecture = _architecture(metadata)
-    alignment = check_alignment(metadata.get("general.alignment"))
-    tensors = read_tensors(reader, num_tensors)
-    data_offset = reader.position + -reader.position % alignment
-    vocabulary = check_vocabulary(values)
+    refuse_other_kinds(architecture, metadata)
+    vocabulary = check_vocabulary(contents.values)
     if not isinstance(metadata.get(_TEMPLATE, ""), str):
         raise ModelCorrupt(f"{_TEMPLATE} is not a text, or too long", FETCH_AGAIN)
     Hyperparameters(architecture, metadata).check()
-    # The first part of a split model may have no tensors.
-    if not tensors and _num_parts(metadata) <= 1:
-        raise ModelCorrupt("it has no tensors", "use a GGUF of a whole language model")
-    if tensors:
-        check_layout(tensors, alignment, file_bytes - data_offset)
     name = metadata.get("general.name", "")
     return GgufHeader(
-        version=version,
+        version=contents.version,
         architecture=architecture,
         name=name if isinstance(name, str) else "",
-        metadata=MappingProxyType(metadata),
-        tensors=tensors,
-        data_offset=data_offset,
-        file_bytes=file_bytes,
+        metadata=MappingProxyType(dict(metadata)),
+        tensors=contents.tensors,
+        data_offset=contents.data_offset,
+        file_bytes=contents.file_bytes,
         vocabulary_size=vocabulary.size,
+        num_parts=contents.num_parts,
         tokens_sha256=vocabulary.sha256,
     )
-
-
-def _read_version(reader: HeaderReader, file_bytes: int) -> int:
-    if not file_bytes:
-        raise ModelCorrupt("it is empty", FETCH_AGAIN)
-    magic = reader.raw_bytes(min(len(_MAGIC), file_bytes), "the magic")
-    if magic != _MAGIC:
-        raise ModelCorrupt(f"it begins with {magic!r} instead of {_MAGIC!r}", FETCH_AGAIN)
-    version = reader.u32("the version")
-    if version and not version & 0xFFFF:
-        raise ModelCorrupt(
-            f"it is big-endian (version {version:#010x}), for other processors",
-            "fetch the little-endian file",
-        )
-    if version not in _VERSIONS:
-        raise ModelCorrupt(f"its GGUF version is {version:,}; 2 and 3 are read", FETCH_AGAIN)
-    return version
-
-
-def _read_values(reader: HeaderReader) -> dict[str, Number | bytes | RawArray]:
-    num = reader.count("the number of keys", least_bytes=_LEAST_KEY_BYTES, most=_MAX_KEYS)
-    values: dict[str, Number | bytes | RawArray] = {}
-    for index in range(num):
-        key = reader.text(f"key {index}", MAX_KEY_BYTES)
-        if not key:
-            raise ModelCorrupt(f"key {index} is empty", FETCH_AGAIN)
-        if key in values:
-            raise ModelCorrupt(f"the key {key!r:.80} is there twice", FETCH_AGAIN)
-        is_plain = key.isprintable() and len(key) <= _MAX_NAME_LENGTH
-        values[key] = reader.value(key if is_plain else f"{key!r:.80}")
-    return values
 
 
 def _architecture(metadata: Mapping[str, Value]) -> str:
     name = metadata.get("general.architecture")
     if not name or not isinstance(name, str):
         raise ModelCorrupt("general.architecture is missing", FETCH_AGAIN)
-    if not name.isprintable() or len(name) > _MAX_NAME_LENGTH:
+    if not name.isprintable() or len(name) > MAX_NAME_LENGTH:
         raise ModelCorrupt(f"general.architecture is {name!r:.80}", FETCH_AGAIN)
     return name
-
-
-def _num_parts(metadata: Mapping[str, Value]) -> int:
-    found = metadata.get("split.count")
-    return found if isinstance(found, int) else 0
-
-
-def _check_part(metadata: Mapping[str, Value]) -> None:
-    # Later parts have no architecture and no vocabulary.
-    number = metadata.get("split.no")
-    if _num_parts(metadata) > 1 and number:
-        raise ModelCorrupt(
-            f"it is one of {_num_parts(metadata)} parts of a model, and not the first",
-            "join the parts with `llama-gguf-split --merge`, or fetch a whole file",
-        )

@@ -19,6 +19,8 @@ from tierchat.errors import ModelCorrupt
 MAX_HEADER_BYTES = 64 << 20
 MAX_ARRAY_TEXTS = 1 << 22
 MAX_KEY_BYTES = 65_535
+# Longer names are shown cut.
+MAX_NAME_LENGTH = 64
 MAX_TEXT_BYTES = 32 << 20
 MAX_ITEM_BYTES = 65_535
 # Of longer values only the length is kept: nothing reads them, and headers stay in memory.

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, TypeVar
 
-from tierchat.atomic_file import locked
+from tierchat.atomic_file import drop_left_lock, locked
 from tierchat.errors import ModelCorrupt, ModelMissing, NetworkError, UsageError
 from tierchat.models.file_stamp import FileStamp
 from tierchat.models.hub.hub import Body, Hub, Published, is_switched_on
@@ -139,6 +139,8 @@ class Downloader:
     def _fetch(self, file: HubFile) -> tuple[How, int]:
         stamp = FileStamp.of(file.target)
         if self._is_present(file):
+            # A pull that was killed after the last byte has left its lock file.
+            drop_left_lock(file.target)
             return "present", 0
         if not self._is_offline and None in (file.size_bytes, file.sha256):
             file = self._completed(file)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tierchat.config.catalogue import ModelSpec
+from tierchat.config.model_parts import ModelFile
 from tierchat.errors import UsageError
 from tierchat.paths import Paths
 
@@ -27,6 +28,7 @@ _DEVICES = frozenset(
     ["con", "prn", "aux", "nul", "conin$", "conout$"]
     + [port + digit for port in ("com", "lpt") for digit in "0123456789¹²³"]
 )
+_NUMBER = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
 _HINT = "see the tab `Files` on the page of the model"
 
 
@@ -53,6 +55,16 @@ class HubFile:
             raise _refused("path", str(self.target), "it must be absolute and without `..`")
         if self.sha256 is not None and not _SHA256.fullmatch(self.sha256):
             raise _refused("sha256", self.sha256, "it must be 64 hexadecimal digits")
+
+    @property
+    def is_here(self) -> bool:
+        """Whether the target is a file of the published size, where that is known."""
+        return self.target.is_file() and self.size_bytes in (None, self.target.stat().st_size)
+
+
+def whole_name(file: str) -> str:
+    """Return the name of a file without its folders and without the number of a part."""
+    return _NUMBER.sub("", Path(file).name)
 
 
 def validate_repo(name: str) -> None:
@@ -108,12 +120,16 @@ def _refused(kind: str, name: str, why: str) -> UsageError:
     return UsageError(f"refusing the {kind} {shown}: {why}", _HINT)
 
 
-def hub_file(spec: ModelSpec, paths: Paths) -> HubFile:
-    """Return the hub's file of a model in the catalogue; raises UsageError for refused names."""
-    target = Path(spec.file)
+def hub_files(spec: ModelSpec, paths: Paths) -> tuple[HubFile, ...]:
+    """Return the hub's files of a model in the catalogue; raises UsageError for refused names."""
+    return tuple(_hub_file(spec, file, paths) for file in spec.files)
+
+
+def _hub_file(spec: ModelSpec, file: ModelFile, paths: Paths) -> HubFile:
+    target = Path(file.file)
     if not target.is_relative_to(paths.models_dir):
         raise UsageError(
-            f"refusing the file name {spec.file!r}: it must be a path inside the repo",
+            f"refusing the file name {file.file!r}: it must be a path inside the repo",
             "correct `file` in your models.toml",
         )
     folder = paths.models_dir / target.relative_to(paths.models_dir).parts[0]
@@ -122,6 +138,6 @@ def hub_file(spec: ModelSpec, paths: Paths) -> HubFile:
         revision=spec.revision or "main",
         file=str(target.relative_to(folder)),
         target=target,
-        size_bytes=spec.bytes or None,
-        sha256=spec.sha256,
+        size_bytes=file.bytes or None,
+        sha256=file.sha256,
     )

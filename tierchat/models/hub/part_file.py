@@ -50,6 +50,10 @@ class PartFile:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        with contextlib.suppress(OSError):
+            if not os.fstat(self._fd).st_size:
+                # Nothing has arrived: there is nothing to continue.
+                self._path.unlink(missing_ok=True)
         os.close(self._fd)
 
     def take_up(self, on_hash: Callable[[int, int], None]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from tierchat.config.catalogue import CascadeSpec, Catalogue
 from tierchat.errors import TierchatError
-from tierchat.models.file_stamp import FileStamp
+from tierchat.models.file_stamp import ModelStamp
 from tierchat.models.gguf.header import read_header
 from tierchat.models.placement.footprint import ModelShape, shape_of_header, shape_of_spec
 from tierchat.models.placement.hardware import Machine
@@ -39,7 +39,7 @@ class CascadePlans:
         self._room: Room | None = None
         self._taken: Sequence[ModelPlan] = ()
         self._asked: dict[str, str] = {}
-        self._shapes: dict[str, tuple[FileStamp | None, ModelShape]] = {}
+        self._shapes: dict[str, tuple[ModelStamp, ModelShape]] = {}
 
     def of(self, model: str) -> ModelPlan | None:
         """Plan one model as part of its cascade; None if no cascade has it."""
@@ -91,13 +91,12 @@ class CascadePlans:
 
     def _shape(self, model: str) -> ModelShape:
         spec = self._catalogue.models[model]
-        path = Path(spec.file)
-        stamp = FileStamp.of(path)
+        stamp = ModelStamp.of(spec.paths)
         known = self._shapes.get(model)
         if known and known[0] == stamp:
             return known[1]
         try:
-            shape = shape_of_header(read_header(path))
+            shape = shape_of_header(read_header(Path(spec.file)))
         except TierchatError:
             # Not pulled yet, or damaged; loading the model reports that.
             shape = shape_of_spec(spec)

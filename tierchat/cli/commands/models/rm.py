@@ -33,11 +33,19 @@ def rm(
     from tierchat.terminal.units import size_text
 
     files, output = ModelFiles(home_of(context)), standard_output()
-    for path in files.files_to_remove(name):
+    removal = files.removal(name)
+    for path in removal.deleted:
         output.note(str(path))
-    confirm(output, f"Remove {name}?", is_sure=yes, default=False)
-    freed = files.remove(name)
+    confirm(
+        output, f"{'Remove' if removal.deleted else 'Forget'} {name}?", is_sure=yes, default=False
+    )
+    freed = files.remove(removal)
     if json:
-        output.json({"model": name, "freed_bytes": freed})
-    else:
+        kept = [str(path) for path in removal.kept]
+        output.json({"model": name, "freed_bytes": freed, "kept": kept})
+    elif removal.deleted:
         output.line(f"removed {name}, {size_text(freed)} freed")
+    else:
+        output.line(f"forgot {name}")
+    for path in removal.kept:
+        output.note(f"the file stays, since {removal.why_kept}: {path}")

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tierchat.cli import completions
 from tierchat.cli.options import Json, Quiet, home_of
+
+if TYPE_CHECKING:
+    from tierchat.cli.actions.model_files import Verified
 
 
 def add_to(app: typer.Typer) -> None:
@@ -44,8 +47,15 @@ def verify(
             bars.close()
             found.append(file)
             if not json:
-                output.line(f"{'✗' if file.problem else '✓'} {file.model} {file.problem}".rstrip())
+                output.line(_line(file))
     if json:
         output.json([{"model": file.model, "problem": file.problem or None} for file in found])
     is_wrong = any(file.problem for file in found)
     raise typer.Exit(ExitCode.FAILED if is_wrong else ExitCode.DONE)
+
+
+def _line(file: Verified) -> str:
+    if file.problem:
+        return f"✗ {file.model} {file.problem}"
+    about = "" if file.is_published else " (sound; no published sha256 to compare with)"
+    return f"✓ {file.model}{about}"
