@@ -12,7 +12,7 @@ import pytest
 
 import tierchat
 from tierchat.errors import UnsafePath
-from tierchat.paths import find_paths, make_private
+from tierchat.paths import find_paths, make_private, shown
 
 
 def test_one_variable_puts_everything_below_one_directory(tmp_path: Path) -> None:
@@ -22,18 +22,44 @@ def test_one_variable_puts_everything_below_one_directory(tmp_path: Path) -> Non
     assert not list(tmp_path.iterdir())
 
 
-def test_a_long_home_gets_a_short_socket(tmp_path: Path) -> None:
+def test_a_long_home_gets_a_short_socket(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     home = tmp_path / ("x" * 120)
     paths = find_paths({"TIERCHAT_HOME": str(home)})
-    assert len(os.fsencode(paths.socket)) <= 107
+    assert len(os.fsencode(paths.socket)) <= 103
     assert paths.socket != find_paths({"TIERCHAT_HOME": str(home) + "y"}).socket
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
+    assert paths.socket == find_paths({"TIERCHAT_HOME": str(home)}).socket
 
 
-def test_a_runtime_directory_that_others_can_enter_is_not_used(tmp_path: Path) -> None:
-    tmp_path.chmod(0o777)
-    assert not find_paths({"XDG_RUNTIME_DIR": str(tmp_path)}).socket.is_relative_to(tmp_path)
+def test_the_socket_and_the_locks_belong_to_the_home_whatever_else_is_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def places(home: str, runtime: str | None) -> tuple[Path, ...]:
+        env = {"HOME": str(tmp_path / home)} | ({"XDG_RUNTIME_DIR": runtime} if runtime else {})
+        for name in ("XDG_RUNTIME_DIR", "XDG_STATE_HOME", "XDG_DATA_HOME", "XDG_CONFIG_HOME"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in env.items():
+            monkeypatch.setenv(name, value)
+        found = find_paths(env)
+        return found.socket, found.daemon_lock, found.start_lock, found.writer_lock
+
     tmp_path.chmod(0o700)
-    assert find_paths({"XDG_RUNTIME_DIR": str(tmp_path)}).socket.is_relative_to(tmp_path)
+    assert places("one", None) == places("one", str(tmp_path))
+    assert not set(places("one", None)) & set(places("two", None))
+
+
+@pytest.mark.parametrize("name", ["home", "h" * 120])
+def test_a_link_to_a_home_is_the_same_home(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / name)
+    one, two = (find_paths({"TIERCHAT_HOME": str(tmp_path / n)}) for n in (name, "link"))
+    assert one.socket == two.socket and one.home_id == two.home_id
+
+
+def test_a_name_that_is_no_text_can_be_shown_and_sent() -> None:
+    paths = find_paths({"TIERCHAT_HOME": "/tmp/caf\udce9"})
+    assert shown(paths.data_dir) == "/tmp/caf\\xe9/data"
+    assert bytes.fromhex(paths.home_id).startswith(b"/tmp/caf\xe9/config\0")
 
 
 def test_a_private_directory_is_made_private(tmp_path: Path) -> None:

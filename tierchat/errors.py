@@ -13,6 +13,7 @@ Errors of one room are defined there and drawn here.
     ├── GateFileBad                 1   500   gates: a gate file that cannot be used
     ├── DoesNotFit                  4   507   not enough GPU memory, RAM or disk
     ├── DaemonUnreachable           5   503   not running, would not start, or connection lost
+    │   └── OtherHome               5   409   the daemon works for another home than the request
     ├── Overloaded                  5   503   queue full or shutting down; carries Retry-After
     ├── NetworkError                6   502   a download failed
     │   └── PassingFault            6   502   models/hub: worth another try
@@ -68,8 +69,16 @@ class TierchatError(Exception):
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
-        self.message = message
-        self.hint = hint
+        # The name of a file may hold bytes that are no text; a message is sent and printed.
+        self.message = _as_text(message)
+        self.hint = _as_text(hint)
+
+
+def _as_text(message: str) -> str:
+    try:
+        return message.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    except UnicodeEncodeError:
+        return message.encode("utf-8", "backslashreplace").decode()
 
 
 class UsageError(TierchatError):
@@ -113,6 +122,11 @@ class DaemonUnreachable(TierchatError):
     exit_code = 5
     http_status = 503
     code = "daemon_unreachable"
+
+
+class OtherHome(DaemonUnreachable):
+    http_status = 409
+    code = "other_home"
 
 
 class Overloaded(TierchatError):

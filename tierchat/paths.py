@@ -13,8 +13,8 @@ from pathlib import Path
 
 from tierchat.errors import UnsafePath
 
-# sun_path holds 108 bytes, the last of them a NUL.
-_MAX_SOCKET_BYTES = 107
+# sun_path holds 108 bytes on Linux and 104 on macOS, the last of them a NUL.
+_MAX_SOCKET_BYTES = 103
 _HINT = "set TIERCHAT_HOME to a directory you own"
 
 
@@ -43,12 +43,23 @@ class Paths:
     @property
     def daemon_lock(self) -> Path:
         """Locked by the running daemon until it ends."""
-        return self.runtime_dir / "daemon.lock"
+        return self.state_dir / "daemon.lock"
 
     @property
     def start_lock(self) -> Path:
         """Locked by the process that is starting a daemon."""
-        return self.runtime_dir / "start.lock"
+        return self.state_dir / "start.lock"
+
+    @property
+    def writer_lock(self) -> Path:
+        """Locked by the daemon that writes the conversations of this data directory."""
+        return self.data_dir / "daemon.lock"
+
+    @property
+    def home_id(self) -> str:
+        """The directories of this home in a form that fits a header: equal for equal homes."""
+        places = (self.config_dir, self.data_dir, self.state_dir)
+        return os.fsencode("\0".join(os.path.realpath(place) for place in places)).hex()
 
     @property
     def gates_dir(self) -> Path:
@@ -112,9 +123,9 @@ class Paths:
 def find_paths(env: Mapping[str, str]) -> Paths:
     """Choose the directories from the environment; creates nothing.
 
-    TIERCHAT_HOME puts all of them below one directory. Otherwise they are the platform's own;
-    its runtime directory is used only if no other user can enter it. Raises UnsafePath without a
-    home directory.
+    TIERCHAT_HOME puts all of them below one directory. Otherwise they are the platform's own. The
+    socket lies in the home, too: a home has one daemon, whatever else the environment says. Raises
+    UnsafePath without a home directory.
     """
     home = env.get("TIERCHAT_HOME")
     if home:
@@ -123,7 +134,7 @@ def find_paths(env: Mapping[str, str]) -> Paths:
             config_dir=root / "config",
             data_dir=root / "data",
             state_dir=root / "state",
-            runtime_dir=_short_enough(root / "run"),
+            runtime_dir=_runtime_dir(root),
         )
     from platformdirs import PlatformDirs
 
@@ -133,7 +144,7 @@ def find_paths(env: Mapping[str, str]) -> Paths:
             config_dir=Path(dirs.user_config_dir),
             data_dir=Path(dirs.user_data_dir),
             state_dir=Path(dirs.user_state_dir),
-            runtime_dir=_runtime_dir(env.get("XDG_RUNTIME_DIR")),
+            runtime_dir=_runtime_dir(Path(dirs.user_state_dir)),
         )
     except RuntimeError as error:
         # A user id without HOME and without a line in the password file, as in some containers.
@@ -179,33 +190,21 @@ def _close_to_others(directory: Path) -> None:
     directory.chmod(0o700)
 
 
-def _runtime_dir(xdg: str | None) -> Path:
-    if xdg and _is_ours_alone(Path(xdg)):
-        return _short_enough(Path(xdg) / "tierchat")
-    return _temporary() / f"tierchat-{os.getuid()}"
+def _runtime_dir(home: Path) -> Path:
+    """Return the directory of the socket: in the home, or a short one if its path is too long.
 
-
-def _is_ours_alone(directory: Path) -> bool:
-    try:
-        status = directory.stat()
-    except OSError:
-        return False
-    is_ours = status.st_uid == os.getuid() and not status.st_mode & 0o077
-    return directory.is_absolute() and stat.S_ISDIR(status.st_mode) and is_ours
-
-
-def _short_enough(runtime_dir: Path) -> Path:
-    """Return this directory, or a short one if the path of a Unix socket in it is too long."""
-    if len(os.fsencode(runtime_dir / "daemon.sock")) <= _MAX_SOCKET_BYTES:
-        return runtime_dir
+    Links are followed, so that one home has one socket under all of its names. The short one is in
+    /tmp, not in TMPDIR, which may differ from one command to the next.
+    """
+    directory = Path(os.path.realpath(home)) / "run"
+    if len(os.fsencode(directory / "daemon.sock")) <= _MAX_SOCKET_BYTES:
+        return directory
     import hashlib
 
-    digest = hashlib.sha256(os.fsencode(runtime_dir)).hexdigest()[:8]
-    return _temporary() / f"tierchat-{os.getuid()}-{digest}"
+    digest = hashlib.sha256(os.fsencode(directory)).hexdigest()[:16]
+    return Path("/tmp") / f"tierchat-{os.getuid()}-{digest}"
 
 
-def _temporary() -> Path:
-    # Every command imports this module, and few of them need a temporary directory.
-    import tempfile
-
-    return Path(tempfile.gettempdir())
+def shown(path: Path) -> str:
+    """Return a path as text that can be sent and printed, whatever bytes it is made of."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

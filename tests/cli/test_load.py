@@ -15,8 +15,8 @@ from tests.cli.test_pull import MODELS, text_of
 from tests.conftest import UserHome, wait_until
 from tierchat.errors import ConfigError, UsageError
 from tierchat.events import CascadeEvent, Done
-from tierchat.service.client import is_running
 from tierchat.service.messages import DaemonStatus
+from tierchat.service.processes import is_running
 from tierchat.types import Message, Prompt, Sampling, TierOptions
 from tierchat.workers.status import WorkerStatus
 

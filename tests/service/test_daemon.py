@@ -17,7 +17,7 @@ from tests.conftest import UserHome, wait_until
 from tests.scripted_daemon import AT_ONCE_S
 from tierchat.errors import DaemonUnreachable, EngineCrashed, Overloaded
 from tierchat.events import AnswerDelta, CascadeEvent, Done
-from tierchat.service.client import is_running
+from tierchat.service.processes import is_running, is_stopped
 from tierchat.types import Message, Prompt
 
 
@@ -215,7 +215,7 @@ def test_a_stale_socket_is_replaced(home: UserHome) -> None:
 
 
 def test_a_stale_pid_of_a_stranger_is_never_signalled(home: UserHome) -> None:
-    home.paths.runtime_dir.mkdir(mode=0o700, parents=True)
+    home.paths.state_dir.mkdir(mode=0o700, parents=True)
     with subprocess.Popen(["sleep", "60"]) as stranger:
         home.paths.daemon_lock.write_text(f"{stranger.pid}\n")
         assert home.run("ask", "2+2").stdout == b"4\n"
@@ -224,12 +224,53 @@ def test_a_stale_pid_of_a_stranger_is_never_signalled(home: UserHome) -> None:
         stranger.kill()
 
 
-@pytest.mark.slow
-def test_a_daemon_that_hangs_is_ended_by_down(home: UserHome) -> None:
+@pytest.mark.parametrize("command", [("ps",), ("daemon", "status"), ("ask", "2+2")])
+def test_a_daemon_that_was_stopped_is_told_with_what_to_do(
+    home: UserHome, command: tuple[str, ...]
+) -> None:
     daemon = home.start_scripted()
     daemon.send_signal(signal.SIGSTOP)
+    wait_until(lambda: is_stopped(daemon.pid))
+    began_s = time.monotonic()
+    found = home.run(*command)
+    assert found.returncode == 5
+    assert f"(PID {daemon.pid}) is stopped" in found.stderr.decode()
+    assert f"kill -CONT {daemon.pid}" in found.stderr.decode()
+    assert time.monotonic() - began_s < 15
+    assert home.run("daemon", "down").stdout == b"stopped\n"
+    assert daemon.wait(5) == 0
+
+
+def test_a_daemon_stopped_in_the_middle_of_an_answer_is_told_soon(home: UserHome) -> None:
+    daemon = home.start_scripted("1000", "0.02")
+    events = home.client.ask(say("x"))
+    next(events)
+    daemon.send_signal(signal.SIGSTOP)
+    began_s = time.monotonic()
+    with pytest.raises(DaemonUnreachable, match="is stopped"):
+        list(events)
+    assert time.monotonic() - began_s < 10
+    daemon.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.slow
+def test_a_daemon_that_hangs_is_told_and_ended_by_down(home: UserHome) -> None:
+    home.paths.runtime_dir.mkdir(mode=0o700, parents=True)
+    code = (
+        "import socket, sys, time\n"
+        "listener = socket.socket(socket.AF_UNIX)\n"
+        "listener.bind(sys.argv[1])\n"
+        "listener.listen()\n"
+        "time.sleep(600)\n"
+    )
+    hanging = subprocess.Popen([sys.executable, "-c", code, str(home.paths.socket)])
+    home.children.append(hanging)
+    wait_until(home.paths.socket.exists)
+    with pytest.raises(DaemonUnreachable, match="did not answer within 5 s") as caught:
+        home.client.status()
+    assert str(hanging.pid) in caught.value.message and "daemon down" in caught.value.hint
     assert home.client.stop(timeout_s=0.5)
-    assert daemon.wait(5) == -signal.SIGKILL
+    assert hanging.wait(5) == -signal.SIGKILL
     assert home.run("ask", "2+2").stdout == b"4\n"
 
 

@@ -7,6 +7,7 @@ Does not know sequences, scheduling or text rules. Beside `sampler.py`, no other
 from __future__ import annotations
 
 import ctypes
+import os
 from collections import deque
 from collections.abc import Callable
 from collections.abc import Sequence as Rows
@@ -99,7 +100,7 @@ class LlamaModel:
             params.devices = ctypes.addressof(no_devices)
         if on_progress:
             params.progress_callback = _progress_callback(on_progress)
-        self._model: Any = lib.llama_model_load_from_file(str(path).encode(), params)
+        self._model: Any = lib.llama_model_load_from_file(os.fsencode(path), params)
         if not self._model:
             if says_out_of_memory(log.last_errors):
                 raise DoesNotFit(f"no memory for {path.name}: {log.last_errors}", _MEMORY_HINT)

@@ -17,6 +17,7 @@ from tierchat.atomic_file import changing, replace_file
 from tierchat.config.model_parts import ModelFile, missing_part
 from tierchat.errors import ModelCorrupt, ModelMissing
 from tierchat.models.file_stamp import FileStamp
+from tierchat.paths import shown
 
 _BLOCK_BYTES = 1 << 20
 # A prompt may wait for it once per model; what is not remembered is only hashed again.
@@ -44,7 +45,7 @@ class VerifiedFiles:
         if not sha256:
             return
         identity = f"{stamp} {sha256}"
-        if self._load().get(str(path)) == identity:
+        if self._load().get(shown(path)) == identity:
             return
         actual = hash_file(path, on_hash)
         if actual != sha256.lower():
@@ -53,7 +54,7 @@ class VerifiedFiles:
                 f"models.toml says {sha256[:12]}...",
                 "fetch it again with `tierchat pull` (a bundled model: reinstall tierchat)",
             )
-        self._note(str(path), identity)
+        self._note(shown(path), identity)
 
     def check_all(self, files: Sequence[ModelFile]) -> None:
         """Check every file of a model; raises ModelMissing or ModelCorrupt."""
@@ -65,7 +66,7 @@ class VerifiedFiles:
 
     def remember(self, path: Path, sha256: str) -> None:
         """Note the hash of a file that was hashed as it was written."""
-        self._note(str(path), f"{FileStamp.of_existing(path)} {sha256}")
+        self._note(shown(path), f"{FileStamp.of_existing(path)} {sha256}")
 
     def sha256_of(self, path: Path, sha256: str | None) -> str:
         """Return the published sha256, else that of the file, hashed once until the file changes.
@@ -74,7 +75,7 @@ class VerifiedFiles:
         """
         if sha256:
             return sha256.lower()
-        key = f"sha256 of {path}"
+        key = f"sha256 of {shown(path)}"
         stamp = _stamp(path)
         remembered, _, before = self._load().get(key, "").partition(" ")
         if remembered and before == str(stamp):

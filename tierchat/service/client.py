@@ -13,20 +13,21 @@ import signal
 import socket
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from tierchat import __version__
 from tierchat.conversations.changes import LogChange
-from tierchat.errors import DaemonUnreachable, TierchatError
+from tierchat.errors import DaemonUnreachable, OtherHome, TierchatError
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice, ThoughtDelta
 from tierchat.paths import Paths
+from tierchat.service.daemon_connection import DaemonConnection
 from tierchat.service.messages import DaemonStatus, LoadReport, ModelsChange, RowsChanged
 from tierchat.service.openai_format import VERSION_HEADER, write_request
 from tierchat.service.openai_replies import read_chunk, read_error, unreadable
 from tierchat.service.peer import peer_of
+from tierchat.service.processes import is_running, is_stopped
 from tierchat.types import Prompt
 
 _CONNECT_S = 5.0
@@ -35,19 +36,6 @@ _SILENCE_S = 90.0
 # Enough for a large model on a slow disk.
 _LOAD_S = 900.0
 _KILLED_S = 10.0
-
-
-class _Connection(http.client.HTTPConnection):
-    """HTTP over the daemon's Unix socket."""
-
-    def __init__(self, path: Path, timeout_s: float) -> None:
-        super().__init__("localhost", timeout=timeout_s)
-        self._path = path
-
-    def connect(self) -> None:
-        self.sock = socket.socket(socket.AF_UNIX)
-        self.sock.settimeout(self.timeout)
-        self.sock.connect(str(self._path))
 
 
 class Client:
@@ -109,23 +97,16 @@ class Client:
 
     def _send(self, path: str, value: Any, timeout_s: float) -> bytes:
         self._ensure_running()
-        body = msgspec.json.encode(value)
         try:
-            with contextlib.closing(_Connection(self._paths.socket, timeout_s)) as connection:
-                headers = {"Content-Type": "application/json"}
-                connection.request("POST", path, body, headers)
-                response = connection.getresponse()
-                reply = response.read()
+            return self._request("POST", path, timeout_s, msgspec.json.encode(value))
         except (OSError, http.client.HTTPException) as error:
             raise self._unreachable(error) from error
-        if response.status != 200:
-            raise read_error(reply, response.status)
-        return reply
 
     def status(self) -> DaemonStatus | None:
         """Return the daemon's description of itself, or None if no daemon is running.
 
-        Raises DaemonUnreachable if another version describes itself in a format we cannot read.
+        Raises DaemonUnreachable for a daemon that does not answer, that works for another home, or
+        whose version describes itself in a format we cannot read.
         """
         try:
             return self._status()
@@ -152,8 +133,15 @@ class Client:
         pid = self._listener()
         if pid is None:
             return False
-        with contextlib.suppress(OSError, http.client.HTTPException):
-            self._request("POST", "/tierchat/shutdown")
+        if is_stopped(pid):
+            # A stopped process cannot finish its answers; one that goes on can.
+            os.kill(pid, signal.SIGCONT)
+        try:
+            self._request("POST", "/tierchat/shutdown", _CONNECT_S)
+        except OtherHome:
+            raise
+        except (OSError, http.client.HTTPException, DaemonUnreachable):
+            pass
         ends_s = time.monotonic() + timeout_s
         while is_running(pid):
             if time.monotonic() > ends_s:
@@ -177,26 +165,21 @@ class Client:
             return status.pid if status else None
         return peer.pid if peer.uid == os.getuid() else None
 
-    def _post(self, body: bytes) -> tuple[_Connection, http.client.HTTPResponse]:
+    def _post(self, body: bytes) -> tuple[DaemonConnection, http.client.HTTPResponse]:
         """Send a prompt; if the daemon is missing or ending, start one and send it once more."""
         for is_last in (False, True):
-            connection = _Connection(self._paths.socket, _SILENCE_S)
+            connection = DaemonConnection(self._paths, _SILENCE_S)
             try:
-                headers = {"Content-Type": "application/json"}
-                connection.request("POST", "/v1/chat/completions", body, headers)
-                return connection, connection.getresponse()
+                return connection, connection.ask("POST", "/v1/chat/completions", body)
             except TimeoutError as error:
                 connection.close()
-                raise DaemonUnreachable(
-                    f"the daemon did not answer within {_SILENCE_S:g} s",
-                    "look at `tierchat daemon logs`, then `tierchat daemon down`",
-                ) from error
+                raise connection.silent(_SILENCE_S) from error
             except (OSError, http.client.HTTPException) as error:
                 connection.close()
                 if is_last or not self._starts_daemon:
                     raise self._unreachable(error) from error
                 self._ensure_running()
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, TierchatError):
                 # Closing is what cancels the work; the traceback would keep the socket open.
                 connection.close()
                 raise
@@ -257,34 +240,26 @@ class Client:
         )
 
     def _status(self) -> DaemonStatus:
-        return msgspec.json.decode(self._request("GET", "/tierchat/status"), type=DaemonStatus)
+        reply = self._request("GET", "/tierchat/status", _CONNECT_S)
+        return msgspec.json.decode(reply, type=DaemonStatus)
 
-    def _request(self, method: str, path: str) -> bytes:
-        with contextlib.closing(_Connection(self._paths.socket, _CONNECT_S)) as connection:
-            connection.request(method, path)
-            return connection.getresponse().read()
+    def _request(
+        self, method: str, path: str, timeout_s: float, body: bytes | None = None
+    ) -> bytes:
+        with contextlib.closing(DaemonConnection(self._paths, timeout_s)) as connection:
+            try:
+                response = connection.ask(method, path, body)
+                reply = response.read()
+            except TimeoutError as error:
+                raise connection.silent(timeout_s) from error
+        if response.status >= 400:
+            raise read_error(reply, response.status)
+        return reply
 
 
 def _with_texts(event: Done, answer: str, thought: str) -> Done:
     """Put the texts that were streamed before into the outcome, which comes without them."""
     return Done(outcome=msgspec.structs.replace(event.outcome, answer=answer, thought=thought))
-
-
-def is_running(pid: int) -> bool:
-    """Whether a process is running; a zombie is not."""
-    try:
-        return ") Z" not in Path(f"/proc/{pid}/stat").read_text()
-    except FileNotFoundError:
-        pass
-    except OSError:
-        return False
-    if Path("/proc/self").exists():
-        return False
-    try:
-        os.kill(pid, 0)
-    except OSError:
-        return False
-    return True
 
 
 def tell_daemon(paths: Paths, on_note: Callable[[str], None]) -> None:

@@ -1,4 +1,4 @@
-"""The daemon: one per user. It holds the workers and serves the socket until it is stopped.
+"""The daemon: one per home. It holds the workers and serves the socket until it is stopped.
 
 Never imports llama.cpp: a bad model file must not be able to take it down.
 """
@@ -17,9 +17,9 @@ from collections.abc import Callable
 
 from tierchat import __version__
 from tierchat.config.settings import Settings, load_settings
-from tierchat.errors import TierchatError, UnsafePath
+from tierchat.errors import DaemonUnreachable, TierchatError, UnsafePath
 from tierchat.models.placement.hardware import resident_bytes
-from tierchat.paths import Paths, find_paths, make_private
+from tierchat.paths import Paths, find_paths, make_private, shown
 from tierchat.service.admission import Admission
 from tierchat.service.daemon_socket import DaemonLock, bind, remove_socket
 from tierchat.service.home_cascade import HomeCascade
@@ -69,7 +69,7 @@ class Daemon:
             status=self.status,
             stop=self._stopping.set,
             change_log=self._recorder.change,
-            log=self._paths.daemon_log,
+            paths=self._paths,
         )
         service = Service(self._recorder, self._keeper, self._admission, controls, limits)
         http = Http(service.app(), GRACE_S, limits.head_s, limits.stall_s)
@@ -106,7 +106,7 @@ class Daemon:
             pid=os.getpid(),
             version=__version__,
             uptime_s=time.monotonic() - self._started_s,
-            socket=str(self._paths.socket),
+            socket=shown(self._paths.socket),
             cascades=self._keeper.cascades(),
             default_cascade=self._keeper.default,
             workers=self._keeper.status_of_workers(),
@@ -122,7 +122,8 @@ def run_daemon(
 ) -> int:
     """Run the daemon of this home and return its exit code.
 
-    If another one already runs, print that and return 0. Raises ConfigError, UnsafePath.
+    If another one already runs, print that and return 0. Raises ConfigError, UnsafePath, and
+    DaemonUnreachable while the daemon of another home writes to the same data directory.
     """
     for directory in (paths.runtime_dir, paths.state_dir):
         make_private(directory)
@@ -131,8 +132,9 @@ def run_daemon(
         make_private(paths.data_dir)
     lock = DaemonLock(paths.daemon_lock)
     if not lock.take():
-        print(f"already running (PID {lock.holder()}); not starting a second daemon", flush=True)
+        print(f"already running ({lock.holder()}); not starting a second daemon", flush=True)
         return 0
+    _lock_conversations(paths)
     home = build(paths, settings)
     listener = bind(paths.socket)
     print(f"{time.strftime('%F %T')} daemon {__version__}, PID {os.getpid()}", flush=True)
@@ -146,6 +148,20 @@ def run_daemon(
     asyncio.run(serve())
     print(f"{time.strftime('%F %T')} daemon ended, PID {os.getpid()}", flush=True)
     return 0
+
+
+def _lock_conversations(paths: Paths) -> None:
+    """Lock the data directory until this process ends, unless it cannot be written at all."""
+    try:
+        lock = DaemonLock(paths.writer_lock)
+    except OSError:
+        return
+    if not lock.take():
+        raise DaemonUnreachable(
+            f"the conversations in {paths.data_dir} are written by the daemon of another home "
+            f"({lock.holder()})",
+            "end that daemon, or give this home a data directory of its own",
+        )
 
 
 def main() -> int:

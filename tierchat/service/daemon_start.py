@@ -11,11 +11,13 @@ import socket
 import subprocess
 import sys
 import time
+from typing import TextIO
 
 from tierchat.config.catalogue import load_catalogue
 from tierchat.config.settings import load_settings, setting_sources
 from tierchat.errors import DaemonUnreachable
 from tierchat.paths import Paths, make_private
+from tierchat.service.daemon_socket import read_holder
 
 _START_S = 20.0
 _CONNECT_S = 5.0
@@ -39,10 +41,30 @@ class _Starter:
     def run(self) -> None:
         for directory in (self._paths.runtime_dir, self._paths.state_dir):
             make_private(directory)
-        with self._paths.start_lock.open("w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._paths.start_lock.open("a+") as lock:
+            self._take(lock)
             if not self._answers():
                 self._wait_for(self._spawn())
+
+    def _take(self, lock: TextIO) -> None:
+        """Wait for our turn to start a daemon; whoever has it writes down its PID."""
+        ends_s = time.monotonic() + 2 * _START_S
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if time.monotonic() > ends_s:
+                    lock.seek(0)
+                    raise DaemonUnreachable(
+                        f"another command (PID {lock.read().strip() or '?'}) has been starting the "
+                        f"daemon for {2 * _START_S:g} s",
+                        "it may be stopped: let it go on, for instance with `fg`, or end it",
+                    ) from error
+                time.sleep(_POLL_S)
+        lock.truncate(0)
+        lock.write(f"{os.getpid()}\n")
+        lock.flush()
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         path = self._paths.daemon_log
@@ -71,6 +93,7 @@ class _Starter:
         while not self._answers():
             code = child.poll()
             if code == 0:
+                self._refuse_daemon_elsewhere()
                 # Ours ended, because an earlier daemon still finishes its last answers: try again.
                 time.sleep(10 * _POLL_S)
                 child = self._spawn()
@@ -83,13 +106,29 @@ class _Starter:
                     f"the daemon did not start: {self._last_log_lines()}", self._look_at_log()
                 )
             if time.monotonic() > ends_s:
-                raise DaemonUnreachable(
-                    f"the daemon did not answer within {_START_S:g} s of its start",
-                    self._look_at_log(),
-                )
+                raise self._no_answer()
             time.sleep(_POLL_S)
         # The daemon outlives this process; without a code, Popen would warn that it still runs.
         child.returncode = 0
+
+    def _refuse_daemon_elsewhere(self) -> None:
+        holder = read_holder(self._paths.daemon_lock)
+        if holder is not None and holder.is_elsewhere:
+            raise DaemonUnreachable(
+                f"the daemon of this home runs on another machine ({holder})",
+                "run `tierchat daemon down` there, or set TIERCHAT_HOME to a directory of this one",
+            )
+
+    def _no_answer(self) -> DaemonUnreachable:
+        holder = read_holder(self._paths.daemon_lock)
+        if holder is not None and holder.pid != "?" and not self._paths.socket.exists():
+            return DaemonUnreachable(
+                f"the daemon ({holder}) runs, but its socket {self._paths.socket} is gone",
+                f"end it with `kill {holder.pid}`; the next command starts another",
+            )
+        return DaemonUnreachable(
+            f"the daemon did not answer within {_START_S:g} s of its start", self._look_at_log()
+        )
 
     def _answers(self) -> bool:
         with socket.socket(socket.AF_UNIX) as probe:

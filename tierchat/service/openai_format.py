@@ -17,6 +17,8 @@ from tierchat.types import Message, Prompt, Role, Sampling, TierOptions
 _Value = TypeVar("_Value")
 ANY_MODEL = "tierchat"
 VERSION_HEADER = "x-tierchat-version"
+# A request of a command names its home in it: see `paths.py:Paths.home_id`.
+HOME_HEADER = "x-tierchat-home"
 _MAX_MESSAGES = 10_000
 _ROLES: dict[str, Role] = {
     "system": "system",

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 import traceback
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,12 +22,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tierchat.conversations.changes import LogChange
-from tierchat.errors import InvalidRequest, TierchatError
+from tierchat.errors import InvalidRequest, OtherHome, TierchatError
 from tierchat.events import CascadeEvent
+from tierchat.paths import Paths
 from tierchat.service.admission import Admission
 from tierchat.service.messages import DaemonStatus, ModelsChange, RowsChanged
 from tierchat.service.openai_format import (
     ANY_MODEL,
+    HOME_HEADER,
     ChatRequest,
     read_body,
     read_request,
@@ -41,12 +43,12 @@ _Handler = Callable[[Request], Awaitable[Any]]
 
 @dataclass(frozen=True)
 class DaemonControls:
-    """What requests may ask of the daemon itself; `log` is the file with tracebacks of bugs."""
+    """What requests may ask of the daemon itself; `paths` are those of its home."""
 
     status: Callable[[], DaemonStatus]
     stop: Callable[[], None]
     change_log: Callable[[LogChange], Awaitable[int]]
-    log: Path
+    paths: Paths
 
 
 class Service:
@@ -87,6 +89,7 @@ class Service:
 
         async def guarded(request: Request) -> Any:
             try:
+                self._refuse_other_home(request)
                 return await handler(request)
             except TierchatError as error:
                 return error_response(error)
@@ -97,11 +100,21 @@ class Service:
 
         return Route(path, guarded, methods=[method])
 
+    def _refuse_other_home(self, request: Request) -> None:
+        """Raise OtherHome for a command whose files are not those of this daemon."""
+        asked = request.headers.get(HOME_HEADER, self._controls.paths.home_id)
+        if asked != self._controls.paths.home_id:
+            paths = self._controls.paths
+            raise OtherHome(
+                f"the daemon at {paths.socket} (PID {os.getpid()}) works for another home: its "
+                f"conversations are in {paths.data_dir}, its settings in {paths.config_dir}",
+                f"set TIERCHAT_HOME to tell homes apart, or end that daemon: kill {os.getpid()}",
+            )
+
     def _report_bug(self) -> TierchatError:
         print(traceback.format_exc(), flush=True)
-        return TierchatError(
-            "a bug in tierchat", f"please report it; the traceback: {self._controls.log}"
-        )
+        log = self._controls.paths.daemon_log
+        return TierchatError("a bug in tierchat", f"please report it; the traceback: {log}")
 
     async def _chat(self, request: Request) -> Any:
         body = await self._read(request)

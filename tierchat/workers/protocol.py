@@ -5,7 +5,9 @@ Does not know sockets or processes; turns values into bytes and back.
 
 from __future__ import annotations
 
+import os
 import struct
+from pathlib import Path
 
 import msgspec
 
@@ -30,6 +32,7 @@ class LoadModel(Frozen, frozen=True, tag="load"):
 
     The worker chooses what is left open: `context` and `num_threads` 0, `kv_type` None.
     `gpu_shares` divides the offloaded layers between GPUs; a single share means a single GPU.
+    `path` is for people; where the name of the file is no text, `raw_path` holds its bytes.
     """
 
     name: str
@@ -42,6 +45,12 @@ class LoadModel(Frozen, frozen=True, tag="load"):
     gpu_shares: tuple[float, ...] = ()
     kv_type: KvType | None = None
     use_extra_buffer_types: bool = True
+    raw_path: bytes = b""
+
+    @property
+    def file(self) -> Path:
+        """The file of the model."""
+        return Path(os.fsdecode(self.raw_path) if self.raw_path else self.path)
 
 
 class Generate(Frozen, frozen=True, tag="generate"):

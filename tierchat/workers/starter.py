@@ -6,6 +6,7 @@ Does not know which models stay loaded, or what prompts are.
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -21,6 +22,7 @@ from tierchat.models.on_disk import absent_files
 from tierchat.models.placement.model_plan import ModelPlan
 from tierchat.models.placement.planner import smaller
 from tierchat.models.verified_files import VerifiedFiles
+from tierchat.paths import shown
 from tierchat.workers.crashes import Crashes, log
 from tierchat.workers.protocol import LoadModel
 from tierchat.workers.quirks import MachineQuirks
@@ -115,7 +117,8 @@ class Starter:
     def _as_planned(self, model: str, spec: ModelSpec, plan: ModelPlan | None) -> LoadModel:
         load = LoadModel(
             name=model,
-            path=spec.file,
+            path=shown(Path(spec.file)),
+            raw_path=os.fsencode(spec.file),
             context=spec.context,
             max_sequences=spec.max_sequences,
             gpu_layers=spec.gpu_layers,

@@ -15,6 +15,7 @@ def add_to(app: typer.Typer) -> None:
 def paths(context: typer.Context, json: Json = False) -> None:
     """Print where tierchat keeps its files."""
     from tierchat.config.catalogue import shipped_models_file
+    from tierchat.paths import shown
     from tierchat.terminal.output import standard_output
 
     found = home_of(context).paths
@@ -30,8 +31,8 @@ def paths(context: typer.Context, json: Json = False) -> None:
     }
     output = standard_output()
     if json:
-        output.json({name: str(place) for name, place in places.items()})
+        output.json({name: shown(place) for name, place in places.items()})
         return
     for name, place in places.items():
         state = "" if place.exists() else "  (does not exist yet)"
-        output.line(f"{name:<15} {place}{state}")
+        output.line(f"{name:<15} {shown(place)}{state}")

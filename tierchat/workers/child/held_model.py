@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 from tierchat.engine.devices import gpu_free_bytes
 from tierchat.engine.engine import Engine, EngineLimits
@@ -43,7 +42,7 @@ class HeldModel:
         self._is_offloaded = can_offload() and order.gpu_layers != 0
         free_before = gpu_free_bytes() if self._is_offloaded else 0
         self.model = LlamaModel(
-            Path(order.path),
+            order.file,
             self._log,
             gpu_layers=order.gpu_layers,
             gpu_shares=order.gpu_shares,
