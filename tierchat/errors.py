@@ -7,6 +7,7 @@ Errors of one room are defined there and drawn here.
     TierchatError                   1   500
     ├── UsageError                  2   400   the caller asked for something impossible
     │   └── InvalidRequest          2   400   a field of an API request is wrong; `param` names it
+    │       └── SchemaRefused       2   400   an answer cannot be kept to this JSON schema
     ├── ConfigError                 2   500   models.toml or config.toml is wrong at a named line
     ├── ModelMissing                3   404   the file is absent or was not pulled
     ├── ModelCorrupt                1   500   the file is damaged, refused or crashes when loaded
@@ -95,6 +96,15 @@ class InvalidRequest(UsageError):
     def __init__(self, message: str, hint: str = "", param: str | None = None) -> None:
         super().__init__(message, hint)
         self.param = param
+
+
+class SchemaRefused(InvalidRequest):
+    """An answer cannot be kept to this JSON schema; the message names the part."""
+
+    code = "schema_refused"
+
+    def __init__(self, message: str, hint: str = "", param: str | None = "response_format") -> None:
+        super().__init__(message, hint, param)
 
 
 class ConfigError(TierchatError):

@@ -13,7 +13,8 @@ import msgspec
 QUALITIES = {"frugal": 0.95, "balanced": 0.99, "best": 1.0}
 Role = Literal["system", "user", "assistant"]
 GateKind = Literal["token", "row", "command", "none"]
-FinishReason = Literal["stop", "length", "interrupted", "unanswered"]
+FinishReason = Literal["stop", "length", "interrupted", "unanswered", "misfit"]
+"""How an answer ended. `misfit`: it is whole, but does not fit the schema that was asked for."""
 Hold = Literal["first", "answer"]
 """How much of an answer is kept back while the gate reads on.
 

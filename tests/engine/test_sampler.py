@@ -79,7 +79,6 @@ def test_the_draw_from_the_likeliest_is_the_draw_from_all(
         Sampling(temperature=1, top_k=20, top_n_sigma=1),
         Sampling(temperature=1, top_k=20, mirostat=2),
         Sampling(temperature=1, top_k=20, samplers=("temperature", "top_k")),
-        Sampling(temperature=1, top_k=20, json_schema='{"type": "integer"}'),
     ],
 )
 def test_where_any_token_may_be_drawn_all_are_looked_at(

@@ -24,6 +24,7 @@ from tierchat.errors import (
     EngineCrashed,
     ModelCorrupt,
     ModelMissing,
+    SchemaRefused,
     TemplateError,
     TierchatError,
     UsageError,
@@ -48,13 +49,21 @@ from tierchat.workers.protocol import (
 _TIER_FAILED = (EngineCrashed, ModelMissing, ModelCorrupt, TemplateError, DoesNotFit)
 # Of these, the errors that a second try would meet again: same file, same memory.
 _UNUSABLE = (ModelMissing.code, DoesNotFit.code, ModelCorrupt.code, TemplateError.code)
-_FINISH_REASONS: dict[str, FinishReason] = {"stop": "stop", "interrupted": "interrupted"}
+_FINISH_REASONS: dict[str, FinishReason] = {
+    "stop": "stop",
+    "interrupted": "interrupted",
+    "misfit": "misfit",
+}
 _WHY_SHORT = {
     "length": "{tier} stopped after {usage.generated_tokens} tokens: "
     "it reached its token limit or the end of its context",
     "repetition": "{tier} was stopped: it repeated itself",
     "garbage": "{tier} was stopped: it produced numbers that are not finite",
+    "grammar": "{tier} was stopped: the schema is too complex to follow",
+    "misfit": "the answer of {tier} does not fit the schema: {misfit}",
 }
+# Ends that come before the answer is whole.
+_CUT = ("length", "repetition", "garbage", "grammar")
 _EMPTY = "{tier} gave an empty answer"
 
 
@@ -176,6 +185,7 @@ class PromptRun:
             hold_back=self._cascade.spec.hold_back,
             escalate_threshold=tier.escalate_threshold,
             answer_threshold=tier.answer_threshold,
+            targets=self._route.targets,
         )
         gate = self._cascade.gate
         if gate is None or not self._route.targets:
@@ -187,7 +197,6 @@ class PromptRun:
             kind="row",
             file=str(gate.path),
             tier=tier.name,
-            targets=self._route.targets,
             cost_weight=gate.head.cost_weight(quality),
         )
 
@@ -221,9 +230,9 @@ class PromptRun:
                 return self._after_escalation(tier, end)
             case Failed(code=ContextTooLong.code):
                 return self._after_too_long(tier, end)
-            case Failed(code=UsageError.code):
+            case Failed(code=UsageError.code | SchemaRefused.code):
                 # A request that one tier cannot use, no other tier can.
-                raise UsageError(end.message, end.hint)
+                raise error_from_code(end.code, end.message, end.hint)
             case Failed():
                 return self._after_failure(tier, end)
         raise EngineCrashed(f"the worker of {tier.model} ended a request without a result")
@@ -241,13 +250,17 @@ class PromptRun:
         return [Hop(visit=visit, target=target)]
 
     def _finish(self, tier: TierSpec, end: Finished) -> list[CascadeEvent]:
+        notices = list(end.notices)
         is_empty = end.reason == "stop" and not "".join(self._answer).strip()
         notice = _EMPTY if is_empty else _WHY_SHORT.get(end.reason, "")
         if notice:
-            self._ledger.notices.append(notice.format(tier=tier.name, usage=end.usage))
+            words = notice.format(tier=tier.name, usage=end.usage, misfit=end.misfit)
+            is_cut = self._prompt.sampling.json_schema is not None and end.reason in _CUT
+            notices.append(f"{words}; the answer is not complete JSON" if is_cut else words)
         min_tier = self._prompt.options.min_tier
         if self._route.is_below_asked and min_tier:
-            self._ledger.notices.append(f"answered by {tier.name}, below the requested {min_tier}")
+            notices.insert(0, f"answered by {tier.name}, below the requested {min_tier}")
+        self._ledger.notices += [words for words in notices if words not in self._ledger.notices]
         self._ledger.add(tier.name, tier.model, end.reason, end.usage, end.verdict, is_answer=True)
         return self._done(_FINISH_REASONS.get(end.reason, "length"))
 

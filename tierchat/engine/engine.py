@@ -180,9 +180,10 @@ class Engine:
 
     def _draw_one(self, sequence: Sequence, row: int) -> Step:
         signals = logprob = hidden = None
+        grammar = sequence.grammar
         if sequence.wants_hidden_state:
             hidden = self._context.hidden_state(row)
-        token = self._samplers[sequence.id].sample(self._context, row)
+        token = self._samplers[sequence.id].sample(self._context, row, grammar)
         # Samplers draw a token from any numbers, finite or not. Where the signals are not read,
         # one logit is checked instead of all.
         is_broken = not math.isfinite(self._context.logit(row, token))
@@ -204,5 +205,7 @@ class Engine:
             signals=signals,
             logprob=logprob,
             is_broken=is_broken,
+            is_complete=grammar is not None and grammar.is_complete,
+            problem=grammar.problem if grammar else "",
             hidden_state=hidden,
         )

@@ -164,6 +164,15 @@ class LlamaModel:
             found = self._pieces[token] = buffer.raw[: max(num, 0)]
         return found
 
+    def pieces(self) -> list[bytes]:
+        """Return the bytes of every token, in order."""
+        buffer = ctypes.create_string_buffer(_MAX_PIECE_BYTES)
+        found = []
+        for token in range(self.vocabulary_size):
+            num = lib.llama_token_to_piece(self._vocab, token, buffer, _MAX_PIECE_BYTES, 0, False)
+            found.append(buffer.raw[: max(num, 0)])
+        return found
+
     def is_end(self, token: int) -> bool:
         """Whether the token ends a turn."""
         return self._kind(token)[0]

@@ -15,9 +15,9 @@ import llama_cpp as lib
 import numpy as np
 import numpy.typing as npt
 
+from tierchat.engine.grammar import Grammar
 from tierchat.engine.llama import LlamaContext, LlamaModel
 from tierchat.engine.logits import likeliest
-from tierchat.errors import UsageError
 from tierchat.types import SAMPLERS, Sampling
 
 Floats = npt.NDArray[np.float32]
@@ -26,7 +26,6 @@ _MIN_VOCABULARY_TO_NARROW = 16_384
 # Of more candidates than this, the search is no gain.
 _MAX_CANDIDATES = 2048
 _TOKEN_DATA = np.dtype([("id", np.int32), ("logit", np.float32), ("p", np.float32)])
-_SCHEMA_HINT = "use type, properties, required, items, enum, const, minimum and maximum"
 # What llama.cpp takes where a sampler is on and its other values are left open.
 _REPEAT_LAST_N = 64
 _DRY_BASE = 1.75
@@ -55,42 +54,51 @@ class Sampler:
         history: Rows[int] = (),
         max_history: int = 0,
     ) -> None:
-        grammar = None
-        if sampling.json_schema is not None:
-            grammar = self._grammar(model, sampling.json_schema)
         self._model, self._sampling = model, sampling
         self._history, self._max_history = history, max_history or len(history)
         self._seed = _seed(sampling)
         # How many tokens a penalty may push down the list, at most.
         self._num_pushed = 0
         self.handle: Any = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
-        if grammar:
-            self._add(grammar)
         if banned:
             biases = (lib.llama_logit_bias * len(banned))()
             for index, token in enumerate(banned):
                 biases[index].token, biases[index].bias = token, float("-inf")
             self._add(lib.llama_sampler_init_logit_bias(model.vocabulary_size, len(banned), biases))
         self._add_draw()
-        num = 0 if grammar else self._num_drawn()
+        num = self._num_drawn()
         self.num_candidates = num + len(banned) + self._num_pushed if num else 0
         if self.num_candidates > _MAX_CANDIDATES:
             self.num_candidates = 0
 
-    def sample(self, context: LlamaContext, row: int) -> int:
-        """Draw a token from batch row `row`."""
-        if self.num_candidates and self._model.vocabulary_size >= _MIN_VOCABULARY_TO_NARROW:
-            logits = context.logits(row)
-            tokens = likeliest(logits, self.num_candidates)
-            if tokens is not None:
-                return self._draw(tokens, logits[tokens])
-        return int(lib.llama_sampler_sample(self.handle, context.handle, row))
+    def sample(self, context: LlamaContext, row: int, grammar: Grammar | None = None) -> int:
+        """Draw a token from batch row `row`, one that `grammar` allows."""
+        tokens = self._likeliest(context, row)
+        if tokens is None and grammar is None:
+            return int(lib.llama_sampler_sample(self.handle, context.handle, row))
+        logits = context.logits(row)
+        token = None if tokens is None else self._draw(tokens, logits[tokens])
+        if grammar and (token is None or not grammar.allows(token)):
+            # What a model wants is mostly allowed, so that few tokens need the list of all.
+            tokens = grammar.allowed_tokens()
+            token = self._draw(tokens, logits[tokens])
+        assert token is not None
+        if grammar:
+            grammar.accept(token)
+        lib.llama_sampler_accept(self.handle, token)
+        return token
 
     def close(self) -> None:
         """Free the chain."""
         if self.handle:
             lib.llama_sampler_free(self.handle)
             self.handle = None
+
+    def _likeliest(self, context: LlamaContext, row: int) -> npt.NDArray[np.intp] | None:
+        """Return the only tokens that can be drawn, if it pays to look for them."""
+        if self.num_candidates and self._model.vocabulary_size >= _MIN_VOCABULARY_TO_NARROW:
+            return likeliest(context.logits(row), self.num_candidates)
+        return None
 
     def _num_drawn(self) -> int:
         """Return how many of the likeliest tokens can be drawn, penalties aside; 0 for any."""
@@ -104,7 +112,7 @@ class Sampler:
         return max(sampling.top_k or 0, 0) if is_cut_first and not sampling.mirostat else 0
 
     def _add_draw(self) -> None:
-        """Add all links after the grammar and the banned tokens."""
+        """Add all links after the banned tokens."""
         sampling = self._sampling
         if not sampling.temperature:
             # Cutting the list leaves the likeliest token; typical_p and XTC would take it away.
@@ -242,27 +250,10 @@ class Sampler:
             sorted=False,
         )
         lib.llama_sampler_apply(self.handle, ctypes.byref(candidates))
-        token = int(candidates.data[candidates.selected].id)
-        lib.llama_sampler_accept(self.handle, token)
-        return token
+        return int(candidates.data[candidates.selected].id)
 
     def _add(self, link: Any) -> None:
         lib.llama_sampler_chain_add(self.handle, link)
-
-    @staticmethod
-    def _grammar(model: LlamaModel, schema: str) -> Any:
-        from llama_cpp.llama_grammar import json_schema_to_gbnf
-
-        try:
-            rules = json_schema_to_gbnf(schema)
-        except (ValueError, LookupError, TypeError, AttributeError, AssertionError) as error:
-            raise UsageError(f"this JSON schema cannot be used: {error}", _SCHEMA_HINT) from error
-        except RecursionError as error:
-            raise UsageError("this JSON schema is nested too deeply", _SCHEMA_HINT) from error
-        link = lib.llama_sampler_init_grammar(model.vocab, rules.encode(), b"root")
-        if not link:
-            raise UsageError("llama.cpp does not accept this JSON schema", _SCHEMA_HINT)
-        return link
 
 
 def _seed(sampling: Sampling) -> int:

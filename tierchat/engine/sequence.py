@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from tierchat.engine.grammar import Grammar
 from tierchat.types import Sampling, Signals
 
 
@@ -20,7 +21,8 @@ class Sequence:
     Owned by the engine thread. The reader of signals clears `reads_signals` when it needs no more
     of them: reading costs a pass over the vocabulary per token. The final hidden state is copied
     at the last position of the prompt and at the next `num_hidden_states - 1` positions. The
-    probabilities of `watched` tokens are read with the signals.
+    probabilities of `watched` tokens are read with the signals. Only tokens that the `grammar`
+    allows are drawn.
     """
 
     id: int
@@ -31,6 +33,7 @@ class Sequence:
     reads_signals: bool = True
     num_hidden_states: int = 0
     watched: tuple[int, ...] = ()
+    grammar: Grammar | None = None
     num_prompt_tokens: int = field(init=False)
     num_computed: int = 0
     num_cached: int = 0
@@ -59,7 +62,8 @@ class Step:
     """One new token of one sequence, with the numbers read at that position.
 
     `is_broken`: the logits were not finite, so the token is meaningless. `logprob` is natural;
-    `hidden_state` has shape (hidden,) and is set only where the sequence wants it.
+    `hidden_state` has shape (hidden,) and is set only where the sequence wants it. `is_complete`:
+    the grammar allows nothing after this token; `problem`: why the grammar could not go on.
     """
 
     sequence: Sequence
@@ -69,4 +73,6 @@ class Step:
     signals: Signals | None
     logprob: float | None
     is_broken: bool = False
+    is_complete: bool = False
+    problem: str = ""
     hidden_state: npt.NDArray[np.float32] | None = None

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from tierchat.errors import InvalidRequest
+from tierchat.service.response_format import ResponseFormat, schema_of
 from tierchat.types import Message, Prompt, Role, Sampling, TierOptions
 
 _Value = TypeVar("_Value")
@@ -47,15 +48,6 @@ class _Turn(msgspec.Struct):
     content: str | list[_Part] | None = None
 
 
-class _Schema(msgspec.Struct):
-    schema: dict[str, Any] = {}
-
-
-class _Format(msgspec.Struct):
-    type: Literal["text", "json_object", "json_schema"]
-    json_schema: _Schema | None = None
-
-
 class _Body(msgspec.Struct):
     messages: Annotated[list[_Turn], msgspec.Meta(min_length=1, max_length=_MAX_MESSAGES)]
     model: Annotated[str, msgspec.Meta(max_length=256)] = ANY_MODEL
@@ -79,8 +71,8 @@ class _Body(msgspec.Struct):
         | None
     ) = None
     ignore_eos: bool = False
-    json_schema: Annotated[str, msgspec.Meta(max_length=100_000)] | None = None
-    response_format: _Format | None = None
+    json_schema: Annotated[str, msgspec.Meta(max_length=100_000)] | dict[str, Any] | None = None
+    response_format: ResponseFormat | None = None
     user: Annotated[str, msgspec.Meta(max_length=256)] | None = None
     enable_thinking: bool | None = None
     x_tierchat: TierOptions = TierOptions()
@@ -202,17 +194,9 @@ def _sampling(body: _Body) -> Sampling:
         seed=None if body.seed is None else body.seed % 2**32,
         max_tokens=body.max_completion_tokens or body.max_tokens,
         ignore_eos=body.ignore_eos,
-        json_schema=body.json_schema or _schema(body.response_format),
+        json_schema=schema_of(body.response_format, body.json_schema),
         stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
     )
-
-
-def _schema(asked: _Format | None) -> str | None:
-    """Return the JSON schema of OpenAI's `response_format`; `json_object` allows any object."""
-    if asked is None or asked.type == "text":
-        return None
-    schema = asked.json_schema.schema if asked.json_schema else {}
-    return msgspec.json.encode(schema or {"type": "object"}).decode()
 
 
 def _options(body: _Body) -> TierOptions:

@@ -156,7 +156,9 @@ class Escalated(Frozen, frozen=True, tag="escalated"):
 class Finished(Frozen, frozen=True, tag="finished"):
     """The request is over; the reason `repetition` means that the detector stopped it.
 
-    `verdict` is the gate's last one, with the estimates for `--explain`; it does not escalate.
+    With the reason `misfit`, `misfit` says why the answer does not fit its schema. `notices` are
+    for the user. `verdict` is the gate's last one, with the estimates for `--explain`; it does not
+    escalate.
     `probe` comes if the request asked for it.
     """
 
@@ -165,6 +167,8 @@ class Finished(Frozen, frozen=True, tag="finished"):
     usage: Usage
     verdict: Verdict | None = None
     probe: Probe | None = None
+    misfit: str = ""
+    notices: tuple[str, ...] = ()
 
 
 class Failed(Frozen, frozen=True, tag="failed"):

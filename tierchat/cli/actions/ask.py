@@ -33,7 +33,6 @@ def run(request: AskRequest, home: Home) -> int:
         extracts=request.extract,
         is_raw=request.raw or bool(request.schema) or settings.theme == "plain",
         theme="light" if settings.theme == "light" else "dark",
-        schema=prompt.sampling.json_schema,
     )
     if request.interactive:
         from tierchat.cli.chat.start import open_terminal

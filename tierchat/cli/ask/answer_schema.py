@@ -1,6 +1,6 @@
-"""`--schema`: reads a JSON schema, also in short form, and checks answers against it.
+"""`--schema`: reads a JSON schema from JSON, from a file, or from its short form.
 
-Does not know models or terminals.
+Does not know models, terminals, or how answers are checked.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import Any
 
 import msgspec
 
-from tierchat.errors import UsageError
+from tierchat.errors import SchemaRefused, UsageError
+from tierchat.gates.answer_schema import AnswerSchema
 
 _TYPES = {
     "str": "string",
@@ -28,50 +29,39 @@ _FIELD = re.compile(r"(\w+)(?:\s+(\[?)(\w+)\]?)?(?:\s*:\s*(.+))?")
 _SHORT = 'in short: "name, age int, tags [str]"'
 
 
-def read_schema(text: str) -> dict[str, Any]:
-    """Read a schema given as JSON, as the name of a .json file, or in short form.
+def read_schema(text: str) -> str:
+    """Return the JSON text of a schema given as JSON, as the name of a file, or in short form.
 
-    Raises UsageError for anything else.
+    Raises UsageError for anything else, naming the part that is wrong.
     """
     bare = text.strip()
     path = Path(os.path.expanduser(bare))
-    if bare.startswith("{"):
-        return _parsed(bare, "--schema")
-    if path.suffix == ".json":
+    if bare[:1] in ("{", "[") or bare in ("true", "false"):
+        return _checked(bare, "--schema")
+    if path.suffix == ".json" or ({*"./"} & {*bare} and _is_file(path)):
         try:
-            return _parsed(path.read_text("utf-8"), str(path))
+            return _checked(path.read_text("utf-8-sig"), str(path))
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from error
         except UnicodeDecodeError as error:
             raise UsageError(f"{path} is not UTF-8 text") from error
-    return _from_short(bare)
+    return msgspec.json.encode(_from_short(bare)).decode()
 
 
-def problem(answer: str, schema: dict[str, Any]) -> str | None:
-    """Return why an answer does not fit its schema; None if it fits."""
-    from jsonschema import ValidationError, validate
-
+def _checked(text: str, where: str) -> str:
     try:
-        validate(msgspec.json.decode(answer), schema)
-    except msgspec.DecodeError as error:
-        return f"it is not JSON: {error}"
-    except ValidationError as error:
-        return str(error.message)
-    return None
+        AnswerSchema.of_text(text)
+    except SchemaRefused as error:
+        raise UsageError(f"{where}: {error.message}", error.hint) from error
+    return text
 
 
-def _parsed(text: str, where: str) -> dict[str, Any]:
-    from jsonschema.exceptions import SchemaError
-    from jsonschema.validators import validator_for
-
+def _is_file(path: Path) -> bool:
     try:
-        schema: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
-        validator_for(schema).check_schema(schema)
-    except msgspec.MsgspecError as error:
-        raise UsageError(f"{where} is not a JSON object: {error}", _SHORT) from error
-    except SchemaError as error:
-        raise UsageError(f"{where} is not a JSON schema: {error.message}", _SHORT) from error
-    return schema
+        # Also what the shell makes of <(command).
+        return path.exists() and not path.is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _from_short(text: str) -> dict[str, Any]:

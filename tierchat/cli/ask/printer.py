@@ -10,8 +10,6 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-import msgspec
-
 from tierchat.cli.exit_codes import ExitCode
 from tierchat.errors import DaemonUnreachable, TierchatError
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
@@ -42,7 +40,6 @@ class AnswerView:
     extracts: bool = False
     is_raw: bool = False
     theme: Theme = "dark"
-    schema: str | None = None
 
 
 class AnswerPrinter:
@@ -170,9 +167,9 @@ class AnswerPrinter:
             self._output.note(tier_line(outcome))
 
     def _tell_notices(self, outcome: Outcome) -> None:
-        """Print the notices not printed yet; the last notice of a refusal is its error."""
+        """Print the notices not printed yet; the last one of a refusal or misfit is its error."""
         notices = list(outcome.notices)
-        is_refused = outcome.finish_reason == "unanswered"
+        is_refused = outcome.finish_reason in ("unanswered", "misfit")
         refusal = notices.pop() if is_refused and notices else "no tier could answer"
         for notice in notices:
             if notice not in self._told:
@@ -185,17 +182,9 @@ class AnswerPrinter:
             return ExitCode.UNANSWERED
         if outcome.finish_reason == "interrupted":
             return ExitCode.INTERRUPTED
-        if outcome.finish_reason == "length":
-            return ExitCode.FAILED
-        if self._view.schema is not None and (why := self._misfit(outcome.answer)):
-            self._output.error(f"the answer does not fit the schema: {why}")
+        if outcome.finish_reason in ("length", "misfit"):
             return ExitCode.FAILED
         return ExitCode.BELOW_ASKED if outcome.is_below_asked else ExitCode.DONE
-
-    def _misfit(self, answer: str) -> str | None:
-        from tierchat.cli.ask.answer_schema import problem
-
-        return problem(answer, msgspec.json.decode(self._view.schema or "{}"))
 
     def interrupted(self) -> int:
         """Report Ctrl-C, and whether the answer above is incomplete; returns the exit code."""

@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from tierchat.cli import templates
-from tierchat.cli.ask import answer_schema
+from tierchat.cli.ask.answer_schema import read_schema
 from tierchat.cli.ask.attachments import attach
 from tierchat.cli.ask.options import AskRequest
 from tierchat.cli.ask.sampling_options import checked, parse_sampling
@@ -54,7 +54,7 @@ def build_prompt(
     past = conversations.find(home.paths, request.continue_, request.conversation)
     sampling = parse_sampling(request.option or [], request.seed, known.options)
     if request.schema:
-        wanted = msgspec.json.encode(answer_schema.read_schema(request.schema)).decode()
+        wanted = read_schema(request.schema)
         sampling = msgspec.structs.replace(sampling, json_schema=wanted)
     asked = request.quality or known.quality
     options = checked(

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 from tierchat.engine.devices import gpu_free_bytes
 from tierchat.engine.engine import Engine, EngineLimits
+from tierchat.engine.grammar import Grammar, GrammarCompiler
 from tierchat.engine.limits import (
     DEFAULT_CONTEXT,
     MIN_BYTES_FOR_THREADS,
@@ -20,10 +21,12 @@ from tierchat.engine.llama import LlamaLog, LlamaModel, can_offload
 from tierchat.engine.sequence import Sequence
 from tierchat.engine.template import ChatTemplate
 from tierchat.errors import TemplateError
+from tierchat.gates.answer_schema import AnswerSchema
 from tierchat.models.placement.hardware import num_cores
 from tierchat.types import KvType, Message, Sampling
 from tierchat.workers.child.gating import Gating, RequestGate, with_unsure_sentence
 from tierchat.workers.child.request import Request
+from tierchat.workers.child.schema_grammar import grammar_for
 from tierchat.workers.protocol import Generate, LoadModel, ModelInfo
 
 _NUM_WARM_UP_TOKENS = 32
@@ -71,6 +74,7 @@ class HeldModel:
             ),
         )
         self._gating = Gating(self.model)
+        self._grammars = GrammarCompiler(self.model)
         self.think_tokens = _thought_tokens(self.model)
         on_progress(1.0)
         self._warm_up()
@@ -105,12 +109,13 @@ class HeldModel:
     def request(self, order: Generate) -> Request:
         """Turn an order into a request whose sequence waits in the engine.
 
-        Raises TemplateError or ContextTooLong; nothing is queued then.
+        Raises TemplateError, ContextTooLong or UsageError; nothing is queued then.
         """
         gate = self._gating.gate_for(order.gate)
         think = self._think(order)
         messages = with_unsure_sentence(order.messages) if gate.asks_in_words else order.messages
         tokens = self._render(messages, think)
+        schema, grammar, notices = self._schema(order.sampling.json_schema)
         reads_hidden_states = order.probe or gate.reads_hidden_states
         sequence = Sequence(
             order.id,
@@ -120,6 +125,7 @@ class HeldModel:
             escalate_token=gate.escalate_token,
             watched=tuple(self._first_token(text) for text in order.watch),
             num_hidden_states=order.gate.hold_back if reads_hidden_states else 0,
+            grammar=grammar,
         )
         room = self.engine.limits.context - len(tokens)
         request = Request(
@@ -129,9 +135,21 @@ class HeldModel:
             self.model,
             max_tokens=order.sampling.limit(room),
             think_tokens=self.think_tokens,
+            schema=schema,
+            notices=notices,
         )
         self.engine.add(sequence)
         return request
+
+    def _schema(
+        self, text: str | None
+    ) -> tuple[AnswerSchema | None, Grammar | None, tuple[str, ...]]:
+        """Read the schema of an answer; raises UsageError that names the part which is wrong."""
+        if text is None:
+            return None, None, ()
+        schema = AnswerSchema.of_text(text)
+        grammar, notices = grammar_for(schema.schema, self._grammars)
+        return schema, grammar, schema.notices + notices
 
     def _think(self, order: Generate) -> bool | None:
         """Choose whether the model thinks; None leaves it to a template without a switch."""

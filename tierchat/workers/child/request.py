@@ -13,6 +13,7 @@ import msgspec
 
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.engine.text import Detokenizer, RepetitionDetector, StopStrings
+from tierchat.gates.answer_schema import AnswerSchema
 from tierchat.gates.order import Probe
 from tierchat.gates.signals import Reading
 from tierchat.types import Stage, Usage, Verdict
@@ -35,7 +36,8 @@ class Request:
     """Turns the steps of one sequence into events. Owned by the engine thread.
 
     `think_tokens` are the ids that open and close a thought, if the model has them; some templates
-    open a thought at the end of the prompt.
+    open a thought at the end of the prompt. A finished answer is checked against `schema`;
+    `notices` are for the user.
     """
 
     def __init__(
@@ -47,6 +49,8 @@ class Request:
         *,
         max_tokens: int,
         think_tokens: tuple[int, int] | None = None,
+        schema: AnswerSchema | None = None,
+        notices: tuple[str, ...] = (),
     ) -> None:
         self.order = order
         self.sequence = sequence
@@ -54,9 +58,12 @@ class Request:
         self._model = model
         self._max_tokens = max_tokens
         self._think_tokens = think_tokens
-        self._is_thinking = _is_open(think_tokens, sequence.tokens)
+        self._schema, self._notices = schema, notices
+        # With a schema only the answer can be drawn, even where the template opens a thought.
+        self._is_thinking = schema is None and _is_open(think_tokens, sequence.tokens)
         self._is_released = False
         self._held = ""
+        self._written = ""
         self._num_held = 0
         self._logprobs: list[float] = []
         self._answer_logprobs: list[float] = []
@@ -74,6 +81,8 @@ class Request:
         """Handle one new token; Escalated or Finished as the last event ends the request."""
         if step.is_broken:
             return self._give_up("garbage", "numbers that are not finite")
+        if step.problem:
+            return self._give_up("grammar", f"the schema is too complex: {step.problem}")
         escalated = self._read_gate(step)
         if escalated:
             return [escalated]
@@ -93,7 +102,7 @@ class Request:
             events += self._add_answer(text, step)
         if self._repetition.is_repeating(step.token) and not self.order.sampling.ignore_eos:
             return events + self._give_up("repetition", "repeats itself")
-        if self._stops.is_stopped:
+        if self._stops.is_stopped or step.is_complete:
             return events + self._finish("stop", None)
         return events + (self._finish("length", None) if self._is_full() else [])
 
@@ -155,6 +164,7 @@ class Request:
         if step.logprob is not None:
             self._answer_logprobs.append(step.logprob)
         text = self._stops.add(text)
+        self._written += text
         if self._is_released:
             return [Delta(id=self.order.id, answer=text)] if text else []
         self._held += text
@@ -170,12 +180,16 @@ class Request:
 
     def _finish(self, reason: str, last: Step | None) -> list[RequestEvent]:
         self._num_refused = 1 if last else 0
+        misfit = ""
         if not self._is_thinking:
             tail = self._stops.add(self._detokenizer.flush()) + self._stops.flush()
+            misfit = self._misfit(tail) if reason == "stop" else ""
             if self._is_released:
                 events: list[RequestEvent] = [Delta(id=self.order.id, answer=tail)] if tail else []
-                return [*events, self._finished(reason)]
+                return [*events, self._finished(reason, misfit)]
             self._held += tail
+        if misfit and self.order.gate.targets:
+            return [self._passed_on("answer", f"the answer does not fit the schema: {misfit}")]
         if self.order.gate.hold == "answer" and self._answer_logprobs and self._second:
             whole = replace(self._second, stage="answer", is_last=True)
             verdict = self._last_verdict = self._with_earlier(self._gate.read(whole))
@@ -189,7 +203,11 @@ class Request:
                         draft=self._held,
                     )
                 ]
-        return [*self._release(), self._finished(reason)]
+        return [*self._release(), self._finished(reason, misfit)]
+
+    def _misfit(self, tail: str) -> str:
+        """Say why the whole answer does not fit its schema; empty if it fits or has none."""
+        return (self._schema.problem(self._written + tail) or "") if self._schema else ""
 
     def _with_earlier(self, verdict: Verdict) -> Verdict:
         """Add the estimates of earlier stages to those of this verdict."""
@@ -200,17 +218,20 @@ class Request:
         """End on garbage: escalate if nothing was shown yet, otherwise finish here."""
         if self._is_released or not self.order.gate.may_escalate:
             return self._finish(reason, None)
-        verdict = Verdict(escalate=True, reason=why)
-        return [
-            Escalated(
-                id=self.order.id, stage="first", verdict=verdict, usage=self.usage, draft=self._held
-            )
-        ]
+        return [self._passed_on("first", why)]
 
-    def _finished(self, reason: str) -> Finished:
+    def _passed_on(self, stage: Stage, why: str) -> Escalated:
+        verdict = Verdict(escalate=True, reason=why)
+        return Escalated(
+            id=self.order.id, stage=stage, verdict=verdict, usage=self.usage, draft=self._held
+        )
+
+    def _finished(self, reason: str, misfit: str = "") -> Finished:
         return Finished(
             id=self.order.id,
-            reason=reason,
+            reason="misfit" if misfit else reason,
+            misfit=misfit,
+            notices=self._notices,
             usage=self.usage,
             verdict=self._last_verdict,
             probe=self._probe() if self.order.probe else None,

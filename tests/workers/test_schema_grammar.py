@@ -1,0 +1,78 @@
+"""Schemas fitted to what a grammar can enforce, with what it cannot said."""
+
+from __future__ import annotations
+
+import json
+from random import Random
+from typing import Any
+
+import pytest
+
+from tests.schema_cases import CHECKED, REFUSED, USABLE, is_about_a_format, random_schema, walk
+from tierchat.engine.grammar import GrammarCompiler
+from tierchat.engine.llama import LlamaModel
+from tierchat.errors import SchemaRefused
+from tierchat.gates.answer_schema import AnswerSchema
+from tierchat.workers.child.schema_grammar import grammar_for
+
+
+@pytest.fixture(scope="module")
+def compiler(pocket_s: LlamaModel) -> GrammarCompiler:
+    return GrammarCompiler(pocket_s)
+
+
+@pytest.mark.parametrize("name", USABLE)
+def test_a_usual_schema_is_enforced_in_every_part(
+    compiler: GrammarCompiler, pocket_s: LlamaModel, name: str
+) -> None:
+    schema = AnswerSchema.of_text(json.dumps(USABLE[name]))
+    grammar, notices = grammar_for(schema.schema, compiler)
+    assert not notices and not schema.notices
+    problem = schema.problem(walk(grammar, pocket_s, Random(4), 1000) or "")
+    assert problem is None or is_about_a_format(problem)
+
+
+@pytest.mark.parametrize("place", CHECKED)
+def test_a_part_that_cannot_be_enforced_is_said(compiler: GrammarCompiler, place: str) -> None:
+    schema = AnswerSchema.of_text(json.dumps(CHECKED[place]))
+    _, [notice] = grammar_for(schema.schema, compiler)
+    assert notice == f"schema: {place} cannot be enforced, only checked in the finished answer"
+
+
+@pytest.mark.parametrize("place", REFUSED)
+def test_a_schema_that_no_answer_fits_is_refused_with_the_part_named(
+    compiler: GrammarCompiler, place: str
+) -> None:
+    schema = AnswerSchema.of_text(json.dumps(REFUSED[place]))
+    with pytest.raises(SchemaRefused, match=f"cannot be used: {place}"):
+        grammar_for(schema.schema, compiler)
+
+
+def test_an_object_gets_no_properties_that_nobody_named(
+    compiler: GrammarCompiler, pocket_s: LlamaModel
+) -> None:
+    schema: Any = {"type": "object", "properties": {"a": {"enum": [1]}}}
+    for seed in range(20):
+        grammar, _ = grammar_for(schema, compiler)
+        assert json.loads(walk(grammar, pocket_s, Random(seed)) or "{}") in ({}, {"a": 1})
+
+
+def test_random_schemas_are_refused_by_name_or_followed(
+    compiler: GrammarCompiler, pocket_s: LlamaModel
+) -> None:
+    num_fitting = num_refused = 0
+    for seed in range(500):
+        rng = Random(seed)
+        text = json.dumps(random_schema(rng))
+        try:
+            schema = AnswerSchema.of_text(text)
+            grammar, notices = grammar_for(schema.schema, compiler)
+        except SchemaRefused as refused:
+            assert "#" in refused.message, text
+            num_refused += 1
+            continue
+        answer = walk(grammar, pocket_s, rng)
+        problem = None if answer is None else schema.problem(answer)
+        assert problem is None or notices or is_about_a_format(problem), (text, answer, problem)
+        num_fitting += answer is not None and problem is None
+    assert num_fitting > 250 and num_refused < 100

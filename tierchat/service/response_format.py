@@ -1,0 +1,54 @@
+"""The form of an answer that a request asks for, as OpenAI and llama-server write it.
+
+Does not know what schemas mean: the model's worker reads and refuses them.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from tierchat.errors import InvalidRequest
+
+_AnySchema = dict[str, Any] | bool
+_ANY_OBJECT: _AnySchema = {"type": "object"}
+
+
+class _Named(msgspec.Struct):
+    """OpenAI's `json_schema`; its `name`, `description` and `strict` change nothing here."""
+
+    schema: _AnySchema | None = None
+
+
+class ResponseFormat(msgspec.Struct):
+    """OpenAI's `response_format`; llama-server's clients write `schema` directly into it."""
+
+    type: Literal["text", "json_object", "json_schema"]
+    json_schema: _Named | None = None
+    schema: _AnySchema | None = None
+
+
+def schema_of(asked: ResponseFormat | None, json_schema: str | _AnySchema | None) -> str | None:
+    """Return the JSON text of the schema that a request asks for; None where it asks for text.
+
+    `json_schema` is the field of llama-server and of tierchat's own client: a schema, or its text.
+    """
+    if json_schema is not None:
+        return json_schema if isinstance(json_schema, str) else _text(json_schema)
+    if asked is None or asked.type == "text":
+        return None
+    if asked.type == "json_object":
+        return _text(_ANY_OBJECT if asked.schema is None else asked.schema)
+    schema = asked.json_schema.schema if asked.json_schema else asked.schema
+    if schema is None:
+        raise InvalidRequest(
+            "response_format of type json_schema has no schema",
+            'write {"type": "json_schema", "json_schema": {"name": ..., "schema": {...}}}',
+            param="response_format.json_schema.schema",
+        )
+    return _text(schema)
+
+
+def _text(schema: _AnySchema) -> str:
+    return msgspec.json.encode(schema).decode()
