@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import signal
 import subprocess
 import sys
 from dataclasses import fields
@@ -205,3 +206,19 @@ def test_a_chart_without_the_library_that_draws_names_what_to_install(
     with pytest.raises(UsageError, match="matplotlib") as caught:
         check_plot(Path("stats.svg"))
     assert "tierchat[train]" in caught.value.hint
+
+
+def test_ctrl_c_before_the_command_line_is_imported_prints_nothing() -> None:
+    code = (
+        "import os, runpy, signal, sys, time\n"
+        "class Interrupts:\n"
+        "    def find_spec(self, name, *_):\n"
+        "        if name == 'tierchat.cli.main':\n"
+        "            os.kill(os.getpid(), signal.SIGINT)\n"
+        "            time.sleep(5)\n"
+        "sys.meta_path.insert(0, Interrupts())\n"
+        "sys.argv = ['tierchat', '--version']\n"
+        "runpy.run_module('tierchat', run_name='__main__', alter_sys=True)\n"
+    )
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
+    assert (found.returncode, found.stderr) == (-signal.SIGINT, b"")

@@ -77,11 +77,16 @@ def _run(arguments: list[str]) -> int:
     import typer
     from typer.exceptions import Abort, Exit, TyperException
 
+    from tierchat.cli.dashed_prompts import with_prompt_apart
     from tierchat.cli.option_pairs import merge_pairs
 
     command = typer.main.get_command(build_app(arguments[0] if arguments else None))
+    words = merge_pairs(arguments)
+    if words[:1] == ["ask"]:
+        ask = command.commands["ask"]  # type: ignore[attr-defined]
+        words = with_prompt_apart(words, [p for p in ask.params if hasattr(p, "is_flag")])
     try:
-        code = command.main(merge_pairs(arguments), "tierchat", standalone_mode=False)
+        code = command.main(words, "tierchat", standalone_mode=False)
     except TyperException as error:
         from tierchat.cli import mistakes
         from tierchat.terminal.output import standard_output

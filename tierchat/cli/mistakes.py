@@ -35,6 +35,11 @@ def explain(error: TyperException, arguments: Sequence[str]) -> tuple[str, str]:
     message = error.format_message()
     if is_before_commands and message.startswith("No such command") and arguments:
         return message, _meant(message, arguments)
+    if option and any(not hasattr(parameter, "is_flag") for parameter in context.command.params):
+        return message, (
+            f"see {context.command_path} --help; a text that begins with a dash stands after --, "
+            f"as in: {context.command_path} -- {_quoted(_with(option, arguments), always=True)}"
+        )
     return message, f"see {context.command_path} --help"
 
 
@@ -56,6 +61,11 @@ def options_before(context: typer.Context) -> str:
         and parameter.opts
     ]
     return f"tierchat {name} {' '.join(given)} …" if given else ""
+
+
+def _with(option: str, arguments: Sequence[str]) -> str:
+    """Return the argument in which an option was found."""
+    return next((word for word in arguments if word.startswith(option)), option)
 
 
 def _misplaced(
