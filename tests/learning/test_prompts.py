@@ -30,6 +30,31 @@ def test_graders(grader: str, answer: str | None, text: str, verdict: bool | Non
     assert grade(GradedPrompt(prompt="?", answer=answer, grader=grader), text) is verdict
 
 
+@pytest.mark.parametrize("mark", ["\u2028", "\u2029", "\x85", "\x0b", "\x0c", "\x1c", "\x1e"])
+def test_only_a_line_feed_ends_a_line(mark: str, tmp_path: Path) -> None:
+    file = tmp_path / "prompts.jsonl"
+    wanted = [GradedPrompt(prompt=f"first{mark}second 2+2", answer="4"), GradedPrompt(prompt="3")]
+    write_prompts(file, wanted)
+    assert read_prompts(file) == wanted
+    if mark > "\x1f":
+        # As other programs write it: JSON allows these marks inside a string.
+        file.write_text(f'{{"prompt": "first{mark}second 2+2", "answer": "4"}}\n{{"prompt":"3"}}\n')
+        assert read_prompts(file) == wanted
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+def test_files_as_windows_writes_them_are_read(encoding: str, tmp_path: Path) -> None:
+    file = tmp_path / "prompts.jsonl"
+    file.write_bytes('{"prompt": "größer"}\r\n{"prompt": "b"}\r\n'.encode(encoding))
+    assert [prompt.prompt for prompt in read_prompts(file)] == ["größer", "b"]
+
+
+def test_a_line_that_is_no_text_is_named(tmp_path: Path) -> None:
+    (tmp_path / "prompts.jsonl").write_bytes(b'{"prompt": "a"}\n{"prompt": "\xff"}\n')
+    with pytest.raises(UsageError, match=r"line 2: this is not UTF-8 text \(byte 28\)"):
+        read_prompts(tmp_path / "prompts.jsonl")
+
+
 def test_reasoning_gym_grades_its_own_tasks() -> None:
     gym = pytest.importorskip("reasoning_gym")
     entry = gym.create_dataset("gcd", seed=1, size=1)[0]

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from tierchat.decoding import decode_strictly
 from tierchat.errors import ConfigError
 
 _Value = TypeVar("_Value")
@@ -44,7 +45,7 @@ def read_own(file: Path) -> str | None:
             "make it readable, or set TIERCHAT_HOME to a directory you own",
         ) from error
     try:
-        return raw.decode("utf-8-sig")
+        return decode_strictly(raw)
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
         raise ConfigError(f"{file}, line {line}: this is not UTF-8 text") from error

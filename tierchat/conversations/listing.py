@@ -15,6 +15,7 @@ import msgspec
 
 from tierchat.conversations.reader import LogReader, open_log
 from tierchat.conversations.rows import ConversationRow, ExchangeRow
+from tierchat.decoding import lines_of
 from tierchat.errors import UsageError
 from tierchat.paths import Paths
 from tierchat.terminal.table import table
@@ -59,7 +60,7 @@ class SavedConversations:
             return [msgspec.json.encode(exchange).decode() for exchange in exchanges]
         lines = [f"{row.title}  ·  {row.id}  ·  {local_time(row.created_at)}"]
         for exchange in exchanges:
-            lines += ["", *(f"> {line}" for line in exchange.prompt.splitlines()), ""]
+            lines += ["", *(f"> {line}" for line in lines_of(exchange.prompt)), ""]
             lines += [exchange.answer.rstrip()] if exchange.answer else []
             lines += [f"[{_describe(exchange)}]"]
         return lines

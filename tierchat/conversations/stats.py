@@ -112,7 +112,7 @@ def save_plot(stats: Stats, by: By, file: Path) -> None:
 
 def _sums(rows: Sequence[HopsRow]) -> Sums:
     tiers = Counter(row.tier or NOBODY for row in rows if row.tier or row.state == "unanswered")
-    hops = [hop.partition("\t") for row in rows for hop in (row.hops or "").splitlines()]
+    hops = [hop.partition("\t") for row in rows for hop in (row.hops or "").split("\n") if hop]
     # Exchanges that no tier could answer cost compute, too.
     counted = [row for row in rows if row.top_compute]
     top = sum(row.top_compute for row in counted)

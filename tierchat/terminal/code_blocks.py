@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from tierchat.decoding import lines_of
+
 # More than CommonMark's three spaces: fences below a list item are indented further.
 FENCE = re.compile(r"^ *(`{3,}|~{3,})[ \t]*([^`\n]*)$")
 
@@ -19,7 +21,7 @@ def last_block(text: str) -> str | None:
     found: str | None = None
     fence: str = ""
     lines: list[str] = []
-    for line in text.splitlines():
+    for line in lines_of(text.removesuffix("\n")):
         opened = FENCE.match(line)
         if fence:
             if closes(line, fence):

@@ -12,6 +12,7 @@ from typing import Any
 
 import msgspec
 
+from tierchat.decoding import decode_strictly
 from tierchat.errors import SchemaRefused, UsageError
 from tierchat.gates.answer_schema import AnswerSchema
 
@@ -40,7 +41,7 @@ def read_schema(text: str) -> str:
         return _checked(bare, "--schema")
     if path.suffix == ".json" or ({*"./"} & {*bare} and _is_file(path)):
         try:
-            return _checked(path.read_text("utf-8-sig"), str(path))
+            return _checked(decode_strictly(path.read_bytes()), str(path))
         except OSError as error:
             raise UsageError(f"cannot read {path}: {error.strerror}") from error
         except UnicodeDecodeError as error:

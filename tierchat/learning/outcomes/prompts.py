@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from tierchat.decoding import decode_strictly, lines_of
 from tierchat.errors import UsageError
 from tierchat.types import Frozen, Message
 
@@ -82,11 +83,15 @@ def read_prompts(path: Path) -> list[GradedPrompt]:
     Raises UsageError that names the file, the line and the mistake.
     """
     try:
-        lines = path.read_text("utf-8").splitlines()
+        lines = lines_of(decode_strictly(path.read_bytes()))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}", "check --prompts") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is not UTF-8 text (byte {error.start})") from error
+        place = error.object.count(b"\n", 0, error.start) + 1
+        raise UsageError(
+            f"{path}, line {place}: this is not UTF-8 text (byte {error.start})",
+            "convert it: iconv -t utf-8",
+        ) from error
     prompts: dict[str, GradedPrompt] = {}
     for number, line in enumerate(lines, 1):
         if line.strip():
