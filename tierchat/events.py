@@ -28,6 +28,20 @@ class Loading(Frozen, frozen=True, tag="loading"):
     model: str
 
 
+class Working(Frozen, frozen=True, tag="working"):
+    """A sign of life of a tier, for requests that ask for them.
+
+    `computed` of the prompt's `total` tokens are read; `generated` tokens, thoughts included, were
+    written in `seconds`, shown or not.
+    """
+
+    tier: str
+    computed: int
+    total: int
+    generated: int = 0
+    seconds: float = 0.0
+
+
 class Hop(Frozen, frozen=True, tag="hop"):
     """One escalation: the visit that ended, and the tier that comes next."""
 
@@ -47,4 +61,4 @@ class Done(Frozen, frozen=True, tag="done"):
     outcome: Outcome
 
 
-CascadeEvent = AnswerDelta | ThoughtDelta | Loading | Hop | Notice | Done
+CascadeEvent = AnswerDelta | ThoughtDelta | Loading | Working | Hop | Notice | Done

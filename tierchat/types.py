@@ -15,10 +15,11 @@ Role = Literal["system", "user", "assistant"]
 GateKind = Literal["token", "row", "command", "none"]
 FinishReason = Literal["stop", "length", "interrupted", "unanswered", "misfit"]
 """How an answer ended. `misfit`: it is whole, but does not fit the schema that was asked for."""
-Hold = Literal["first", "answer"]
-"""How much of an answer is kept back while the gate reads on.
+Hold = Literal["first", "judged", "answer"]
+"""How much of an answer is kept back while the prompt may still go to a higher tier.
 
-`first`: at most `hold_back` tokens (decision B); `answer`: all of it (decision C).
+`first`: at most `hold_back` tokens (decision B); `judged`: all of it if the gate reads finished
+answers (decision C), else as `first`; `answer`: all of it, because nobody sees it grow.
 """
 Stage = Literal["prefill", "first", "answer"]
 """Where the gate reads: decision A at `prefill`, B at `first` tokens, C at the whole `answer`."""
@@ -139,7 +140,8 @@ class TierOptions(Frozen, frozen=True):
 
     `tier` pins one tier (nothing escalates); `min_tier` and `max_tier` bound the tiers that are
     tried; `no_escalate` makes the first tier answer; `draft` hands a rejected draft on; `hold`
-    overrides how much is held back; a negative `keepalive_s` keeps the models loaded for ever.
+    says how much is held back where a higher tier may still answer; `progress` asks for signs of
+    life while no text comes; a negative `keepalive_s` keeps the models loaded for ever.
     `quality` is the share of the top tier's quality that a learned gate keeps. An exchange is
     saved only with `save`.
     """
@@ -152,6 +154,7 @@ class TierOptions(Frozen, frozen=True):
     draft: bool = False
     explain: bool = False
     hold: Hold | None = None
+    progress: bool = False
     quality: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     keepalive_s: float | None = None
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None

@@ -4,21 +4,22 @@ from __future__ import annotations
 
 import random
 
-from tierchat.engine.text import Detokenizer, RepetitionDetector, StopStrings
+from tierchat.engine.text import Detokenizer, StopStrings
 
 
 def test_characters_split_over_tokens_come_out_whole() -> None:
     raw = "Ответ: 4 €🙂".encode()
     detokenizer = Detokenizer()
-    parts = [detokenizer.add(bytes([byte])) for byte in raw] + [detokenizer.flush()]
+    parts = [detokenizer.add(bytes([byte])) for byte in raw]
     assert "".join(parts) == raw.decode()
     assert "\ufffd" not in "".join(parts)
 
 
-def test_an_unfinished_character_shows_as_a_replacement() -> None:
+def test_an_unfinished_character_is_forgotten() -> None:
     detokenizer = Detokenizer()
     assert detokenizer.add("я".encode()[:1]) == ""
-    assert detokenizer.flush() == "\ufffd"
+    detokenizer.forget()
+    assert detokenizer.add("я".encode()) == "я"
 
 
 def test_a_stop_string_cuts_however_it_is_split() -> None:
@@ -42,12 +43,3 @@ def test_text_that_only_began_like_a_stop_string_is_shown_in_the_end() -> None:
     assert stops.add("EP") == "STEP"
     assert stops.add("ST") == ""
     assert stops.flush() == "ST"
-
-
-def test_a_loop_is_noticed_within_64_tokens_and_prose_is_not() -> None:
-    detector = RepetitionDetector()
-    noticed = [detector.is_repeating(token) for token in [1, 2, 3] * 30]
-    assert noticed.index(True) == 63
-    rng = random.Random(2)
-    prose = RepetitionDetector()
-    assert not any(prose.is_repeating(rng.randrange(50)) for _ in range(2_000))

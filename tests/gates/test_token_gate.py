@@ -7,7 +7,7 @@ import pytest
 from tierchat.gates.order import GateOrder
 from tierchat.gates.signals import Reading
 from tierchat.gates.token_gate import TokenGate
-from tierchat.types import Signals, Stage
+from tierchat.types import Hold, Signals, Stage
 
 MAY = GateOrder(kind="token", may_escalate=True)
 
@@ -44,6 +44,34 @@ def test_a_finished_answer_with_a_weak_token_goes_up() -> None:
     gate = TokenGate(MAY, 0.3, -0.75)
     assert gate.read(reading("answer", None, -0.8)).escalate
     assert not gate.read(reading("answer", None, -0.7)).escalate
+
+
+@pytest.mark.parametrize(
+    ("hold", "hold_back", "threshold", "stages"),
+    [
+        ("first", 8, -0.5, ("prefill", "first")),
+        ("judged", 8, None, ("prefill", "first")),
+        ("judged", 8, -0.5, ("prefill", "first", "answer")),
+        ("first", 0, -0.5, ("prefill",)),
+    ],
+)
+def test_it_may_decide_where_it_has_something_to_read(
+    hold: Hold, hold_back: int, threshold: float | None, stages: tuple[Stage, ...]
+) -> None:
+    order = GateOrder(kind="token", may_escalate=True, hold=hold, hold_back=hold_back)
+    assert TokenGate(order, 0.3, threshold).stages == stages
+    without = TokenGate(order, 0.3, threshold, reads_token=False)
+    assert without.stages == tuple(stage for stage in stages if stage == "answer")
+    must = GateOrder(kind="token", hold=hold, hold_back=hold_back)
+    assert TokenGate(must, 0.3, threshold).stages == ()
+
+
+def test_the_first_tokens_wait_for_the_gate_and_no_more() -> None:
+    gate = TokenGate(MAY)
+    assert gate.holds("a", 7) and not gate.holds("a", 8)
+    told = TokenGate(MAY, marker="UNSURE")
+    assert told.holds("", 1) and told.holds(" UNS", 2) and told.holds("UNSURE.", 3)
+    assert not told.holds("UNI", 2) and not told.holds("a", 1)
 
 
 def test_without_an_escalate_token_or_threshold_the_tier_keeps_the_prompt() -> None:

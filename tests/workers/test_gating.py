@@ -57,7 +57,7 @@ def test_a_model_with_a_token_of_its_own(
     order = GateOrder(kind=kind, may_escalate=may_escalate, file="/gone.json", tier="S")
     found = with_token().gate_for(order)
     assert (found.escalate_token, found.banned_token) == (read, banned)
-    assert not found.asks_in_words and not found.reads_hidden_states
+    assert not found.asks_in_words and found.num_hidden_states == 0
 
 
 @pytest.mark.parametrize(

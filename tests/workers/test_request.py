@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.gates.order import GateOrder
 from tierchat.gates.token_gate import TokenGate
@@ -12,9 +14,13 @@ from tierchat.workers.protocol import Delta, Escalated, Finished, Generate, Requ
 END, ESCALATE, THINK, THINK_END = 900, 901, 902, 903
 
 
+# Tokens from here on are single bytes.
+BYTES = 10_000
+
+
 class Letters:
     def piece(self, token: int) -> bytes:
-        return chr(token).encode()
+        return bytes([token - BYTES]) if token >= BYTES else chr(token).encode()
 
 
 class Script:
@@ -26,15 +32,25 @@ class Script:
         stop: tuple[str, ...] = (),
         max_tokens: int = 200,
         prompt: tuple[int, ...] = (1, 2, 3, 4),
+        targets: tuple[str, ...] = ("M",),
+        hold_back: int = 3,
+        answer_threshold: float | None = -1.0,
+        marker: str = "",
     ) -> None:
         order = Generate(
             id=1,
             messages=(Message(role="user", content="q"),),
             sampling=Sampling(stop=stop),
-            gate=GateOrder(kind="token", may_escalate=True, hold=hold, hold_back=3),
+            gate=GateOrder(
+                kind="token",
+                may_escalate=True,
+                hold=hold,
+                hold_back=hold_back,
+                targets=targets,
+            ),
         )
         self.sequence = Sequence(1, list(prompt), order.sampling)
-        gate = TokenGate(order.gate, 0.5, -1.0)
+        gate = TokenGate(order.gate, 0.5, answer_threshold, marker=marker)
         self.request = Request(
             order,
             self.sequence,
@@ -48,7 +64,7 @@ class Script:
     def draw(self, token: int, escalate: float = 0.0, logprob: float = -0.1) -> None:
         self.sequence.tokens.append(token)
         signals = Signals(escalate_probability=escalate) if self.sequence.reads_signals else None
-        is_end, is_control = token == END, token >= END
+        is_end, is_control = token == END, END <= token < BYTES
         step = Step(self.sequence, token, is_end, is_control, signals, logprob)
         self.events += self.request.take(step)
 
@@ -60,6 +76,10 @@ class Script:
     def write(self, text: str) -> None:
         for letter in text:
             self.draw(ord(letter))
+
+    def write_bytes(self, raw: bytes) -> None:
+        for byte in raw:
+            self.draw(BYTES + byte)
 
     @property
     def answer(self) -> str:
@@ -182,3 +202,133 @@ def test_an_escalate_marker_written_as_text_is_only_text() -> None:
     script.write("<|escalate|>")
     script.draw(END)
     assert script.answer == "<|escalate|>" and isinstance(script.events[-1], Finished)
+
+
+def test_with_nobody_above_nothing_is_held_back_and_no_signal_is_read() -> None:
+    script = Script(targets=(), hold_back=0)
+    script.draw(ord("a"), escalate=0.1)
+    assert script.answer == "a" and not script.sequence.reads_signals
+    script.write("b")
+    assert script.answer == "ab"
+
+
+def test_an_own_token_may_decline_at_the_top_before_the_first_word() -> None:
+    script = Script(targets=(), hold_back=0)
+    script.draw(ESCALATE, escalate=0.9)
+    [event] = script.events
+    assert isinstance(event, Escalated) and event.stage == "prefill"
+
+
+def test_with_nobody_above_repetition_is_shown_as_far_as_it_went() -> None:
+    script = Script(targets=(), hold_back=0, hold="answer", answer_threshold=None)
+    script.write("la" * 32)
+    last = script.events[-1]
+    assert isinstance(last, Finished) and last.reason == "repetition"
+    assert script.answer == "la" * 32
+
+
+def test_an_answer_that_grows_unseen_goes_up_when_it_repeats_itself() -> None:
+    script = Script(hold="answer", hold_back=0, answer_threshold=None)
+    script.write("la" * 32)
+    last = script.events[-1]
+    assert isinstance(last, Escalated) and last.cut == "repetition" and last.draft == "la" * 32
+
+
+def test_an_answer_that_is_judged_by_nobody_is_shown_as_it_grows() -> None:
+    script = Script(hold="judged", answer_threshold=None)
+    script.write("abc")
+    assert script.answer == "abc"
+    script = Script(hold="judged")
+    script.write("abcdef")
+    assert script.answer == ""
+
+
+@pytest.mark.parametrize("written", ["", " \n"])
+def test_an_empty_answer_goes_up_if_somebody_is_above(written: str) -> None:
+    script = Script(hold_back=0)
+    script.write(written)
+    script.draw(END)
+    [event] = script.events
+    assert isinstance(event, Escalated) and event.verdict.reason == "gives an empty answer"
+    script = Script(hold_back=0, targets=())
+    script.write(written)
+    script.draw(END)
+    last = script.events[-1]
+    assert isinstance(last, Finished) and last.reason == "stop" and script.answer == written
+
+
+def test_an_answer_that_a_stop_string_makes_empty_is_what_was_asked_for() -> None:
+    script = Script(stop=("a",))
+    script.write("a")
+    last = script.events[-1]
+    assert isinstance(last, Finished) and last.reason == "stop"
+
+
+def test_text_that_may_begin_a_stop_string_makes_no_answer_empty() -> None:
+    script = Script(stop=("408!",))
+    script.write("408")
+    script.draw(END)
+    assert script.answer == "408" and isinstance(script.events[-1], Finished)
+
+
+def test_the_marker_of_an_unsure_model_is_never_shown() -> None:
+    script = Script(marker="UNSURE")
+    script.write("UNSURE")
+    assert script.answer == ""
+    script.write(".")
+    [event] = script.events
+    assert isinstance(event, Escalated) and event.verdict.reason == "says it is unsure"
+    script = Script(marker="UNSURE")
+    script.write("UNSURE")
+    script.draw(END)
+    assert [type(event) for event in script.events] == [Escalated]
+
+
+def test_an_answer_that_does_not_begin_like_the_marker_is_shown_at_once() -> None:
+    script = Script(marker="UNSURE", answer_threshold=None)
+    script.write("U")
+    assert script.answer == ""
+    script.write("p")
+    assert script.answer == "Up" and not script.sequence.reads_signals
+
+
+@pytest.mark.parametrize("way", ["end", "length", "interrupt", "stop"])
+def test_half_a_character_is_left_out_however_the_answer_ends(way: str) -> None:
+    script = Script(targets=(), hold_back=0, max_tokens=2 if way == "length" else 9, stop=("z",))
+    script.write("a")
+    script.write_bytes("я".encode()[:1])
+    if way == "end":
+        script.draw(END)
+    elif way == "interrupt":
+        script.events += script.request.interrupt()
+    elif way == "stop":
+        script.write("z")
+    assert isinstance(script.events[-1], Finished)
+    assert script.answer == ("a\ufffd" if way == "stop" else "a")
+
+
+def test_half_a_character_of_a_thought_is_no_part_of_the_answer() -> None:
+    script = Script(targets=(), hold_back=0)
+    script.draw(THINK)
+    script.write_bytes("я".encode()[:1])
+    script.draw(THINK_END)
+    script.write("4")
+    assert script.answer == "4"
+
+
+def test_text_that_may_begin_a_stop_string_is_not_lost_by_an_interruption() -> None:
+    script = Script(stop=("bc",), targets=(), hold_back=0)
+    script.write("ab")
+    assert script.answer == "a"
+    script.events += script.request.interrupt()
+    assert script.answer == "ab"
+
+
+def test_progress_counts_the_prompt_and_what_is_written() -> None:
+    script = Script(hold="answer")
+    script.sequence.num_computed = 3
+    assert (script.request.progress.computed, script.request.progress.total) == (3, 4)
+    assert script.request.progress.generated == 0
+    script.write("abcd")
+    script.sequence.num_computed = 7
+    assert (script.request.progress.computed, script.request.progress.generated) == (4, 4)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from tierchat.types import FinishReason, Outcome, Usage, Verdict, Visit
 
 
@@ -21,6 +23,7 @@ class Ledger:
         self._parameters = parameters
         self._top = top
         self._visits: list[Visit] = []
+        self._answering: int | None = None
         self.notices: list[str] = []
 
     @property
@@ -52,14 +55,22 @@ class Ledger:
         self._visits.append(visit)
         return visit
 
+    def answered_by(self, visit: Visit) -> None:
+        """Take the answer from an earlier visit, whose tokens are shown after all."""
+        self._answering = self._visits.index(visit)
+        self._visits[self._answering] = msgspec.structs.replace(visit, discarded_tokens=0)
+
     def close(
         self, answer: str, thought: str, finish_reason: FinishReason, seconds: float
     ) -> Outcome:
-        """Add up the visits; the last one answered, unless the prompt is unanswered."""
+        """Add up the visits; the last one answered, or the one that `answered_by` named.
+
+        Nobody did if the prompt is unanswered.
+        """
         is_answered = finish_reason != "unanswered"
-        last = self._visits[-1]
-        hops = self._visits[:-1] if is_answered else self._visits
-        alone, is_estimated = self._cost_of_top_alone()
+        last = self._visits[-1 if self._answering is None else self._answering]
+        hops = [visit for visit in self._visits if visit is not last or not is_answered]
+        alone, is_estimated = self._cost_of_top_alone(last)
         return Outcome(
             answer=answer,
             tier=last.tier if is_answered else None,
@@ -81,13 +92,14 @@ class Ledger:
             notices=tuple(self.notices),
         )
 
-    def _cost_of_top_alone(self) -> tuple[float, bool]:
+    def _cost_of_top_alone(self, last: Visit) -> tuple[float, bool]:
         """Return what the top tier alone would have cost, and whether that is an estimate.
 
-        It is one if the top tier did not run: the last visit's tokens then stand for its own.
+        It is one if the top tier did not run: the tokens of the `last` visit then stand for its
+        own.
         """
         top = [visit for visit in self._visits if visit.tier == self._top]
-        reference = top[-1] if top else self._visits[-1]
+        reference = top[-1] if top else last
         return self._parameters(self._top) * reference.computed_tokens, not top
 
     def _cost(self, visits: Iterable[Visit]) -> float:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 import msgspec
 
+from tierchat.cascade.gate_orders import order_for
 from tierchat.cascade.ledger import Ledger
 from tierchat.cascade.preload import Preloader
 from tierchat.cascade.route import Route
@@ -30,11 +31,19 @@ from tierchat.errors import (
     UsageError,
     error_from_code,
 )
-from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
+from tierchat.events import (
+    AnswerDelta,
+    CascadeEvent,
+    Done,
+    Hop,
+    Loading,
+    Notice,
+    ThoughtDelta,
+    Working,
+)
 from tierchat.gates.lookup import FoundGate
-from tierchat.gates.order import GateOrder
 from tierchat.models.sampling import Resolved, SamplingSources
-from tierchat.types import QUALITIES, FinishReason, Message, Prompt, TierOptions, Usage
+from tierchat.types import FinishReason, Message, Prompt, Usage, Visit
 from tierchat.workers.protocol import (
     Delta,
     Escalated,
@@ -54,11 +63,12 @@ _FINISH_REASONS: dict[str, FinishReason] = {
     "interrupted": "interrupted",
     "misfit": "misfit",
 }
+_BROKEN = "numbers that are not finite"
 _WHY_SHORT = {
     "length": "{tier} stopped after {usage.generated_tokens} tokens: "
     "it reached its token limit or the end of its context",
     "repetition": "{tier} was stopped: it repeated itself",
-    "garbage": "{tier} was stopped: it produced numbers that are not finite",
+    "garbage": f"{{tier}} was stopped: it produced {_BROKEN}",
     "grammar": "{tier} was stopped: the schema is too complex to follow",
     "misfit": "the answer of {tier} does not fit the schema: {misfit}",
 }
@@ -97,6 +107,15 @@ class PreparedCascade:
     sampling: Callable[[str], SamplingSources] | None = None
 
 
+@dataclass(frozen=True)
+class _CutAnswer:
+    """An answer that a detector ended before any of it was shown; the last thing to show."""
+
+    visit: Visit
+    text: str
+    cut: str
+
+
 class PromptRun:
     """One prompt on its way over the tiers of one cascade."""
 
@@ -118,6 +137,7 @@ class PromptRun:
         self._thought: list[str] = []
         self._draft = ""
         self._sampling = Resolved(prompt.sampling, {})
+        self._cut: _CutAnswer | None = None
 
     async def events(self) -> AsyncGenerator[CascadeEvent, None]:
         """Yield the events of the prompt, `Done` last.
@@ -146,6 +166,8 @@ class PromptRun:
                             yield self._show(tier, event)
                         elif not isinstance(event, Progress):
                             end = event
+                        elif self._prompt.options.progress:
+                            yield _working(tier, event)
             except _TIER_FAILED as error:
                 end = self._as_failed(error, time.monotonic() - began_s)
             self._preloader.record(tier.model, isinstance(end, Escalated))
@@ -161,13 +183,18 @@ class PromptRun:
             self._preloader.prepare(tier.model, above.model)
 
     def _request(self, tier: TierSpec) -> Generate:
-        options = self._prompt.options
         return Generate(
             id=0,
             messages=self._messages(),
             sampling=self._sampling.sampling,
             think=tier.think,
-            gate=self._gate_order(tier, options),
+            gate=order_for(
+                tier,
+                self._route,
+                self._prompt.options,
+                self._cascade.spec.hold_back,
+                self._cascade.gate,
+            ),
         )
 
     async def _resolve_sampling(self, tier: TierSpec) -> Resolved:
@@ -176,29 +203,6 @@ class PromptRun:
             return Resolved(asked.filled(tier.sampling), {})
         sources = await asyncio.to_thread(find, tier.name)
         return sources.resolve(asked)
-
-    def _gate_order(self, tier: TierSpec, options: TierOptions) -> GateOrder:
-        order = GateOrder(
-            kind=tier.gate,
-            may_escalate=self._route.may_escalate,
-            hold=options.hold or "first",
-            hold_back=self._cascade.spec.hold_back,
-            escalate_threshold=tier.escalate_threshold,
-            answer_threshold=tier.answer_threshold,
-            targets=self._route.targets,
-        )
-        gate = self._cascade.gate
-        if gate is None or not self._route.targets:
-            # The top tier can only decline, and only its own escalate token says so.
-            return order
-        quality = QUALITIES["balanced"] if options.quality is None else options.quality
-        return msgspec.structs.replace(
-            order,
-            kind="row",
-            file=str(gate.path),
-            tier=tier.name,
-            cost_weight=gate.head.cost_weight(quality),
-        )
 
     def _messages(self) -> tuple[Message, ...]:
         *earlier, last = self._prompt.messages
@@ -224,6 +228,11 @@ class PromptRun:
     def _after(self, tier: TierSpec, end: RequestEvent | None) -> list[CascadeEvent]:
         """Enter the end of a tier's run into the ledger and return the events that follow it."""
         match end:
+            case Finished(reason="garbage") if not self._answer:
+                # Without a word shown, this is a failure like any other.
+                message = f"it produced {_BROKEN}"
+                failed = Failed(id=0, code=EngineCrashed.code, message=message, usage=end.usage)
+                return self._after_failure(tier, failed)
             case Finished():
                 return self._finish(tier, end)
             case Escalated():
@@ -240,7 +249,9 @@ class PromptRun:
     def _after_escalation(self, tier: TierSpec, end: Escalated) -> list[CascadeEvent]:
         reason = end.verdict.reason
         visit = self._ledger.add(tier.name, tier.model, reason, end.usage, end.verdict)
-        self._draft = end.draft if self._prompt.options.draft else ""
+        self._draft = end.draft if self._prompt.options.draft and not end.cut else ""
+        if end.cut and end.draft.strip():
+            self._cut = _CutAnswer(visit, end.draft, end.cut)
         target = self._route.after_verdict(end.verdict.target)
         if self._route.is_fallback:
             why = f"{tier.name} would pass this on, but {self._missing()}"
@@ -261,7 +272,12 @@ class PromptRun:
         if self._route.is_below_asked and min_tier:
             notices.insert(0, f"answered by {tier.name}, below the requested {min_tier}")
         self._ledger.notices += [words for words in notices if words not in self._ledger.notices]
-        self._ledger.add(tier.name, tier.model, end.reason, end.usage, end.verdict, is_answer=True)
+        cut = self._cut if is_empty else None
+        self._ledger.add(
+            tier.name, tier.model, end.reason, end.usage, end.verdict, is_answer=cut is None
+        )
+        if cut:
+            return self._show_cut(cut)
         return self._done(_FINISH_REASONS.get(end.reason, "length"))
 
     def _unanswered(self) -> list[CascadeEvent]:
@@ -280,6 +296,8 @@ class PromptRun:
         usage = Usage(seconds=end.usage.seconds)
         visit = self._ledger.add(tier.name, tier.model, end.message, usage)
         target = self._route.after_too_long()
+        if self._cut and target in (None, self._cut.visit.tier):
+            return [self._notice(f"{tier.name}: {end.message}"), *self._show_cut(self._cut)]
         if target is None:
             why = self._missing() if self._absent else "no tier with a longer context may be asked"
             raise ContextTooLong(
@@ -287,17 +305,29 @@ class PromptRun:
                 f"shorten the prompt; {why}",
                 end.usage.prompt_tokens,
             )
+        if self._route.is_fallback:
+            return [self._notice(f"{tier.name}: {end.message}; {target} answers")]
         return [Hop(visit=visit, target=target)]
 
     def _after_failure(self, tier: TierSpec, end: Failed) -> list[CascadeEvent]:
         visit = self._ledger.add(tier.name, tier.model, end.code, end.usage)
         is_unusable = end.code in _UNUSABLE
         target = self._route.after_unusable() if is_unusable else self._route.after_failure()
+        if self._cut and target in (None, self._cut.visit.tier):
+            failed = self._notice(f"{tier.name} failed ({end.message})")
+            return [failed, *self._show_cut(self._cut)]
         if target is None:
             raise error_from_code(end.code, end.message, end.hint)
         next_try = "trying it once more" if target == tier.name else f"going on with {target}"
         notice = self._notice(f"{tier.name} failed ({end.message}); {next_try}")
         return [notice, Hop(visit=visit, target=target)]
+
+    def _show_cut(self, cut: _CutAnswer) -> list[CascadeEvent]:
+        """Show what a tier wrote until it was stopped: nothing better will come."""
+        self._ledger.notices.append(_WHY_SHORT[cut.cut].format(tier=cut.visit.tier))
+        self._answer, self._thought = [cut.text], []
+        self._ledger.answered_by(cut.visit)
+        return [AnswerDelta(text=cut.text), *self._done("length")]
 
     def _notice(self, text: str) -> Notice:
         self._ledger.notices.append(text)
@@ -324,3 +354,13 @@ class PromptRun:
             outcome, is_below_asked=is_below, sampling=dict(self._sampling.values)
         )
         return [Done(outcome=outcome)]
+
+
+def _working(tier: TierSpec, progress: Progress) -> Working:
+    return Working(
+        tier=tier.name,
+        computed=progress.computed,
+        total=progress.total,
+        generated=progress.generated,
+        seconds=progress.seconds,
+    )

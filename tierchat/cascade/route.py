@@ -58,7 +58,7 @@ class Route:
 
     @property
     def may_escalate(self) -> bool:
-        """Whether the current tier may decline; the top tier may, too."""
+        """Whether the current tier may decline; a top tier with a trained escalate token may."""
         return self._may_go_up
 
     @property
@@ -95,10 +95,13 @@ class Route:
         return self._go_up_or_fall_back(self._current + 1)
 
     def after_too_long(self) -> str | None:
-        """Go up from a tier whose context is too small for the prompt."""
+        """Go up from a tier whose context is too small, else back to one that could read it."""
         # Also without leave to escalate: the prompt has to fit somewhere. A pinned tier stays.
-        self._declined.add(self._current)
-        return self._go_up(self._current + 1)
+        self._unusable.add(self._current)
+        above = self._go_up(self._current + 1)
+        if above or not self._declined - self._unusable:
+            return above
+        return self._fall_back()
 
     def after_failure(self) -> str | None:
         """Go on after a crash: up, else to the same tier once more, else down."""

@@ -1,17 +1,19 @@
-"""Turns the bytes of tokens into text that can be shown piece by piece: UTF-8, stops, repetition.
+"""Turns the bytes of tokens into text that can be shown piece by piece: UTF-8, stop strings.
 
-Does not know models; token ids are numbers to compare.
+Does not know models or tokens.
 """
 
 from __future__ import annotations
 
 import codecs
-from collections import deque
 from collections.abc import Sequence
 
 
 class Detokenizer:
-    """Joins the bytes of tokens into whole characters; broken UTF-8 becomes U+FFFD."""
+    """Joins the bytes of tokens into whole characters; broken UTF-8 becomes U+FFFD.
+
+    A character that is not finished when the text ends is left out.
+    """
 
     def __init__(self) -> None:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
@@ -19,9 +21,9 @@ class Detokenizer:
     def add(self, piece: bytes) -> str:
         return self._decoder.decode(piece)
 
-    def flush(self) -> str:
-        """Return the rest; an unfinished character becomes U+FFFD."""
-        return self._decoder.decode(b"", final=True)
+    def forget(self) -> None:
+        """Leave out a character that is not finished."""
+        self._decoder.reset()
 
 
 class StopStrings:
@@ -49,23 +51,6 @@ class StopStrings:
         """Return the text that was held back and did not become a stop string."""
         held, self._held = self._held, ""
         return held
-
-
-class RepetitionDetector:
-    """Notices that the last `window` tokens repeat one short phrase."""
-
-    def __init__(self, window: int = 64, max_period: int = 8) -> None:
-        self._recent: deque[int] = deque(maxlen=window)
-        self._max_period = max_period
-
-    def is_repeating(self, token: int) -> bool:
-        """Add a token; return whether the window now has a period of at most `max_period`."""
-        self._recent.append(token)
-        if len(self._recent) < (self._recent.maxlen or 0):
-            return False
-        recent = list(self._recent)
-        periods = range(1, self._max_period + 1)
-        return any(recent[period:] == recent[:-period] for period in periods)
 
 
 def _overlap(text: str, stop: str) -> int:

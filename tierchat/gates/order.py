@@ -11,10 +11,11 @@ from tierchat.types import Frozen, GateKind, Hold, Signals
 class GateOrder(Frozen, frozen=True):
     """How the gate of one request decides.
 
-    `may_escalate` False bans the escalate token: this tier must answer. `hold_back` is the number
-    of answer tokens held back for decision B. `targets` are the tiers above that can take the
-    prompt. The rows of a `row` gate are those of `tier` in `file`, and a relative cost of 1 is
-    worth `cost_weight` of a right answer.
+    `may_escalate` False bans the escalate token: this tier must answer. `targets` are the tiers
+    above that can take the prompt; without one, an escalation declines the prompt for good.
+    `hold_back` is the number of answer tokens held back for decision B, 0 for none. The rows of a
+    `row` gate are those of `tier` in `file`, and a relative cost of 1 is worth `cost_weight` of a
+    right answer.
     """
 
     kind: GateKind = "none"

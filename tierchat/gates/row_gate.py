@@ -165,6 +165,16 @@ class RowGate:
         self._tier = gates.tiers.index(order.tier)
         self._last = _last_allowed(gates.tiers, order.targets, self._tier)
         self._has_read = False
+        decided = order.may_escalate and [s for s in STAGES if (self._tier, s) in gates.heads]
+        # An answer that is shown while it grows cannot be judged as a whole.
+        self.stages: tuple[Stage, ...] = tuple(
+            stage for stage in decided or () if stage != "answer" or order.hold != "first"
+        )
+
+    def holds(self, _text: str, num_tokens: int) -> bool:
+        """Whether decision B, if the lesson has found that it pays, is still to come."""
+        is_due = "first" in self.stages and not self._has_read
+        return is_due and num_tokens < self._order.hold_back
 
     def read(self, reading: Reading) -> Verdict:
         """Decide after the prompt, once within `hold_back` tokens, and at the end of the answer."""

@@ -27,7 +27,8 @@ class Reading:
     `now` and `hidden` (shape (hidden,), final and normalised) belong to the newest position,
     `first` to the last position of the prompt. `num_generated` counts the token just drawn, whose
     natural log-probability is the last of `logprobs`; these include thoughts, `answer_logprobs`
-    do not. `is_last`: the turn ends with this token.
+    do not. `text` is the answer before this token, as far as it is held back. `is_last`: the turn
+    ends with this token.
     """
 
     stage: Stage
@@ -39,6 +40,7 @@ class Reading:
     logprobs: Sequence[float] = ()
     answer_logprobs: Sequence[float] = ()
     is_last: bool = False
+    text: str = ""
 
 
 def features(reading: Reading, *, has_token: bool) -> npt.NDArray[np.float64]:

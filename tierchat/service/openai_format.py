@@ -100,7 +100,7 @@ def read_request(body: bytes) -> ChatRequest:
     prompt = Prompt(
         messages=tuple(_message(index, turn) for index, turn in enumerate(chat.messages)),
         sampling=_sampling(chat),
-        options=_options(chat),
+        options=_held(_options(chat), is_stream=chat.stream),
         think=chat.enable_thinking,
     )
     if prompt.messages[-1].role != "user":
@@ -197,6 +197,11 @@ def _sampling(body: _Body) -> Sampling:
         json_schema=schema_of(body.response_format, body.json_schema),
         stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
     )
+
+
+def _held(options: TierOptions, *, is_stream: bool) -> TierOptions:
+    """Hold an answer back that its reader gets in one piece, unless the request says how much."""
+    return options if is_stream or options.hold else msgspec.structs.replace(options, hold="answer")
 
 
 def _options(body: _Body) -> TierOptions:

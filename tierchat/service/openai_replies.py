@@ -18,7 +18,16 @@ from tierchat.errors import (
     TierchatError,
     error_from_code,
 )
-from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
+from tierchat.events import (
+    AnswerDelta,
+    CascadeEvent,
+    Done,
+    Hop,
+    Loading,
+    Notice,
+    ThoughtDelta,
+    Working,
+)
 from tierchat.service.openai_format import ANY_MODEL
 from tierchat.types import Outcome
 
@@ -81,9 +90,8 @@ def _events_of(chunk: _Chunk) -> Iterator[CascadeEvent]:
         sent = extension["outcome"]
         known = {name: sent[name] for name in Outcome.__struct_fields__ if name in sent}
         yield Done(outcome=msgspec.convert({"answer": "", "thought": "", **known}, Outcome))
-    elif kind in ("hop", "notice", "loading"):
-        event: Hop | Notice | Loading = msgspec.convert(extension, Hop | Notice | Loading)
-        yield event
+    elif kind in ("hop", "notice", "loading", "working"):
+        yield msgspec.convert(extension, Hop | Notice | Loading | Working)
 
 
 def read_error(body: bytes, status: int) -> TierchatError:

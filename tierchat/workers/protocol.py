@@ -128,11 +128,16 @@ class LoadFailed(Frozen, frozen=True, tag="load_failed"):
 
 
 class Progress(Frozen, frozen=True, tag="progress"):
-    """`computed` of `total` tokens are in the KV cache: a sign of life while no text comes."""
+    """A sign of life: `computed` of the prompt's `total` tokens are in the KV cache.
+
+    `generated` tokens were written in `seconds`.
+    """
 
     id: int
     computed: int
     total: int
+    generated: int = 0
+    seconds: float = 0.0
 
 
 class Delta(Frozen, frozen=True, tag="delta"):
@@ -144,13 +149,17 @@ class Delta(Frozen, frozen=True, tag="delta"):
 
 
 class Escalated(Frozen, frozen=True, tag="escalated"):
-    """The gate sent the request up; `draft` is the text that was written and kept back."""
+    """The request goes up; `draft` is the text that was written and kept back.
+
+    `cut` says what ended the draft, if that was no gate: `repetition`, `garbage` or `grammar`.
+    """
 
     id: int
     stage: Stage
     verdict: Verdict
     usage: Usage
     draft: str = ""
+    cut: str = ""
 
 
 class Finished(Frozen, frozen=True, tag="finished"):

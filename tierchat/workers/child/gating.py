@@ -32,14 +32,15 @@ class RequestGate:
 
     `escalate_token` is the token whose probability the gate reads, None if it reads none;
     `banned_token` must not be drawn. `asks_in_words` means that the system turn has to ask for
-    the marker.
+    the marker. The gate reads hidden states at the end of the prompt and at the next
+    `num_hidden_states - 1` positions.
     """
 
     gate: Gate
     escalate_token: int | None
     banned_token: int | None
     asks_in_words: bool
-    reads_hidden_states: bool
+    num_hidden_states: int = 0
 
 
 class Gating:
@@ -58,23 +59,30 @@ class Gating:
         rows = self._rows_of(order)
         if order.kind == "command" and order.may_escalate and self.escalate_token is None:
             marker = self._model.tokenize(MARKER, parse_special=False)[0]
-            gate = self._token_gate(order, is_commanded=True)
-            return RequestGate(gate, marker, None, asks_in_words=True, reads_hidden_states=False)
+            gate = self._token_gate(order, marker=MARKER)
+            return RequestGate(gate, marker, None, asks_in_words=True)
         token = None if order.kind == "none" else self.escalate_token
         # A tier that rows keep a prompt at, or that must answer, cannot also decline it.
         is_banned = rows is not None or token is None or not order.may_escalate
-        own = self._token_gate(order)
+        own = self._token_gate(order, reads_token=token is not None)
+        taught = RowGate(rows, order, own) if rows else None
         return RequestGate(
-            gate=RowGate(rows, order, own) if rows else own,
+            gate=taught or own,
             escalate_token=token,
             banned_token=self.escalate_token if is_banned else None,
             asks_in_words=False,
-            reads_hidden_states=rows is not None,
+            num_hidden_states=_num_hidden_states(taught, order) if taught else 0,
         )
 
-    def _token_gate(self, order: GateOrder, *, is_commanded: bool = False) -> TokenGate:
+    def _token_gate(
+        self, order: GateOrder, *, marker: str = "", reads_token: bool = True
+    ) -> TokenGate:
         return TokenGate(
-            order, self.escalate_threshold, self.answer_threshold, is_commanded=is_commanded
+            order,
+            self.escalate_threshold,
+            self.answer_threshold,
+            marker=marker,
+            reads_token=reads_token,
         )
 
     def _rows_of(self, order: GateOrder) -> RowGates | None:
@@ -99,6 +107,11 @@ def with_unsure_sentence(messages: tuple[Message, ...]) -> tuple[Message, ...]:
         return (Message(role="system", content=UNSURE_SENTENCE), *messages)
     first, *rest = messages
     return (Message(role="system", content=f"{first.content}\n\n{UNSURE_SENTENCE}"), *rest)
+
+
+def _num_hidden_states(gate: RowGate, order: GateOrder) -> int:
+    reads_later = "first" in gate.stages or "answer" in gate.stages
+    return order.hold_back if reads_later else 1
 
 
 def _whole(text: str | None) -> int | None:

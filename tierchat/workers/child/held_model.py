@@ -116,7 +116,6 @@ class HeldModel:
         messages = with_unsure_sentence(order.messages) if gate.asks_in_words else order.messages
         tokens = self._render(messages, think)
         schema, grammar, notices = self._schema(order.sampling.json_schema)
-        reads_hidden_states = order.probe or gate.reads_hidden_states
         sequence = Sequence(
             order.id,
             tokens,
@@ -124,7 +123,7 @@ class HeldModel:
             banned=tuple(self._banned(order, gate, think)),
             escalate_token=gate.escalate_token,
             watched=tuple(self._first_token(text) for text in order.watch),
-            num_hidden_states=order.gate.hold_back if reads_hidden_states else 0,
+            num_hidden_states=order.gate.hold_back if order.probe else gate.num_hidden_states,
             grammar=grammar,
         )
         room = self.engine.limits.context - len(tokens)

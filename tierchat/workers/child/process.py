@@ -29,12 +29,12 @@ from tierchat.workers.protocol import (
     Loaded,
     LoadFailed,
     LoadProgress,
-    Progress,
     SetThreads,
 )
 
 _PR_SET_PDEATHSIG = 1
 _HEARTBEAT_S = 1.0
+_SIGN_OF_LIFE_S = 0.5
 
 
 class WorkerLoop:
@@ -102,21 +102,17 @@ class WorkerLoop:
     def _closing(self, request: Request, events: list[FromWorker]) -> list[FromWorker]:
         """Forget a request if its last event is among these; returns the events."""
         id_ = request.order.id
-        if events:
-            self._last_sign_s[id_] = time.monotonic()
-            if isinstance(events[-1], Escalated | Finished):
-                self._held.engine.finish(request.sequence)
-                del self._requests[id_], self._last_sign_s[id_]
+        if events and isinstance(events[-1], Escalated | Finished):
+            self._held.engine.finish(request.sequence)
+            del self._requests[id_], self._last_sign_s[id_]
         return events
 
     def _signs_of_life(self) -> list[FromWorker]:
         now = time.monotonic()
         signs: list[FromWorker] = []
         for id_, last in self._last_sign_s.items():
-            if now - last > _HEARTBEAT_S:
-                sequence = self._requests[id_].sequence
-                total = len(sequence.tokens)
-                signs.append(Progress(id=id_, computed=sequence.num_computed, total=total))
+            if now - last > _SIGN_OF_LIFE_S:
+                signs.append(self._requests[id_].progress)
                 self._last_sign_s[id_] = now
         return signs
 

@@ -11,19 +11,24 @@ from typing import Protocol
 
 import msgspec
 
+from tierchat.engine.repetition import RepetitionDetector, count_asked
 from tierchat.engine.sequence import Sequence, Step
-from tierchat.engine.text import Detokenizer, RepetitionDetector, StopStrings
+from tierchat.engine.text import Detokenizer, StopStrings
 from tierchat.gates.answer_schema import AnswerSchema
 from tierchat.gates.order import Probe
+from tierchat.gates.row_gate import STAGES
 from tierchat.gates.signals import Reading
 from tierchat.types import Stage, Usage, Verdict
-from tierchat.workers.protocol import Delta, Escalated, Finished, Generate, RequestEvent
+from tierchat.workers.protocol import Delta, Escalated, Finished, Generate, Progress, RequestEvent
 
 
 class Gate(Protocol):
-    """Readings in, verdicts out."""
+    """Readings in, verdicts out. It may send the prompt up at its `stages`, and nowhere else."""
 
+    @property
+    def stages(self) -> tuple[Stage, ...]: ...
     def read(self, reading: Reading) -> Verdict: ...
+    def holds(self, text: str, num_tokens: int) -> bool: ...
 
 
 class Pieces(Protocol):
@@ -72,13 +77,19 @@ class Request:
         self._last_verdict: Verdict | None = None
         self._detokenizer = Detokenizer()
         self._stops = StopStrings(order.sampling.stop)
-        self._repetition = RepetitionDetector()
+        self._repetition = RepetitionDetector(count_asked(_question(order)))
         self._started_s = time.monotonic()
         self._num_refused = 0
         self._prompt_tokens = tuple(sequence.tokens)
+        self._first_token_s = self._started_s
+        # What a lesson learns from is read everywhere.
+        self._stages = STAGES if order.probe else gate.stages
+        sequence.reads_signals = bool(self._stages)
 
     def take(self, step: Step) -> list[RequestEvent]:
         """Handle one new token; Escalated or Finished as the last event ends the request."""
+        if self.sequence.num_generated == 1:
+            self._first_token_s = time.monotonic()
         if step.is_broken:
             return self._give_up("garbage", "numbers that are not finite")
         if step.problem:
@@ -90,6 +101,8 @@ class Request:
             return self._finish("stop", step)
         if self._think_tokens and step.token in self._think_tokens:
             self._is_thinking = step.token == self._think_tokens[0]
+            # A character that a thought left unfinished is no part of the answer.
+            self._detokenizer.forget()
             return self._finish("length", None) if self._is_full() else []
         if step.is_control:
             # A control token in an unexpected place ends the turn and is never shown.
@@ -100,7 +113,7 @@ class Request:
             events += [Delta(id=self.order.id, thought=text)] if text else []
         else:
             events += self._add_answer(text, step)
-        if self._repetition.is_repeating(step.token) and not self.order.sampling.ignore_eos:
+        if self._repetition.is_repeating(step.token, text) and not self.order.sampling.ignore_eos:
             return events + self._give_up("repetition", "repeats itself")
         if self._stops.is_stopped or step.is_complete:
             return events + self._finish("stop", None)
@@ -109,7 +122,19 @@ class Request:
     def interrupt(self) -> list[RequestEvent]:
         """End a cancelled request; the text that was held back is released, not lost."""
         self._last_verdict = None
-        return [*self._release(), self._finished("interrupted")]
+        return [*self._rest(), self._finished("interrupted")]
+
+    @property
+    def progress(self) -> Progress:
+        """How far the prompt is read and the answer written."""
+        generated, total = self.sequence.num_generated, self.sequence.num_prompt_tokens
+        return Progress(
+            id=self.order.id,
+            computed=min(self.sequence.num_computed, total),
+            total=total,
+            generated=generated,
+            seconds=time.monotonic() - self._first_token_s if generated else 0.0,
+        )
 
     @property
     def usage(self) -> Usage:
@@ -127,19 +152,14 @@ class Request:
             return None
         reading = self._reading(step)
         verdict = self._gate.read(reading)
+        self.sequence.reads_signals = self._stages[-1] != "prefill"
         if reading.stage == "prefill" or verdict.escalate:
             self._last_verdict = self._with_earlier(verdict)
         if not verdict.escalate:
             return None
         # The token drawn beside this reading was never computed, so it costs nothing.
         self._num_refused = 1
-        return Escalated(
-            id=self.order.id,
-            stage=reading.stage,
-            verdict=self._last_verdict or verdict,
-            usage=self.usage,
-            draft=self._held,
-        )
+        return self._escalated(reading.stage, self._last_verdict or verdict)
 
     def _reading(self, step: Step) -> Reading:
         assert step.signals is not None
@@ -154,6 +174,7 @@ class Request:
             logprobs=self._logprobs,
             answer_logprobs=self._answer_logprobs,
             is_last=step.is_end,
+            text=self._held,
         )
         self._first = self._first or reading
         if reading.num_generated <= self.order.gate.hold_back:
@@ -169,45 +190,77 @@ class Request:
             return [Delta(id=self.order.id, answer=text)] if text else []
         self._held += text
         self._num_held += 1
-        if self.order.gate.hold == "first" and self._num_held >= self.order.gate.hold_back:
-            return self._release()
-        return []
+        return [] if self._must_hold() else self._release()
+
+    def _must_hold(self) -> bool:
+        """Whether the prompt may still go up, or be declined, instead of getting this answer."""
+        hold = self.order.gate.hold
+        if "answer" in self._stages and hold != "first":
+            return True
+        # Nobody sees it grow, so it goes up if it runs away; an empty answer always does.
+        if self.order.gate.targets and (hold == "answer" or not self._held.strip()):
+            return True
+        return self._gate.holds(self._held, self._num_held)
 
     def _release(self) -> list[RequestEvent]:
         self._is_released, self.sequence.reads_signals = True, False
         held, self._held = self._held, ""
         return [Delta(id=self.order.id, answer=held)] if held else []
 
+    def _rest(self) -> list[RequestEvent]:
+        """Release the text that the gate or a possible stop string held back."""
+        tail = self._stops.flush()
+        if self._is_released:
+            return [Delta(id=self.order.id, answer=tail)] if tail else []
+        self._held += tail
+        return self._release()
+
     def _finish(self, reason: str, last: Step | None) -> list[RequestEvent]:
         self._num_refused = 1 if last else 0
-        misfit = ""
-        if not self._is_thinking:
-            tail = self._stops.add(self._detokenizer.flush()) + self._stops.flush()
-            misfit = self._misfit(tail) if reason == "stop" else ""
-            if self._is_released:
-                events: list[RequestEvent] = [Delta(id=self.order.id, answer=tail)] if tail else []
-                return [*events, self._finished(reason, misfit)]
-            self._held += tail
-        if misfit and self.order.gate.targets:
-            return [self._passed_on("answer", f"the answer does not fit the schema: {misfit}")]
-        if self.order.gate.hold == "answer" and self._answer_logprobs and self._second:
-            whole = replace(self._second, stage="answer", is_last=True)
-            verdict = self._last_verdict = self._with_earlier(self._gate.read(whole))
-            if verdict.escalate:
-                return [
-                    Escalated(
-                        id=self.order.id,
-                        stage="answer",
-                        verdict=verdict,
-                        usage=self.usage,
-                        draft=self._held,
-                    )
-                ]
-        return [*self._release(), self._finished(reason, misfit)]
+        tail = self._stops.flush()
+        misfit = self._misfit(tail) if reason == "stop" else ""
+        if self._is_released:
+            events: list[RequestEvent] = [Delta(id=self.order.id, answer=tail)] if tail else []
+            return [*events, self._finished(reason, misfit)]
+        self._held += tail
+        rejected = self._read_fit(misfit) or self._read_whole() or self._read_empty(reason)
+        return [rejected] if rejected else [*self._release(), self._finished(reason, misfit)]
 
     def _misfit(self, tail: str) -> str:
         """Say why the whole answer does not fit its schema; empty if it fits or has none."""
         return (self._schema.problem(self._written + tail) or "") if self._schema else ""
+
+    def _read_fit(self, misfit: str) -> Escalated | None:
+        """Send a prompt up whose answer does not fit its schema."""
+        if not misfit or not self.order.gate.targets:
+            return None
+        why = f"the answer does not fit the schema: {misfit}"
+        return self._escalated("answer", Verdict(escalate=True, reason=why))
+
+    def _read_whole(self) -> Escalated | None:
+        """Let the gate judge the finished answer (decision C)."""
+        if "answer" not in self._stages or not self._answer_logprobs or self._second is None:
+            return None
+        whole = replace(self._second, stage="answer", is_last=True)
+        verdict = self._last_verdict = self._with_earlier(self._gate.read(whole))
+        return self._escalated("answer", verdict) if verdict.escalate else None
+
+    def _read_empty(self, reason: str) -> Escalated | None:
+        """Send a prompt up whose answer is empty, unless the caller's own stop string cut it."""
+        is_empty = reason == "stop" and not self._held.strip() and not self._stops.is_stopped
+        if not is_empty or not self.order.gate.targets:
+            return None
+        return self._escalated("first", Verdict(escalate=True, reason="gives an empty answer"))
+
+    def _escalated(self, stage: Stage, verdict: Verdict, cut: str = "") -> Escalated:
+        return Escalated(
+            id=self.order.id,
+            stage=stage,
+            verdict=verdict,
+            usage=self.usage,
+            draft=self._held,
+            cut=cut,
+        )
 
     def _with_earlier(self, verdict: Verdict) -> Verdict:
         """Add the estimates of earlier stages to those of this verdict."""
@@ -215,16 +268,11 @@ class Request:
         return msgspec.structs.replace(verdict, estimates={**earlier, **verdict.estimates})
 
     def _give_up(self, reason: str, why: str) -> list[RequestEvent]:
-        """End on garbage: escalate if nothing was shown yet, otherwise finish here."""
-        if self._is_released or not self.order.gate.may_escalate:
-            return self._finish(reason, None)
-        return [self._passed_on("first", why)]
-
-    def _passed_on(self, stage: Stage, why: str) -> Escalated:
-        verdict = Verdict(escalate=True, reason=why)
-        return Escalated(
-            id=self.order.id, stage=stage, verdict=verdict, usage=self.usage, draft=self._held
-        )
+        """End on garbage: go up if nothing was shown yet and a tier is above, else finish here."""
+        self._num_refused = int(reason == "garbage")
+        if not self._is_released and self.order.gate.targets:
+            return [self._escalated("first", Verdict(escalate=True, reason=why), cut=reason)]
+        return [*self._rest(), self._finished(reason)]
 
     def _finished(self, reason: str, misfit: str = "") -> Finished:
         return Finished(
@@ -252,6 +300,11 @@ class Request:
 
     def _is_full(self) -> bool:
         return self.sequence.num_generated >= self._max_tokens
+
+
+def _question(order: Generate) -> str:
+    users = (message.content for message in reversed(order.messages) if message.role == "user")
+    return next(users, "")
 
 
 def _is_open(think_tokens: tuple[int, int] | None, prompt: list[int]) -> bool:
