@@ -2,7 +2,9 @@
 
     python scripted_daemon.py [WORDS [DELAY_S [SIZE]]]
 
-The prompt "boom" raises a bug and "refuse" an error; "say FILE" is answered with the text of a
+The prompt "boom" raises a bug and "refuse" an error, "refuse above" after a hop and "refuse late"
+after a word; "end" ends without an outcome; "odd" says the name of a file that is not UTF-8;
+"say FILE" is answered with the text of a
 file, a few characters at a time. Every word is SIZE characters long.
 """
 
@@ -16,13 +18,13 @@ from pathlib import Path
 
 from tierchat.cascade.ledger import Ledger
 from tierchat.config.settings import Settings, load_settings
-from tierchat.errors import ContextTooLong
-from tierchat.events import AnswerDelta, CascadeEvent, Done
+from tierchat.errors import ContextTooLong, ModelMissing
+from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice
 from tierchat.paths import Paths, find_paths
 from tierchat.service.daemon import run_daemon
-from tierchat.service.messages import LoadReport
+from tierchat.service.messages import LoadReport, ServedModel
 from tierchat.service.replies import Limits
-from tierchat.types import Prompt, Usage
+from tierchat.types import Prompt, Usage, Visit
 from tierchat.workers.status import WorkerStatus
 
 # The bound of tests on what happens at once while a script of 20 s runs, such as 1000 words 0.02 s
@@ -41,8 +43,18 @@ class Script:
         text = prompt.messages[-1].content
         if text == "boom":
             raise ZeroDivisionError("a bug")
-        if text == "refuse":
+        if text == "refuse above":
+            yield Loading(tier="XS", model="script")
+            yield Hop(visit=Visit(tier="XS", model="script", reason="too long"), target="S")
+        if text == "refuse late":
+            yield AnswerDelta(text="well ")
+        if text.startswith("refuse"):
             raise ContextTooLong("too long", "shorten it", 9)
+        if text == "end":
+            return
+        if text == "odd":
+            yield Notice(text="no file \udcff.gguf")
+            raise ModelMissing("no file \udcff.gguf")
         said, is_over = "", False
         try:
             for word in self._pieces(text):
@@ -69,6 +81,9 @@ class Script:
     @property
     def default(self) -> str:
         return "pocket"
+
+    def served(self) -> tuple[ServedModel, ...]:
+        return tuple(ServedModel(id=name, created=7) for name in ("tierchat", "script/XS"))
 
     def titler(self, _cascade: str) -> str | None:
         return None

@@ -8,6 +8,7 @@ Errors of one room are defined there and drawn here.
     ├── UsageError                  2   400   the caller asked for something impossible
     │   └── InvalidRequest          2   400   a field of an API request is wrong; `param` names it
     │       └── SchemaRefused       2   400   an answer cannot be kept to this JSON schema
+    │   └── UnknownModel            2   404   no cascade, tier or model of that name
     ├── ConfigError                 2   500   models.toml or config.toml is wrong at a named line
     ├── ModelMissing                3   404   the file is absent or was not pulled
     ├── ModelCorrupt                1   500   the file is damaged, refused or crashes when loaded
@@ -67,6 +68,8 @@ class TierchatError(Exception):
     exit_code = 1
     http_status = 500
     code = "error"
+    # The field of an API request that is wrong, if one is.
+    param: str | None = None
 
     def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -105,6 +108,14 @@ class SchemaRefused(InvalidRequest):
 
     def __init__(self, message: str, hint: str = "", param: str | None = "response_format") -> None:
         super().__init__(message, hint, param)
+
+
+class UnknownModel(UsageError):
+    """What a request names as its model does not exist; `code` is OpenAI's."""
+
+    http_status = 404
+    code = "model_not_found"
+    param = "model"
 
 
 class ConfigError(TierchatError):

@@ -111,6 +111,17 @@ class Sampling(Frozen, frozen=True, omit_defaults=True, repr_omit_defaults=True)
         return Sampling(**{**default.given(), **self.given()})
 
 
+# What other programs call these values.
+SAMPLING_ALIASES = {
+    "max_completion_tokens": "max_tokens",
+    "n_predict": "max_tokens",
+    "num_predict": "max_tokens",
+    "repetition_penalty": "repeat_penalty",
+    "typ_p": "typical_p",
+    "temp": "temperature",
+}
+
+
 class SourcedValue(Frozen, frozen=True):
     """A value and where it comes from."""
 

@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from tierchat.config.settings import load_settings
-from tierchat.errors import ConfigError, UsageError
+from tierchat.errors import ConfigError, UnknownModel, UsageError
 from tierchat.events import AnswerDelta, CascadeEvent
 from tierchat.paths import Paths, find_paths
 from tierchat.service.home_cascade import HomeCascade
+from tierchat.service.openai_replies import error_body
 from tierchat.types import Message, Prompt, TierOptions
 
 OWN_CASCADE = """
@@ -85,5 +86,38 @@ def test_only_a_cascade_that_knows_more_than_one_field_finds_titles(paths: Paths
         assert home.titler("pocket") is None
         assert home.titler("gone") is None
         assert home.titler("cpu") == home.cascades()["cpu"][0]
+
+    with_home(paths, use)
+
+
+def test_only_what_is_on_this_machine_is_served(paths: Paths, tmp_path: Path) -> None:
+    here = tmp_path / "here.gguf"
+    here.write_bytes(b"GGUF")
+    os.utime(here, (7, 7))
+    paths.models_file.write_text(
+        f'[models.mine]\nfile = "{here}"\n[models.gone]\nfile = "{tmp_path / "gone.gguf"}"\n'
+        '[[cascades.two.tiers]]\nname = "S"\nmodel = "gone"\n'
+        '[[cascades.two.tiers]]\nname = "M"\nmodel = "mine"\n'
+        '[[cascades.none.tiers]]\nname = "S"\nmodel = "gone"\n'
+    )
+
+    async def use(home: HomeCascade) -> None:
+        served = {model.id: model.created for model in home.served()}
+        assert list(served)[:5] == ["tierchat", "pocket", "pocket/XS", "pocket/S", "pocket/M"]
+        assert {name for name in served if "pocket" not in name} == {"tierchat", "two", "two/M"}
+        assert served["two"] == served["two/M"] == 7 < served["tierchat"]
+
+    with_home(paths, use)
+
+
+@pytest.mark.parametrize("options", [TierOptions(cascade="gpt-4o"), TierOptions(tier="XXL")])
+def test_an_unknown_model_has_openais_code(paths: Paths, options: TierOptions) -> None:
+    async def use(home: HomeCascade) -> None:
+        prompt = Prompt(messages=(Message(role="user", content="2+2"),), options=options)
+        with pytest.raises(UnknownModel) as caught:
+            _ = [event async for event in home.answer(prompt)]
+        error = error_body(caught.value)["error"]
+        assert (error["code"], error["param"]) == ("model_not_found", "model")
+        assert caught.value.http_status == 404 and caught.value.exit_code == 2
 
     with_home(paths, use)

@@ -13,9 +13,24 @@ from hypothesis import strategies as st
 from tierchat.cascade.ledger import Ledger
 from tierchat.errors import DaemonUnreachable, InvalidRequest, Overloaded
 from tierchat.events import AnswerDelta, Done, Hop, ThoughtDelta
-from tierchat.service.openai_format import read_request, write_request
+from tierchat.service.openai_format import (
+    _SAMPLING_TYPES,
+    _Body,
+    read_request,
+    write_request,
+)
 from tierchat.service.openai_replies import chunk, completion, error_body, read_chunk, read_error
-from tierchat.types import Message, Outcome, Prompt, Sampling, TierOptions, Usage, Visit
+from tierchat.types import (
+    SAMPLING_ALIASES,
+    Message,
+    Outcome,
+    Prompt,
+    Sampling,
+    SaveOptions,
+    TierOptions,
+    Usage,
+    Visit,
+)
 
 USER = {"role": "user", "content": "2+2"}
 
@@ -43,11 +58,12 @@ def test_a_prompt_survives_the_way_through_json() -> None:
     assert found.prompt == prompt and found.is_stream
 
 
-def test_parts_of_text_are_joined_and_developers_are_systems() -> None:
-    parts = [{"type": "text", "text": "2+"}, {"type": "text", "text": "2"}]
+def test_parts_of_text_are_lines_and_developers_are_systems() -> None:
+    texts = ("2+", None, "", "2")
+    parts = [{"type": "text", "text": text} for text in texts]
     turns = [{"role": "developer", "content": "d"}, {"role": "user", "content": parts}]
     found = read_request(request(messages=turns)).prompt.messages
-    assert [(m.role, m.content) for m in found] == [("system", "d"), ("user", "2+2")]
+    assert [(m.role, m.content) for m in found] == [("system", "d"), ("user", "2+\n2")]
 
 
 def test_the_model_field_names_cascade_and_tier() -> None:
@@ -59,13 +75,20 @@ def test_the_model_field_names_cascade_and_tier() -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"max_tokens": -1}, "max_tokens"),
-        ({"max_tokens": 0}, "max_tokens"),
-        ({"max_tokens": 10**9}, "max_tokens"),
+        ({"max_tokens": -2}, "max_tokens"),
+        ({"max_tokens": 1.5}, "max_tokens"),
+        ({"max_tokens": 10**30}, "max_tokens"),
+        ({"max_completion_tokens": "many"}, "max_completion_tokens"),
+        ({"n_predict": -2}, "n_predict"),
+        ({"top_k": -2}, "top_k"),
+        ({"seed": 2**64}, "seed"),
+        ({"mirostat": 3}, "mirostat"),
+        ({"samplers": ["top_k", "topp"]}, "samplers[1]"),
+        ({"dry_sequence_breakers": ["x" * 41]}, "dry_sequence_breakers[0]"),
         ({"n": 10**9}, "n"),
         ({"temperature": -0.1}, "temperature"),
         ({"temperature": "hot"}, "temperature"),
-        ({"stop": [""]}, "stop[0]"),
+        ({"stop": [5]}, "stop[0]"),
         ({"stop": ["x"] * 17}, "stop"),
         ({"logit_bias": {"5": 99999999}}, "logit_bias"),
         ({"tools": [{"type": "function"}]}, "tools"),
@@ -79,6 +102,8 @@ def test_the_model_field_names_cascade_and_tier() -> None:
         ({"messages": [{"role": "wizard", "content": "x"}]}, "messages[0].role"),
         ({"x_tierchat": {"tyer": "S"}}, "x_tierchat"),
         ({"x_tierchat": {"timeout_s": 0}}, "x_tierchat.timeout_s"),
+        ({"x_tierchat": {"save": {"conversation": "?"}}}, "x_tierchat.save.conversation"),
+        ({"x_tierchat": 5}, "x_tierchat"),
     ],
 )
 def test_every_bound_is_refused_by_the_name_of_its_field(fields: Any, param: str) -> None:
@@ -90,9 +115,15 @@ def test_every_bound_is_refused_by_the_name_of_its_field(fields: Any, param: str
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"max_tokens": -1}, "max_tokens = -1:"),
-        ({"stop": ["ok", ""]}, 'stop[1] = "":'),
-        ({"x_tierchat": {"hold": "z"}}, 'x_tierchat.hold = "z":'),
+        ({"max_tokens": -2}, "max_tokens = -2: must be a whole number from -1 to 2147483647"),
+        ({"temperature": "hot"}, 'temperature = "hot": must be a number from 0 to 10'),
+        ({"temperature": 1e300}, "temperature = 1e+300: must be a number from 0 to 10"),
+        ({"top_k": 1.5}, "top_k = 1.5: must be a whole number from -1 to"),
+        ({"stream": "yes"}, 'stream = "yes": must be true or false'),
+        ({"stop": ["ok", 5]}, "stop[1] = 5: must be a text of at most 256 characters"),
+        ({"x_tierchat": {"hold": "z"}}, 'x_tierchat.hold = "z": must be one of answer, first'),
+        ({"x_tierchat": {"quality": 2}}, "x_tierchat.quality = 2: must be a number from 0 to 1"),
+        ({"messages": 5}, "messages = 5: must be a list"),
         ({"user": "u" * 300}, "uuu…:"),
         ({"logit_bias": {"5": 9}}, 'logit_bias = {"5": 9} is not'),
     ],
@@ -125,7 +156,6 @@ def test_fields_that_ask_for_nothing_more_are_taken(fields: Any) -> None:
         b"null",
         b'{"messages": NaN}',
         b"\xff\xfe",
-        b'{"messages":[{"role":"user","content":"\\ud800"}]}',
         b'{"messages":' + b"[" * 10_000 + b"]" * 10_000 + b"}",
         b'{"messages":[{"role":"user","content":"x"}],"temperature":NaN}',
     ],
@@ -135,14 +165,126 @@ def test_a_body_that_is_no_request_is_refused(body: bytes) -> None:
         read_request(body)
 
 
+@pytest.mark.parametrize("name", [*_Body.__struct_fields__, *_SAMPLING_TYPES, *SAMPLING_ALIASES])
+def test_null_stands_for_every_field_that_is_left_out(name: str) -> None:
+    if name != "messages":
+        assert read_request(request(**{name: None})) == read_request(request())
+
+
+@pytest.mark.parametrize("name", TierOptions.__struct_fields__)
+def test_null_stands_for_every_option_that_is_left_out(name: str) -> None:
+    found = read_request(request(x_tierchat={name: None}))
+    assert found == read_request(request())
+
+
+@pytest.mark.parametrize("name", SaveOptions.__struct_fields__)
+def test_null_stands_for_what_is_left_out_within_an_option(name: str) -> None:
+    save = {"conversation": "c" * 8, "exchange": "e" * 8}
+    if name not in save:
+        found = read_request(request(x_tierchat={"save": {**save, name: None}}))
+        assert found == read_request(request(x_tierchat={"save": save}))
+
+
+def test_null_within_a_schema_stays() -> None:
+    schema = {"enum": [None, 1], "default": None}
+    asked = {"type": "json_schema", "json_schema": {"name": "x", "schema": schema, "strict": None}}
+    found = read_request(request(response_format=asked)).prompt.sampling.json_schema
+    assert json.loads(found or "") == schema
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ({"max_tokens": -1}, Sampling(max_tokens=-1)),
+        ({"max_tokens": 0}, Sampling(max_tokens=0)),
+        ({"n_predict": 5}, Sampling(max_tokens=5)),
+        ({"num_predict": -1}, Sampling(max_tokens=-1)),
+        ({"max_completion_tokens": 5, "max_tokens": 9}, Sampling(max_tokens=5)),
+        ({"max_tokens": 5.0, "top_k": 40.0}, Sampling(max_tokens=5, top_k=40)),
+        ({"top_k": -1, "top_p": 0, "min_p": 0}, Sampling(top_k=-1, top_p=0, min_p=0)),
+        ({"repetition_penalty": 1.1}, Sampling(repeat_penalty=1.1)),
+        ({"repeat_penalty": 1, "repeat_last_n": -1}, Sampling(repeat_penalty=1, repeat_last_n=-1)),
+        ({"typical_p": 1, "top_n_sigma": -1}, Sampling(typical_p=1, top_n_sigma=-1)),
+        (
+            {"dry_multiplier": 0.8, "dry_base": 1.75, "dry_allowed_length": 2},
+            Sampling(dry_multiplier=0.8, dry_base=1.75, dry_allowed_length=2),
+        ),
+        (
+            {"dry_penalty_last_n": -1, "dry_sequence_breakers": ["\n", ":"]},
+            Sampling(dry_penalty_last_n=-1, dry_sequence_breakers=("\n", ":")),
+        ),
+        ({"xtc_probability": 0.5, "xtc_threshold": 0.1}, None),
+        ({"mirostat": 2, "mirostat_tau": 5, "mirostat_eta": 0.1}, None),
+        ({"dynatemp_range": 0.5, "dynatemp_exponent": 1}, None),
+        ({"samplers": ["top_k", "temperature"]}, Sampling(samplers=("top_k", "temperature"))),
+        ({"seed": -1}, Sampling(seed=-1)),
+        ({"seed": 2**32 + 5}, Sampling(seed=5)),
+        ({"seed": -(2**63)}, Sampling(seed=0)),
+        ({"stop": ""}, Sampling()),
+        ({"stop": ["", "x"]}, Sampling(stop=("x",))),
+    ],
+)
+def test_what_local_clients_send_is_taken(fields: Any, expected: Sampling | None) -> None:
+    found = read_request(request(**fields)).prompt.sampling
+    assert found == (expected or Sampling(**fields))
+
+
+@pytest.mark.parametrize(
+    ("sent", "read"),
+    [
+        (rb"a\ud800b", "a\ufffdb"),
+        (rb"a\uDFFFb", "a\ufffdb"),
+        (rb"\ude00\ud83d", "\ufffd\ufffd"),
+        (rb"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (rb"\ud83d\ude00", "\U0001f600"),
+        (rb"\\ud800", r"\ud800"),
+        (rb"\\\ud800", "\\\ufffd"),
+        (rb"\ud83", None),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_replaced(sent: bytes, read: str | None) -> None:
+    body = b'\xef\xbb\xbf{"messages":[{"role":"user","content":"x%b"}]}' % sent
+    if read is None:
+        with pytest.raises(InvalidRequest, match="not JSON"):
+            read_request(body)
+    else:
+        assert read_request(body).prompt.messages[0].content == f"x{read}"
+
+
+@pytest.mark.parametrize(
+    ("rest", "param", "said"),
+    [
+        (b'"top_k":1,"top_k":2', "top_k", "top_k is there twice"),
+        (b'"x_tierchat":{"tier":"S","tier":"M"}', "tier", "tier is there twice"),
+        (b'"temperature":NaN', "temperature", "temperature = NaN: JSON has no such number"),
+        (b'"top_p":-Infinity', "top_p", "top_p = -Infinity: JSON has no"),
+        (b'"temperature":1e400', "temperature", "temperature = 1e400: must be a number from 0"),
+        (b'"seed":%b' % (b"9" * 5_000), "seed", "9…: must be a whole number"),
+        (b'"user":"\xff"', None, "the body is not UTF-8: byte 0xff at 54"),
+    ],
+)
+def test_what_parsers_take_differently_is_refused_by_name(
+    rest: bytes, param: str | None, said: str
+) -> None:
+    body = b'{"messages":[{"role":"user","content":"2+2"}]' + b" " * 6 + b"," + rest + b"}"
+    with pytest.raises(InvalidRequest) as caught:
+        read_request(body)
+    assert said in caught.value.message and caught.value.param == param
+
+
+def test_an_unknown_option_gets_the_nearest() -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        read_request(request(x_tierchat={"tyer": "S"}))
+    assert "unknown field `tyer`" in caught.value.message
+    assert caught.value.hint == "did you mean `tier`?"
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=8,
 )
-FIELDS = st.sampled_from(
-    "temperature top_p top_k min_p seed stop max_tokens n model messages stream x_tierchat".split()
-)
+FIELDS = st.sampled_from([*_Body.__struct_fields__, *_SAMPLING_TYPES, *SAMPLING_ALIASES])
 
 
 @settings(max_examples=300, deadline=None)

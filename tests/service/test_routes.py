@@ -16,7 +16,10 @@ import pytest
 
 from tests.conftest import UserHome, wait_until
 from tests.scripted_daemon import AT_ONCE_S
+from tierchat.errors import ContextTooLong
+from tierchat.events import Loading
 from tierchat.service.replies import Limits
+from tierchat.types import Message, Prompt
 
 
 def request(*, stream: bool, text: str = "x", **fields: Any) -> bytes:
@@ -82,7 +85,10 @@ def test_a_stream_is_server_sent_events_that_end_with_done(home: UserHome) -> No
     assert status == 200 and b"text/event-stream" in head
     assert (last, end) == (b"data: [DONE]", b"")
     chunks = [json.loads(line.removeprefix(b"data: ")) for line in lines]
-    assert [c["choices"][0]["delta"].get("content") for c in chunks] == ["0 ", "1 ", "2 ", None]
+    deltas = [chunk["choices"][0]["delta"] for chunk in chunks]
+    assert deltas[0] == {"role": "assistant", "content": ""}
+    assert [delta.get("content") for delta in deltas[1:]] == ["0 ", "1 ", "2 ", None]
+    assert len({chunk["id"] for chunk in chunks}) == 1
     assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
     assert chunks[-1]["usage"]["completion_tokens"] == 3
     assert chunks[-1]["x_tierchat"]["type"] == "done"
@@ -99,16 +105,88 @@ def test_errors_have_openais_shape_and_their_own_status(home: UserHome, stream: 
     error = json.loads(body)["error"]
     assert status == 500 and str(home.paths.daemon_log) in error["hint"]
     assert "ZeroDivision" not in body.decode()
-    status, _, body = reply(home, request(stream=stream, max_tokens=-1))
+    status, _, body = reply(home, request(stream=stream, max_tokens=-2))
     error = json.loads(body)["error"]
-    assert status == 400 and error["param"] == "max_tokens" and "-1" in error["message"]
+    assert status == 400 and error["param"] == "max_tokens" and "-2" in error["message"]
 
 
-def test_models_are_the_cascades_and_their_tiers(home: UserHome) -> None:
+@pytest.mark.parametrize("stream", [False, True])
+def test_an_error_after_a_hop_still_has_its_own_status(home: UserHome, stream: bool) -> None:
     home.start_scripted()
-    get = b"GET /v1/models HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    found = json.loads(reply(home, get)[2])
-    assert [model["id"] for model in found["data"]] == ["tierchat", "script", "script/XS"]
+    status, _, body = reply(home, request(stream=stream, text="refuse above"))
+    assert status == 400 and json.loads(body)["error"]["code"] == "context_length_exceeded"
+
+
+def test_our_own_commands_see_a_hop_before_the_error(home: UserHome) -> None:
+    home.start_scripted()
+    events = []
+    prompt = Prompt(messages=(Message(role="user", content="refuse above"),))
+    with pytest.raises(ContextTooLong):
+        events.extend(home.client.ask(prompt))
+    for event in (first := home.client.ask(prompt)):
+        assert isinstance(event, Loading)
+        break
+    first.close()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("text", "code"), [("refuse late", "context_length_exceeded"), ("end", "engine_crashed")]
+)
+def test_a_stream_ends_with_an_error_or_with_done(home: UserHome, text: str, code: str) -> None:
+    home.start_scripted()
+    status, _, body = reply(home, request(stream=True, text=text))
+    last = body.strip().split(b"\n\n")[-1].removeprefix(b"data: ")
+    error = json.loads(last)["error"]
+    assert error["code"] == code and status == (200 if text == "refuse late" else 500)
+    assert b"[DONE]" not in body
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_name_that_is_not_utf8_travels(home: UserHome, stream: bool) -> None:
+    home.start_scripted()
+    status, _, body = reply(home, request(stream=stream, text="odd"))
+    assert status == 404 and json.loads(body)["error"]["message"] == r"no file \xff.gguf"
+
+
+@pytest.mark.parametrize(
+    ("kind", "status"),
+    [
+        (b"application/json", 200),
+        (b"Application/JSON; charset=UTF-8", 200),
+        (b"APPLICATION/JSON;charset=utf-8", 200),
+        (b"text/plain", 400),
+    ],
+)
+def test_the_content_type_has_no_case(home: UserHome, kind: bytes, status: int) -> None:
+    home.start_scripted()
+    sent = request(stream=False).replace(b"application/json", kind)
+    found, _, body = reply(home, sent)
+    assert found == status
+    if status == 400:
+        error = json.loads(body)["error"]
+        assert error["param"] == "content-type" and "text/plain" in error["message"]
+
+
+def get(path: str) -> bytes:
+    return f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
+
+
+def test_models_are_listed_and_found_by_their_ids(home: UserHome) -> None:
+    home.start_scripted()
+    found = json.loads(reply(home, get("/v1/models"))[2])
+    assert found["object"] == "list"
+    assert [model["id"] for model in found["data"]] == ["tierchat", "script/XS"]
+    for model in found["data"]:
+        status, _, body = reply(home, get(f"/v1/models/{model['id']}"))
+        assert status == 200 and json.loads(body) == model
+        assert model["created"] == 7 and model["object"] == "model"
+    escaped = reply(home, get("/v1/models/script%2FXS"))
+    assert escaped[0] == 200
+    for unknown in ("script/XXS", "%ED%A0%80", "nothing%20at%20all"):
+        status, _, body = reply(home, get(f"/v1/models/{unknown}"))
+        error = json.loads(body)["error"]
+        assert status == 404 and error["code"] == "model_not_found"
+        assert error["param"] == "model" and error["hint"]
 
 
 def test_the_excess_gets_503_and_a_time_to_come_back_at_once(home: UserHome) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from tierchat.errors import UsageError, did_you_mean
+from tierchat.errors import UnknownModel, UsageError, did_you_mean
 from tierchat.types import TierOptions
 
 MAX_TRIES_OF_A_TIER = 2
@@ -159,7 +159,8 @@ class Route:
             return None
         folded = [known.casefold() for known in self._names]
         if name.casefold() not in folded:
-            raise UsageError(
+            kind = UnknownModel if field == "tier" else UsageError
+            raise kind(
                 f"{field}: no tier named {name!r}",
                 did_you_mean(
                     name, self._names, f"the tiers, cheapest first: {', '.join(self._names)}"

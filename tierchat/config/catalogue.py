@@ -15,7 +15,7 @@ import msgspec
 from tierchat.config.model_parts import Count, FileName, ModelFile, Sha256, part_names
 from tierchat.config.settings import MIN_CONTEXT
 from tierchat.config.toml_files import decode_toml, parse_toml, read_own
-from tierchat.errors import ConfigError, UsageError, did_you_mean
+from tierchat.errors import ConfigError, UnknownModel, did_you_mean
 from tierchat.paths import Paths
 from tierchat.types import Frozen, GateKind, KvType, Sampling
 
@@ -134,19 +134,19 @@ class Catalogue(Frozen, frozen=True):
     families: dict[str, FamilySpec] = msgspec.field(default_factory=dict)
 
     def find(self, cascade: str) -> CascadeSpec:
-        """Return a cascade by name; raises UsageError with the known names."""
+        """Return a cascade by name; raises UnknownModel with the known names."""
         if cascade in self.cascades:
             return self.cascades[cascade]
         users = [name for name, spec in self.cascades.items() if cascade in spec.models]
         if cascade in self.models:
-            raise UsageError(
+            raise UnknownModel(
                 f"{cascade} is a model, not a cascade",
                 f"cascades with it: {', '.join(users)}"
                 if users
                 else "models.toml can make one of it",
             )
         known = f"known: {', '.join(self.cascades)}"
-        raise UsageError(
+        raise UnknownModel(
             f"no cascade named {cascade!r}", did_you_mean(cascade, self.cascades, known)
         )
 
@@ -162,7 +162,7 @@ class Catalogue(Frozen, frozen=True):
     def effective(self, cascade: str, think: bool | None = None) -> CascadeSpec:
         """Return a cascade with the open settings of its tiers filled in from their models.
 
-        `think` overrides that of every tier. Raises UsageError with the known names.
+        `think` overrides that of every tier. Raises UnknownModel with the known names.
         """
         spec = self.find(cascade)
         tiers = tuple(self._effective(tier, think) for tier in spec.tiers)

@@ -57,7 +57,9 @@ def load_settings(paths: Paths, env: Mapping[str, str]) -> Settings:
     try:
         settings = msgspec.convert({**values, **given}, Settings, strict=False)
     except msgspec.ValidationError as error:
-        what, _, key = str(error).rstrip("`").partition(" - at `$.")
+        from tierchat.config.expected import place_and_message, wrong
+
+        (key, _), what = place_and_message(error), wrong(error, Settings)
         raise ConfigError(
             f"environment variable {_variable(key)} is {given.get(key)!r}: {what}",
             "unset it or correct it",

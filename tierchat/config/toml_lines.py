@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from tierchat.config.expected import corrected
 from tierchat.errors import did_you_mean
 
 _STEP = re.compile(r"\.([^.\[\]`]+)|\[(\d+)\]|(\[\.\.\.\])")
@@ -32,6 +33,7 @@ def explain(error: str, text: str, data: Any, kind: type) -> tuple[str, str]:
         where = f", line {find_line(text, [*steps, key])}"
         return f"{where}: unknown key `{key}`", _hint(key, _fields_at(kind, steps), "known keys")
     found, where = _value_at(data, steps), ".".join(map(str, steps))
+    message = corrected(message, kind, [str(step) for step in steps])
     is_scalar = isinstance(found, str | int | float)
     what = f"{where} is {found!r:.60}: {message}" if is_scalar else f"{where}: {message}"
     choices = _choices(kind, steps)

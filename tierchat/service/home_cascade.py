@@ -24,7 +24,8 @@ from tierchat.models.placement import hardware
 from tierchat.models.placement.hardware import resident_bytes
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths
-from tierchat.service.messages import LoadReport
+from tierchat.service.messages import LoadReport, ServedModel
+from tierchat.service.openai_format import ANY_MODEL
 from tierchat.types import Prompt
 from tierchat.workers.build_pool import build_pool, plan_cascades
 from tierchat.workers.status import WorkerStatus
@@ -70,6 +71,32 @@ class HomeCascade:
             name: tuple(tier.name for tier in spec.tiers)
             for name, spec in self._cascade.catalogue.cascades.items()
         }
+
+    def served(self) -> tuple[ServedModel, ...]:
+        """Return the default, every cascade and `cascade/tier` of which a model is here."""
+        catalogue = self._cascade.catalogue
+        found: list[ServedModel] = []
+        for name, spec in catalogue.cascades.items():
+            tiers = [
+                ServedModel(id=f"{name}/{tier.name}", created=created)
+                for tier in spec.tiers
+                if (created := self._created(tier.model)) is not None
+            ]
+            if tiers:
+                newest = max(tier.created for tier in tiers)
+                if name == self.default:
+                    found.insert(0, ServedModel(id=ANY_MODEL, created=newest))
+                found += [ServedModel(id=name, created=newest), *tiers]
+        return tuple(found)
+
+    def _created(self, model: str) -> int | None:
+        """Return when a model's file came here, or None if it is not here."""
+        if not self._pool.is_present(model):
+            return None
+        try:
+            return int(os.stat(self._cascade.catalogue.models[model].file).st_mtime)
+        except OSError:
+            return None
 
     def titler(self, cascade: str) -> str | None:
         """Return the lowest tier of a cascade, unless the cascade knows one field only."""

@@ -35,6 +35,16 @@ class ModelsChange(Frozen, frozen=True):
     name: Annotated[str, msgspec.Meta(max_length=64)]
 
 
+class ServedModel(Frozen, frozen=True):
+    """A name that a request may give as its model and that can be answered on this machine.
+
+    `created` is when its file came here, in seconds since 1970; of several files the last.
+    """
+
+    id: str
+    created: int
+
+
 class RowsChanged(msgspec.Struct, frozen=True):
     """The number of rows that a change of saved conversations touched."""
 

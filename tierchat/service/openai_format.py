@@ -6,14 +6,15 @@ https://platform.openai.com/docs/api-reference/chat; tierchat's own fields are i
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from tierchat.errors import InvalidRequest
+from tierchat.service.json_body import decoded, fields_of, refusal, shortened, without_nulls
 from tierchat.service.response_format import ResponseFormat, schema_of
-from tierchat.types import Message, Prompt, Role, Sampling, TierOptions
+from tierchat.types import SAMPLING_ALIASES, Message, Prompt, Role, Sampling, TierOptions
 
 _Value = TypeVar("_Value")
 ANY_MODEL = "tierchat"
@@ -34,13 +35,24 @@ _UNSUPPORTED = (
 )
 # Values of those fields that ask for plain text only.
 _IDLE: tuple[Any, ...] = (None, False, [], {}, "none", "auto", ["text"], {"type": "text"})
-_MAX_SHOWN = 40
-_Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
+# OpenAI's seeds have 64 bits, llama.cpp's have 32.
+_Seed = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
+_StopText = Annotated[str, msgspec.Meta(max_length=256)]
+_Stop = _StopText | Annotated[list[_StopText], msgspec.Meta(max_length=16)]
+# Above, floats skip whole numbers.
+_MAX_EXACT = 2**53
+# These fields of `Sampling` are read with rules of their own.
+_OWN_RULES = ("seed", "stop", "json_schema")
+_SAMPLING_TYPES: dict[str, Any] = {
+    field.name: field.type
+    for field in msgspec.structs.fields(Sampling)
+    if field.name not in _OWN_RULES
+}
 
 
 class _Part(msgspec.Struct):
     type: str
-    text: str = ""
+    text: str | None = None
 
 
 class _Turn(msgspec.Struct):
@@ -53,29 +65,13 @@ class _Body(msgspec.Struct):
     model: Annotated[str, msgspec.Meta(max_length=256)] = ANY_MODEL
     stream: bool = False
     n: Annotated[int, msgspec.Meta(ge=1, le=1)] | None = None
-    temperature: Annotated[float, msgspec.Meta(ge=0, le=10)] | None = None
-    top_p: Annotated[float, msgspec.Meta(gt=0, le=1)] | None = None
-    top_k: Annotated[int, msgspec.Meta(ge=0, le=100_000)] | None = None
-    min_p: _Fraction | None = None
-    presence_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
-    frequency_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
-    seed: Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)] | None = None
-    max_tokens: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] | None = None
-    max_completion_tokens: Annotated[int, msgspec.Meta(ge=1, le=10_000_000)] | None = None
-    stop: (
-        Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
-        | Annotated[
-            list[Annotated[str, msgspec.Meta(min_length=1, max_length=256)]],
-            msgspec.Meta(max_length=16),
-        ]
-        | None
-    ) = None
-    ignore_eos: bool = False
+    seed: _Seed | None = None
+    stop: _Stop | None = None
     json_schema: Annotated[str, msgspec.Meta(max_length=100_000)] | dict[str, Any] | None = None
     response_format: ResponseFormat | None = None
     user: Annotated[str, msgspec.Meta(max_length=256)] | None = None
     enable_thinking: bool | None = None
-    x_tierchat: TierOptions = TierOptions()
+    x_tierchat: dict[str, Any] = {}
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
@@ -88,18 +84,18 @@ class ChatRequest(msgspec.Struct, frozen=True):
 
 def read_request(body: bytes) -> ChatRequest:
     """Decode and check a request; raises InvalidRequest naming the field."""
-    raw = _decode(body, dict[str, msgspec.Raw])
+    raw = fields_of(body)
     for field in _UNSUPPORTED:
-        if field in raw and _decode(bytes(raw[field]), Any) not in _IDLE:
+        if field in raw and decoded(raw[field], Any) not in _IDLE:
             raise InvalidRequest(
-                f"{field} = {_shortened(bytes(raw[field]))} is not supported",
+                f"{field} = {shortened(bytes(raw[field]))} is not supported",
                 "leave the field out",
                 param=field,
             )
-    chat = _decode(body, _Body)
+    chat = decoded(msgspec.json.encode(raw), _Body)
     prompt = Prompt(
         messages=tuple(_message(index, turn) for index, turn in enumerate(chat.messages)),
-        sampling=_sampling(chat),
+        sampling=_sampling(chat, raw),
         options=_held(_options(chat), is_stream=chat.stream),
         think=chat.enable_thinking,
     )
@@ -112,61 +108,22 @@ def read_request(body: bytes) -> ChatRequest:
 
 def read_body(body: bytes, kind: type[_Value]) -> _Value:
     """Decode and check the body of any other request; raises InvalidRequest naming the field."""
-    value: _Value = _decode(body, kind)
+    value: _Value = decoded(body, kind)
     return value
 
 
 def write_request(prompt: Prompt) -> bytes:
     """Encode a prompt as a streaming request, the inverse of `read_request`."""
-    sampling = {
-        name: value
-        for name, value in msgspec.to_builtins(prompt.sampling).items()
-        if value not in (None, (), False)
-    }
     return msgspec.json.encode(
         {
             "model": ANY_MODEL,
             "stream": True,
             "messages": prompt.messages,
-            **sampling,
+            **prompt.sampling.given(),
             **({} if prompt.think is None else {"enable_thinking": prompt.think}),
             "x_tierchat": prompt.options,
         }
     )
-
-
-def _decode(body: bytes, kind: Any) -> Any:
-    try:
-        return msgspec.json.decode(body, type=kind)
-    except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at `$")
-        field = re.sub(r"^\.", "", place.rstrip("`")) or None
-        if field:
-            message = f"{field}{_given(body, field)}: {message}"
-        raise InvalidRequest(message, param=field) from error
-    except (msgspec.DecodeError, UnicodeError) as error:
-        raise InvalidRequest(f"the body is not JSON: {error}") from error
-    except RecursionError as error:
-        raise InvalidRequest("the body is nested too deeply") from error
-
-
-def _given(body: bytes, field: str) -> str:
-    """Return ` = VALUE` for a field such as `stop[0]`, or an empty text without such a field."""
-    value = msgspec.Raw(body)
-    try:
-        for name in re.findall(r"\w+", field):
-            if name.isdigit():
-                value = msgspec.json.decode(value, type=list[msgspec.Raw])[int(name)]
-            else:
-                value = msgspec.json.decode(value, type=dict[str, msgspec.Raw])[name]
-    except (ValueError, LookupError):
-        return ""
-    return f" = {_shortened(bytes(value))}"
-
-
-def _shortened(json: bytes) -> str:
-    text = json.decode(errors="replace").strip()
-    return text if len(text) <= _MAX_SHOWN else text[:_MAX_SHOWN] + "…"
 
 
 def _message(index: int, turn: _Turn) -> Message:
@@ -179,24 +136,37 @@ def _message(index: int, turn: _Turn) -> Message:
                     "send text",
                     param=f"messages[{index}].content",
                 )
-        content = "".join(part.text for part in content)
+        content = "\n".join(part.text for part in content if part.text)
     return Message(role=_ROLES[turn.role], content=content or "")
 
 
-def _sampling(body: _Body) -> Sampling:
-    return Sampling(
-        temperature=body.temperature,
-        top_k=body.top_k,
-        top_p=body.top_p,
-        min_p=body.min_p,
-        presence_penalty=body.presence_penalty,
-        frequency_penalty=body.frequency_penalty,
-        seed=None if body.seed is None else body.seed % 2**32,
-        max_tokens=body.max_completion_tokens or body.max_tokens,
-        ignore_eos=body.ignore_eos,
-        json_schema=schema_of(body.response_format, body.json_schema),
-        stop=(body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ()),
-    )
+def _sampling(body: _Body, raw: Mapping[str, msgspec.Raw]) -> Sampling:
+    stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
+    values: dict[str, Any] = {
+        "seed": body.seed if body.seed in (None, -1) else body.seed % 2**32,
+        "stop": tuple(text for text in stop if text),
+        "json_schema": schema_of(body.response_format, body.json_schema),
+    }
+    # A name that OpenAI or llama.cpp prefers comes after ours and wins.
+    for name in (*_SAMPLING_TYPES, *SAMPLING_ALIASES):
+        if name in raw:
+            field = SAMPLING_ALIASES.get(name, name)
+            values[field] = _value(raw[name], _SAMPLING_TYPES[field], name)
+    return Sampling(**values)
+
+
+def _value(raw: msgspec.Raw, kind: Any, name: str) -> Any:
+    whole = _whole_number(raw)
+    return decoded(raw if whole is None else b"%d" % whole, kind, name)
+
+
+def _whole_number(raw: msgspec.Raw) -> int | None:
+    """Return 40 for 40.0, as clients write it whose numbers all have a point."""
+    try:
+        number = msgspec.json.decode(raw, type=float)
+    except ValueError:
+        return None
+    return int(number) if number.is_integer() and abs(number) <= _MAX_EXACT else None
 
 
 def _held(options: TierOptions, *, is_stream: bool) -> TierOptions:
@@ -206,7 +176,11 @@ def _held(options: TierOptions, *, is_stream: bool) -> TierOptions:
 
 def _options(body: _Body) -> TierOptions:
     """Read `model` as `cascade` or `cascade/tier`; `x_tierchat` takes precedence over it."""
-    options = body.x_tierchat
+    sent = without_nulls(body.x_tierchat)
+    try:
+        options = msgspec.convert(sent, TierOptions)
+    except msgspec.ValidationError as error:
+        raise refusal(error, msgspec.json.encode(sent), TierOptions, "x_tierchat") from error
     if body.model in (ANY_MODEL, ""):
         return options
     cascade, _, tier = body.model.partition("/")

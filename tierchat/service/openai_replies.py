@@ -5,6 +5,7 @@ Does not know HTTP.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -13,7 +14,6 @@ import msgspec
 from tierchat import __version__
 from tierchat.errors import (
     DaemonUnreachable,
-    InvalidRequest,
     Overloaded,
     TierchatError,
     error_from_code,
@@ -28,8 +28,11 @@ from tierchat.events import (
     ThoughtDelta,
     Working,
 )
+from tierchat.service.messages import ServedModel
 from tierchat.service.openai_format import ANY_MODEL
 from tierchat.types import Outcome
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class _Delta(msgspec.Struct):
@@ -135,6 +138,11 @@ def completion(id_: str, created: int, outcome: Outcome) -> dict[str, Any]:
     }
 
 
+def first_chunk(id_: str, created: int) -> dict[str, Any]:
+    """Write the chunk that begins a stream: whose turn it is, and no text yet."""
+    return _chunk(id_, created, ANY_MODEL, {"role": "assistant", "content": ""})
+
+
 def chunk(id_: str, created: int, event: CascadeEvent) -> dict[str, Any]:
     """Write one event as a chat.completion.chunk object."""
     delta: dict[str, Any] = {}
@@ -156,6 +164,16 @@ def chunk(id_: str, created: int, event: CascadeEvent) -> dict[str, Any]:
             rest = {"usage": _usage(outcome)}
         case _:
             extension = event
+    return {
+        **_chunk(id_, created, model, delta, finish_reason),
+        **({"x_tierchat": extension} if extension is not None else {}),
+        **rest,
+    }
+
+
+def _chunk(
+    id_: str, created: int, model: str, delta: dict[str, Any], finish_reason: str | None = None
+) -> dict[str, Any]:
     choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
     return {
         "id": id_,
@@ -163,9 +181,36 @@ def chunk(id_: str, created: int, event: CascadeEvent) -> dict[str, Any]:
         "created": created,
         "model": model,
         "choices": [choice],
-        **({"x_tierchat": extension} if extension is not None else {}),
-        **rest,
     }
+
+
+def model_object(model: ServedModel) -> dict[str, Any]:
+    """Write a name that can be asked as a model object."""
+    return {
+        "id": model.id,
+        "object": "model",
+        "created": model.created,
+        "owned_by": "tierchat",
+    }
+
+
+def as_json(value: Any) -> bytes:
+    """Encode a reply; half of a surrogate pair, as in the name of a file, becomes U+FFFD."""
+    try:
+        return msgspec.json.encode(value)
+    except UnicodeEncodeError:
+        return msgspec.json.encode(_without_surrogates(msgspec.to_builtins(value)))
+
+
+def _without_surrogates(value: Any) -> Any:
+    match value:
+        case str():
+            return _SURROGATE.sub("\ufffd", value)
+        case list():
+            return [_without_surrogates(item) for item in value]
+        case dict():
+            return {_without_surrogates(k): _without_surrogates(v) for k, v in value.items()}
+    return value
 
 
 def facts(outcome: Outcome) -> dict[str, Any]:
@@ -182,7 +227,7 @@ def error_body(error: TierchatError) -> dict[str, Any]:
         "error": {
             "message": error.message,
             "type": "server_error" if is_ours else "invalid_request_error",
-            "param": error.param if isinstance(error, InvalidRequest) else None,
+            "param": error.param,
             "code": error.code,
             "hint": error.hint,
             **({"retry_after_s": error.retry_after_s} if isinstance(error, Overloaded) else {}),

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from tierchat.events import CascadeEvent
-from tierchat.service.messages import LoadReport
+from tierchat.service.messages import LoadReport, ServedModel
 from tierchat.types import Prompt
 from tierchat.workers.status import WorkerStatus
 
@@ -32,6 +32,10 @@ class ModelKeeper(Protocol):
 
     def cascades(self) -> dict[str, tuple[str, ...]]:
         """Return the tiers of every cascade, cheapest first."""
+        ...
+
+    def served(self) -> tuple[ServedModel, ...]:
+        """Return all names that can be answered here: the default, cascades, tiers of them."""
         ...
 
     def titler(self, cascade: str) -> str | None:

@@ -13,18 +13,19 @@ from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from tierchat import __version__
 from tierchat.errors import EngineCrashed, Overloaded, TierchatError
-from tierchat.events import CascadeEvent, Done
+from tierchat.events import AnswerDelta, CascadeEvent, Done, ThoughtDelta
 from tierchat.service.openai_format import VERSION_HEADER
-from tierchat.service.openai_replies import chunk, completion, error_body
+from tierchat.service.openai_replies import as_json, chunk, completion, error_body, first_chunk
 
 JSON_TYPE = "application/json"
+# With these an answer has begun, so that its status is known.
+_BEGINNINGS = (AnswerDelta, ThoughtDelta, Done)
 
 
 @dataclass(frozen=True)
@@ -73,18 +74,29 @@ class Reply:
             async for event in events:
                 if isinstance(event, Done):
                     return json_response(completion(self._id, self._created, event.outcome))
-        raise EngineCrashed("the answer ended without an outcome")
+        raise _without_outcome()
 
-    def stream(self) -> _Stream:
-        """Answer as server-sent events."""
-        return _Stream(self._lines(), self._limits)
+    def stream(self, *, is_live: bool = False) -> _Stream:
+        """Answer as server-sent events.
 
-    async def _lines(self) -> AsyncGenerator[bytes | TierchatError, None]:
+        Errors that come before any text have their own status, over several tiers, too: what
+        comes before the text waits for it, unless `is_live`.
+        """
+        return _Stream(self._lines(is_live), self._limits)
+
+    async def _lines(self, is_live: bool) -> AsyncGenerator[bytes | TierchatError, None]:
+        waiting = [_line(first_chunk(self._id, self._created))]
         try:
             async with contextlib.aclosing(self._events) as events:
                 async for event in events:
-                    yield _line(chunk(self._id, self._created, event))
-            yield b"data: [DONE]\n\n"
+                    waiting.append(_line(chunk(self._id, self._created, event)))
+                    is_live = is_live or isinstance(event, _BEGINNINGS)
+                    while is_live and waiting:
+                        yield waiting.pop(0)
+                    if isinstance(event, Done):
+                        yield b"data: [DONE]\n\n"
+                        return
+            raise _without_outcome()
         except TierchatError as error:
             yield error
         except Exception:
@@ -161,17 +173,21 @@ class _Stream:
             await send({"type": "http.response.body", "body": line, "more_body": True})
 
 
+def _without_outcome() -> EngineCrashed:
+    return EngineCrashed("the answer ended without an outcome")
+
+
 async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         continue
 
 
 def _line(value: Any) -> bytes:
-    return b"data: " + msgspec.json.encode(value) + b"\n\n"
+    return b"data: " + as_json(value) + b"\n\n"
 
 
 def json_response(value: Any, status: int = 200) -> Response:
-    return Response(msgspec.json.encode(value), status, media_type=JSON_TYPE)
+    return Response(as_json(value), status, media_type=JSON_TYPE)
 
 
 def error_response(error: TierchatError) -> Response:

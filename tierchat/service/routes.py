@@ -22,18 +22,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from tierchat.conversations.changes import LogChange
-from tierchat.errors import InvalidRequest, OtherHome, TierchatError
+from tierchat.errors import InvalidRequest, OtherHome, TierchatError, UnknownModel, did_you_mean
 from tierchat.events import CascadeEvent
 from tierchat.paths import Paths
 from tierchat.service.admission import Admission
 from tierchat.service.messages import DaemonStatus, ModelsChange, RowsChanged
-from tierchat.service.openai_format import (
-    ANY_MODEL,
-    HOME_HEADER,
-    ChatRequest,
-    read_body,
-    read_request,
-)
+from tierchat.service.openai_format import HOME_HEADER, ChatRequest, read_body, read_request
+from tierchat.service.openai_replies import model_object
 from tierchat.service.protocols import Answerer, ModelKeeper
 from tierchat.service.replies import JSON_TYPE, Limits, Reply, error_response, json_response
 from tierchat.types import Prompt
@@ -73,6 +68,7 @@ class Service:
             routes=[
                 self._route("POST", "/v1/chat/completions", self._chat),
                 self._route("GET", "/v1/models", self._models),
+                self._route("GET", "/v1/models/{id:path}", self._model),
                 self._route("GET", "/healthz", self._health),
                 self._route("GET", "/tierchat/status", self._show_status),
                 self._route("POST", "/tierchat/load", self._load),
@@ -120,7 +116,10 @@ class Service:
         body = await self._read(request)
         chat = read_request(body)
         reply = Reply(self._answer(chat, request), self._limits, self._report_bug)
-        return reply.stream() if chat.is_stream else await reply.whole(request)
+        if not chat.is_stream:
+            return await reply.whole(request)
+        # Our own commands read the events of tiers as they come, and no status.
+        return reply.stream(is_live=HOME_HEADER in request.headers)
 
     async def _answer(
         self, chat: ChatRequest, request: Request
@@ -134,8 +133,13 @@ class Service:
                 yield event
 
     async def _read(self, request: Request) -> bytes:
-        if request.headers.get("content-type", JSON_TYPE).split(";")[0].strip() != JSON_TYPE:
-            raise InvalidRequest("the body must be application/json", param="content-type")
+        kind = request.headers.get("content-type", JSON_TYPE)
+        if kind.split(";")[0].strip().lower() != JSON_TYPE:
+            raise InvalidRequest(
+                f"the body is {kind}, not {JSON_TYPE}",
+                f"send the header Content-Type: {JSON_TYPE}",
+                param="content-type",
+            )
         body = bytearray()
         try:
             async with asyncio.timeout(self._limits.body_s):
@@ -151,11 +155,17 @@ class Service:
         return bytes(body)
 
     async def _models(self, _request: Request) -> Response:
-        names = [ANY_MODEL]
-        for cascade, tiers in self._keeper.cascades().items():
-            names += [cascade, *(f"{cascade}/{tier}" for tier in tiers)]
-        models = [{"id": name, "object": "model", "owned_by": "tierchat"} for name in names]
-        return json_response({"object": "list", "data": models})
+        found = [model_object(model) for model in self._keeper.served()]
+        return json_response({"object": "list", "data": found})
+
+    async def _model(self, request: Request) -> Response:
+        name, served = request.path_params["id"], self._keeper.served()
+        for model in served:
+            if model.id == name:
+                return json_response(model_object(model))
+        known = [model.id for model in served]
+        hint = did_you_mean(name, known, f"here are: {', '.join(known)}")
+        raise UnknownModel(f"no model named {name!r} on this machine", hint)
 
     async def _health(self, _request: Request) -> Response:
         return json_response({"status": "ok"})

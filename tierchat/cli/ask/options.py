@@ -56,8 +56,8 @@ class AskRequest:
             "--option",
             "-o",
             metavar="KEY VALUE",
-            help="Set temperature, top_k, top_p, min_p, presence_penalty, frequency_penalty, "
-            "max_tokens or stop; may be repeated.",
+            help="Set temperature, top_k, top_p, min_p, repeat_penalty, max_tokens, stop or any "
+            "other sampling option of llama.cpp; may be repeated.",
         ),
     ] = None
     tier: Tier = None

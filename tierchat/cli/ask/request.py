@@ -14,13 +14,13 @@ from tierchat.cli import templates
 from tierchat.cli.ask.answer_schema import read_schema
 from tierchat.cli.ask.attachments import attach
 from tierchat.cli.ask.options import AskRequest
-from tierchat.cli.ask.sampling_options import checked, parse_sampling
+from tierchat.cli.ask.sampling_options import checked, parse_quality, parse_sampling
 from tierchat.cli.ask.stdin import Notices, Stdin, StdinRule, read_prompt, readable
 from tierchat.config.home import Home
 from tierchat.config.settings import parse_keepalive
 from tierchat.conversations import past as conversations
 from tierchat.terminal.output import Output
-from tierchat.types import QUALITIES, Prompt, TierOptions
+from tierchat.types import Prompt, TierOptions
 
 
 def clean(request: AskRequest, output: Output) -> AskRequest:
@@ -67,7 +67,7 @@ def build_prompt(
             "no_escalate": request.no_escalate or known.no_escalate,
             "draft": request.draft,
             "explain": request.explain,
-            "quality": QUALITIES.get(str(asked), asked),
+            "quality": None if asked is None else parse_quality(str(asked)),
             "hold": None if is_streamed else "answer",
             "keepalive_s": None
             if request.keepalive is None

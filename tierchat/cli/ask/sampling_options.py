@@ -5,15 +5,21 @@ Does not know commands or terminals.
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, TypeVar
 
 import msgspec
 
+from tierchat.config.expected import place_and_message, wrong
 from tierchat.errors import UsageError, did_you_mean
-from tierchat.types import Sampling
+from tierchat.types import QUALITIES, SAMPLING_ALIASES, Sampling
 
 _Value = TypeVar("_Value")
 _NO_SAMPLING = Sampling()
+# These take several values, one with each use of the option.
+_LISTS = ("stop", "dry_sequence_breakers", "samplers")
+# Leaves the value to the model again, in the chat and over a template.
+_OPEN = "default"
 
 
 def parse_sampling(
@@ -22,22 +28,45 @@ def parse_sampling(
     """Apply `key=value` pairs to a default; raises UsageError naming the key, or the nearest."""
     found: dict[str, Any] = {} if seed is None else {"seed": seed}
     for pair in pairs:
-        key, separator, value = pair.partition("=")
+        typed, separator, value = pair.partition("=")
+        key = SAMPLING_ALIASES.get(typed, typed)
         if not separator:
             raise UsageError(f"option {pair!r} has no value", "write -o temperature 0.7")
         if key not in Sampling.__struct_fields__:
             known = Sampling.__struct_fields__
             raise UsageError(
-                f"no option named {key!r}", did_you_mean(key, known, f"known: {', '.join(known)}")
+                f"no option named {typed!r}",
+                did_you_mean(typed, known, f"known: {', '.join(known)}"),
             )
-        found[key] = (*found.get(key, ()), value) if key == "stop" else value
-    return checked(Sampling, {**msgspec.to_builtins(default), **found})
+        if value == _OPEN:
+            found[key] = () if key in _LISTS else None
+        elif key in _LISTS:
+            found[key] = (*found.get(key, ()), value)
+        else:
+            found[key] = value
+    return checked(Sampling, {**default.given(), **found})
+
+
+def parse_quality(text: str) -> float:
+    """Read a name or a number from 0 to 1; raises UsageError with the nearest name."""
+    quality = QUALITIES.get(text)
+    with contextlib.suppress(ValueError):
+        quality = float(text) if quality is None else quality
+    if quality is None or not 0 <= quality <= 1:
+        names = ", ".join(QUALITIES)
+        hint = did_you_mean(text, QUALITIES, f"write {names}, or a number from 0 to 1")
+        raise UsageError(f"{text!r} is no quality", hint)
+    return quality
 
 
 def checked(kind: type[_Value], values: dict[str, Any]) -> _Value:
-    """Convert typed values to their types; raises UsageError naming the option."""
+    """Convert typed values to their types; raises UsageError naming option and value."""
     try:
         return msgspec.convert(values, kind, strict=False)
     except msgspec.ValidationError as error:
-        message, _, place = str(error).partition(" - at `$.")
-        raise UsageError(f"{place.rstrip('`')}: {message}", "see tierchat ask --help") from error
+        place, _ = place_and_message(error)
+        key = place.partition("[")[0]
+        typed = values.get(key)
+        shown = f" = {typed[-1] if isinstance(typed, tuple) else typed}" if key in values else ""
+        message = f"{place}{shown}: {wrong(error, kind)}"
+        raise UsageError(message, "see tierchat ask --help") from error

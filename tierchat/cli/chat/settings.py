@@ -5,15 +5,12 @@ Does not know terminals or the daemon.
 
 from __future__ import annotations
 
-import contextlib
-
 import msgspec
 
-from tierchat.cli.ask.sampling_options import parse_sampling
+from tierchat.cli.ask.sampling_options import parse_quality, parse_sampling
 from tierchat.cli.chat.session import ChatSession
 from tierchat.config.catalogue import Catalogue
 from tierchat.errors import UsageError, did_you_mean
-from tierchat.types import QUALITIES
 
 _SWITCH = {"on": True, "off": False, "auto": None}
 THINKING = (*_SWITCH, "show", "hide")
@@ -58,14 +55,15 @@ def sampling(session: ChatSession, rest: str) -> list[str]:
     if rest:
         key, _, value = rest.replace("=", " ", 1).partition(" ")
         if key == "quality":
-            quality = _quality(value.strip())
+            quality = parse_quality(value.strip())
             session.options = msgspec.structs.replace(session.options, quality=quality)
         else:
             pair = f"{key}={value.strip()}" if value.strip() else key
             session.sampling = parse_sampling([pair], None, session.sampling)
-    known = msgspec.to_builtins(session.sampling) | {"quality": session.options.quality}
-    idle: tuple[object, ...] = (None, [], (), False)
-    found = [f"{name} = {value}" for name, value in known.items() if value not in idle]
+    known = session.sampling.given()
+    if session.options.quality is not None:
+        known["quality"] = session.options.quality
+    found = [f"{name} = {value}" for name, value in known.items()]
     return found or ["no option is set: every tier uses its own"]
 
 
@@ -93,12 +91,3 @@ def overview(session: ChatSession, catalogue: Catalogue) -> list[str]:
         think(session, ""),
         *sampling(session, ""),
     ]
-
-
-def _quality(text: str) -> float:
-    quality = QUALITIES.get(text)
-    with contextlib.suppress(ValueError):
-        quality = float(text) if quality is None else quality
-    if quality is None or not 0 <= quality <= 1:
-        raise UsageError(f"{text!r} is no quality", f"write 0..1 or one of {', '.join(QUALITIES)}")
-    return quality
