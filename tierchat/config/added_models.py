@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,10 +14,10 @@ import msgspec
 
 from tierchat.atomic_file import changing_for_user, replace_file
 from tierchat.config.catalogue import added_models, load_catalogue
+from tierchat.config.names import refusal_of_new
 from tierchat.errors import UsageError
 from tierchat.paths import Paths, make_private
 
-_NAME = re.compile(r"[^\W_][\w.+-]{0,63}")
 _WRITTEN = ("file", "repo", "revision", "bytes", "sha256", "parts")
 _HEAD = "# Written by `tierchat add`, `pull` and `rm`. Your own models.toml wins over it.\n"
 
@@ -28,10 +27,9 @@ def refuse_taken(name: str, paths: Paths, entry: dict[str, Any] | None = None) -
 
     An added name may be added again if `entry` is of the same file.
     """
-    if not _NAME.fullmatch(name):
-        raise UsageError(
-            f"{name!r} is not allowed as a name", "use letters, digits, dots and dashes"
-        )
+    if why := refusal_of_new(name):
+        hint = "choose another name: `tierchat add NAME FILE`"
+        raise UsageError(f"{name!r} is not allowed as a name: {why}", hint)
     if entry and any("\ud800" <= letter <= "\udfff" for letter in str(entry.get("file", ""))):
         raise UsageError("the name of the file is not UTF-8", "rename the file")
     known, before = load_catalogue(paths), _entries(paths)["models"].get(name)
@@ -40,10 +38,11 @@ def refuse_taken(name: str, paths: Paths, entry: dict[str, Any] | None = None) -
     tiers = {tier.name.casefold() for spec in known.cascades.values() for tier in spec.tiers}
     if name.casefold() in tiers and not before:
         raise UsageError(f"{name} is already the name of a tier", "choose another name")
-    hint = f"choose another name: `tierchat add NAME FILE`; `tierchat show {name}` describes it"
+    hint = "choose another name: `tierchat add NAME FILE`; `tierchat ls` lists them"
     for kind, names in (("model", known.models), ("cascade", known.cascades)):
-        if name in names:
-            raise UsageError(f"there is a {kind} named {name} already", hint)
+        same = next((n for n in names if n.casefold() == name.casefold()), None)
+        if same:
+            raise UsageError(f"there is a {kind} named {same} already", hint)
 
 
 def add_model(name: str, entry: dict[str, Any], paths: Paths) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tierchat.config.model_parts import Count, FileName, ModelFile, Sha256, part_names
+from tierchat.config.names import ALL_TIERS, refusal
 from tierchat.config.settings import MIN_CONTEXT
 from tierchat.config.toml_files import decode_toml, parse_toml, read_own
 from tierchat.errors import ConfigError, UnknownModel, did_you_mean
@@ -196,6 +197,8 @@ def load_catalogue(paths: Paths) -> Catalogue:
     for name, entry in data["models"].items():
         _place_files(name, entry, sources, paths)
     catalogue = msgspec.convert(data, Catalogue)
+    # What `add` once wrote must not keep `rm` from forgetting it.
+    sources[0].check_names()
     for source in sources:
         source.check(catalogue)
     return catalogue
@@ -274,6 +277,14 @@ class _Source:
         for name in self.data.get("cascades", {}):
             self._check_cascade(name, catalogue.cascades[name], catalogue.models)
 
+    def check_names(self) -> None:
+        """Check that commands and the API can say every name; raises ConfigError."""
+        for kind in ("models", "cascades"):
+            for name in self.data.get(kind, {}):
+                if why := refusal(name):
+                    what = f"{kind}.{name!r}: this name cannot be used"
+                    raise self._error((kind, name), what, why)
+
     def _check_parts(self, name: str, spec: ModelSpec) -> None:
         """Check what an entry says of the files of a split model; raises ConfigError."""
         given = [key for key in ("bytes", "sha256") if self.holds("models", name, key)]
@@ -315,6 +326,12 @@ class _Source:
                     (*steps, "model"),
                     f"tier {tier.name} names the unknown model {tier.model!r}",
                     f"known models: {', '.join(models)}",
+                )
+            if tier.name.casefold() == ALL_TIERS:
+                raise self._error(
+                    (*steps, "name"),
+                    f"a tier of cascade {name} is named {tier.name}",
+                    f"`/tier {ALL_TIERS}` of the chat asks all tiers; rename this one",
                 )
             if tier.name.casefold() in seen:
                 raise self._error(

@@ -11,13 +11,14 @@ from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
+from tierchat.config.names import DEFAULT_MODEL
 from tierchat.errors import InvalidRequest
 from tierchat.service.json_body import decoded, fields_of, refusal, shortened, without_nulls
 from tierchat.service.response_format import ResponseFormat, schema_of
 from tierchat.types import SAMPLING_ALIASES, Message, Prompt, Role, Sampling, TierOptions
 
 _Value = TypeVar("_Value")
-ANY_MODEL = "tierchat"
+ANY_MODEL = DEFAULT_MODEL
 VERSION_HEADER = "x-tierchat-version"
 # A request of a command names its home in it: see `paths.py:Paths.home_id`.
 HOME_HEADER = "x-tierchat-home"

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,9 +22,11 @@ from tierchat.config.added_models import add_model, refuse_taken
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
 from tierchat.config.home import Home
 from tierchat.config.model_parts import ModelFile, part_paths
+from tierchat.config.names import name_for
 from tierchat.errors import ModelCorrupt, ModelMissing, TemplateError, UsageError
 from tierchat.models.gguf.header import num_parts_of, read_header
 from tierchat.models.hub.downloads import Downloader
+from tierchat.models.hub.names import whole_name
 from tierchat.models.hub.progress import ModelProgress
 from tierchat.models.hub.reference import hub_model
 from tierchat.models.verified_files import VerifiedFiles
@@ -70,6 +73,24 @@ def add(
     add_model(name, entry, paths)
     tell_daemon(paths, output.note)
     yield f'{"loads":<16} yes; it is known as {name} now: tierchat ask -m {name} "2+2"'
+
+
+def refuse_order(name: str, place: str) -> None:
+    """Raise UsageError unless a name and a file are given, in this order.
+
+    Raises ModelCorrupt for a file without a name that is no GGUF.
+    """
+    file = Path(name).expanduser()
+    if place and not (file.is_file() and _is_local(place) and not Path(place).exists()):
+        return
+    if not place and not file.is_file() and "/" not in name:
+        raise UsageError("`add` needs a file, too", f"write: tierchat add {name} FILE.gguf")
+    if file.is_file():
+        num_parts_of(file)
+    new = place or name_for(whole_name(file.name.partition(":")[2] or file.name))
+    raise UsageError(
+        "`add` needs a name before the file", f"write: tierchat add {new} {shlex.quote(name)}"
+    )
 
 
 def _is_local(place: str) -> bool:

@@ -77,7 +77,10 @@ class LearnedGates:
 
         Raises GateFileBad for a damaged file, UsageError for a gate of other models.
         """
-        head, gates = read_head(file), gate_files.load(file)
+        try:
+            head, gates = read_head(file), gate_files.load(file)
+        except GateFileBad as error:
+            raise GateFileBad(error.message, _import_hint(file)) from error
         catalogue = self._home.catalogue
         if head.cascade not in catalogue.cascades:
             raise UsageError(
@@ -105,6 +108,16 @@ class LearnedGates:
             return "no such cascade"
         _, notice = self._lookup.find(name, spec, catalogue.models)
         return notice or "in use"
+
+
+def _import_hint(file: Path) -> str:
+    if file.suffix == ".npz":
+        return f"name the head beside it: tierchat gate import {file.with_suffix('.json')}"
+    if not file.exists() or file.suffix != ".json":
+        return "name the FILE.json that `tierchat gate export CASCADE FILE.json` wrote"
+    if not numbers_file(file).exists():
+        return f"a gate is two files: {numbers_file(file).name} belongs beside {file.name}"
+    return "export it again where it was taught: tierchat gate export CASCADE FILE.json"
 
 
 def print_head(head: GateHead, output: Output) -> None:

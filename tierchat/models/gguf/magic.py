@@ -18,7 +18,7 @@ _NUM_FIRST_BYTES = 512
 _MAX_SHOWN = 60
 _FETCH_GGUF = "fetch a GGUF of the model; many repos of the hub have GGUF in their names"
 _CONVERT = "fetch a newer GGUF of the model, or convert the original with llama.cpp"
-_LOGIN = "the download did not bring the model; `tierchat pull` and `add owner/repo:FILE` fetch it"
+_LOGIN = "name a GGUF; if this was downloaded, the server sent something else than the model"
 
 # How files of other kinds begin, and what to do instead.
 _KINDS = (

@@ -12,6 +12,7 @@ from typing import Any
 
 from tierchat.config.catalogue import folder_of
 from tierchat.config.model_parts import part_names
+from tierchat.config.names import name_for
 from tierchat.errors import UsageError
 from tierchat.models.hub.downloads import Downloader
 from tierchat.models.hub.hub import Published
@@ -59,7 +60,7 @@ def hub_model(reference: str, downloader: Downloader, paths: Paths, name: str = 
         for each in found
     )
     entry = {"repo": repo, "revision": commit, **_keys_of(found)}
-    return HubModel(name or Path(whole_name(found[0].file)).stem.casefold(), files, entry)
+    return HubModel(name or name_for(whole_name(found[0].file)), files, entry)
 
 
 def _keys_of(found: list[Published]) -> dict[str, Any]:

@@ -20,9 +20,10 @@ def add(
     place: Annotated[
         str,
         typer.Argument(
-            metavar="FILE", help="A GGUF file here, or owner/repo:file.gguf on the hub."
+            metavar="FILE",
+            help="A GGUF file here, or owner/repo:file.gguf or owner/repo:Q4_K_M on the hub.",
         ),
-    ],
+    ] = "",
     yes: Yes = False,
     offline: Offline = False,
     quiet: Quiet = False,
@@ -32,8 +33,9 @@ def add(
     The name stands for the model, and for a cascade of this one model. A file that cannot be
     loaded is refused, with the reason.
     """
-    from tierchat.cli.actions.add import add
+    from tierchat.cli.actions.add import add, refuse_order
     from tierchat.terminal.output import standard_output
 
+    refuse_order(name, place)
     output = standard_output(quiet=quiet)
     output.lines(add(name, place, home_of(context), output, is_sure=yes, is_offline=offline))
