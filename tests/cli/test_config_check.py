@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import sys
+from pathlib import Path
+
+import pexpect
 
 from tests.conftest import UserHome
 
@@ -20,7 +24,8 @@ def test_every_value_is_listed_with_the_file_it_comes_from(home: UserHome) -> No
     assert lines["max_active"].endswith("default")
     assert lines["models.qwen3-8b.context"].endswith(str(models))
     assert lines["models.qwen3-8b.sha256"].endswith("shipped")
-    assert "think True" in lines["cascades.8gb.tiers[2]"]
+    assert "think true" in lines["cascades.8gb.tiers[2]"]
+    assert "keepalive" in lines and '"5m"' in lines["keepalive"]
 
 
 def test_it_says_how_tokens_are_drawn_and_who_says_so(home: UserHome) -> None:
@@ -76,3 +81,53 @@ def test_a_chosen_cascade_that_is_gone_is_reported_by_the_command_that_starts_th
     found = home.run("daemon", "up")
     assert found.returncode == 2
     assert b"'gone'" in found.stderr and b"tierchat pull" in found.stderr
+
+
+def test_a_pipe_gets_values_whole_and_a_terminal_lines_that_fit(home: UserHome) -> None:
+    piped = home.run("config", "check").stdout.decode()
+    sha256 = json.loads(home.run("show", "qwen3-8b", "--json").stdout)["sha256"]
+    assert sha256 in piped
+    child = pexpect.spawn(
+        sys.executable,
+        ["-m", "tierchat", "config", "check"],
+        env=dict(home.env),
+        dimensions=(24, 90),
+        encoding="utf-8",
+    )
+    child.expect(pexpect.EOF, timeout=60)
+    child.close()
+    lines = child.before.splitlines()
+    assert child.exitstatus == 0
+    table = [line for line in lines if line.startswith(("models.", "cascades.", "KEY"))]
+    assert len(table) > 100 and max(map(len, table)) <= 90
+    assert any("cut here" in line for line in lines) and sha256 not in child.before
+
+
+def test_settings_are_shown_as_toml(home: UserHome) -> None:
+    said = home.run("config").stdout.decode()
+    for words in ("hide_reasoning  false", "log             true", 'cascade         "pocket"'):
+        assert words in said
+    assert "True" not in said and "False" not in said
+
+
+def test_a_tier_that_cannot_think_is_named(home: UserHome, models_dir: Path) -> None:
+    home.paths.config_dir.mkdir()
+    home.paths.models_file.write_text(
+        f'[models.mine]\nfile = "{plain_model(home, models_dir)}"\n'
+        '[[cascades.mine.tiers]]\nname = "S"\nmodel = "mine"\nthink = true\n'
+    )
+    found = home.run("config", "check")
+    assert found.returncode == 0
+    assert "think = true of mine:S has no effect" in found.stdout.decode()
+    asked = home.run("ask", "-m", "mine", "--tier", "S", "2+2")
+    assert "think = true has no effect" in asked.stderr.decode()
+    without = home.run("ask", "-m", "mine", "--tier", "S", "--no-think", "2+2")
+    assert "no effect" not in without.stderr.decode()
+
+
+def plain_model(home: UserHome, models_dir: Path) -> Path:
+    """Write a bundled model without marks of thoughts in its vocabulary."""
+    data = (models_dir / "pocket-xs.gguf").read_bytes()
+    path = home.directory / "plain.gguf"
+    path.write_bytes(data.replace(b"<|think|>", b"<|thing|>").replace(b"<|/think|>", b"<|/thing|>"))
+    return path

@@ -123,6 +123,14 @@ def test_stats_count_what_was_spent(warm: UserHome, tmp_path: Path) -> None:
     assert warm.run("stats", "--by", "moon").returncode == 2
 
 
+def test_stats_count_prompts_that_failed_too(home: UserHome) -> None:
+    ask(home, "2+2")
+    assert home.run("ask", "-m", "8gb", "2+2").returncode == 3
+    total = json.loads(home.run("stats", "--json").stdout)["total"]
+    assert (total["num_prompts"], total["num_failed"]) == (2, 1)
+    assert "failed: 1 (50.0%)" in home.run("stats").stdout.decode()
+
+
 def test_files_go_with_the_prompt_and_binaries_do_not(warm: UserHome, tmp_path: Path) -> None:
     text, binary = tmp_path / "sum.txt", tmp_path / "x.bin"
     text.write_text("2+2\n```\n3+3\n")

@@ -118,21 +118,28 @@ def test_ps_lists_the_tiers_with_their_memory(warm: UserHome) -> None:
 
 
 def test_the_daemon_goes_up_and_down(home: UserHome) -> None:
-    assert b"not running" in home.run("daemon", "status").stdout
+    status = home.run("daemon", "status")
+    assert b"not running" in status.stdout and status.returncode == 5
+    assert home.run("daemon").returncode == 5
     assert b"not running" in home.run("ps").stdout
     assert b"not running" in home.run("daemon", "down").stdout
     assert home.run("daemon", "up").stdout.startswith(b"started (PID")
     again = home.run("daemon", "up")
     assert again.returncode == 0 and b"not starting a second daemon" in again.stdout
-    assert b"running (PID" in home.run("daemon").stdout
+    running = home.run("daemon")
+    assert b"running (PID" in running.stdout and running.returncode == 0
     assert b"daemon 0" in home.run("daemon", "logs").stdout
     assert home.run("daemon", "down").stdout == b"stopped\n"
-    assert json.loads(home.run("daemon", "status", "--json").stdout) == {"running": False}
+    gone = home.run("daemon", "status", "--json")
+    assert json.loads(gone.stdout) == {"running": False} and gone.returncode == 5
 
 
 def test_paths_and_config_tell_where_things_come_from(home: UserHome) -> None:
     assert str(home.directory).encode() in home.run("paths").stdout
-    assert json.loads(home.run("paths", "--json").stdout)["socket"] == str(home.paths.socket)
+    places = json.loads(home.run("paths", "--json").stdout)
+    assert places["socket"] == str(home.paths.socket)
+    assert places["added_models"] == str(home.paths.added_models_file)
+    assert places["conversations"] == str(home.paths.log_file)
     found = home.run("config", env={"TIERCHAT_KEEPALIVE": "5m"})
     assert b"5m" in found.stdout and b"TIERCHAT_KEEPALIVE" in found.stdout
     assert "pocket" in json.loads(home.run("config", "--json").stdout)["cascades"]

@@ -18,6 +18,7 @@ import pytest
 from tests.cli.test_pull import FILES, FOLDER, HARD, MODELS, REPO, SIZES, Site, text_of, write_net
 from tests.conftest import UserHome, wait_until
 from tests.local_hub import COMMIT, LocalHub, running_hub
+from tierchat.atomic_file import locked
 from tierchat.terminal.units import size_text
 
 
@@ -231,6 +232,66 @@ def test_a_link_to_another_programs_file_is_all_that_is_removed(site: Site) -> N
     site.file(FILES[0]).symlink_to("/nowhere/blob")
     assert site.run("rm", "net-xs", "-y").returncode == 0
     assert not site.file(FILES[0]).is_symlink()
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (["tierchat", str(MODELS / FILES[0])], 2, "what the API calls the default cascade"),
+        (["tierchat/S", str(MODELS / FILES[0])], 2, "a slash separates"),
+        (["POCKET", str(MODELS / FILES[0])], 2, "a cascade named pocket already"),
+        ([str(MODELS / FILES[0])], 2, f"write: tierchat add pocket-xs {MODELS / FILES[0]}"),
+        ([str(MODELS / FILES[0]), "mine"], 2, f"write: tierchat add mine {MODELS / FILES[0]}"),
+        (["mine"], 2, "write: tierchat add mine FILE.gguf"),
+        (["owner/repo:Tiny-Q4_K_M.gguf"], 2, "write: tierchat add tiny-q4_k_m owner/repo:"),
+        (["mine", __file__], 1, "it is a text that begins"),
+        ([__file__], 1, "it is a text that begins"),
+    ],
+)
+def test_a_wrong_name_or_order_is_told_with_the_line_to_write(
+    home: UserHome, words: list[str], code: int, said: str
+) -> None:
+    found = home.run("add", *words)
+    assert found.returncode == code and said in text_of(found)
+
+
+def test_a_lock_that_a_killed_pull_left_goes_with_the_next_one(site: Site) -> None:
+    lock = site.file(f"{FILES[0]}.lock")
+    lock.touch()
+    assert site.run("pull", "net-xs", "-y").returncode == 0 and not lock.exists()
+    lock.touch()
+    assert site.run("rm", "net-xs", "-y").returncode == 0 and not lock.exists()
+
+
+def test_a_model_that_is_being_fetched_is_not_removed(site: Site) -> None:
+    with locked(site.file(FILES[0]), lambda: None):
+        found = site.run("rm", "net-xs", "-y")
+    assert found.returncode == 2 and "being fetched" in text_of(found)
+    assert site.file(FILES[0]).exists()
+
+
+def test_a_directory_in_place_of_a_model_is_named(site: Site) -> None:
+    site.file(FILES[0]).unlink()
+    site.file(FILES[0]).mkdir()
+    for words in (("verify",), ("verify", "net-xs")):
+        found = site.run(*words)
+        assert found.returncode == 1
+        assert f"✗ net-xs {site.file(FILES[0])} is a directory" in found.stdout.decode()
+
+
+def test_a_file_without_a_published_hash_is_not_said_to_be_the_published_one(site: Site) -> None:
+    assert site.run("add", "mine", str(MODELS / FILES[0])).returncode == 0
+    said = site.run("verify", "mine").stdout.decode()
+    assert said == "✓ mine (sound; no published sha256 to compare with)\n"
+
+
+def test_a_pull_that_reached_nothing_leaves_nothing(site: Site) -> None:
+    site.file(FILES[0]).unlink()
+    pulled = site.run("pull", "net-xs", "-y", HF_ENDPOINT="http://127.0.0.1:9")
+    assert pulled.returncode == 6
+    assert row_of(site, "net-xs")["state"] == "-"
+    site.part(FILES[0]).write_bytes(b"x")
+    assert row_of(site, "net-xs")["state"] == "<1% here"
 
 
 def test_any_gguf_can_be_added_asked_and_forgotten(site: Site) -> None:

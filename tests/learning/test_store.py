@@ -22,6 +22,20 @@ def test_a_cell_is_written_once(tmp_path: Path) -> None:
         assert store.count() == 2
 
 
+@pytest.mark.parametrize("is_old", [False, True])
+def test_the_file_is_for_the_owner_alone(tmp_path: Path, is_old: bool) -> None:
+    path, before = tmp_path / "o.sqlite", os.umask(0o022)
+    try:
+        if is_old:
+            path.touch(0o644)
+        with open_store(path) as store:
+            store.save([(b"a", b"1")])
+            modes = {file.name: file.stat().st_mode & 0o777 for file in tmp_path.iterdir()}
+    finally:
+        os.umask(before)
+    assert set(modes.values()) == {0o600}, modes
+
+
 def test_many_keys_at_once(tmp_path: Path) -> None:
     cells = [(str(i).encode(), b"x") for i in range(2_345)]
     with open_store(tmp_path / "o.sqlite") as store:

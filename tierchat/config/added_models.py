@@ -6,7 +6,6 @@ Does not know headers, downloads or workers.
 from __future__ import annotations
 
 import contextlib
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +14,7 @@ import msgspec
 from tierchat.atomic_file import changing_for_user, replace_file
 from tierchat.config.catalogue import added_models, load_catalogue
 from tierchat.config.names import refusal_of_new
+from tierchat.config.toml_text import toml_text
 from tierchat.errors import UsageError
 from tierchat.paths import Paths, make_private
 
@@ -117,19 +117,17 @@ def _set_keys(entry: dict[str, Any]) -> dict[str, Any]:
 def _write(paths: Paths, entries: dict[str, dict[str, Any]]) -> None:
     lines = [_HEAD]
     for name, entry in entries["models"].items():
-        lines.append(f"\n[models.{json.dumps(name)}]\n")
+        lines.append(f"\n[models.{toml_text(name)}]\n")
         lines += [f"{key} = {_toml(value)}\n" for key, value in entry.items()]
     for name, entry in entries["cascades"].items():
         for tier in entry["tiers"]:
-            lines.append(f"\n[[cascades.{json.dumps(name)}.tiers]]\n")
-            lines += [f"{key} = {json.dumps(value)}\n" for key, value in tier.items()]
+            lines.append(f"\n[[cascades.{toml_text(name)}.tiers]]\n")
+            lines += [f"{key} = {toml_text(value)}\n" for key, value in tier.items()]
     replace_file(paths.added_models_file, "".join(lines).encode())
 
 
 def _toml(value: Any) -> str:
-    """Write a value as TOML: texts and numbers look as in JSON, tables do not."""
-    if isinstance(value, dict):
-        return "{ " + ", ".join(f"{key} = {_toml(v)}" for key, v in value.items()) + " }"
+    """Write a value; the parts of a model have a line each."""
     if isinstance(value, list | tuple):
-        return "[\n" + "".join(f"    {_toml(each)},\n" for each in value) + "]"
-    return json.dumps(value)
+        return "[\n" + "".join(f"    {toml_text(each)},\n" for each in value) + "]"
+    return toml_text(value)

@@ -156,7 +156,7 @@ class LogReader:
         ]
 
     def spent(self, days: int | None = None) -> list[HopsRow]:
-        """List the cost of every finished exchange, undone ones included."""
+        """List the cost of every exchange that is over, failed and undone ones included."""
         since = "datetime('now', ?)" if days else "?"
         return self._rows(
             HopsRow,
@@ -167,7 +167,7 @@ class LogReader:
             "WHERE v.exchange_id = e.id AND v.number < (SELECT max(number) FROM visits w "
             "WHERE w.exchange_id = e.id)) AS hops FROM exchanges e "
             "JOIN conversations c ON c.id = e.conversation_id "
-            f"WHERE e.state IN ('done', 'unanswered', 'interrupted') "
+            f"WHERE e.state != 'running' "
             f"AND datetime(e.created_at) >= {since} ORDER BY e.seq",
             (f"-{days} days" if days else "",),
         )

@@ -16,6 +16,7 @@ from tierchat.types import Frozen
 
 By = Literal["day", "template", "conversation"]
 NOBODY = "no tier"
+_FAILED = ("failed", "lost")
 _BAR = 24
 _KEYS: dict[By, Callable[[HopsRow], str]] = {
     "day": lambda row: row.day,
@@ -25,13 +26,14 @@ _KEYS: dict[By, Callable[[HopsRow], str]] = {
 
 
 class Sums(Frozen, frozen=True):
-    """Sums over some exchanges.
+    """Sums over some exchanges, those included that failed or were lost with the daemon.
 
     `compute_saved` is relative to the compute of the top tier alone. `escalation_tokens` were
     computed by tiers that did not answer.
     """
 
     num_prompts: int
+    num_failed: int
     by_tier: dict[str, int]
     reasons: dict[str, int]
     num_escalated: int
@@ -65,6 +67,8 @@ def lines(stats: Stats, by: By, width: int) -> list[str]:
     bar = max(4, min(_BAR, width - 36))
     written = [f"{total.num_prompts} prompts, {total.generated_tokens:,} tokens generated", ""]
     written += _bars(total.by_tier, total.num_prompts, bar, "answered by")
+    if total.num_failed:
+        written.append(f"failed: {total.num_failed} ({_share(total.num_failed, total)})")
     written += ["", f"escalated: {total.num_escalated} ({_share(total.num_escalated, total)})"]
     written += _bars(total.reasons, sum(total.reasons.values()), bar, "  because")
     written += [
@@ -118,6 +122,7 @@ def _sums(rows: Sequence[HopsRow]) -> Sums:
     top = sum(row.top_compute for row in counted)
     return Sums(
         num_prompts=len(rows),
+        num_failed=sum(row.state in _FAILED for row in rows),
         by_tier=dict(_ordered(tiers)),
         reasons=dict(Counter(f"{tier}: {reason}" for tier, _, reason in hops).most_common(8)),
         num_escalated=sum(bool(row.hops) for row in rows),

@@ -14,14 +14,18 @@ import msgspec
 from tierchat.config.catalogue import Origin, origins, shipped_models_file
 from tierchat.config.home import Home
 from tierchat.config.settings import setting_sources
+from tierchat.config.toml_text import toml_text
 from tierchat.models.gguf.header import CheckedHeaders
 from tierchat.models.sampling import by_source, header_of, of_model
-from tierchat.terminal.table import table
+from tierchat.terminal.table import fitted, table
 from tierchat.types import SourcedValue
 
 
-def check_lines(home: Home) -> Iterator[str]:
-    """List every value, settings first; raises ConfigError naming file and line of a mistake."""
+def check_lines(home: Home, width: int | None = None) -> Iterator[str]:
+    """List every value, settings first; raises ConfigError naming file and line of a mistake.
+
+    Values are cut to lines of `width`, and whole without it.
+    """
     paths, settings, catalogue = home.paths, home.settings, home.catalogue
     sources = setting_sources(paths, home.env)
     catalogue.check_default(settings.cascade, sources["cascade"])
@@ -29,18 +33,37 @@ def check_lines(home: Home) -> Iterator[str]:
         yield f"{'read' if file.exists() else 'absent':<10} {file}"
     yield f"{'read':<10} {shipped_models_file()}"
     rows: list[tuple[str, ...]] = [("KEY", "VALUE", "FROM")]
-    rows += [(key, _shown(getattr(settings, key)), source) for key, source in sources.items()]
+    rows += [(key, toml_text(getattr(settings, key)), source) for key, source in sources.items()]
     headers = CheckedHeaders()
     values: dict[str, dict[str, Any]] = msgspec.to_builtins(catalogue)
     for origin in origins(paths):
         rows += _rows(origin, values[origin.kind][origin.name])
         if origin.kind == "models":
             rows += _sampling_rows(origin, home, headers)
-    yield from table(rows)
+    if width is None:
+        yield from table(rows)
+    else:
+        yield from fitted(
+            [(key, value, _short(source, home)) for key, value, source in rows], 1, width
+        )
+        yield "long values are cut here; `tierchat config check | cat` shows them whole"
+    yield from think_lines(home, headers)
     yield (
         f"{len(catalogue.models)} models, {len(catalogue.cascades)} cascades and "
         f"{len(catalogue.families)} families, all in order"
     )
+
+
+def think_lines(home: Home, headers: CheckedHeaders) -> Iterator[str]:
+    """Name the tiers that are to think, on models that cannot."""
+    for name, cascade in home.catalogue.cascades.items():
+        for tier in cascade.tiers:
+            header = header_of(home.catalogue.models[tier.model], headers) if tier.think else None
+            if header and not header.can_think:
+                yield (
+                    f"note: think = true of {name}:{tier.name} has no effect, as the chat template "
+                    f"of {tier.model} has no switch for it"
+                )
 
 
 def check_facts(home: Home) -> dict[str, Any]:
@@ -94,9 +117,13 @@ def _place(source: str) -> str:
     return "shipped" if Path(source) == shipped_models_file() else source
 
 
+def _short(source: str, home: Home) -> str:
+    """Name a file as the first lines do: by its last part."""
+    own = {str(home.paths.config_file): "config.toml", str(home.paths.models_file): "models.toml"}
+    return {**own, str(home.paths.added_models_file): "tierchat add"}.get(source, source)
+
+
 def _shown(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_shown(v)}" for key, v in value.items())
-    if isinstance(value, str) and len(value) > 60:
-        return f"{value[:28]}...{value[-28:]}".replace("\n", " ")
-    return "none" if value is None else str(value)
+    return toml_text(value)

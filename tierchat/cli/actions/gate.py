@@ -54,11 +54,15 @@ class LearnedGates:
         """Return the gates and their states as plain values, for JSON."""
         return [{"cascade": name, "state": self._state(name)} for name in self._names()]
 
-    def remove(self, cascade: str) -> None:
-        """Delete a gate, damaged or not; raises UsageError for a cascade without a gate."""
-        path = self._lookup.path(cascade)
+    def refuse_unknown(self, cascade: str) -> None:
+        """Raise UsageError for a cascade without a gate."""
         if cascade not in self._names():
             self.head(cascade)
+
+    def remove(self, cascade: str) -> None:
+        """Delete a gate, damaged or not; raises UsageError for a cascade without a gate."""
+        self.refuse_unknown(cascade)
+        path = self._lookup.path(cascade)
         for part in (path, numbers_file(path)):
             part.unlink(missing_ok=True)
 

@@ -24,6 +24,7 @@ def _show_by_default(context: typer.Context, json: Json = False) -> None:
         return
     from tierchat.cli.actions.status import catalogue_lines
     from tierchat.config.settings import setting_sources
+    from tierchat.config.toml_text import toml_text
     from tierchat.terminal.output import standard_output
 
     home, output = home_of(context), standard_output()
@@ -35,20 +36,23 @@ def _show_by_default(context: typer.Context, json: Json = False) -> None:
         return
     for key, source in setting_sources(home.paths, home.env).items():
         value = getattr(settings, key)
-        output.line(f"{key:<15} {'none' if value is None else value!s:<10} {source}")
+        output.line(f"{key:<15} {toml_text(value):<10} {source}")
     output.lines(catalogue_lines(catalogue))
 
 
 def check(context: typer.Context, json: Json = False) -> None:
     """Check all files, and show where every value comes from.
 
+    On a terminal, values are cut to its width; in a pipe they are whole.
+
     Exits with 2, naming file and line, if a value is wrong.
     """
     from tierchat.cli.actions.config import check_facts, check_lines
-    from tierchat.terminal.output import standard_output
+    from tierchat.terminal.output import standard_output, terminal_width
 
     home, output = home_of(context), standard_output()
     if json:
         output.json(check_facts(home))
     else:
-        output.lines(check_lines(home))
+        width = terminal_width() if output.is_out_terminal else None
+        output.lines(check_lines(home, width))

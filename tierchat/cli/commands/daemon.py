@@ -57,8 +57,12 @@ def down(context: typer.Context) -> None:
 
 
 def status(context: typer.Context, json: Json = False) -> None:
-    """Show whether the daemon runs, since when, and how busy it is."""
+    """Show whether the daemon runs, since when, and how busy it is.
+
+    Exits with 5 if it does not run.
+    """
     from tierchat.cli.actions.status import daemon_lines, status_facts
+    from tierchat.errors import DaemonUnreachable
     from tierchat.service.client import Client
     from tierchat.terminal.output import standard_output
 
@@ -68,6 +72,8 @@ def status(context: typer.Context, json: Json = False) -> None:
         output.json(status_facts(found))
     else:
         output.lines(daemon_lines(found))
+    if found is None:
+        raise typer.Exit(DaemonUnreachable.exit_code)
 
 
 def logs(

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tierchat.cli.options import Json, home_of
+from tierchat.cli.options import Json, Yes, home_of
 
 Cascade = Annotated[str, typer.Argument(metavar="CASCADE", help="The cascade of the gate.")]
 
@@ -54,13 +54,17 @@ def show(context: typer.Context, cascade: Cascade, json: Json = False) -> None:
         print_head(head, output)
 
 
-def rm(context: typer.Context, cascade: Cascade) -> None:
+def rm(context: typer.Context, cascade: Cascade, yes: Yes = False) -> None:
     """Remove a gate; the cascade works on without it."""
     from tierchat.cli.actions.gate import LearnedGates
+    from tierchat.terminal.confirm import confirm
     from tierchat.terminal.output import standard_output
 
-    LearnedGates(home_of(context)).remove(cascade)
-    standard_output().line(f"removed the gate of {cascade}")
+    gates, output = LearnedGates(home_of(context)), standard_output()
+    gates.refuse_unknown(cascade)
+    confirm(output, f"Remove the gate of {cascade}?", is_sure=yes, default=False)
+    gates.remove(cascade)
+    output.line(f"removed the gate of {cascade}")
 
 
 def export(

@@ -48,6 +48,7 @@ def show(context: typer.Context, name: Name) -> None:
     import msgspec
 
     from tierchat.cli import templates
+    from tierchat.config.toml_text import toml_text
     from tierchat.terminal.output import standard_output
 
     directory = home_of(context).paths.templates_dir
@@ -58,9 +59,11 @@ def show(context: typer.Context, name: Name) -> None:
         if key == "options":
             for option, given in value.items():
                 if given not in (None, [], (), False):
-                    output.line(f"options.{option} = {given}")
+                    output.line(f"options.{option} = {toml_text(given)}")
         elif value != default[key] or key == "prompt":
-            output.line(f"{key} = {value}")
+            # A prompt of many lines is read as it is written.
+            shown = value if isinstance(value, str) else toml_text(value)
+            output.line(f"{key} = {shown}")
 
 
 def edit(context: typer.Context, name: Name) -> None:

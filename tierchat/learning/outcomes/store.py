@@ -6,6 +6,8 @@ the cells that it had not saved yet, and no cell counts twice.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ from tierchat.errors import ConfigError
 _SCHEMA = 1
 _CREATE = "CREATE TABLE IF NOT EXISTS cells (key BLOB PRIMARY KEY, value BLOB NOT NULL)"
 _MAX_VARIABLES = 500
+_PRIVATE = 0o600
 
 
 class OutcomeStore:
@@ -23,6 +26,11 @@ class OutcomeStore:
 
     def __init__(self, path: Path) -> None:
         """Open or create the file; raises ConfigError when it holds something else."""
+        # Prompts and answers are for the owner alone, whatever the umask; SQLite gives its other
+        # files the same mode.
+        with contextlib.suppress(OSError):
+            os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _PRIVATE))
+            path.chmod(_PRIVATE)
         try:
             self._db = sqlite3.connect(path, timeout=30.0)
             [version] = self._db.execute("PRAGMA user_version").fetchone()

@@ -103,6 +103,12 @@ class GgufHeader:
         template = self.metadata.get(_TEMPLATE)
         return template if isinstance(template, str) else None
 
+    @property
+    def can_think(self) -> bool:
+        """Whether the chat template has a switch for thinking, or marks of thoughts."""
+        template = self.chat_template or ""
+        return any(word in template for word in ("enable_thinking", "think>", "think|>"))
+
     def integer(self, key: str) -> int | None:
         """Return the integer at `<architecture>.<key>`; None if there is no integer."""
         value = self.metadata.get(f"{self.architecture}.{key}")

@@ -135,7 +135,7 @@ class HeldModel:
             max_tokens=order.sampling.limit(room),
             think_tokens=self.think_tokens,
             schema=schema,
-            notices=notices,
+            notices=(*notices, *self._useless_wish(order)),
         )
         self.engine.add(sequence)
         return request
@@ -159,6 +159,12 @@ class HeldModel:
             # The default of such templates differs by size within one family.
             return False
         return order.think
+
+    def _useless_wish(self, order: Generate) -> tuple[str, ...]:
+        if not order.think or self.template.has_think_switch or self.think_tokens:
+            return ()
+        name = self.info.name
+        return (f"think = true has no effect: the chat template of {name} has no switch for it",)
 
     def _render(self, messages: tuple[Message, ...], think: bool | None) -> list[int]:
         tokens = self.template.tokens(messages, self.model, think=think)
