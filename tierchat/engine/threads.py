@@ -30,6 +30,9 @@ _HOPELESS_RATIO = 1.5
 
 _FIRST_WAIT_S, _MAX_WAIT_S = 0.5, 10.0
 
+# After a pause, what was found out before says little about the present.
+_MAX_PAUSE_S = 3.0
+
 # Attempts that fail may take this share of the time.
 _SHARE_OF_ATTEMPTS = 0.1
 
@@ -162,8 +165,7 @@ class ThreadGovernor:
             return 1
         is_prompt = num_tokens >= _MIN_PROMPT_TOKENS
         lane = self._lanes.get(is_prompt)
-        if lane is None or now_s - lane.last_s > _MAX_WAIT_S:
-            # What was found out so long ago says nothing about the present.
+        if lane is None or now_s - lane.last_s > _MAX_PAUSE_S:
             lane = self._lanes[is_prompt] = _Lane(self._limit)
             lane.last_s = now_s
         return lane.num_threads
