@@ -71,6 +71,9 @@ class LocalHub:
         self.faults = Faults()
         self.seen: list[Seen] = []
         self.bytes_sent: Counter[str] = Counter()
+        # Serves the shipped catalogue, whose files are pinned to commits of the real hub.
+        self.takes_any_commit = False
+        self.follows_links = False
         self._hashes: dict[Path, str] = {}
         self._servers = {"hub": _Server(port, self, "hub"), "cdn": _Server(0, self, "cdn")}
 
@@ -97,7 +100,7 @@ class LocalHub:
 
     def find(self, repo: str, name: str) -> Path | None:
         path = self.root / repo / name
-        is_inside = path.resolve().is_relative_to(self.root.resolve())
+        is_inside = self.follows_links or path.resolve().is_relative_to(self.root.resolve())
         return path if is_inside and path.is_file() else None
 
 
@@ -172,7 +175,7 @@ class _Handler(BaseHTTPRequestHandler):
         if not folder.is_dir():
             self._send_error(404, "RepoNotFound")
             return None
-        if revision not in ("main", COMMIT):
+        if not self.server.hub.takes_any_commit and revision not in ("main", COMMIT):
             self._send_error(404, "RevisionNotFound")
             return None
         names = sorted(str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file())
@@ -276,6 +279,7 @@ def main() -> None:
     options = parser.parse_args()
     hub = LocalHub(options.root, options.port)
     hub.faults.bytes_per_s = options.bytes_per_s
+    hub.takes_any_commit = hub.follows_links = True
     hub.start()
     print(hub.endpoint, flush=True)
     with contextlib.suppress(KeyboardInterrupt):

@@ -41,7 +41,7 @@ ROOMS = {
     "pocket": {"learning", "workers"},
 }
 # The command line, top down; its files beside these are words that all of them may use.
-CLI_ORDER = ("main", "root", "commands", "actions", "chat", "ask")
+CLI_ORDER = ("main", "root", "commands", "actions", "chat", "offer", "ask")
 # The files that may import a library.
 SEAMS = {
     "httpx": {"tierchat.models.hub.connections"},

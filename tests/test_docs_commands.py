@@ -80,7 +80,8 @@ def test_the_commands_of_a_page_run_and_print_what_is_shown(page: str, home: Use
             code = 0
             continue
         assert code == 0, f"a failure that is not shown, before {command.line}"
-        code, printed = at_a_terminal(command.line, env, home.directory)
+        is_asked = any("[y/N]" in line for line in command.output)
+        code, printed = at_a_terminal(command.line, env, home.directory, presses_enter=is_asked)
         if command.output and not command.mark:
             assert without_figures(printed) == without_figures(command.output), command.line
     assert code == 0
@@ -96,12 +97,17 @@ def environment(home: UserHome) -> dict[str, str]:
     return {"PYTHONPATH": str(ROOT), **home.env, "PATH": path, "TERM": "xterm"}
 
 
-def at_a_terminal(line: str, env: dict[str, str], cwd: Path) -> tuple[int | None, list[str]]:
+def at_a_terminal(
+    line: str, env: dict[str, str], cwd: Path, *, presses_enter: bool = False
+) -> tuple[int | None, list[str]]:
     """Run a line as a person would see it; returns exit code and printed lines."""
     size = (50, 400)
     child = pexpect.spawn(
         "bash", ["-c", line], env=env, cwd=cwd, encoding="utf-8", dimensions=size, timeout=120
     )
+    if presses_enter:
+        child.expect_exact("[y/N]")
+        child.sendline()
     child.expect(pexpect.EOF)
     child.close()
     return child.exitstatus, child.before.replace("\r", "").splitlines()

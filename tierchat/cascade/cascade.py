@@ -77,7 +77,7 @@ class Cascade:
         models = {model: catalogue.models[model] for model in spec.models}
         absent = {m: s for m, s in models.items() if not self._models.is_present(m)}
         _refuse_absent(name, spec, absent, prompt.options.tier)
-        gate, notice = await self._find_gate(name, spec, models)
+        gate, notice = await self._find_gate(name, spec, models, is_whole=not absent)
         if notice:
             yield Notice(text=notice)
         parameters = {model: await self._num_parameters(s) for model, s in models.items()}
@@ -100,12 +100,13 @@ class Cascade:
         await self._models.close()
 
     async def _find_gate(
-        self, name: str, spec: CascadeSpec, models: Mapping[str, ModelSpec]
+        self, name: str, spec: CascadeSpec, models: Mapping[str, ModelSpec], *, is_whole: bool
     ) -> tuple[FoundGate | None, str]:
         if self._gates is None:
             return None, ""
         if not self._gates.has_file(name):
-            return None, self._gates.teaching_hint(name, spec)
+            # A cascade cannot be taught before all its models are here.
+            return None, self._gates.teaching_hint(name, spec) if is_whole else ""
         # Hashing a model file for the first time takes seconds.
         return await asyncio.to_thread(self._gates.find, name, spec, models)
 

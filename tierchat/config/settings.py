@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from tierchat.atomic_file import write_quietly
 from tierchat.config.toml_files import decode_toml, parse_toml, read_own
 from tierchat.errors import ConfigError, UsageError, did_you_mean
 from tierchat.paths import Paths
@@ -38,6 +39,7 @@ class Settings(Frozen, frozen=True):
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
     hide_reasoning: bool = False
     log: bool = True
+    offer_pull: bool = True
     theme: Literal["dark", "light", "plain"] = "dark"
 
 
@@ -93,6 +95,11 @@ def chosen_cascade(paths: Paths) -> str:
         return paths.cascade_file.read_text("utf-8", errors="replace").strip()[:_MAX_NAME]
     except OSError:
         return ""
+
+
+def choose_cascade(paths: Paths, cascade: str) -> None:
+    """Make a cascade the default of this home, unless its settings name another."""
+    write_quietly(paths.cascade_file, f"{cascade}\n".encode())
 
 
 def parse_keepalive(text: str) -> float:

@@ -17,12 +17,17 @@ def confirm(output: Output, question: str, *, is_sure: bool, default: bool) -> N
         return
     if not sys.stdin.isatty():
         raise UsageError(f"{question} There is no terminal to ask at", "-y answers yes")
-    output.question(f"{question} {'[Y/n]' if default else '[y/N]'} ")
-    if not _is_yes(default):
+    if not is_yes(output, question, default=default):
         raise UsageError("nothing was changed")
 
 
-def _is_yes(default: bool) -> bool:
+def is_yes(output: Output, question: str, *, default: bool) -> bool:
+    """Ask at the terminal; `default` is what Enter means."""
+    output.question(f"{question} {'[Y/n]' if default else '[y/N]'} ")
+    return _reads_yes(default)
+
+
+def _reads_yes(default: bool) -> bool:
     try:
         line = sys.stdin.readline()
     except UnicodeDecodeError:

@@ -36,6 +36,13 @@ def seconds(value: float) -> str:
     return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
 
 
+def duration_text(value: float) -> str:
+    """Write how long something will take: 16 s, 94 s, 5 min, 1.2 h."""
+    if value < 120:
+        return f"{value:.0f} s"
+    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
 def percent(share: float) -> str:
     percent = 100 * share
     if percent >= 99.5 or percent == 0:

@@ -7,13 +7,20 @@ from __future__ import annotations
 
 import os
 
+import msgspec
+
 from tierchat.cli.ask.options import AskRequest
 from tierchat.cli.ask.printer import AnswerPrinter, AnswerView
 from tierchat.cli.ask.request import build_prompt, clean
 from tierchat.cli.ask.stdin import Stdin
+from tierchat.cli.exit_codes import ExitCode
+from tierchat.cli.offer.rescue import Rescue
 from tierchat.config.home import Home
+from tierchat.conversations.past import new_id
+from tierchat.errors import ModelMissing
 from tierchat.service.client import Client
-from tierchat.terminal.output import standard_output
+from tierchat.terminal.output import Output, standard_output
+from tierchat.types import Prompt
 
 
 def run(request: AskRequest, home: Home) -> int:
@@ -38,18 +45,53 @@ def run(request: AskRequest, home: Home) -> int:
         from tierchat.cli.chat.start import open_terminal
 
         os.close(open_terminal())
-    printer = AnswerPrinter(output, view)
-    code = printer.run(Client(home.paths), prompt)
+    asking = _Asking(home, output, view, prompt)
+    code = asking.run(may_offer=not request.json)
     if not request.interactive:
         return code
     from tierchat.cli.chat.start import go_on
 
     return go_on(
-        prompt,
-        printer.answer,
-        printer.outcome,
+        asking.prompt,
+        asking.printer.answer,
+        asking.printer.outcome,
         home,
         output,
         hides=request.hide_reasoning,
         is_raw=request.raw,
     )
+
+
+class _Asking:
+    """One question; `prompt` and `printer` are those of the last time that it was asked."""
+
+    def __init__(self, home: Home, output: Output, view: AnswerView, prompt: Prompt) -> None:
+        self._home, self._output, self._view = home, output, view
+        self.prompt = prompt
+        self.printer = AnswerPrinter(output, view)
+
+    def run(self, *, may_offer: bool) -> int:
+        """Ask; if the models here cannot answer, offer others. Returns the exit code."""
+        rescue = Rescue(self._home, self._output, is_asked=may_offer)
+        self.printer = AnswerPrinter(self._output, self._view, rescue.hint)
+        try:
+            code = self.printer.run(Client(self._home.paths), self.prompt)
+        except ModelMissing as error:
+            return rescue.after_missing(self.prompt, error, self._ask_again)
+        if code == ExitCode.UNANSWERED:
+            rescued = rescue.after_refusal(self.prompt, self._ask_again)
+            return code if rescued is None else rescued
+        return code
+
+    def _ask_again(self, cascade: str, min_tier: str | None) -> int:
+        save = self.prompt.options.save
+        if save:
+            save = msgspec.structs.replace(save, exchange=new_id(), replaces=save.exchange)
+        options = msgspec.structs.replace(
+            self.prompt.options,
+            **{"cascade": cascade, "tier": None, "min_tier": min_tier, "max_tier": None},
+            save=save,
+        )
+        self.prompt = msgspec.structs.replace(self.prompt, options=options)
+        self.printer = AnswerPrinter(self._output, self._view)
+        return self.printer.run(Client(self._home.paths), self.prompt)

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import msgspec
 
 from tierchat.cli.actions.plan_lines import describe_plan
-from tierchat.cli.actions.pull_plan import plan_facts, plan_pull
+from tierchat.cli.pull_plan import plan_facts, plan_pull
 from tierchat.config.home import Home
 from tierchat.errors import UsageError
 from tierchat.models.placement.hardware import look

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from tierchat.cli.actions.pull_plan import PullPlan
+from tierchat.cli.pull_plan import PullPlan
 from tierchat.config.catalogue import ModelSpec
 from tierchat.models.hub.part_file import existing
 from tierchat.models.on_disk import is_whole, size_on_disk

@@ -12,19 +12,14 @@ from pathlib import Path
 
 import msgspec
 
-from tierchat.atomic_file import write_quietly
 from tierchat.cli.actions.plan_lines import describe_machine, describe_plan, disk_line
-from tierchat.cli.actions.pull_plan import (
-    PullPlan,
-    bytes_to_fetch,
-    plan_facts,
-    plan_pull,
-    propose,
-)
+from tierchat.cli.offer.fetching import as_one, said
+from tierchat.cli.pull_plan import PullPlan, bytes_to_fetch, plan_facts, plan_pull, propose
 from tierchat.config.added_models import add_model, refuse_taken
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
 from tierchat.config.home import Home
 from tierchat.config.model_parts import ModelFile
+from tierchat.config.settings import choose_cascade
 from tierchat.errors import DoesNotFit, ModelMissing, UsageError
 from tierchat.models.hub.downloads import Downloader, Fetched
 from tierchat.models.hub.names import HubFile, hub_files
@@ -216,10 +211,7 @@ class Puller:
         self._progress.expect(files)
         fetched = [self._fetched(file, files, downloader) for file in files]
         self._bars.close()
-        how = next((each.how for each in fetched if each.how == "downloaded"), fetched[-1].how)
-        whole = Fetched(
-            how, sum(each.num_bytes for each in fetched), sum(each.duration_s for each in fetched)
-        )
+        whole = as_one(fetched)
         self._report.append(
             {
                 "model": name,
@@ -229,7 +221,7 @@ class Puller:
                 "seconds": round(whole.duration_s, 3),
             }
         )
-        self._output.note(f"✓ {name} {_said(whole, files)}", "green")
+        self._output.note(f"✓ {name} {said(whole, files)}", "green")
 
     def _fetched(self, file: HubFile, files: Sequence[HubFile], downloader: Downloader) -> Fetched:
         source = self._request.source
@@ -260,7 +252,7 @@ class Puller:
 
     def _announce(self, cascade: str, catalogue: Catalogue) -> None:
         """Make the cascade the default, and say which of its tiers can answer already."""
-        write_quietly(self._paths.cascade_file, f"{cascade}\n".encode())
+        choose_cascade(self._paths, cascade)
         settings = self._home.reread().settings
         tell_daemon(self._paths, self._output.note)
         here = [
@@ -277,16 +269,3 @@ class Puller:
     def _ask(self, question: str) -> None:
         is_sure = self._request.is_sure or self._request.source is not None
         confirm(self._output, question, is_sure=is_sure, default=True)
-
-
-def _said(fetched: Fetched, files: Sequence[HubFile]) -> str:
-    parts = f"{len(files)} parts, " if len(files) > 1 else ""
-    match fetched.how:
-        case "downloaded":
-            rate = fetched.num_bytes / max(fetched.duration_s, 1e-3)
-            return f"{parts}{size_text(fetched.num_bytes)}, {size_text(rate)}/s, sha256 right"
-        case "adopted":
-            return f"{parts}taken from this machine, sha256 right"
-        case "shared":
-            return f"{parts}fetched by another pull"
-    return f"is here ({parts}{size_text(sum(file.size_bytes or 0 for file in files))})"

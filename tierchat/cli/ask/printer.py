@@ -6,7 +6,7 @@ Does not know typer or sockets; `AsksDaemon` is the seam to the client.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -45,9 +45,14 @@ class AnswerView:
 class AnswerPrinter:
     """Prints one answer as it comes."""
 
-    def __init__(self, output: Output, view: AnswerView) -> None:
+    def __init__(
+        self, output: Output, view: AnswerView, advise: Callable[[Prompt], str] = lambda _: ""
+    ) -> None:
+        """`advise` names a command that helps after a refusal."""
         self._output = output
         self._view = view
+        self._advise = advise
+        self._advice = ""
         self.outcome: Outcome | None = None
         self._told: set[str] = set()
         self._pieces: list[str] = []
@@ -79,6 +84,8 @@ class AnswerPrinter:
         finally:
             if isinstance(events, Generator):
                 events.close()
+        if self.outcome and self.outcome.finish_reason == "unanswered":
+            self._advice = self._advise(prompt)
         return self._finish()
 
     def _show(self, event: CascadeEvent) -> None:
@@ -160,6 +167,8 @@ class AnswerPrinter:
     def _tell_cost(self, outcome: Outcome) -> None:
         if not self._view.is_json:
             self._tell_notices(outcome)
+        elif self._advice:
+            self._output.note(f"no tier could answer; {self._advice}")
         if self._view.explains:
             for line in explanation(outcome.path):
                 self._output.note(line)
@@ -175,7 +184,7 @@ class AnswerPrinter:
             if notice not in self._told:
                 self._output.note(notice, "yellow")
         if is_refused:
-            self._output.error(refusal)
+            self._output.error(refusal, self._advice)
 
     def _exit_code(self, outcome: Outcome) -> int:
         if outcome.finish_reason == "unanswered":

@@ -13,6 +13,7 @@ from tierchat.cli.ask.stdin import readable
 from tierchat.cli.chat import reports, settings, slash
 from tierchat.cli.chat.exchanges import Exchanges
 from tierchat.cli.chat.keys import Keys
+from tierchat.cli.chat.rescue import ChatRescue
 from tierchat.cli.chat.saved_chat import SavedChat
 from tierchat.cli.chat.session import ChatSession
 from tierchat.config.home import Home
@@ -45,7 +46,15 @@ class Chat:
         self._home, self._output, self._status, self._keys = home, output, status, keys
         client = Client(home.paths)
         self._saved = SavedChat(session, home, client, output)
-        self._exchanges = Exchanges(session, self._saved, client, output, keys, view)
+        self._exchanges = Exchanges(
+            session,
+            self._saved,
+            client,
+            output,
+            keys,
+            view,
+            ChatRescue(session, home, output, keys),
+        )
         self.commands = {**self._plain_commands(), **self._commands_with_argument()}
         self._is_over = False
 

@@ -13,10 +13,11 @@ from tierchat.cli.ask.attachments import attach, read_text
 from tierchat.cli.ask.printer import AnswerPrinter, AnswerView
 from tierchat.cli.ask.stdin import Notices, Stdin
 from tierchat.cli.chat.keys import Keys
+from tierchat.cli.chat.rescue import ChatRescue
 from tierchat.cli.chat.saved_chat import SavedChat
 from tierchat.cli.chat.session import ChatSession, Turn
 from tierchat.conversations import past as conversations
-from tierchat.errors import ContextTooLong, DaemonUnreachable, UsageError
+from tierchat.errors import ContextTooLong, DaemonUnreachable, ModelMissing, UsageError
 from tierchat.service.client import Client
 from tierchat.terminal.editor import edit_file
 from tierchat.terminal.output import Output
@@ -37,10 +38,12 @@ class Exchanges:
         output: Output,
         keys: Keys,
         view: AnswerView,
+        rescue: ChatRescue,
     ) -> None:
         self._session, self._saved = session, saved
         self._client, self._output = client, output
         self._keys, self._view = keys, view
+        self._rescue = rescue
 
     def ask(self, line: str) -> None:
         """Ask what was typed, with the files that go with it."""
@@ -152,16 +155,21 @@ class Exchanges:
         """Ask, print and remember; an interrupted answer is remembered as far as it was shown."""
         try:
             printer = self._send(prompt)
+        except ModelMissing as error:
+            self._rescue.after_missing(prompt, error, self._ask)
+            return
         except ContextTooLong as error:
             error.hint = "/compact replaces the conversation by a summary; /new begins another"
             raise
         # A question that failed before the first word of an answer leaves things as they were.
         if printer.answer.strip() or printer.outcome:
             self._session.add(_turn_of(prompt, printer), replaces)
+        if printer.outcome and printer.outcome.finish_reason == "unanswered":
+            self._rescue.after_refusal(prompt, self._ask)
 
     def _send(self, prompt: Prompt) -> AnswerPrinter:
         view = replace(self._view, shows_thoughts=self._session.shows_thoughts)
-        printer = AnswerPrinter(self._output, view)
+        printer = AnswerPrinter(self._output, view, self._rescue.hint)
         try:
             printer.run(self._client, prompt)
         except DaemonUnreachable as error:

@@ -18,7 +18,8 @@ from typing import Literal, TypeVar
 from tierchat.atomic_file import drop_left_lock, locked
 from tierchat.errors import ModelCorrupt, ModelMissing, NetworkError, UsageError
 from tierchat.models.file_stamp import FileStamp
-from tierchat.models.hub.hub import Body, Hub, Published, is_switched_on
+from tierchat.models.hub.hub import OFFLINE_VARIABLES, Body, Hub, Published
+from tierchat.models.hub.hub import is_offline as is_set_offline
 from tierchat.models.hub.names import HubFile, validate_file_name, validate_repo, validate_revision
 from tierchat.models.hub.part_file import (
     PartFile,
@@ -69,9 +70,8 @@ class Downloader:
     ) -> None:
         self._verified = verified
         self._hub = Hub(env)
-        self._is_offline = is_offline or is_switched_on(
-            env, "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"
-        )
+        self._is_offline = is_offline or is_set_offline(env)
+        self._offline_by = "--offline" if is_offline else " or ".join(OFFLINE_VARIABLES)
         self._on_progress = _seldom(on_progress)
         self._on_check = _seldom(on_check)
         self._on_note = on_note
@@ -265,7 +265,7 @@ class Downloader:
         if self._is_offline:
             raise NetworkError(
                 f"offline, and {what} is not here",
-                "without --offline (and HF_HUB_OFFLINE) it would be downloaded",
+                f"without {self._offline_by} it would be downloaded",
             )
 
     def _is_sound(self, name: str) -> bool:

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 _ENDPOINT = "https://huggingface.co"
 # The values of an environment variable that huggingface_hub reads as yes.
 _TRUE = frozenset(["1", "ON", "YES", "TRUE"])
+OFFLINE_VARIABLES = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-\d{1,18}/(\d{1,18})")
 
@@ -58,6 +59,11 @@ class Body:
 def is_switched_on(env: Mapping[str, str], *names: str) -> bool:
     """Whether the first of these environment variables that has a value means yes."""
     return next((env[name] for name in names if env.get(name)), "").upper() in _TRUE
+
+
+def is_offline(env: Mapping[str, str]) -> bool:
+    """Whether the environment forbids to use the network."""
+    return is_switched_on(env, *OFFLINE_VARIABLES)
 
 
 class Hub:

@@ -18,7 +18,8 @@ from tierchat.models.placement.model_plan import Plan
 from tierchat.paths import Paths
 
 # The default family, largest first; `propose` names the first one that fits.
-_FAMILY = ("80gb", "48gb", "24gb", "16gb", "8gb", "cpu")
+_FAMILY = ("80gb", "48gb", "24gb", "16gb", "8gb", "cpu", "starter")
+_WITHOUT_GPU = ("cpu", "starter")
 _LEAST_CONTEXT = 8192
 
 
@@ -65,7 +66,7 @@ def plan_pull(name: str, catalogue: Catalogue, machine: Machine, context: int = 
 
 def propose(catalogue: Catalogue, machine: Machine) -> str:
     """Return the largest cascade of the default family that fits; the smallest without a GPU."""
-    family = _FAMILY if machine.gpus else _FAMILY[-1:]
+    family = _FAMILY if machine.gpus else _WITHOUT_GPU
     for name in family:
         if name not in catalogue.cascades:
             continue

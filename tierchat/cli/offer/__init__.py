@@ -1,0 +1,1 @@
+"""Fetching models where the ones that are here cannot answer."""
