@@ -286,3 +286,13 @@ class Prompt(Frozen, frozen=True):
     sampling: Sampling = Sampling()
     options: TierOptions = TierOptions()
     think: bool | None = None
+
+    @property
+    def question(self) -> str:
+        """The text that is to be answered: the last one of the user."""
+        return next((m.content for m in reversed(self.messages) if m.role == "user"), "")
+
+    @property
+    def begun(self) -> str:
+        """The beginning of the answer, which the answer continues; empty without one."""
+        return self.messages[-1].content if self.messages[-1].role == "assistant" else ""

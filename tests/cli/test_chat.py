@@ -124,6 +124,7 @@ def test_ctrl_c_stops_the_answer_keeps_it_and_the_chat_goes_on(home: UserHome) -
     assert time.monotonic() - began_s < 1
     talk.say("/why")
     talk.hear("no ledger")
+    # The scripted tier counts from zero again; it gets the words so far as the beginning.
     talk.say("/continue")
     talk.hear(" 3 4 5 ")
     # Twice within a moment is no harm either.
@@ -138,8 +139,10 @@ def test_ctrl_c_stops_the_answer_keeps_it_and_the_chat_goes_on(home: UserHome) -
     assert last is not None
     wait_until(lambda: all(e.state != "running" for e in reader.exchanges(last)))
     found = reader.exchanges(last)
-    assert [e.state for e in found] == ["interrupted", "interrupted"]
+    assert [e.state for e in found] == ["interrupted"]
+    assert found[0].prompt == "count"
     assert found[0].answer.startswith("0 1 2 3 4 5 6 7 8 9")
+    assert "0 1 2 3 4 5" in found[0].answer[10:]
 
 
 def test_settings_and_mistakes_are_printed(talk: Talk, tmp_path: Path) -> None:
@@ -152,7 +155,7 @@ def test_settings_and_mistakes_are_printed(talk: Talk, tmp_path: Path) -> None:
         ("/set temperature 0.5", "temperature = 0.5"),
         ("/set tempreture 1", "did you mean `temperature`"),
         ("/set quality best", "quality = 1"),
-        ("/set quality 7", "0..1"),
+        ("/set quality 7", "from 0 to 1"),
         ("/think hide", "thoughts are hidden"),
         ("/think loudly", "on, off, auto"),
         ("/system Be brief.", "system: Be brief"),
@@ -188,9 +191,55 @@ def test_files_go_with_the_next_prompt_and_a_chat_is_exported(talk: Talk, tmp_pa
 
 def test_a_conversation_too_long_for_every_tier_says_what_to_do(talk: Talk) -> None:
     talk.say("7 " * 1500)
-    talk.hear("/compact replaces the")
+    talk.hear("shorten the prompt; /model NAME changes")
     talk.say("2+2")
     talk.hear("pocket-")
+    talk.say("7 " * 1500)
+    talk.hear("/compact replaces the")
+
+
+def test_files_too_long_for_every_tier_are_left_out_of_the_next_prompt(
+    talk: Talk, tmp_path: Path
+) -> None:
+    (tmp_path / "long.txt").write_text("7 " * 1500)
+    talk.say(f"/file {tmp_path}/long.txt")
+    talk.hear(r"\(3.0 kB\)")
+    talk.say("2+2")
+    talk.hear("are left out from now on")
+    talk.say("2+2")
+    talk.hear("pocket-")
+
+
+def test_a_terminal_that_does_not_say_where_its_cursor_is_gets_no_warning(warm: UserHome) -> None:
+    talk = Talk(warm, PROMPT_TOOLKIT_NO_CPR="")
+    # prompt-toolkit gives up after two seconds.
+    time.sleep(3)
+    talk.say("2+2")
+    assert "WARNING" not in talk.hear("pocket-xs")
+    assert talk.leave() == 0
+
+
+def test_a_tier_that_cannot_summarise_leaves_the_conversation_as_it_is(talk: Talk) -> None:
+    talk.say("2+2")
+    talk.hear("pocket-xs")
+    talk.say("/compact")
+    talk.hear("no summary")
+    talk.say("/show")
+    talk.hear("1 exchanges")
+
+
+def test_the_line_below_shows_at_once_what_an_answer_loaded(home: UserHome) -> None:
+    talk = Talk(home)
+    talk.say("/up")
+    talk.hear("nothing was asked yet")
+    talk.say("/tier M")
+    talk.say("2+2")
+    talk.hear("pocket-m")
+    began_s = time.monotonic()
+    talk.say("/tier free")
+    wait_until(lambda: "M" in str(talk.child.before))
+    assert time.monotonic() - began_s < 4
+    assert talk.leave() == 0
 
 
 def test_what_is_typed_during_an_answer_waits_for_its_end(home: UserHome) -> None:

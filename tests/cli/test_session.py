@@ -10,8 +10,9 @@ import pytest
 from tests.conversations.test_store import CHAT, save, say
 from tierchat.cascade.ledger import Ledger
 from tierchat.cli.ask.printer import AnswerView
-from tierchat.cli.chat import reports, slash
+from tierchat.cli.chat import reports, settings, slash
 from tierchat.cli.chat.chat import Chat
+from tierchat.cli.chat.exchanges import unfit
 from tierchat.cli.chat.keys import Keys
 from tierchat.cli.chat.session import SUMMARISE, ChatSession, Turn
 from tierchat.config.home import Home
@@ -89,6 +90,67 @@ def test_a_summary_replaces_the_turns_before_it(session: ChatSession) -> None:
     undone = session.undo()
     assert undone is not None and undone.exchange == "summary1"
     assert said(session.ask("q3")) == ["q1", "a1", "q2", "a2", "q3"]
+
+
+def test_what_is_taken_back_or_replaced_no_longer_fills_a_context(session: ChatSession) -> None:
+    ledger = Ledger({"XS": 1.0, "S": 5.0, "M": 20.0}.__getitem__, "M")
+    usage = Usage(prompt_tokens=30, generated_tokens=9)
+    ledger.add("XS", "small", "escalate token", Usage(prompt_tokens=30))
+    ledger.add("S", "big", "stop", usage, is_answer=True)
+    session.add(Turn("exchange3", "q3", "a3", ledger.close("a3", "", "stop", 0.1), "S"))
+    assert session.used == {"XS": 30, "S": 39}
+    assert "context 39" in reports.status_line(session, None)
+    above = Ledger({"M": 20.0}.__getitem__, "M")
+    above.add("M", "bigger", "stop", usage, is_answer=True)
+    better = Turn("exchange4", "q3", "better", above.close("better", "", "stop", 0.1), "M")
+    session.add(better, replaces=session.last)
+    assert session.used == {"XS": 10, "S": 14, "M": 39}
+    session.undo()
+    assert session.used == {"XS": 10, "S": 14}
+    assert "context 14" in reports.status_line(session, None)
+
+
+def test_an_unfinished_answer_is_continued_and_stays_one_turn(session: ChatSession) -> None:
+    half = Turn("exchange3", "q3", "the first ha", None, "S", is_complete=False)
+    session.add(half)
+    prompt = session.go_on(half)
+    assert said(prompt)[-2:] == ["q3", "the first ha"]
+    assert prompt.messages[-1].role == "assistant" and prompt.begun == "the first ha"
+    assert prompt.question == "q3" and prompt.options.tier == "S"
+    assert prompt.options.save is not None and prompt.options.save.replaces == "exchange3"
+    session.add(Turn("exchange4", "q3", "the first half.", outcome(), "S"), replaces=half)
+    assert said(session.ask("q4"))[-3:] == ["q3", "the first half.", "q4"]
+    assert session.last is not None and session.last.prompt == "q3"
+
+
+@pytest.mark.parametrize(
+    ("answer", "tier", "is_complete", "why"),
+    [
+        ("We counted from one to two and stopped.", "M", True, ""),
+        ("We counted", None, True, "declined"),
+        ("  ", "M", True, "declined"),
+        ("We counted from one to", "M", False, "cut short"),
+        ("4", "M", True, "too short"),
+        ("Elephants eat grass very slowly.", "M", True, "no word"),
+        ("We counted. " * 40, "M", True, "longer"),
+    ],
+)
+def test_a_text_that_is_no_summary_is_refused(
+    answer: str, tier: str | None, is_complete: bool, why: str
+) -> None:
+    turn = Turn("summary", SUMMARISE, answer, None, tier, is_complete)
+    found = unfit(turn, "Let us count from one to two.\nOne, two.\n" * 5)
+    assert why in found and bool(why) == bool(found)
+
+
+@pytest.mark.parametrize(
+    "line", ["temperature", "temperature 99", "temperature nan", "tempreture 1", "top_k x"]
+)
+def test_hints_of_set_speak_of_the_chat(session: ChatSession, line: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        settings.sampling(session, line)
+    assert caught.value.hint
+    assert "-o" not in caught.value.hint and "tierchat ask" not in caught.value.hint
 
 
 def test_a_saved_conversation_goes_on(session: ChatSession, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import msgspec
 from tierchat.conversations.changes import LogChange
 from tierchat.conversations.log_file import open_or_repair
 from tierchat.errors import LogRowGone, LogUnusable
-from tierchat.types import Message, Outcome, SaveOptions
+from tierchat.types import Message, Outcome, Prompt, SaveOptions
 
 LOCK_WAIT_S = 5.0
 _TITLE_LENGTH = 60
@@ -51,7 +51,7 @@ class LogStore:
         An exchange of the same id, from a client that asks again, is replaced. Return whether the
         conversation is new.
         """
-        prompt = messages[-1].content
+        prompt = Prompt(messages=messages).question
         system = "\n\n".join(m.content for m in messages if m.role == "system")
         now = _now()
         with self._changing() as db:

@@ -100,9 +100,11 @@ def read_request(body: bytes) -> ChatRequest:
         options=_held(_options(chat), is_stream=chat.stream),
         think=chat.enable_thinking,
     )
-    if prompt.messages[-1].role != "user":
-        raise InvalidRequest("the last message must be the user's", param="messages")
-    if not prompt.messages[-1].content.strip():
+    # An assistant's message at the end is the beginning of the answer.
+    asked = next((m for m in reversed(prompt.messages) if m.role != "assistant"), None)
+    if asked is None or asked.role != "user":
+        raise InvalidRequest("no message of the user is to be answered", param="messages")
+    if not asked.content.strip():
         raise InvalidRequest("the prompt is empty", "write a question", param="messages")
     return ChatRequest(prompt=prompt, is_stream=chat.stream, user=chat.user)
 

@@ -52,7 +52,8 @@ class Recorder:
                     yield event
             return
         cascade = prompt.options.cascade or self._keeper.default
-        record = _Record(self._writer, save, lambda s: s.begin(save, cascade, prompt.messages))
+        messages, begun = prompt.messages, prompt.begun
+        record = _Record(self._writer, save, lambda s: s.begin(save, cascade, messages), begun)
         try:
             async with contextlib.aclosing(self._answerer.answer(prompt)) as events:
                 async for event in events:
@@ -94,7 +95,7 @@ class Recorder:
         task.add_done_callback(self._titling.discard)
 
     async def _find_title(self, cascade: str, tier: str, prompt: Prompt, outcome: Outcome) -> None:
-        question, id = prompt.messages[-1].content, outcome.conversation_id or ""
+        question, id = prompt.question, outcome.conversation_id or ""
         with contextlib.suppress(TierchatError):
             ask = self._answerer.answer
             title = await find_title(ask, cascade, tier, question, outcome.answer)
@@ -179,13 +180,19 @@ class _Record:
     """One exchange under way. `notice` says why this exchange alone is not saved."""
 
     def __init__(
-        self, writer: _Writer, save: SaveOptions, begin: Callable[[LogStore], bool]
+        self,
+        writer: _Writer,
+        save: SaveOptions,
+        begin: Callable[[LogStore], bool],
+        begun: str = "",
     ) -> None:
         self._writer = writer
         self.save = save
         self._begin = begin
         self._beginning = writer.submit(begin)
-        self._answer: list[str] = []
+        # An answer that continues another is saved with what it continues.
+        self._begun = begun
+        self._answer: list[str] = [begun] if begun else []
         self._thought: list[str] = []
         self._kept_s = time.monotonic()
         self._is_over = False
@@ -223,7 +230,8 @@ class _Record:
         # Beginning fails, for example, while another program holds the log: begin now.
         has_failed = self._beginning.exception() is not None
         is_new = self._begin(store) if has_failed else self._beginning.result()
-        store.finish(self.save, outcome)
+        whole = msgspec.structs.replace(outcome, answer=self._begun + outcome.answer)
+        store.finish(self.save, whole)
         return is_new
 
     async def end_early(self, state: str, error: str) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import TextIO
 
 from tierchat.terminal.harmless import harmless
@@ -41,6 +41,16 @@ class Output:
         # Whether Markdown is shown formatted.
         self.is_rich = self.is_out_terminal and not is_plain
         self._is_line_open = False
+        self._above: Callable[[str], None] | None = None
+
+    @contextlib.contextmanager
+    def lines_go(self, above: Callable[[str], None]) -> Iterator[None]:
+        """Hand lines for the terminal to something that keeps a line of its own at its end."""
+        self._above = above
+        try:
+            yield
+        finally:
+            self._above = None
 
     def answer(self, text: str) -> None:
         """Write a piece of the answer on stdout; terminals get it without control characters."""
@@ -50,6 +60,9 @@ class Output:
     def _print(self, text: str) -> None:
         if self._out is None:
             raise StdoutClosed
+        if self._above is not None and self.is_out_terminal:
+            self._above(text)
+            return
         try:
             self._out.write(text.encode("utf-8", "replace").decode())
             self._out.flush()
@@ -148,6 +161,9 @@ class Output:
             return
         if not _speaks_unicode(self._err):
             text = text.translate(_ASCII).encode("ascii", "replace").decode()
+        if self._above is not None:
+            self._above(text)
+            return
         # A closed stderr leaves nowhere to report that.
         with contextlib.suppress(OSError, ValueError):
             self._err.write(text)

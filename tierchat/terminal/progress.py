@@ -21,7 +21,7 @@ def arriving(output: Output, what: str) -> Iterator[Callable[[int, int], None]]:
     if output.is_quiet:
         yield lambda _done, _total: None
     elif output.is_err_terminal:
-        yield from _bar(what, is_bytes=True)
+        yield from _bar(output, what, is_bytes=True)
     else:
         yield _Lines(output, what, is_bytes=True)
 
@@ -60,12 +60,12 @@ def counting(output: Output, what: str) -> Iterator[Callable[[int, int], None]]:
     if output.is_quiet:
         yield lambda _done, _total: None
     elif output.is_err_terminal:
-        yield from _bar(what)
+        yield from _bar(output, what)
     else:
         yield _Lines(output, what)
 
 
-def _bar(what: str, is_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
+def _bar(output: Output, what: str, is_bytes: bool = False) -> Iterator[Callable[[int, int], None]]:
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -75,6 +75,7 @@ def _bar(what: str, is_bytes: bool = False) -> Iterator[Callable[[int, int], Non
         TextColumn,
         TimeRemainingColumn,
     )
+    from rich.text import Text
 
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -84,7 +85,16 @@ def _bar(what: str, is_bytes: bool = False) -> Iterator[Callable[[int, int], Non
         TimeRemainingColumn(),
     )
     shown = size_text if is_bytes else _whole
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True, highlight=False)
+
+    def above(text: str) -> None:
+        # Our lines are styled and broken already.
+        console.print(Text.from_ansi(text.removesuffix("\n")), soft_wrap=True)
+
+    with (
+        Progress(*columns, console=console, transient=True) as progress,
+        output.lines_go(above),
+    ):
         task = progress.add_task(what, total=None, rate=shown(0))
         rate = _Rate()
 

@@ -54,6 +54,8 @@ class AnswerPrinter:
         self._advise = advise
         self._advice = ""
         self.outcome: Outcome | None = None
+        # The tier that writes, as far as it has shown itself.
+        self.tier: str | None = None
         self._told: set[str] = set()
         self._pieces: list[str] = []
         self._ends_line = True
@@ -92,12 +94,14 @@ class AnswerPrinter:
         match event:
             case AnswerDelta(text=text):
                 self._answer(text)
-            case ThoughtDelta(text=text):
+            case ThoughtDelta(tier=tier, text=text):
+                self.tier = tier
                 if self._view.shows_thoughts and self._is_talking:
                     self._output.thought(text)
             case Loading(tier=tier, model=model):
                 self._say(f"{tier}: loading {model} …")
             case Hop(visit=visit, target=target):
+                self.tier = target
                 self._say(hop_line(visit, target))
             case Notice(text=text):
                 self._told.add(text)

@@ -31,7 +31,10 @@ class ReadsLines(Protocol):
 
 
 class Chat:
-    """One chat with one person. `status` returns the newest state of the daemon that is known."""
+    """One chat with one person.
+
+    `status` returns the newest state of the daemon that is known, `look` lets it be read again.
+    """
 
     def __init__(
         self,
@@ -41,6 +44,7 @@ class Chat:
         status: Callable[[], DaemonStatus | None],
         keys: Keys,
         view: AnswerView,
+        look: Callable[[], None] = lambda: None,
     ) -> None:
         self.session = session
         self._home, self._output, self._status, self._keys = home, output, status, keys
@@ -56,6 +60,7 @@ class Chat:
             ChatRescue(session, home, output, keys),
         )
         self.commands = {**self._plain_commands(), **self._commands_with_argument()}
+        self._look = look
         self._is_over = False
 
     def run(self, editor: ReadsLines) -> int:
@@ -79,6 +84,8 @@ class Chat:
                 self._output.error(error.message, error.hint)
             except KeyboardInterrupt:
                 self._output.note("interrupted", "yellow")
+            # What was asked may have loaded models.
+            self._look()
 
     def take(self, line: str) -> None:
         """Do what one line says; raises TierchatError."""

@@ -5,6 +5,7 @@ Does not know where lines come from; everything it prints goes through `Output`.
 
 from __future__ import annotations
 
+import re
 import tempfile
 from dataclasses import replace
 from pathlib import Path
@@ -22,9 +23,12 @@ from tierchat.service.client import Client
 from tierchat.terminal.editor import edit_file
 from tierchat.terminal.output import Output
 from tierchat.terminal.tier_line import explanation
+from tierchat.terminal.units import size_text
 from tierchat.types import Prompt
 
-_GO_ON = "Go on exactly where you stopped."
+# A text with fewer words says too little of a conversation.
+_MIN_SUMMARY_WORDS = 4
+_WORD = re.compile(r"\w{3,}|\d+")
 
 
 class Exchanges:
@@ -102,9 +106,14 @@ class Exchanges:
 
     def go_on(self) -> None:
         """Let the last answer continue where it was cut short."""
-        if self._session.last_asked().is_complete:
-            raise UsageError("the last answer is complete")
-        self._ask(self._session.ask(_GO_ON))
+        last = self._session.last_asked()
+        if last.is_complete:
+            raise UsageError("the last answer is complete", "/retry asks the last prompt again")
+        if not last.is_answered:
+            # Nothing was shown of it, so that there is nothing to continue.
+            self.retry()
+            return
+        self._ask(self._session.go_on(last), replaces=last)
 
     def copy(self) -> None:
         """Copy the last answer to the clipboard."""
@@ -116,7 +125,8 @@ class Exchanges:
         # Standard input is where the chat itself is typed.
         text = attach([Path(file)], Stdin(None, False), Notices(self._warn, self._output.note))
         self._session.attached = "\n\n".join(filter(None, (self._session.attached, text)))
-        self._output.say(f"{file} goes with the next prompt")
+        size = size_text(len(text.encode()))
+        self._output.say(f"{file} ({size}) goes with the next prompt")
 
     def compact(self, tier: str) -> None:
         """Replace the turns so far by a summary, from the top tier unless another is named.
@@ -135,12 +145,15 @@ class Exchanges:
                 continue
         else:
             raise UsageError(f"not even the last exchange fits {tier}", "/new begins another")
-        if printer.outcome is None or printer.outcome.tier is None or not printer.answer.strip():
+        summary = _turn_of(prompt, printer)
+        if reason := unfit(summary, session.text):
+            # Otherwise it would replace the conversation when that is loaded again.
+            self._saved.hide_if_there(summary.exchange)
             raise UsageError(
-                f"{tier} gave no summary; the conversation stays as it is",
+                f"{tier} gave no summary ({reason}); the conversation stays as it is",
                 "/compact NAME asks another tier, /new begins another conversation",
             )
-        session.compact(_turn_of(prompt, printer))
+        session.compact(summary)
         left_out = f", without the {num_left_out} oldest exchanges" if num_left_out else ""
         self._output.say(f"the summary replaces the conversation so far{left_out}; /undo undoes it")
 
@@ -159,13 +172,24 @@ class Exchanges:
             self._rescue.after_missing(prompt, error, self._ask)
             return
         except ContextTooLong as error:
-            error.hint = "/compact replaces the conversation by a summary; /new begins another"
+            error.hint = self._way_out()
             raise
         # A question that failed before the first word of an answer leaves things as they were.
         if printer.answer.strip() or printer.outcome:
             self._session.add(_turn_of(prompt, printer), replaces)
         if printer.outcome and printer.outcome.finish_reason == "unanswered":
             self._rescue.after_refusal(prompt, self._ask)
+
+    def _way_out(self) -> str:
+        """Say what shortens a prompt that no context can hold."""
+        session = self._session
+        if session.attached:
+            session.attached = ""
+            return "the files of /file are left out from now on; attach a part of them"
+        if session.turns or session.said:
+            return "/compact replaces the conversation by a summary; /new begins another"
+        also = ", or the system prompt (`/system -` removes it)" if session.system else ""
+        return f"shorten the prompt{also}; /model NAME changes to models with a longer context"
 
     def _send(self, prompt: Prompt) -> AnswerPrinter:
         view = replace(self._view, shows_thoughts=self._session.shows_thoughts)
@@ -187,13 +211,28 @@ class Exchanges:
         return printer
 
 
+def unfit(summary: Turn, said: str) -> str:
+    """Say why a text cannot stand for a conversation; empty if it can."""
+    if summary.tier is None or not summary.is_answered:
+        return "it declined"
+    if not summary.is_complete:
+        return "it was cut short"
+    if len(summary.answer) >= len(said):
+        return "longer than what it would replace"
+    words = summary.answer.split()
+    if len(words) < _MIN_SUMMARY_WORDS:
+        return "too short to be one"
+    shared = set(_WORD.findall(summary.answer.casefold())) & set(_WORD.findall(said.casefold()))
+    return "" if shared else "it has no word of the conversation"
+
+
 def _turn_of(prompt: Prompt, printer: AnswerPrinter) -> Turn:
     outcome, save = printer.outcome, prompt.options.save
     return Turn(
         save.exchange if save else conversations.new_id(),
-        prompt.messages[-1].content,
-        printer.answer,
+        prompt.question,
+        prompt.begun + printer.answer,
         outcome,
-        outcome.tier if outcome else None,
+        outcome.tier if outcome else prompt.options.tier or printer.tier,
         is_complete=outcome is not None and outcome.finish_reason == "stop",
     )

@@ -52,6 +52,9 @@ class LineEditor:
             color_depth=None if has_colour else ColorDepth.DEPTH_1_BIT,
             tempfile_suffix=".md",
         )
+        # Some terminals do not say where the cursor is; nothing is wrong with them but that the
+        # status line is missing.
+        self._session.app.renderer.cpr_not_supported_callback = lambda: None
 
     def read(self, default: str = "") -> str:
         """Return the text typed; raises EOFError on Ctrl-D, KeyboardInterrupt on Ctrl-C."""

@@ -5,6 +5,7 @@ Does not know how prompts are asked; the daemon writes the log, this asks it to.
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import msgspec
@@ -44,6 +45,11 @@ class SavedChat:
         """Hide an exchange that was taken back, if this chat is saved."""
         if self._session.is_saved:
             self._change("hide", exchange)
+
+    def hide_if_there(self, exchange: str) -> None:
+        """Hide an exchange that is of no use, as far as anything of it was saved."""
+        with contextlib.suppress(UsageError):
+            self.hide(exchange)
 
     def mark(self, mark: str) -> None:
         """Mark the last answer as good or bad; raises UsageError in a chat that is not saved."""

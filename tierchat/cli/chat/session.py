@@ -54,8 +54,6 @@ class ChatSession:
     turns: list[Turn] = field(default_factory=list)
     spent: list[Outcome] = field(default_factory=list)
     attached: str = ""
-    # Tokens in each tier's context, at its last visit.
-    used: dict[str, int] = field(default_factory=dict)
     _folded: list[tuple[Turn, tuple[Message, ...], list[Turn]]] = field(default_factory=list)
 
     def go_on_with(self, past: Past) -> None:
@@ -63,7 +61,6 @@ class ChatSession:
         self.conversation = past.id or new_id()
         self.system = past.system if past.id else self.system
         self.said, self.turns, self.attached, self._folded = (), [], "", []
-        self.used = {}
         for row in past.exchanges:
             if row.kind == "summary" and row.state == "done":
                 self.said, self.turns = tuple(summary_messages(row.answer)), []
@@ -101,6 +98,24 @@ class ChatSession:
             options=options,
             think=self.think,
         )
+
+    def go_on(self, turn: Turn) -> Prompt:
+        """Make the prompt that lets the tier of an unfinished turn write on where it stopped.
+
+        Its answer continues that of the turn, so together they replace it.
+        """
+        prompt = self.ask(turn.prompt, replaces=turn)
+        begun = Message(role="assistant", content=turn.answer)
+        # Without a hop it was the first tier; what was shown is finished by the same one.
+        options = msgspec.structs.replace(
+            prompt.options, tier=turn.tier or prompt.options.tier, no_escalate=True
+        )
+        return msgspec.structs.replace(prompt, messages=(*prompt.messages, begun), options=options)
+
+    @property
+    def text(self) -> str:
+        """All that the next prompt would send of the conversation so far."""
+        return "\n".join(m.content for m in self.ask("").messages if m.role != "system")
 
     def ask_for_summary(self, tier: str, num_left_out: int = 0) -> Prompt:
         """Make the prompt that asks for a summary of the conversation.
@@ -164,11 +179,14 @@ class ChatSession:
         return 1 - sum(outcome.compute for outcome in self.spent) / top if top else None
 
     def spend(self, outcome: Outcome) -> None:
-        """Count the cost of an answer, and note how full the contexts are now."""
+        """Count the cost of an answer; it stays paid when the answer is taken back."""
         self.spent.append(outcome)
-        for visit in outcome.path:
-            if visit.prompt_tokens:
-                self.used[visit.tier] = visit.prompt_tokens + visit.generated_tokens
+
+    @property
+    def used(self) -> dict[str, int]:
+        """The tokens in each tier's context after its last visit for a turn that still counts."""
+        visits = [v for turn in self.turns if turn.outcome for v in turn.outcome.path]
+        return {v.tier: v.prompt_tokens + v.generated_tokens for v in visits if v.prompt_tokens}
 
     def _save(self, replaces: Turn | None) -> SaveOptions:
         return SaveOptions(

@@ -11,6 +11,7 @@ from tierchat.cli.ask.sampling_options import parse_quality, parse_sampling
 from tierchat.cli.chat.session import ChatSession
 from tierchat.config.catalogue import Catalogue
 from tierchat.errors import UsageError, did_you_mean
+from tierchat.types import Sampling
 
 _SWITCH = {"on": True, "off": False, "auto": None}
 THINKING = (*_SWITCH, "show", "hide")
@@ -59,12 +60,23 @@ def sampling(session: ChatSession, rest: str) -> list[str]:
             session.options = msgspec.structs.replace(session.options, quality=quality)
         else:
             pair = f"{key}={value.strip()}" if value.strip() else key
-            session.sampling = parse_sampling([pair], None, session.sampling)
+            session.sampling = _parsed(pair, session.sampling)
     known = session.sampling.given()
     if session.options.quality is not None:
         known["quality"] = session.options.quality
     found = [f"{name} = {value}" for name, value in known.items()]
     return found or ["no option is set: every tier uses its own"]
+
+
+def _parsed(pair: str, default: Sampling) -> Sampling:
+    try:
+        return parse_sampling([pair], None, default)
+    except UsageError as error:
+        # The hints are those of the command line.
+        error.hint = error.hint.replace("-o ", "/set ").replace(
+            "see tierchat ask --help", "/set shows what is set, /set KEY VALUE changes it"
+        )
+        raise
 
 
 def think(session: ChatSession, rest: str) -> str:

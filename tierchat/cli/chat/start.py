@@ -83,7 +83,7 @@ def go_on(
     exchange = save.exchange if save else conversations.new_id()
     tier = outcome.tier if outcome else None
     is_complete = outcome is not None and outcome.finish_reason == "stop"
-    turn = Turn(exchange, prompt.messages[-1].content, answer, outcome, tier, is_complete)
+    turn = Turn(exchange, prompt.question, answer, outcome, tier, is_complete)
     session.add(turn)
     if outcome:
         session.spend(outcome)
@@ -127,6 +127,7 @@ def assemble(
             is_raw=is_raw or settings.theme == "plain",
             theme="light" if settings.theme == "light" else "dark",
         ),
+        watch.look,
     )
     return chat, watch
 

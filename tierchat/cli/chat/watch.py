@@ -22,13 +22,17 @@ class DaemonWatch:
     def __init__(self, client: Client) -> None:
         self._client = client
         self.status: DaemonStatus | None = None
+        self._must_look = threading.Event()
+
+    def look(self) -> None:
+        """Let the status be read at once, because it may have changed; any thread may call this."""
+        self._must_look.set()
 
     def begin(self, on_change: Callable[[], None]) -> None:
         """Start watching; `on_change` is called from the thread."""
         threading.Thread(target=self._run, args=(on_change,), daemon=True).start()
 
     def _run(self, on_change: Callable[[], None]) -> None:
-        pause = threading.Event()
         try:
             self._client.start()
         except TierchatError:
@@ -44,7 +48,8 @@ class DaemonWatch:
             if is_news:
                 on_change()
             is_loading = found is not None and any(w.state == "loading" for w in found.workers)
-            pause.wait(_LOADING_S if is_loading or found is None else _WATCH_S)
+            self._must_look.wait(_LOADING_S if is_loading or found is None else _WATCH_S)
+            self._must_look.clear()
 
 
 def _loaded(status: DaemonStatus | None) -> list[tuple[str, str, int | None]]:

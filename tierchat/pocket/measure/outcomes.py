@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import tempfile
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -28,6 +29,7 @@ from tierchat.pocket.measure.questions import OUTSIDE, Question
 
 TIERS = ("XS", "S", "M")
 _MAX_TOKENS = 256
+_TELL_EVERY_S = 5.0
 # No tier can answer a question from outside: only the wish to escalate is looked at.
 _MAX_TOKENS_OUTSIDE = 1
 
@@ -72,7 +74,7 @@ async def _run_tiers(folder: Path, questions: Sequence[Question], paths: Paths) 
             async def fill(part: Sequence[Question], max_tokens: int) -> Matrix:
                 work = work_of_files(files, paths, max_tokens)
                 prompts = [question.prompt for question in part]
-                return _all_of(prompts, await collect(work, prompts, pool, store, _say_nothing))
+                return _all_of(prompts, await collect(work, prompts, pool, store, _Told()))
 
             first, last = await fill(within, _MAX_TOKENS), await fill(outside, _MAX_TOKENS_OUTSIDE)
         infos = [pool.info(name) for name in TIERS]
@@ -85,8 +87,22 @@ async def _run_tiers(folder: Path, questions: Sequence[Question], paths: Paths) 
     )
 
 
-def _say_nothing(_num_done: int, _num_all: int) -> None:
-    """Report no progress: the tables are printed at the end."""
+class _Told:
+    """Says on stderr every few seconds how far the answers are; the tables come at the end."""
+
+    def __init__(self) -> None:
+        self._began_s = self._told_s = time.monotonic()
+
+    def __call__(self, num_done: int, num_all: int) -> None:
+        now_s = time.monotonic()
+        if num_done and now_s - self._told_s >= _TELL_EVERY_S:
+            self._told_s = now_s
+            left_s = (now_s - self._began_s) / num_done * (num_all - num_done)
+            print(
+                f"{num_done:,} of {num_all:,} answers, {left_s:.0f} s left",
+                file=sys.stderr,
+                flush=True,
+            )
 
 
 def _all_of(prompts: Sequence[GradedPrompt], matrix: Matrix) -> Matrix:
