@@ -17,7 +17,7 @@ import msgspec
 
 from tierchat.cli.actions.model_lines import header_lines, parts_line
 from tierchat.cli.actions.notices import note_loading
-from tierchat.cli.actions.pull_plan import bytes_to_fetch
+from tierchat.cli.pull_plan import bytes_to_fetch
 from tierchat.config.added_models import add_model, refuse_taken
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
 from tierchat.config.home import Home
