@@ -64,6 +64,14 @@ USABLE: dict[str, Any] = {
         "patternProperties": {"^x_": _INTEGER},
         "additionalProperties": False,
     },
+    "names by list": {
+        "$defs": {"K": {"enum": ["a", "б.в", 'q"']}},
+        "type": "object",
+        "propertyNames": {"$ref": "#/$defs/K"},
+        "additionalProperties": {"type": "boolean"},
+    },
+    "items as a list": {"type": "array", "items": [_INTEGER, {"type": "string"}], "minItems": 2},
+    "latest dialect": {"$schema": "http://json-schema.org/schema#", **_INTEGER},
     "anything": {},
     "true": True,
     "true below": _object(a=True),
@@ -78,8 +86,7 @@ USABLE: dict[str, Any] = {
         **_object(a=_INTEGER),
         "additionalProperties": False,
     },
-    "draft 4": {
-        "$schema": "http://json-schema.org/draft-04/schema#",
+    "draft 4 without its name": {
         **_object(n={"type": "integer", "minimum": 3, "exclusiveMinimum": True, "maximum": 9}),
     },
     "remarks": {**_object(a={**_INTEGER, "description": "n", "examples": [1]}), "title": "x"},
@@ -94,6 +101,12 @@ USABLE: dict[str, Any] = {
 # By the place that is checked in the finished answer only.
 CHECKED: dict[str, Any] = {
     "#/properties/s/pattern": _text(pattern="^(?=.*a).*$"),
+    "#/const": {"const": {"n": [12345678901234567890123]}},
+    "#/patternProperties": {
+        "type": "object",
+        "patternProperties": {"a": _INTEGER, "b": _INTEGER},
+        "additionalProperties": False,
+    },
     "#/not": {"not": {"type": "string"}},
     "#/if, #/then": {"type": "object", "if": {"required": ["a"]}, "then": {"required": ["b"]}},
     "#/uniqueItems": {"type": "array", "items": {"enum": [1, 2]}, "uniqueItems": True},

@@ -57,6 +57,35 @@ def test_an_object_gets_no_properties_that_nobody_named(
         assert json.loads(walk(grammar, pocket_s, Random(seed)) or "{}") in ({}, {"a": 1})
 
 
+def test_a_pattern_is_enforced_but_for_what_looks_around(
+    compiler: GrammarCompiler, pocket_s: LlamaModel
+) -> None:
+    schema = AnswerSchema({"type": "string", "pattern": "^(?!b)[abc]{2}$"})
+    for seed in range(20):
+        grammar, [notice] = grammar_for(schema.schema, compiler)
+        answer = json.loads(walk(grammar, pocket_s, Random(seed)) or "")
+        assert len(answer) == 2 and set(answer) <= set("abc") and "#/pattern" in notice
+
+
+def test_names_that_nothing_describes_in_the_grammar_are_not_forbidden(
+    compiler: GrammarCompiler, pocket_s: LlamaModel
+) -> None:
+    schema = AnswerSchema(CHECKED["#/patternProperties"])
+    found = set()
+    for seed in range(20):
+        grammar, _ = grammar_for(schema.schema, compiler)
+        found |= {walk(grammar, pocket_s, Random(seed))}
+    assert any(answer and len(answer) > 4 for answer in found)
+
+
+def test_a_schema_that_is_nested_too_deeply_is_refused(compiler: GrammarCompiler) -> None:
+    schema: Any = {"type": "integer"}
+    for _ in range(200):
+        schema = {"items": schema}
+    with pytest.raises(SchemaRefused, match="nested too deeply"):
+        grammar_for(AnswerSchema(schema).schema, compiler)
+
+
 def test_random_schemas_are_refused_by_name_or_followed(
     compiler: GrammarCompiler, pocket_s: LlamaModel
 ) -> None:

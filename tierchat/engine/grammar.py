@@ -36,6 +36,10 @@ class GrammarRefused(Exception):
         self.reason = reason
 
 
+class TooMuch(GrammarRefused):
+    """The schema is nested too deeply, or its grammar is not ready in time."""
+
+
 class Vocabulary(Protocol):
     """What a grammar needs of a model."""
 
@@ -107,7 +111,8 @@ class GrammarCompiler:
                 msgspec.json.encode(schema).decode(), overrides=overrides
             )
         except ValueError as error:
-            raise GrammarRefused(_first_line(str(error))) from error
+            # Of JSON that comes from a decoded value, only the depth can be wrong.
+            raise TooMuch("it is nested too deeply") from error
         made: list[LLMatcher] = []
         limits = LLParserLimits(**_LIMITS)
         tokenizer = self._tokenizer
@@ -120,7 +125,7 @@ class GrammarCompiler:
         thread.start()
         thread.join(_MAX_COMPILE_S)
         if not made:
-            raise GrammarRefused(f"it takes longer than {_MAX_COMPILE_S:g} s to prepare")
+            raise TooMuch(f"it takes longer than {_MAX_COMPILE_S:g} s to prepare")
         grammar = Grammar(made[0], self._ends)
         if made[0].is_error():
             raise GrammarRefused(grammar.problem or "no answer fits it")

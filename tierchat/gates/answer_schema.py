@@ -20,6 +20,8 @@ _MAX_BACKTRACKS = 100_000
 _MAX_SHOWN = 200
 # How many schemas a value is checked against when all references are followed.
 _MAX_EXPANDED = 100_000
+# They have `items` as a list, and `exclusiveMinimum` as a boolean.
+_OLDER = ("http://json-schema.org/draft-07/schema#", "http://json-schema.org/draft-04/schema#")
 # Formats that are checked; any other name is a remark.
 FORMATS = frozenset(
     "date date-time time duration email idn-email hostname idn-hostname ipv4 ipv6 uri "
@@ -88,6 +90,8 @@ class AnswerSchema:
                 f"{_MAX_EXPANDED} schemas",
                 "refer to the same schema less often",
             )
+        if isinstance(schema, dict) and "$schema" not in schema:
+            self.schema = schema = _with_dialect(schema)
         limits = jsonschema_rs.FancyRegexOptions(backtrack_limit=_MAX_BACKTRACKS)
         try:
             return jsonschema_rs.validator_for(
@@ -112,6 +116,17 @@ class AnswerSchema:
             raise SchemaRefused(f"{place}: {_shortened(error.message)}", _HINT) from error
         except ValueError as error:
             raise SchemaRefused(f"the schema cannot be used: {error}", _HINT) from error
+
+
+def _with_dialect(schema: dict[str, Any]) -> dict[str, Any]:
+    """Name the dialect of a schema that is valid only in an older one than today's."""
+    import jsonschema_rs
+
+    for dialect in ("", *_OLDER):
+        named = {"$schema": dialect, **schema} if dialect else schema
+        if jsonschema_rs.meta.is_valid(named):
+            return named
+    return schema
 
 
 def _unknown_dialect(schema: Schema, message: str) -> Part | None:

@@ -6,7 +6,7 @@ Does not know what keywords mean, models or answers. Places are JSON pointers su
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
@@ -69,12 +69,29 @@ def parts(schema: Schema) -> Iterator[Part]:
 
 def without(schema: Schema, path: Path) -> Schema:
     """Return a copy of a schema without the keyword at `path`."""
-    copy: Any = _copied(schema, path)
+    return changed(schema, path[:-1], {path[-1]: None})
+
+
+def changed(schema: Schema, path: Path, keywords: Mapping[Any, Any]) -> Schema:
+    """Return a copy whose subschema at `path` has other values of keywords; None takes one out."""
+    copy: Any = _copied(schema, (*path, ""))
     place = copy
-    for step in path[:-1]:
+    for step in path:
         place = place[step]
-    del place[path[-1]]
+    for keyword, value in keywords.items():
+        if value is None:
+            place.pop(keyword, None)
+        else:
+            place[keyword] = value
     return copy  # type: ignore[no-any-return]
+
+
+def found(schema: Schema, path: Path) -> Any:
+    """Return what stands at `path`."""
+    place: Any = schema
+    for step in path:
+        place = place[step]
+    return place
 
 
 def closed(schema: Schema) -> Schema:
@@ -95,11 +112,7 @@ def closed(schema: Schema) -> Schema:
             and is_open
             and set(one.get("required", ())) <= {*names}
         ):
-            schema = _copied(schema, (*path, "additionalProperties"))
-            place: Any = schema
-            for step in path:
-                place = place[step]
-            place["additionalProperties"] = False
+            schema = changed(schema, path, {"additionalProperties": False})
     return schema
 
 
@@ -117,14 +130,14 @@ def expanded_size(schema: Schema) -> int:
             sizes[id(one)] = 1
             inner = [one[key] for key in _IN_PLACE if key in one]
             inner += [each for key in ("allOf", "anyOf", "oneOf") for each in one.get(key, ())]
-            inner += [_target(schema, one["$ref"])] if "$ref" in one else []
+            inner += [target(schema, one["$ref"])] if "$ref" in one else []
             sizes[id(one)] = 1 + sum(size(each) for each in inner)
         return sizes[id(one)]
 
     return max((size(one) for _, one in _schemas(schema)), default=1)
 
 
-def _target(schema: Any, reference: object) -> Any:
+def target(schema: Any, reference: object) -> Any:
     """Follow a reference such as `#/$defs/name`; True where it leads elsewhere."""
     for step in str(reference).removeprefix("#").split("/")[1:]:
         name = unquote(step).replace("~1", "/").replace("~0", "~")

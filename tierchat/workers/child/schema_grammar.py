@@ -12,10 +12,11 @@ import time
 from collections.abc import Iterator
 from typing import Any, Protocol
 
-from tierchat.engine.grammar import Grammar, GrammarRefused
+from tierchat.engine.grammar import Grammar, GrammarRefused, TooMuch
 from tierchat.errors import SchemaRefused
 from tierchat.gates.answer_schema import FORMATS
-from tierchat.gates.schema_parts import Part, Schema, closed, parts, without
+from tierchat.gates.schema_parts import Part, Schema, changed, closed, parts
+from tierchat.workers.child.schema_rewriting import rewritten
 
 # Keywords that a grammar can do without: an answer may still happen to fit them.
 _LOOSENED = (
@@ -23,8 +24,6 @@ _LOOSENED = (
     *("multipleOf", "minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum"),
     *("minProperties", "maxProperties", "minItems", "maxItems", "oneOf", "allOf", "$schema"),
 )
-# A grammar counts remainders with one state for each of them.
-_MAX_REMAINDERS = 10_000
 _MAX_SEARCH_S = 3.0
 _UNSATISFIABLE = "nsatisfiable"
 _HINT = "leave this part out of the schema, or check it yourself"
@@ -41,16 +40,14 @@ def grammar_for(schema: Schema, compiler: Compiles) -> tuple[Grammar, tuple[str,
 
     Raises SchemaRefused that names the part which stands in the way.
     """
-    dropped: list[Part] = []
-    for part in list(parts(schema)):
-        if part.keyword == "multipleOf" and part.value > _MAX_REMAINDERS:
-            schema = without(schema, part.path)
-            dropped.append(part)
+    schema, dropped = rewritten(schema)
     ends_s = time.monotonic() + _MAX_SEARCH_S
     while True:
         root = schema if isinstance(schema, dict) else {}
         try:
             grammar = _strictest(root, compiler)
+        except TooMuch as error:
+            raise SchemaRefused(f"the schema cannot be used: {error.reason}", _HINT) from error
         except GrammarRefused as error:
             part, schema = _at_fault(root, error, compiler, ends_s)
             dropped.append(part)
@@ -64,6 +61,8 @@ def _strictest(schema: dict[str, Any], compiler: Compiles) -> Grammar:
     if tight is not schema and isinstance(tight, dict):
         try:
             return compiler.compile(tight)
+        except TooMuch:
+            raise
         except GrammarRefused:
             pass
     return compiler.compile(schema)
@@ -81,8 +80,7 @@ def _at_fault(
     for part in sorted(parts(schema), key=lambda part: (part.keyword == "type", -len(part.path))):
         if time.monotonic() > ends_s:
             break
-        rest = without(schema, part.path)
-        assert isinstance(rest, dict)
+        rest = _rest(schema, part)
         try:
             compiler.compile(rest)
         except GrammarRefused as next_error:
@@ -94,6 +92,16 @@ def _at_fault(
         why = f"the schema cannot be used: {part.pointer}: {error.reason}"
         raise SchemaRefused(why, _HINT) from error
     raise SchemaRefused(f"the schema cannot be used: #: {error.reason}", _HINT) from error
+
+
+def _rest(schema: dict[str, Any], part: Part) -> dict[str, Any]:
+    keywords: dict[str, Any] = {part.keyword: None}
+    if part.keyword == "patternProperties":
+        # Names that nothing describes any more must not become forbidden.
+        keywords["additionalProperties"] = None
+    rest = changed(schema, part.path[:-1], keywords)
+    assert isinstance(rest, dict)
+    return rest
 
 
 def _notices(schema: Schema, dropped: list[Part], warnings: list[str]) -> Iterator[str]:
