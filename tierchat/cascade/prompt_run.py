@@ -263,11 +263,9 @@ class PromptRun:
     def _finish(self, tier: TierSpec, end: Finished) -> list[CascadeEvent]:
         notices = list(end.notices)
         is_empty = end.reason == "stop" and not "".join(self._answer).strip()
-        notice = _EMPTY if is_empty else _WHY_SHORT.get(end.reason, "")
+        notice = _EMPTY if is_empty else self._why_short(end.reason)
         if notice:
-            words = notice.format(tier=tier.name, usage=end.usage, misfit=end.misfit)
-            is_cut = self._prompt.sampling.json_schema is not None and end.reason in _CUT
-            notices.append(f"{words}; the answer is not complete JSON" if is_cut else words)
+            notices.append(notice.format(tier=tier.name, usage=end.usage, misfit=end.misfit))
         min_tier = self._prompt.options.min_tier
         if self._route.is_below_asked and min_tier:
             notices.insert(0, f"answered by {tier.name}, below the requested {min_tier}")
@@ -324,10 +322,16 @@ class PromptRun:
 
     def _show_cut(self, cut: _CutAnswer) -> list[CascadeEvent]:
         """Show what a tier wrote until it was stopped: nothing better will come."""
-        self._ledger.notices.append(_WHY_SHORT[cut.cut].format(tier=cut.visit.tier))
+        self._ledger.notices.append(self._why_short(cut.cut).format(tier=cut.visit.tier))
         self._answer, self._thought = [cut.text], []
         self._ledger.answered_by(cut.visit)
         return [AnswerDelta(text=cut.text), *self._done("length")]
+
+    def _why_short(self, reason: str) -> str:
+        """Return the words for an answer that ended early or does not fit; empty for any other."""
+        words = _WHY_SHORT.get(reason, "")
+        is_cut = self._prompt.sampling.json_schema is not None and reason in _CUT
+        return f"{words}; the answer is not complete JSON" if is_cut else words
 
     def _notice(self, text: str) -> Notice:
         self._ledger.notices.append(text)
