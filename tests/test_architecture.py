@@ -47,7 +47,7 @@ SEAMS = {
     "httpx": {"tierchat.models.hub.connections"},
     "httpx2": {"tierchat.models.hub.connections"},
     "huggingface_hub": {"tierchat.models.hub.hub"},
-    "jinja2": {"tierchat.engine.template"},
+    "jinja2": {"tierchat.engine.jinja_sandbox"},
     "jsonschema_rs": {"tierchat.gates.answer_schema"},
     "llguidance": {"tierchat.engine.grammar"},
     "llama_cpp": {"tierchat.engine.llama", "tierchat.engine.sampler"},

@@ -6,8 +6,9 @@ Errors of one room are defined there and drawn here.
                                  exit  HTTP
     TierchatError                   1   500
     ├── UsageError                  2   400   the caller asked for something impossible
-    │   └── InvalidRequest          2   400   a field of an API request is wrong; `param` names it
-    │       └── SchemaRefused       2   400   an answer cannot be kept to this JSON schema
+    │   ├── InvalidRequest          2   400   a field of an API request is wrong; `param` names it
+    │   │   ├── SchemaRefused       2   400   an answer cannot be kept to this JSON schema
+    │   │   └── RefusedByTemplate   2   400   a chat template does not take this conversation
     │   └── UnknownModel            2   404   no cascade, tier or model of that name
     ├── ConfigError                 2   500   models.toml or config.toml is wrong at a named line
     ├── ModelMissing                3   404   the file is absent or was not pulled
@@ -107,6 +108,15 @@ class SchemaRefused(InvalidRequest):
     code = "schema_refused"
 
     def __init__(self, message: str, hint: str = "", param: str | None = "response_format") -> None:
+        super().__init__(message, hint, param)
+
+
+class RefusedByTemplate(InvalidRequest):
+    """The chat template of a model does not take this conversation; another model's may."""
+
+    code = "refused_by_template"
+
+    def __init__(self, message: str, hint: str = "", param: str | None = "messages") -> None:
         super().__init__(message, hint, param)
 
 

@@ -17,6 +17,7 @@ from tierchat.errors import (
     DoesNotFit,
     EngineCrashed,
     ModelMissing,
+    RefusedByTemplate,
     Timeout,
     UsageError,
 )
@@ -202,6 +203,16 @@ def test_a_tier_that_fails_is_passed_over_with_a_notice(error: Exception) -> Non
     events = run(Scripted({"xs": [[error]], "s": [answer("x")]}))
     assert isinstance(events[0], Notice) and "XS failed" in events[0].text
     assert isinstance(events[1], Hop) and outcome(events).tier == "S"
+
+
+def test_what_one_template_refuses_is_given_to_the_tier_above_and_is_else_refused() -> None:
+    refusal = Failed(id=0, code=RefusedByTemplate.code, message="roles must alternate")
+    events = run(Scripted({"xs": [[refusal]], "s": [answer("x")]}))
+    assert isinstance(events[0], Notice) and "roles must alternate" in events[0].text
+    assert outcome(events).tier == "S"
+    with pytest.raises(RefusedByTemplate) as caught:
+        run(Scripted({tier: [[refusal]] for tier in ("xs", "s", "m")}))
+    assert (caught.value.http_status, caught.value.param) == (400, "messages")
 
 
 def test_a_crash_after_the_first_word_is_an_error_and_nothing_is_retracted() -> None:

@@ -29,7 +29,7 @@ def engine(pocket_s: LlamaModel) -> Iterator[Engine]:
 def prompt(model: LlamaModel, text: str) -> list[int]:
     source = model.metadata("tokenizer.chat_template")
     assert source
-    return ChatTemplate(source).tokens([Message(role="user", content=text)], model)
+    return ChatTemplate(source).render([Message(role="user", content=text)], model).tokens
 
 
 def run(engine: Engine, sequences: list[Sequence], max_tokens: int = 120) -> list[list[int]]:

@@ -133,7 +133,9 @@ def user(model: LlamaModel, text: str, system: str = "") -> list[int]:
     source = model.metadata("tokenizer.chat_template")
     assert source
     messages = [Message(role="system", content=system)] if system else []
-    return ChatTemplate(source).tokens([*messages, Message(role="user", content=text)], model)
+    return (
+        ChatTemplate(source).render([*messages, Message(role="user", content=text)], model).tokens
+    )
 
 
 def without_thought(turn: Turn) -> list[int]:

@@ -66,6 +66,11 @@ def test_parts_of_text_are_lines_and_developers_are_systems() -> None:
     assert [(m.role, m.content) for m in found] == [("system", "d"), ("user", "2+\n2")]
 
 
+def test_an_assistant_message_at_the_end_begins_the_answer() -> None:
+    turns = [USER, {"role": "assistant", "content": "The sum"}]
+    assert read_request(request(messages=turns)).prompt.messages[-1].content == "The sum"
+
+
 def test_the_model_field_names_cascade_and_tier() -> None:
     options = read_request(request(model="pocket/S")).prompt.options
     assert (options.cascade, options.tier) == ("pocket", "S")

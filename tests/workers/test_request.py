@@ -31,7 +31,7 @@ class Script:
         hold: Hold = "first",
         stop: tuple[str, ...] = (),
         max_tokens: int = 200,
-        prompt: tuple[int, ...] = (1, 2, 3, 4),
+        is_thinking: bool = False,
         targets: tuple[str, ...] = ("M",),
         hold_back: int = 3,
         answer_threshold: float | None = -1.0,
@@ -49,7 +49,7 @@ class Script:
                 targets=targets,
             ),
         )
-        self.sequence = Sequence(1, list(prompt), order.sampling)
+        self.sequence = Sequence(1, [1, 2, 3, 4], order.sampling)
         gate = TokenGate(order.gate, 0.5, answer_threshold, marker=marker)
         self.request = Request(
             order,
@@ -58,6 +58,7 @@ class Script:
             Letters(),
             max_tokens=max_tokens,
             think_tokens=(THINK, THINK_END),
+            is_thinking=is_thinking,
         )
         self.events: list[RequestEvent] = []
 
@@ -144,14 +145,11 @@ def test_thoughts_flow_apart_from_the_answer() -> None:
 
 
 def test_a_thought_that_the_prompt_has_opened_is_no_answer() -> None:
-    script = Script(prompt=(1, THINK, 5, THINK_END, 2, THINK))
+    script = Script(is_thinking=True)
     script.write("hm")
     script.draw(THINK_END)
     script.write("four")
     assert script.answer == "four"
-    closed = Script(prompt=(1, THINK, THINK_END))
-    closed.write("four")
-    assert closed.answer == "four"
 
 
 def test_stop_strings_length_and_repetition_end_it() -> None:

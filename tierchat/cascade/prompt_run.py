@@ -25,6 +25,7 @@ from tierchat.errors import (
     EngineCrashed,
     ModelCorrupt,
     ModelMissing,
+    RefusedByTemplate,
     SchemaRefused,
     TemplateError,
     TierchatError,
@@ -56,8 +57,11 @@ from tierchat.workers.protocol import (
 
 # Errors after which another tier is tried.
 _TIER_FAILED = (EngineCrashed, ModelMissing, ModelCorrupt, TemplateError, DoesNotFit)
-# Of these, the errors that a second try would meet again: same file, same memory.
-_UNUSABLE = (ModelMissing.code, DoesNotFit.code, ModelCorrupt.code, TemplateError.code)
+# Errors that a second try would meet again: same file, same memory, same template.
+_UNUSABLE = (
+    *(ModelMissing.code, DoesNotFit.code, ModelCorrupt.code),
+    *(TemplateError.code, RefusedByTemplate.code),
+)
 _FINISH_REASONS: dict[str, FinishReason] = {
     "stop": "stop",
     "interrupted": "interrupted",
@@ -206,7 +210,7 @@ class PromptRun:
 
     def _messages(self) -> tuple[Message, ...]:
         *earlier, last = self._prompt.messages
-        if not self._draft:
+        if not self._draft or last.role != "user":
             return self._prompt.messages
         text = f"{last.content}\n\nA smaller model's draft, perhaps wrong:\n{self._draft}"
         return (*earlier, Message(role=last.role, content=text))

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tierchat.engine.checkpoints import State
+from tierchat.engine.control_tokens import ControlToken, ControlTokens
 from tierchat.errors import (
     DoesNotFit,
     EngineCrashed,
@@ -35,6 +36,8 @@ _MAX_PIECE_BYTES = 512
 _MAX_TEXT_VALUE = 1 << 20
 _MAX_SEQUENCES = 256
 _KV_TYPES: dict[KvType, int] = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
+# Tokens that llama.cpp makes from their text only where `parse_special` is set.
+_MADE_BY_SPECIAL_TEXT = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
 NO_KV_SLOT = 1
 _DECODE_FAILURES = {-2: "llama_decode ran out of memory"}
 _MEMORY_HINT = 'set a smaller `context`, or `kv_type = "q8_0"`, for this model in models.toml'
@@ -159,9 +162,7 @@ class LlamaModel:
         """Return the bytes of one token; a control token has none."""
         found = self._pieces.get(token)
         if found is None:
-            buffer = ctypes.create_string_buffer(_MAX_PIECE_BYTES)
-            num = lib.llama_token_to_piece(self._vocab, token, buffer, _MAX_PIECE_BYTES, 0, False)
-            found = self._pieces[token] = buffer.raw[: max(num, 0)]
+            found = self._pieces[token] = self._piece(token)
         return found
 
     def pieces(self) -> list[bytes]:
@@ -173,9 +174,55 @@ class LlamaModel:
             found.append(buffer.raw[: max(num, 0)])
         return found
 
+    def _piece(self, token: int, *, shows_control: bool = False) -> bytes:
+        size = _MAX_PIECE_BYTES
+        buffer = ctypes.create_string_buffer(size)
+        num = lib.llama_token_to_piece(self._vocab, token, buffer, size, 0, shows_control)
+        return buffer.raw[: max(num, 0)]
+
     def is_end(self, token: int) -> bool:
         """Whether the token ends a turn."""
         return self._kind(token)[0]
+
+    @cached_property
+    def control_texts(self) -> ControlTokens:
+        """The tokens that only `parse_special` makes from text; reading them takes 0.1 s or so."""
+        found = []
+        for token in range(self.vocabulary_size):
+            kind = lib.llama_vocab_get_attr(self._vocab, token)
+            if kind & _MADE_BY_SPECIAL_TEXT:
+                found.append(
+                    ControlToken(
+                        token,
+                        self.text(token),
+                        strips_before=bool(kind & lib.LLAMA_TOKEN_ATTR_LSTRIP),
+                        strips_after=bool(kind & lib.LLAMA_TOKEN_ATTR_RSTRIP),
+                    )
+                )
+        return ControlTokens(found)
+
+    def text(self, token: int) -> str:
+        """Return the text that stands in the vocabulary for a token, control tokens included."""
+        raw: bytes | None = lib.llama_vocab_get_text(self._vocab, token)
+        return (raw or b"").decode(errors="replace")
+
+    def shown(self, tokens: Rows[int]) -> str:
+        """Return what tokens spell, with the names of control tokens."""
+        pieces = (self._piece(token, shows_control=True) for token in tokens)
+        return b"".join(pieces).decode(errors="replace")
+
+    @cached_property
+    def special_texts(self) -> dict[str, str]:
+        """The texts of the tokens that templates ask for by name; empty where there is none."""
+        unknown = self.metadata("tokenizer.ggml.unknown_token_id") or ""
+        tokens = {
+            "bos_token": self.bos_token,
+            "eos_token": lib.llama_vocab_eos(self._vocab),
+            "pad_token": lib.llama_vocab_pad(self._vocab),
+            "unk_token": int(unknown) if unknown.isdecimal() else -1,
+        }
+        is_known = {name: 0 <= token < self.vocabulary_size for name, token in tokens.items()}
+        return {name: self.text(token) if is_known[name] else "" for name, token in tokens.items()}
 
     @cached_property
     def control_tokens(self) -> tuple[int, ...]:

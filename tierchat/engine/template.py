@@ -1,151 +1,298 @@
-"""The chat template of a GGUF, rendered under limits, into tokens that text cannot forge.
+"""The chat template of a model: a conversation in, tokens out that no message can forge.
 
-Does not know engines. A template is an untrusted program: it runs in a sandbox with a deadline and
-limits of size and memory. Message texts never pass through it or the parser of special tokens.
+Does not know engines. A template is an untrusted program; `jinja_sandbox.py` runs it.
 """
 
 from __future__ import annotations
 
-import resource
 import secrets
-import signal
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
-from types import FrameType
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import lru_cache
 from typing import Any, Protocol
 
-from jinja2 import TemplateError as JinjaError
-from jinja2.exceptions import SecurityError
-from jinja2.sandbox import ImmutableSandboxedEnvironment
+from tierchat.engine.control_tokens import ControlTokens, Disguise
+from tierchat.engine.jinja_sandbox import (
+    MAX_RENDERED_CHARS,
+    RENDER_DEADLINE_S,
+    Program,
+    TemplateRefusal,
+)
+from tierchat.engine.turns import Arrangement, arranged, arrangements
+from tierchat.errors import RefusedByTemplate, TemplateError
+from tierchat.types import Message, Role
 
-from tierchat.errors import TemplateError
-from tierchat.types import Message
-
-MAX_RENDERED_CHARS = 1_000_000
-RENDER_DEADLINE_S = 2.0
-_RENDER_MEMORY_BYTES = 512 * 1024 * 1024
+_MAX_ARRANGEMENTS = 256
+_FIRST_SHAPES: tuple[tuple[Role, ...], ...] = (("user",), ("system", "user"))
+# Switches of some families; llama.cpp sets them so, too. What a conversation holds is read.
+_KEEPS_THOUGHTS = {
+    "preserve_thinking": True,
+    "clear_thinking": False,
+    "truncate_history_thinking": False,
+    "drop_thinking": False,
+}
+# Step 3.5 reasons in loops after blanks at the ends of a message; llama.cpp drops them, too.
+_TRIMMING_FAMILY = "You have access to the following functions in JSONSchema format"
 
 
 class Tokenizer(Protocol):
     """The part of a model that rendering needs."""
 
+    @property
+    def control_texts(self) -> ControlTokens: ...
+
     def tokenize(self, text: str, *, parse_special: bool) -> list[int]: ...
 
 
-class _Sandbox(ImmutableSandboxedEnvironment):
-    intercepted_binops = frozenset(["*", "**", "%"])
+@dataclass(frozen=True)
+class Rendered:
+    """A conversation as tokens; `text` is what they spell, `opens_thought` whether it ends in one.
 
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
-        if operator == "**" or not _is_small(operator, left, right):
-            raise SecurityError(f"operator {operator} would build something too large")
-        return super().call_binop(context, operator, left, right)
+    Thought marks that stand in messages do not count.
+    """
+
+    tokens: list[int]
+    text: str
+    opens_thought: bool
+
+
+@dataclass(frozen=True)
+class TemplateHost:
+    """What a template may ask of its model and of the clock.
+
+    `special` has the texts of `bos_token`, `eos_token` and so on; `thought_marks` open and close
+    a thought.
+    """
+
+    special: Mapping[str, str]
+    thought_marks: tuple[str, str] | None = None
+    now: Callable[[], datetime] = datetime.now
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How a template is called: with texts or lists of parts, and told that there are no tools."""
+
+    program: Program
+    takes_parts: bool = False
+    has_no_tools: bool = True
+
+    def typed(self, text: str) -> str | list[dict[str, str]]:
+        return [{"type": "text", "text": text}] if self.takes_parts else text
 
 
 class ChatTemplate:
     """A compiled template; it uses a timer signal and so runs in the main thread only."""
 
-    def __init__(self, source: str, deadline_s: float = RENDER_DEADLINE_S) -> None:
-        """Compile a template; raises TemplateError when the source is not valid."""
-        environment = _Sandbox(trim_blocks=True, lstrip_blocks=True)
-        environment.globals["raise_exception"] = _raise_exception
-        self._deadline_s = deadline_s
-        self.has_think_switch = "enable_thinking" in source
-        try:
-            with _deadline(deadline_s), _memory_limit():
-                self._template = environment.from_string(source)
-        except (JinjaError, RecursionError, MemoryError) as error:
-            raise TemplateError(f"the chat template does not compile: {error!r}") from error
+    def __init__(
+        self,
+        source: str,
+        host: TemplateHost = TemplateHost({}),
+        deadline_s: float = RENDER_DEADLINE_S,
+    ) -> None:
+        """Compile a template and try it out.
 
-    def tokens(
+        Raises TemplateError when the source is not valid, or cannot write one question.
+        """
+        self._host = host
+        self._source = source
+        self._deadline_s = deadline_s
+        self._way = _Way(self._compiled())
+        self.has_think_switch = "enable_thinking" in source
+        self._trims = _TRIMMING_FAMILY in source
+        self._arrangement = lru_cache(_MAX_ARRANGEMENTS)(self._find_arrangement)
+        self._try_out()
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What the template cannot do, and what is done instead."""
+        found = []
+        if self._is_changed("system", "user"):
+            found.append("no system role: system text goes before the user's first turn")
+        if self._kept("user", "assistant", "user") != (True, True, True):
+            found.append("no conversations: the model does not read all of the earlier turns")
+        elif self._is_changed("user", "user"):
+            found.append("turns must alternate: consecutive turns of one role are joined")
+        if self._is_changed("assistant", "user"):
+            found.append("the user must begin: an empty turn is put before an assistant's first")
+        return tuple(found)
+
+    def render(
         self, messages: Sequence[Message], tokenizer: Tokenizer, *, think: bool | None = None
-    ) -> list[int]:
+    ) -> Rendered:
         """Render and tokenise a conversation up to the beginning of the assistant's turn.
 
-        The template sees a random mark instead of each message text, and only the text outside
-        the marks can make control tokens. Raises TemplateError for a template that fails, takes
-        too long, writes too much or loses a message.
+        An assistant's message at the end is the beginning of that turn. Raises RefusedByTemplate
+        for a conversation that the template does not take, TemplateError for a template that
+        takes too long or writes too much.
         """
-        nonce = secrets.token_hex(8)
-        marks = [f"\ue000{nonce}:{index}\ue001" for index in range(len(messages))]
-        turns = [
-            {"role": message.role, "content": mark}
-            for message, mark in zip(messages, marks, strict=True)
-        ]
-        rendered = self._render(turns, think)
-        missing = [m.role for m, mark in zip(messages, marks, strict=True) if mark not in rendered]
-        if missing:
-            raise TemplateError(f"the chat template drops a {missing[0]} message")
+        *earlier, last = messages
+        begun = last.content if last.role == "assistant" else ""
+        earlier = earlier if last.role == "assistant" else list(messages)
+        arrangement, _ = self._arrangement(tuple(m.role for m in earlier), think)
+        turns = arranged(earlier, arrangement)
+        if self._trims:
+            turns = tuple(Message(role=m.role, content=m.content.strip()) for m in turns)
+        disguise = Disguise(tokenizer.control_texts, [m.content for m in messages])
+        text, opens_thought = self._disguised(turns, disguise, tokenizer.control_texts, think)
+        if begun:
+            if opens_thought and self._host.thought_marks:
+                text += f"\n{self._host.thought_marks[1]}\n\n"
+            text, opens_thought = text + disguise.whole(begun), False
         tokens: list[int] = []
-        head, *rest = rendered.split(f"\ue000{nonce}:")
-        tokens += tokenizer.tokenize(head, parse_special=True)
-        for part in rest:
-            index, _, tail = part.partition("\ue001")
-            content = messages[int(index)].content
-            tokens += tokenizer.tokenize(content, parse_special=False)
-            tokens += tokenizer.tokenize(tail, parse_special=True)
-        return tokens
+        for piece in tokenizer.control_texts.split(text):
+            if isinstance(piece, int):
+                tokens.append(piece)
+            else:
+                tokens += tokenizer.tokenize(disguise.lifted(piece), parse_special=False)
+        return Rendered(tokens, disguise.lifted(text), opens_thought)
 
-    def _render(self, turns: list[dict[str, str]], think: bool | None) -> str:
-        values: dict[str, Any] = {"messages": turns, "add_generation_prompt": True}
+    def _disguised(
+        self,
+        turns: Sequence[Message],
+        disguise: Disguise,
+        controls: ControlTokens,
+        think: bool | None,
+    ) -> tuple[str, bool]:
+        """Render with message texts in disguise; say whether the template opens a thought.
+
+        A template that looks into messages has to read them, so only control tokens are hidden
+        then, unless that would let a message make one.
+        """
+        marks = self._host.thought_marks or ()
+        hidden = self._attempt([(m.role, disguise.whole(m.content)) for m in turns], think)
+        # Templates cut thoughts off from what the assistant said before.
+        readable = [
+            (m.role, disguise.tokens_only(m.content, marks if m.role == "assistant" else ()))
+            for m in turns
+        ]
+        shown = self._attempt(readable, think)
+        if isinstance(hidden, TemplateRefusal):
+            raise RefusedByTemplate(f"the chat template refuses this conversation: {hidden}")
+        opens_thought = self._opens_thought(hidden)
+        if isinstance(shown, TemplateRefusal) or disguise.lifted(shown) == disguise.lifted(hidden):
+            return hidden, opens_thought
+        in_both = [
+            [piece for piece in controls.split(text) if isinstance(piece, int)]
+            for text in (hidden, shown)
+        ]
+        return (shown if in_both[0] == in_both[1] else hidden), opens_thought
+
+    def _attempt(
+        self, turns: Sequence[tuple[Role, str]], think: bool | None
+    ) -> str | TemplateRefusal:
+        try:
+            return self._run(turns, think)
+        except TemplateRefusal as refusal:
+            return refusal
+
+    def _run(self, turns: Sequence[tuple[Role, str]], think: bool | None) -> str:
+        now = self._host.now()
+        values: dict[str, Any] = {
+            **self._host.special,
+            "messages": [{"role": role, "content": self._way.typed(text)} for role, text in turns],
+            "add_generation_prompt": True,
+            # What llama.cpp gives under these names.
+            "date_string": now.strftime("%d %b %Y"),
+            "datetime": now.strftime("%b %d %Y"),
+            **_KEEPS_THOUGHTS,
+        }
+        if self._way.has_no_tools:
+            values |= {"tools": None, "documents": None}
         if think is not None:
             values["enable_thinking"] = think
-        parts, size = [], 0
+        size = sum(len(text) for _, text in turns)
+        return self._way.program.run(values, MAX_RENDERED_CHARS + 2 * size)
+
+    def _opens_thought(self, text: str) -> bool:
+        if not self._host.thought_marks:
+            return False
+        opening, closing = self._host.thought_marks
+        return text.rfind(opening) > text.rfind(closing)
+
+    def _try_out(self) -> None:
+        """Find out how the template takes a message; raises TemplateError if in no way."""
+        why = ""
+        for way in self._ways():
+            self._way = way
+            for shape in _FIRST_SHAPES:
+                kept = self._survivors(arrangement_of(shape), len(shape), None)
+                if isinstance(kept, TemplateRefusal):
+                    why = why or f"the chat template fails on a question: {kept}"
+                elif kept[-1]:
+                    return
+        raise TemplateError(
+            why or "the chat template drops a user message",
+            "give the model another one: `tierchat add NAME FILE --template chatml`",
+        )
+
+    def _ways(self) -> Iterator[_Way]:
+        """Yield the ways to call templates: as Hugging Face does it, then as llama.cpp does."""
+        for takes_parts in (False, True):
+            yield _Way(self._way.program, takes_parts=takes_parts)
+        lenient = self._compiled(is_lenient=True)
+        for takes_parts in (False, True):
+            yield _Way(lenient, takes_parts=takes_parts, has_no_tools=False)
+
+    def _compiled(self, *, is_lenient: bool = False) -> Program:
+        return Program(
+            self._source, deadline_s=self._deadline_s, now=self._host.now, is_lenient=is_lenient
+        )
+
+    def _find_arrangement(
+        self, roles: tuple[Role, ...], think: bool | None
+    ) -> tuple[Arrangement, tuple[bool, ...]]:
+        """Find the first arrangement that keeps all messages, or else the last one.
+
+        Also returns which messages it keeps.
+        """
+        refusal: TemplateRefusal | None = None
+        second_best: tuple[Arrangement, tuple[bool, ...]] | None = None
+        for arrangement in arrangements(roles):
+            kept = self._survivors(arrangement, len(roles), think)
+            if isinstance(kept, TemplateRefusal):
+                refusal = refusal or kept
+            elif all(kept):
+                return arrangement, kept
+            elif kept[-1] and second_best is None:
+                second_best = arrangement, kept
+        if second_best is None:
+            why = refusal or "it leaves out the last message"
+            raise RefusedByTemplate(f"the chat template refuses this conversation: {why}")
+        return second_best
+
+    def _survivors(
+        self, arrangement: Arrangement, num: int, think: bool | None
+    ) -> tuple[bool, ...] | TemplateRefusal:
+        """Say which messages an arrangement keeps, tried with marks instead of texts."""
+        # Digits stay what they are in capitals, in JSON and in HTML.
+        nonce = str(secrets.randbelow(10**18) + 10**18)
+        marks = [f"{nonce}{index:06}" for index in range(num)]
+        turns = [(turn.role, " ".join(marks[part] for part in turn.parts)) for turn in arrangement]
         try:
-            with _deadline(self._deadline_s), _memory_limit():
-                for part in self._template.generate(**values):
-                    size += len(part)
-                    if size > MAX_RENDERED_CHARS:
-                        raise TemplateError("the chat template writes too much text")
-                    parts.append(part)
-        except (JinjaError, ArithmeticError, LookupError, TypeError, ValueError) as error:
-            raise TemplateError(f"the chat template failed: {error}") from error
-        except (RecursionError, MemoryError) as error:
-            raise TemplateError("the chat template ran out of memory") from error
-        return "".join(parts)
+            text = self._run(turns, think)
+        except TemplateRefusal as refusal:
+            return refusal
+        # Parts that are printed as a list, with quotation marks, are not understood.
+        quotes = ("'", '"') if self._way.takes_parts else ()
+        return tuple(
+            mark in text and not any(f"{quote}{mark}" in text for quote in quotes) for mark in marks
+        )
+
+    def _kept(self, *roles: Role) -> tuple[bool, ...] | None:
+        try:
+            return self._arrangement(roles, None)[1]
+        except RefusedByTemplate:
+            return None
+
+    def _is_changed(self, *roles: Role) -> bool:
+        try:
+            return self._arrangement(roles, None)[0] != arrangement_of(roles)
+        except RefusedByTemplate:
+            return True
 
 
-def _is_small(operator: str, left: Any, right: Any) -> bool:
-    if operator == "%":
-        return not isinstance(left, str)
-    sized, times = (right, left) if isinstance(left, int) else (left, right)
-    if isinstance(sized, (str, list, tuple)) and isinstance(times, int):
-        return len(sized) * times <= MAX_RENDERED_CHARS
-    return not isinstance(sized, int) or abs(sized) < 2**64 > abs(int(times))
-
-
-def _raise_exception(message: str) -> None:
-    raise JinjaError(message)
-
-
-@contextmanager
-def _deadline(seconds: float) -> Iterator[None]:
-    def expire(_signal: int, _frame: FrameType | None) -> None:
-        raise TemplateError(f"the chat template ran longer than {seconds:g} s")
-
-    before = signal.signal(signal.SIGALRM, expire)
-    signal.setitimer(signal.ITIMER_REAL, seconds)
-    try:
-        yield
-    finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, before)
-
-
-@contextmanager
-def _memory_limit() -> Iterator[None]:
-    # Only on Linux does the address space measure the memory that a template can allocate.
-    if sys.platform != "linux":
-        yield
-        return
-    before = resource.getrlimit(resource.RLIMIT_AS)
-    num_pages = int(Path("/proc/self/statm").read_text().split()[0])
-    limit = num_pages * resource.getpagesize() + _RENDER_MEMORY_BYTES
-    if before[1] != resource.RLIM_INFINITY:
-        limit = min(limit, before[1])
-    resource.setrlimit(resource.RLIMIT_AS, (limit, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, before)
+def arrangement_of(roles: Sequence[Role]) -> Arrangement:
+    """Return the arrangement that changes nothing."""
+    return next(arrangements(roles))

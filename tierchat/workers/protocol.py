@@ -33,6 +33,8 @@ class LoadModel(Frozen, frozen=True, tag="load"):
     The worker chooses what is left open: `context` and `num_threads` 0, `kv_type` None.
     `gpu_shares` divides the offloaded layers between GPUs; a single share means a single GPU.
     `path` is for people; where the name of the file is no text, `raw_path` holds its bytes.
+    `template` is Jinja source instead of the GGUF's own, empty for no template at all; the texts
+    `stop` end its turns.
     """
 
     name: str
@@ -45,6 +47,8 @@ class LoadModel(Frozen, frozen=True, tag="load"):
     gpu_shares: tuple[float, ...] = ()
     kv_type: KvType | None = None
     use_extra_buffer_types: bool = True
+    template: str | None = None
+    stop: tuple[str, ...] = ()
     raw_path: bytes = b""
 
     @property
@@ -57,7 +61,8 @@ class Generate(Frozen, frozen=True, tag="generate"):
     """Start one request; every later frame about it carries its `id`.
 
     `probe` asks for everything that gates are trained on, which then comes with `Finished`; the
-    probabilities of the first tokens of the `watch` texts are part of it.
+    probabilities of the first tokens of the `watch` texts are part of it. With `is_raw` the last
+    message is text to be continued, without a chat template.
     """
 
     id: int
@@ -67,6 +72,7 @@ class Generate(Frozen, frozen=True, tag="generate"):
     think: bool | None = None
     probe: bool = False
     watch: tuple[str, ...] = ()
+    is_raw: bool = False
 
 
 class Cancel(Frozen, frozen=True, tag="cancel"):
@@ -96,6 +102,8 @@ class ModelInfo(Frozen, frozen=True):
     `num_threads` is the most that the worker uses, however many cores are free.
     `gpu_bytes` is how much free GPU memory shrank while the model was loaded, as the driver
     reports it. It leaves out the driver context of the process (518 MiB on an H100).
+    `template_limits` says what the chat template cannot do; `example` is a conversation as the
+    model reads it. Both are empty without a template.
     """
 
     name: str
@@ -109,6 +117,8 @@ class ModelInfo(Frozen, frozen=True):
     answer_threshold: float | None = None
     quantisation: str = ""
     template_sha256: str = ""
+    template_limits: tuple[str, ...] = ()
+    example: str = ""
     is_gpu_offloaded: bool = False
     uses_extra_buffer_types: bool = True
     num_threads: int = 1

@@ -5,8 +5,9 @@ Does not know sockets or processes.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator
+
+import msgspec
 
 from tierchat.engine.devices import gpu_free_bytes
 from tierchat.engine.engine import Engine, EngineLimits
@@ -19,18 +20,16 @@ from tierchat.engine.limits import (
 )
 from tierchat.engine.llama import LlamaLog, LlamaModel, can_offload
 from tierchat.engine.sequence import Sequence
-from tierchat.engine.template import ChatTemplate
-from tierchat.errors import TemplateError
 from tierchat.gates.answer_schema import AnswerSchema
 from tierchat.models.placement.hardware import num_cores
-from tierchat.types import KvType, Message, Sampling
+from tierchat.types import KvType, Sampling
 from tierchat.workers.child.gating import Gating, RequestGate, with_unsure_sentence
+from tierchat.workers.child.prompt_writer import PromptWriter
 from tierchat.workers.child.request import Request
 from tierchat.workers.child.schema_grammar import grammar_for
 from tierchat.workers.protocol import Generate, LoadModel, ModelInfo
 
 _NUM_WARM_UP_TOKENS = 32
-_THOUGHT_MARKS = (("<|think|>", "<|/think|>"), ("<think>", "</think>"))
 
 
 class HeldModel:
@@ -52,13 +51,9 @@ class HeldModel:
             use_extra_buffer_types=order.use_extra_buffer_types,
             on_progress=on_progress,
         )
-        template = self.model.metadata("tokenizer.chat_template")
-        if not template:
-            raise TemplateError(
-                f"{order.path} has no chat template",
-                "use an instruction-tuned GGUF; base models cannot hold a conversation",
-            )
-        self.template = ChatTemplate(template)
+        self._stop = order.stop
+        self._writer = PromptWriter(order.name, self.model, order.template)
+        self.think_tokens = self._writer.think_tokens
         context = order.context or min(self.model.trained_context or 512, DEFAULT_CONTEXT)
         self.engine = Engine(
             self.model,
@@ -75,7 +70,6 @@ class HeldModel:
         )
         self._gating = Gating(self.model)
         self._grammars = GrammarCompiler(self.model)
-        self.think_tokens = _thought_tokens(self.model)
         on_progress(1.0)
         self._warm_up()
         self.info = ModelInfo(
@@ -89,7 +83,9 @@ class HeldModel:
             escalate_threshold=self._gating.escalate_threshold,
             answer_threshold=self._gating.answer_threshold,
             quantisation=self.model.metadata("general.file_type") or "",
-            template_sha256=hashlib.sha256(template.encode()).hexdigest(),
+            template_sha256=self._writer.template_sha256,
+            template_limits=self._writer.limits,
+            example=self._writer.example(),
             is_gpu_offloaded=self._is_offloaded,
             uses_extra_buffer_types=order.use_extra_buffer_types,
             num_threads=self.engine.limits.num_threads,
@@ -109,16 +105,20 @@ class HeldModel:
     def request(self, order: Generate) -> Request:
         """Turn an order into a request whose sequence waits in the engine.
 
-        Raises TemplateError, ContextTooLong or UsageError; nothing is queued then.
+        Raises TemplateError, ContextTooLong or UsageError (RefusedByTemplate among them); nothing
+        is queued then.
         """
         gate = self._gating.gate_for(order.gate)
         think = self._think(order)
-        messages = with_unsure_sentence(order.messages) if gate.asks_in_words else order.messages
-        tokens = self._render(messages, think)
+        if order.is_raw:
+            prompt = self._writer.text(order.messages[-1].content)
+        else:
+            asks = with_unsure_sentence if gate.asks_in_words else tuple
+            prompt = self._writer.conversation(asks(order.messages), think)
         schema, grammar, notices = self._schema(order.sampling.json_schema)
         sequence = Sequence(
             order.id,
-            tokens,
+            prompt.tokens,
             order.sampling,
             banned=tuple(self._banned(order, gate, think)),
             escalate_token=gate.escalate_token,
@@ -126,9 +126,9 @@ class HeldModel:
             num_hidden_states=order.gate.hold_back if order.probe else gate.num_hidden_states,
             grammar=grammar,
         )
-        room = self.engine.limits.context - len(tokens)
+        room = self.engine.limits.context - len(prompt.tokens)
         request = Request(
-            order,
+            self._with_stops(order),
             sequence,
             gate.gate,
             self.model,
@@ -136,6 +136,7 @@ class HeldModel:
             think_tokens=self.think_tokens,
             schema=schema,
             notices=(*notices, *self._useless_wish(order)),
+            is_thinking=prompt.opens_thought,
         )
         self.engine.add(sequence)
         return request
@@ -150,27 +151,29 @@ class HeldModel:
         grammar, notices = grammar_for(schema.schema, self._grammars)
         return schema, grammar, schema.notices + notices
 
+    def _with_stops(self, order: Generate) -> Generate:
+        """Add the texts that end a turn of the template."""
+        if order.is_raw or not self._stop or order.sampling.ignore_eos:
+            return order
+        stop = (*order.sampling.stop, *self._stop)
+        sampling = msgspec.structs.replace(order.sampling, stop=stop)
+        return msgspec.structs.replace(order, sampling=sampling)
+
     def _think(self, order: Generate) -> bool | None:
         """Choose whether the model thinks; None leaves it to a template without a switch."""
         if order.sampling.json_schema is not None:
             # A thought is not JSON: a prompt with a schema is answered at once.
             return False
-        if order.think is None and self.template.has_think_switch:
+        if order.think is None and self._writer.has_think_switch:
             # The default of such templates differs by size within one family.
             return False
         return order.think
 
     def _useless_wish(self, order: Generate) -> tuple[str, ...]:
-        if not order.think or self.template.has_think_switch or self.think_tokens:
+        if not order.think or order.is_raw or self._writer.has_think_switch or self.think_tokens:
             return ()
         name = self.info.name
         return (f"think = true has no effect: the chat template of {name} has no switch for it",)
-
-    def _render(self, messages: tuple[Message, ...], think: bool | None) -> list[int]:
-        tokens = self.template.tokens(messages, self.model, think=think)
-        if self.model.adds_bos and tokens[:1] != [self.model.bos_token]:
-            tokens.insert(0, self.model.bos_token)
-        return tokens
 
     def _banned(self, order: Generate, gate: RequestGate, think: bool | None) -> Iterator[int]:
         """Yield the tokens that must not be drawn."""
@@ -199,12 +202,3 @@ def _num_threads(model: LlamaModel) -> int:
 def kv_type_of(model: LlamaModel, is_offloaded: bool) -> KvType:
     """Choose the number format of the KV cache where the settings leave it open."""
     return "q8_0" if model.head_size < MIN_HEAD_SIZE_FOR_F16 and not is_offloaded else "f16"
-
-
-def _thought_tokens(model: LlamaModel) -> tuple[int, int] | None:
-    for opening, closing in _THOUGHT_MARKS:
-        opened = model.tokenize(opening, parse_special=True)
-        closed = model.tokenize(closing, parse_special=True)
-        if len(opened) == len(closed) == 1:
-            return opened[0], closed[0]
-    return None

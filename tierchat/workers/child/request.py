@@ -40,9 +40,9 @@ class Pieces(Protocol):
 class Request:
     """Turns the steps of one sequence into events. Owned by the engine thread.
 
-    `think_tokens` are the ids that open and close a thought, if the model has them; some templates
-    open a thought at the end of the prompt. A finished answer is checked against `schema`;
-    `notices` are for the user.
+    `think_tokens` are the ids that open and close a thought, if the model has them; `is_thinking`
+    says that the template opened a thought at the end of the prompt. A finished answer is checked
+    against `schema`; `notices` are for the user.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Request:
         *,
         max_tokens: int,
         think_tokens: tuple[int, int] | None = None,
+        is_thinking: bool = False,
         schema: AnswerSchema | None = None,
         notices: tuple[str, ...] = (),
     ) -> None:
@@ -65,7 +66,7 @@ class Request:
         self._think_tokens = think_tokens
         self._schema, self._notices = schema, notices
         # With a schema only the answer can be drawn, even where the template opens a thought.
-        self._is_thinking = schema is None and _is_open(think_tokens, sequence.tokens)
+        self._is_thinking = schema is None and is_thinking
         self._is_released = False
         self._held = ""
         self._written = ""
@@ -305,9 +306,3 @@ class Request:
 def _question(order: Generate) -> str:
     users = (message.content for message in reversed(order.messages) if message.role == "user")
     return next(users, "")
-
-
-def _is_open(think_tokens: tuple[int, int] | None, prompt: list[int]) -> bool:
-    """Whether a prompt ends inside a thought; only the template's own text makes such tokens."""
-    marks = [token for token in prompt if think_tokens and token in think_tokens]
-    return bool(think_tokens and marks and marks[-1] == think_tokens[0])

@@ -1,0 +1,102 @@
+"""Records how llama.cpp renders conversations with each chat template of a folder.
+
+    python bench/template_goldens.py LLAMA_SERVER MODEL.gguf FOLDER tests/engine/goldens.json.gz
+
+starts llama-server once for each template (`--jinja`), asks `/apply-template`, and writes one
+compressed JSON file. The file in `tests/` is of the folder `vendor/llama.cpp/models/templates` in
+the source of llama-cpp-python, on SmolLM2-135M; `tests/engine/test_llama_templates.py` compares.
+"""
+
+from __future__ import annotations
+
+import datetime
+import gzip
+import json
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+S = {"role": "system", "content": "Answer in one word."}
+U1 = {"role": "user", "content": "What is the capital of France?"}
+A1 = {"role": "assistant", "content": "Paris."}
+U2 = {"role": "user", "content": "And of Italy?"}
+CONVERSATIONS: dict[str, list[dict[str, str]]] = {
+    "user": [U1],
+    "system": [S, U1],
+    "turns": [U1, A1, U2],
+    "system and turns": [S, U1, A1, U2],
+    "blanks": [{"role": "user", "content": "  \n Two words \n\n"}],
+    "thought": [
+        U1,
+        {"role": "assistant", "content": "<think>\nIt is Paris.\n</think>\n\nParis."},
+        U2,
+    ],
+    "code": [{"role": "user", "content": "print(\"<b>ж</b>\", {1: '\\n'}) # {{ x }} {% y %}"}],
+    "two users": [U1, U2],
+}
+
+
+def main(server: str, model: str, folder: str, target: str) -> None:
+    goldens: dict[str, Any] = {}
+    for path in sorted(Path(folder).glob("*.jinja")):
+        goldens[path.name] = recorded(server, model, path)
+        refused = sum(text is None for text in goldens[path.name].values())
+        print(f"{path.name}: {len(goldens[path.name])}, {refused} refused", flush=True)
+    record = {"date": datetime.date.today().isoformat(), "templates": goldens}
+    text = json.dumps(record, ensure_ascii=False, indent=1)
+    Path(target).write_bytes(gzip.compress(text.encode(), 9, mtime=0))
+
+
+def recorded(server: str, model: str, template: Path) -> dict[str, str | None]:
+    """Return the prompts of all conversations; None where llama-server refuses."""
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        port = found.getsockname()[1]
+    command = [server, "-m", model, "--port", str(port), "--jinja", "-c", "256", "-np", "1"]
+    command += ["--chat-template-file", str(template), "-t", "1", "--no-warmup", "--no-ui"]
+    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        wait(child, port)
+        return {
+            f"{name}, {'thinking' if think else 'no thinking'}": prompt(port, messages, think)
+            for name, messages in CONVERSATIONS.items()
+            for think in (False, True)
+        }
+    finally:
+        child.kill()
+        child.wait()
+
+
+def wait(child: subprocess.Popen[bytes], port: int) -> None:
+    for _ in range(600):
+        if child.poll() is not None:
+            raise SystemExit(f"llama-server ended with {child.returncode}")
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{port}/health").close()
+            return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit("llama-server does not answer")
+
+
+def prompt(port: int, messages: list[dict[str, str]], think: bool) -> str | None:
+    body = {"messages": messages, "chat_template_kwargs": {"enable_thinking": think}}
+    request = urllib.request.Request(
+        f"http://127.0.0.1:{port}/apply-template",
+        json.dumps(body).encode(),
+        {"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request) as reply:
+            return str(json.load(reply)["prompt"])
+    except urllib.error.HTTPError:
+        return None
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,114 @@
+"""Turns the messages of an order into the tokens of a prompt: with a chat template, or as text.
+
+Does not know engines or gates.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import replace
+
+from tierchat.engine.llama import LlamaModel
+from tierchat.engine.template import ChatTemplate, Rendered, TemplateHost
+from tierchat.errors import RefusedByTemplate, TemplateError
+from tierchat.types import Message
+
+EXAMPLE = (
+    Message(role="user", content="Hello!"),
+    Message(role="assistant", content="Hello, how can I help?"),
+    Message(role="user", content="What is the capital of France?"),
+)
+_MAX_EXAMPLE_CHARS = 20_000
+_GIVE_A_TEMPLATE = (
+    "`tierchat ask --raw` completes text without one; to chat, give the model a template: "
+    "tierchat add NAME FILE --template chatml"
+)
+_TEMPLATE_KEY = "tokenizer.chat_template"
+_THOUGHT_MARKS = (("<|think|>", "<|/think|>"), ("<think>", "</think>"))
+
+
+class PromptWriter:
+    """Writes prompts for one model. Runs in the main thread, as `ChatTemplate` does."""
+
+    def __init__(self, name: str, model: LlamaModel, source: str | None) -> None:
+        """Compile a template, the model's own where `source` is None; "" is no template.
+
+        Raises TemplateError for a template that cannot be used.
+        """
+        self._name = name
+        self._model = model
+        self.think_tokens = _thought_tokens(model)
+        self._source = _own_template(model) if source is None else source
+        self._template = ChatTemplate(self._source, self._host()) if self._source else None
+
+    @property
+    def template_sha256(self) -> str:
+        """The hash of the template; empty without one."""
+        return hashlib.sha256(self._source.encode()).hexdigest() if self._source else ""
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What the template cannot do, and what is done instead."""
+        return self._template.limits if self._template else ()
+
+    @property
+    def has_think_switch(self) -> bool:
+        return self._template is not None and self._template.has_think_switch
+
+    def example(self) -> str:
+        """Write a conversation of two questions, control tokens and all; empty without one."""
+        if self._template is None:
+            return ""
+        try:
+            think = False if self.has_think_switch else None
+            rendered = self.conversation(EXAMPLE, think)
+        except RefusedByTemplate:
+            return ""
+        return self._model.shown(rendered.tokens)[:_MAX_EXAMPLE_CHARS]
+
+    def conversation(self, messages: Sequence[Message], think: bool | None) -> Rendered:
+        """Write a conversation; raises RefusedByTemplate or TemplateError."""
+        if self._template is None:
+            raise TemplateError(f"{self._name} has no chat template", _GIVE_A_TEMPLATE)
+        rendered = self._template.render(messages, self._model, think=think)
+        return replace(rendered, tokens=self._begun(rendered.tokens))
+
+    def text(self, text: str) -> Rendered:
+        """Write text that the model continues; it makes no control tokens."""
+        tokens = self._begun(self._model.tokenize(text, parse_special=False))
+        # Without any token there would be nothing to continue.
+        return Rendered(tokens or [self._model.bos_token], text, opens_thought=False)
+
+    def _begun(self, tokens: list[int]) -> list[int]:
+        """Let a prompt begin with the token that the model wants there, and only once."""
+        if not self._model.adds_bos:
+            return tokens
+        bos = self._model.bos_token
+        num = next((i for i, token in enumerate(tokens) if token != bos), len(tokens))
+        return [bos, *tokens[num:]]
+
+    def _host(self) -> TemplateHost:
+        if not self.think_tokens:
+            return TemplateHost(self._model.special_texts)
+        opening, closing = (self._model.text(token) for token in self.think_tokens)
+        return TemplateHost(self._model.special_texts, (opening, closing))
+
+
+def _own_template(model: LlamaModel) -> str:
+    """Return the template that a GGUF carries; of several, the one for conversations."""
+    return (
+        model.metadata(_TEMPLATE_KEY)
+        or model.metadata(f"{_TEMPLATE_KEY}.default")
+        or model.metadata(f"{_TEMPLATE_KEY}.tool_use")
+        or ""
+    )
+
+
+def _thought_tokens(model: LlamaModel) -> tuple[int, int] | None:
+    for opening, closing in _THOUGHT_MARKS:
+        opened = model.tokenize(opening, parse_special=True)
+        closed = model.tokenize(closing, parse_special=True)
+        if len(opened) == len(closed) == 1:
+            return opened[0], closed[0]
+    return None
