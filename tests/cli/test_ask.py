@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import time
@@ -436,3 +437,35 @@ def test_ctrl_c_twice_leaves_no_traceback(home: UserHome) -> None:
     child.expect(pexpect.EOF)
     child.close()
     assert "Traceback" not in child.before
+
+
+def test_lines_of_many_commands_that_share_a_pipe_stay_whole(warm: UserHome) -> None:
+    command = shlex.join(warm.command("ask", "-q", "2+2"))
+    shared = subprocess.run(
+        f"seq 12 | xargs -P4 -I{{}} {command}",
+        shell=True,
+        capture_output=True,
+        env=dict(warm.env),
+        timeout=240,
+        check=True,
+    )
+    assert shared.stdout == b"4\n" * 12
+
+
+@pytest.mark.skipif(not hasattr(os, "O_DIRECT"), reason="pipes with packets are Linux's")
+@pytest.mark.parametrize("options", [("--no-stream",), ("--json",)])
+def test_what_comes_whole_is_one_write_of_the_system(
+    home: UserHome, options: tuple[str, ...]
+) -> None:
+    text = home.directory / "text"
+    text.write_text("x" * 2_000)
+    home.start_scripted("1")
+    # A pipe with packets keeps writes apart: each read returns one.
+    reader, writer = os.pipe2(os.O_DIRECT)
+    command = home.command("ask", "-q", *options, f"say {text}")
+    with subprocess.Popen(command, stdout=writer, env=dict(home.env)) as child:
+        os.close(writer)
+        writes = list(iter(lambda: os.read(reader, 1 << 16), b""))
+        os.close(reader)
+    assert child.returncode == 0
+    assert len(writes) == 1 and writes[0].endswith(b"\n") and b"x" * 2_000 in writes[0]

@@ -10,8 +10,17 @@ import msgspec
 import pytest
 
 from tierchat.cli.ask.printer import AnswerPrinter, AnswerView
-from tierchat.errors import DaemonUnreachable, EngineCrashed
-from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
+from tierchat.errors import DaemonUnreachable, EngineCrashed, Timeout
+from tierchat.events import (
+    AnswerDelta,
+    CascadeEvent,
+    Done,
+    Hop,
+    Loading,
+    Notice,
+    ThoughtDelta,
+    Working,
+)
 from tierchat.terminal.output import Output
 from tierchat.types import FinishReason, Message, Outcome, Prompt, Visit
 
@@ -135,3 +144,116 @@ def test_a_reader_that_leaves_cancels_the_work() -> None:
     assert client.is_closed
     with pytest.raises(OSError, match="No space"):
         full.close()
+
+
+class Writes(io.StringIO):
+    """Remembers each write, as a pipe delivers it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.all: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.all.append(text)
+        return super().write(text)
+
+
+def pipe(*events: CascadeEvent | BaseException, view: AnswerView) -> tuple[int, list[str], str]:
+    out, err = Writes(), io.StringIO()
+    printer = AnswerPrinter(Output(out, err, {}), view)
+    return printer.run(Script(*events), PROMPT), out.all, err.getvalue()
+
+
+@pytest.mark.parametrize(
+    "view",
+    [
+        AnswerView(),
+        AnswerView(is_streamed=False),
+        AnswerView(is_json=True),
+        AnswerView(extracts=True, is_streamed=False),
+    ],
+)
+def test_what_comes_whole_goes_into_a_pipe_as_one_write(view: AnswerView) -> None:
+    text = "```\n4\n```" if view.extracts else "4"
+    pieces = (AnswerDelta(text=text[:1]), AnswerDelta(text=text[1:]))
+    code, writes, _ = pipe(*pieces, done(answer=text), view=view)
+    assert code == 0 and writes[-1].endswith("\n") and "".join(writes).count("4") >= 1
+    assert len(writes) == (1 if text == "4" or not view.is_streamed else 3)
+
+
+@pytest.mark.parametrize(
+    ("view", "shown"),
+    [
+        (AnswerView(), "1\n2\n"),
+        (AnswerView(is_streamed=False), "1\n2\n"),
+        (AnswerView(is_streamed=False, shows_partial=False), ""),
+        (AnswerView(is_json=True), ""),
+        (AnswerView(extracts=True), ""),
+    ],
+)
+@pytest.mark.parametrize("end", [KeyboardInterrupt(), EngineCrashed("gone"), Timeout("late")])
+def test_what_there_is_of_an_interrupted_answer_is_shown(
+    view: AnswerView, shown: str, end: BaseException
+) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    printer = AnswerPrinter(Output(out, err, {}), view)
+    client = Script(AnswerDelta(text="1\n"), AnswerDelta(text="2"), end)
+    if isinstance(end, KeyboardInterrupt):
+        assert printer.run(client, PROMPT) == 130
+    else:
+        with pytest.raises(type(end)):
+            printer.run(client, PROMPT)
+    assert out.getvalue() == shown
+    assert "the answer is incomplete" in err.getvalue()
+
+
+@pytest.mark.parametrize("view", [AnswerView(), AnswerView(is_json=True)])
+def test_an_empty_answer_is_said_even_if_quiet_and_fails(view: AnswerView) -> None:
+    out, err = io.StringIO(), io.StringIO()
+    printer = AnswerPrinter(Output(out, err, {}, quiet=True), view)
+    empty = done(answer=" \n", notices=("XS gave an empty answer",))
+    assert printer.run(Script(empty), PROMPT) == 1
+    assert view.is_json or (out.getvalue(), err.getvalue()) == (
+        "",
+        "tierchat: XS gave an empty answer\n",
+    )
+
+
+def watched(*events: CascadeEvent, view: AnswerView, quiet: bool = False) -> str:
+    """Play events where only stderr is a terminal."""
+    err = Terminal()
+    output = Output(io.StringIO(), err, {"TERM": "xterm", "NO_COLOR": "1"}, quiet=quiet)
+    AnswerPrinter(output, view).run(Script(*events), PROMPT)
+    return err.getvalue()
+
+
+def test_a_quiet_line_tells_what_is_waited_for_and_goes_away() -> None:
+    reading = Working(tier="S", computed=512, total=4096)
+    writing = Working(tier="S", computed=9, total=9, generated=40, seconds=2.0)
+    whole = AnswerView(is_streamed=False)
+    said = watched(reading, writing, AnswerDelta(text="4"), writing, done(), view=whole)
+    first, second, third, end, *_ = said.split("\r\x1b[K")[1:]
+    assert first == "S · reads 512 of 4096 tokens"
+    assert second == third == "S · 40 tokens · 20 tokens/s"
+    assert end.startswith("XS · m · 1 token")
+    assert watched(writing, done(), view=whole, quiet=True) == ""
+
+
+def test_no_line_is_mixed_into_an_answer_that_grows() -> None:
+    writing = Working(tier="S", computed=9, total=9, generated=40, seconds=2.0)
+    said = watched(AnswerDelta(text="4"), writing, done(), view=AnswerView())
+    assert "tokens/s" not in said
+
+
+def test_signs_of_life_are_asked_for_where_somebody_sees_them() -> None:
+    asked: list[bool] = []
+
+    class Client:
+        def ask(self, prompt: Prompt) -> Iterator[CascadeEvent]:
+            asked.append(prompt.options.progress)
+            yield done()
+
+    for err, quiet in ((Terminal(), False), (Terminal(), True), (io.StringIO(), False)):
+        output = Output(io.StringIO(), err, {"TERM": "xterm"}, quiet=quiet)
+        AnswerPrinter(output, AnswerView()).run(Client(), PROMPT)
+    assert asked == [True, False, False]

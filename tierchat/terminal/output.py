@@ -15,6 +15,8 @@ from tierchat.terminal.harmless import harmless
 
 _ASCII = str.maketrans({"│": "|", "→": ">", "·": "-", "≈": "~", "…": "...", "✓": "+", "✗": "x"})
 _USUAL_WIDTH = 80
+# Back to the beginning of the line, and erase it.
+_ERASE = "\r\x1b[K"
 _STYLES = {
     **{"plain": "0", "bold": "1", "dim": "2"},
     **{"red": "31", "green": "32", "yellow": "33", "cyan": "36"},
@@ -40,7 +42,9 @@ class Output:
         self.has_colour = self.is_err_terminal and not is_plain
         # Whether Markdown is shown formatted.
         self.is_rich = self.is_out_terminal and not is_plain
+        self._can_erase = self.is_err_terminal and env.get("TERM", "dumb") != "dumb"
         self._is_line_open = False
+        self._has_status = False
         self._above: Callable[[str], None] | None = None
 
     @contextlib.contextmanager
@@ -97,8 +101,29 @@ class Output:
 
         self.line(msgspec.json.encode(value).decode())
 
+    def status(self, text: str) -> None:
+        """Show a line on stderr that whatever comes next replaces; an empty text removes it.
+
+        Only on a terminal that can erase, and not while another line is there.
+        """
+        is_taken = self._is_line_open or self._above is not None
+        if self.is_quiet or not self._can_erase or is_taken:
+            return
+        if text:
+            self._has_status = True
+            shown = harmless(text)[: terminal_width() - 1]
+            self._write(_ERASE + self._styled(shown, "dim"))
+        else:
+            self._erase_status()
+
+    def _erase_status(self) -> None:
+        if self._has_status:
+            self._has_status = False
+            self._write(_ERASE)
+
     def thought(self, text: str) -> None:
         """Write a piece of a thought on stderr, dim."""
+        self._erase_status()
         self._write(self._styled(harmless(text), "dim"))
         self._is_line_open = True
 
@@ -147,6 +172,7 @@ class Output:
         ]
 
     def _close_line(self) -> None:
+        self._erase_status()
         if self._is_line_open:
             self._is_line_open = False
             self._write("\n")

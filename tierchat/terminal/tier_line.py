@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tierchat.events import Working
 from tierchat.terminal.units import percent, seconds
 from tierchat.types import Outcome, Visit
 
@@ -23,6 +24,15 @@ def tier_line(outcome: Outcome) -> str:
 def hop_line(visit: Visit, target: str) -> str:
     """Say that a tier passes the prompt on, and why."""
     return f"{visit.tier} {ARROW} {target}: {visit.reason}{_probability(visit)}"
+
+
+def working_line(event: Working) -> str:
+    """Say what a tier does while nothing of its answer is shown."""
+    if not event.generated:
+        return f"{event.tier} {DOT} reads {event.computed} of {event.total} tokens"
+    written = f"{event.tier} {DOT} {event.generated} tokens"
+    rate = f"{event.generated / event.seconds:.0f} tokens/s" if event.seconds else ""
+    return f"{written} {DOT} {rate}" if rate else written
 
 
 def explanation(path: Sequence[Visit]) -> list[str]:

@@ -20,20 +20,21 @@ from tierchat.conversations.past import new_id
 from tierchat.errors import ModelMissing
 from tierchat.service.client import Client
 from tierchat.terminal.output import Output, standard_output
-from tierchat.types import Prompt
+from tierchat.types import Hold, Prompt
 
 
 def run(request: AskRequest, home: Home) -> int:
     """Ask and print with this process's streams; returns the exit code."""
     settings, output = home.settings, standard_output(quiet=request.quiet)
     request = clean(request, output)
-    # An answer that is not shown while it grows can be held back and judged as a whole.
     is_whole = request.no_stream or request.json or request.extract or bool(request.schema)
-    is_streamed = output.is_out_terminal and not is_whole
-    prompt = build_prompt(request, home, output, Stdin.ours(), is_streamed=is_streamed)
+    # Nobody sees a whole answer grow; in a pipe, it is held back as long as the gate may judge it.
+    hold: Hold = "answer" if is_whole else "first" if output.is_out_terminal else "judged"
+    prompt = build_prompt(request, home, output, Stdin.ours(), hold=hold)
     view = AnswerView(
         is_json=request.json,
         is_streamed=not is_whole,
+        shows_partial=not request.schema,
         shows_thoughts=not (request.hide_reasoning or settings.hide_reasoning),
         shows_usage=request.explain or request.usage,
         explains=request.explain,

@@ -10,12 +10,23 @@ from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
+import msgspec
+
+from tierchat.cli.ask.answer_stream import AnswerStream
 from tierchat.cli.exit_codes import ExitCode
 from tierchat.errors import DaemonUnreachable, TierchatError
-from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice, ThoughtDelta
-from tierchat.terminal.harmless import harmless
+from tierchat.events import (
+    AnswerDelta,
+    CascadeEvent,
+    Done,
+    Hop,
+    Loading,
+    Notice,
+    ThoughtDelta,
+    Working,
+)
 from tierchat.terminal.output import Output, StdoutClosed, terminal_width
-from tierchat.terminal.tier_line import explanation, hop_line, tier_line
+from tierchat.terminal.tier_line import explanation, hop_line, tier_line, working_line
 from tierchat.types import Outcome, Prompt
 
 if TYPE_CHECKING:
@@ -30,10 +41,14 @@ class AsksDaemon(Protocol):
 
 @dataclass(frozen=True)
 class AnswerView:
-    """How an answer is shown."""
+    """How an answer is shown.
+
+    `shows_partial`: what there is of an answer that comes whole is shown if it is interrupted.
+    """
 
     is_json: bool = False
     is_streamed: bool = True
+    shows_partial: bool = True
     shows_thoughts: bool = True
     shows_usage: bool = False
     explains: bool = False
@@ -58,12 +73,18 @@ class AnswerPrinter:
         self.tier: str | None = None
         self._told: set[str] = set()
         self._pieces: list[str] = []
-        self._ends_line = True
-        self._markdown: MarkdownStream | None = None
-        if output.is_rich and not (view.is_raw or view.is_json or view.extracts):
-            from tierchat.terminal.markdown_stream import MarkdownStream
+        self._stream = AnswerStream(output, self._markdown())
+        is_text = not view.is_json and not view.extracts
+        self._is_streamed = view.is_streamed and is_text
+        self._shows_partial = view.shows_partial and is_text
 
-            self._markdown = MarkdownStream(terminal_width, view.theme)
+    def _markdown(self) -> MarkdownStream | None:
+        view = self._view
+        if not self._output.is_rich or view.is_raw or view.is_json or view.extracts:
+            return None
+        from tierchat.terminal.markdown_stream import MarkdownStream
+
+        return MarkdownStream(terminal_width, view.theme)
 
     @property
     def answer(self) -> str:
@@ -72,18 +93,20 @@ class AnswerPrinter:
 
     def run(self, client: AsksDaemon, prompt: Prompt) -> int:
         """Ask and print; returns the exit code. Raises whatever the client raises."""
-        events = client.ask(prompt)
+        options = msgspec.structs.replace(prompt.options, progress=self._is_talking)
+        events = client.ask(msgspec.structs.replace(prompt, options=options))
         try:
             for event in events:
                 self._show(event)
         except KeyboardInterrupt:
             return self.interrupted()
         except TierchatError as error:
-            self._end_line()
+            self._show_partial()
             if self._pieces and not isinstance(error, DaemonUnreachable):
-                self._output.note("the answer above is incomplete", "yellow")
+                self._output.note(f"{self._name} is incomplete", "yellow")
             raise
         finally:
+            self._output.status("")
             if isinstance(events, Generator):
                 events.close()
         if self.outcome and self.outcome.finish_reason == "unanswered":
@@ -100,6 +123,8 @@ class AnswerPrinter:
                     self._output.thought(text)
             case Loading(tier=tier, model=model):
                 self._say(f"{tier}: loading {model} …")
+            case Working():
+                self._show_progress(event)
             case Hop(visit=visit, target=target):
                 self.tier = target
                 self._say(hop_line(visit, target))
@@ -108,6 +133,10 @@ class AnswerPrinter:
                 self._output.note(text, "yellow")
             case Done(outcome=outcome):
                 self.outcome = outcome
+
+    @property
+    def _name(self) -> str:
+        return "the answer above" if self._output.is_out_terminal else "the answer"
 
     @property
     def _is_talking(self) -> bool:
@@ -119,25 +148,21 @@ class AnswerPrinter:
 
     def _answer(self, text: str) -> None:
         self._pieces.append(text)
-        if self._view.is_streamed and not self._view.is_json:
-            self._print(text)
+        if self._is_streamed:
+            self._stream.add(text)
 
-    def _print(self, text: str) -> None:
-        self._ends_line = text.endswith("\n")
-        if self._markdown:
-            self._output.rendered(self._markdown.feed(harmless(text)))
-            self._ends_line = False
-        else:
-            self._output.answer(text)
+    def _show_progress(self, event: Working) -> None:
+        # A line on stderr would be mixed into an answer that already grows on the same terminal.
+        is_growing = self._is_streamed and bool(self._pieces)
+        if self._is_talking and not is_growing:
+            self._output.status(working_line(event))
 
-    def _end_line(self) -> None:
-        if self._ends_line:
-            return
-        self._ends_line = True
-        if self._markdown:
-            self._output.rendered(self._markdown.close())
-        else:
-            self._output.answer("\n")
+    def _show_partial(self) -> None:
+        """Show what there is of an answer that will not be finished."""
+        if self._is_streamed:
+            self._stream.end()
+        elif self._shows_partial and self._pieces and not self._stream.has_begun:
+            self._stream.whole(self.answer)
 
     def _finish(self) -> int:
         outcome = self.outcome
@@ -147,9 +172,10 @@ class AnswerPrinter:
             self._output.json(outcome)
         elif self._view.extracts:
             return self._extract(outcome)
-        elif not self._view.is_streamed and outcome.answer:
-            self._print(outcome.answer)
-        self._end_line()
+        elif self._is_streamed:
+            self._stream.end()
+        elif outcome.answer:
+            self._stream.whole(outcome.answer)
         self._tell_cost(outcome)
         return self._exit_code(outcome)
 
@@ -180,9 +206,9 @@ class AnswerPrinter:
             self._output.note(tier_line(outcome))
 
     def _tell_notices(self, outcome: Outcome) -> None:
-        """Print the notices not printed yet; the last one of a refusal or misfit is its error."""
+        """Print the notices not printed yet; the last one of an answer of no use is its error."""
         notices = list(outcome.notices)
-        is_refused = outcome.finish_reason in ("unanswered", "misfit")
+        is_refused = outcome.finish_reason in ("unanswered", "misfit") or _is_empty(outcome)
         refusal = notices.pop() if is_refused and notices else "no tier could answer"
         for notice in notices:
             if notice not in self._told:
@@ -195,14 +221,18 @@ class AnswerPrinter:
             return ExitCode.UNANSWERED
         if outcome.finish_reason == "interrupted":
             return ExitCode.INTERRUPTED
-        if outcome.finish_reason in ("length", "misfit"):
+        if outcome.finish_reason in ("length", "misfit") or _is_empty(outcome):
             return ExitCode.FAILED
         return ExitCode.BELOW_ASKED if outcome.is_below_asked else ExitCode.DONE
 
     def interrupted(self) -> int:
-        """Report Ctrl-C, and whether the answer above is incomplete; returns the exit code."""
+        """Show what there is, report Ctrl-C; returns the exit code."""
         with contextlib.suppress(OSError, StdoutClosed):
-            self._end_line()
-        what = "; the answer above is incomplete" if self._pieces else ""
+            self._show_partial()
+        what = f"; {self._name} is incomplete" if self._pieces else ""
         self._output.note(f"interrupted{what}", "yellow")
         return ExitCode.INTERRUPTED
+
+
+def _is_empty(outcome: Outcome) -> bool:
+    return outcome.finish_reason == "stop" and not outcome.answer.strip()

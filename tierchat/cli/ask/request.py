@@ -20,7 +20,7 @@ from tierchat.config.home import Home
 from tierchat.config.settings import parse_keepalive
 from tierchat.conversations import past as conversations
 from tierchat.terminal.output import Output
-from tierchat.types import Prompt, TierOptions
+from tierchat.types import Hold, Prompt, TierOptions
 
 
 def clean(request: AskRequest, output: Output) -> AskRequest:
@@ -42,7 +42,7 @@ def build_prompt(
     output: Output,
     stdin: Stdin,
     *,
-    is_streamed: bool,
+    hold: Hold,
 ) -> Prompt:
     """Check the options and read the prompt; raises UsageError naming the mistake."""
     settings = home.settings
@@ -68,7 +68,7 @@ def build_prompt(
             "draft": request.draft,
             "explain": request.explain,
             "quality": None if asked is None else parse_quality(str(asked)),
-            "hold": None if is_streamed else "answer",
+            "hold": hold,
             "keepalive_s": None
             if request.keepalive is None
             else parse_keepalive(request.keepalive),

@@ -26,10 +26,10 @@ def ask(context: typer.Context, **options: Any) -> None:
 
         git diff | tierchat ask "write the commit message"
 
-    Exit codes: 0 answered, 1 error or an answer cut short, 2 usage or configuration, 3 model
-    missing, 4 not enough memory or disk, 5 daemon unreachable, 6 network, 7 prompt too long,
-    8 answered by a lower tier than asked for, 9 no tier could answer, 124 timeout, 130 Ctrl-C,
-    141 stdout was closed.
+    Exit codes: 0 answered, 1 error or an answer cut short or empty, 2 usage or configuration,
+    3 model missing, 4 not enough memory or disk, 5 daemon unreachable, 6 network, 7 prompt too
+    long, 8 answered by a lower tier than asked for, 9 no tier could answer, 124 timeout,
+    130 Ctrl-C, 141 stdout was closed.
     """
     from tierchat.cli.actions.ask import run
 
