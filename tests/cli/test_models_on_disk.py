@@ -419,3 +419,21 @@ def test_a_running_daemon_learns_of_an_added_model(site: Site) -> None:
     assert site.run("ask", "-m", "mine", "2+2").stdout == b"4\n"
     assert site.run("rm", "mine", "-y").returncode == 0
     wait_until(lambda: site.run("ask", "-m", "mine", "2+2").returncode == 2)
+
+
+def test_one_file_under_two_names_is_loaded_once(home: UserHome) -> None:
+    file = home.directory / "own.gguf"
+    shutil.copy(MODELS / FILES[1], file)
+    for name in ("first", "second"):
+        assert home.run("add", name, str(file)).returncode == 0
+        assert home.run("ask", "-q", "-m", name, "--tier", "S", "2+2").stdout == b"4\n"
+    [worker] = [
+        worker
+        for worker in json.loads(home.run("ps", "--json").stdout)["workers"]
+        if worker["model"] == "first"
+    ]
+    assert worker["shared_with"] == ["second"] and worker["tiers"] == ["first:S", "second:S"]
+    assert "first, second" in home.run("ps").stdout.decode()
+    gone = home.run("rm", "first", "-y")
+    assert gone.returncode == 0 and "since second uses it" in text_of(gone)
+    assert home.run("ask", "-q", "-m", "second", "--tier", "S", "2+2").stdout == b"4\n"

@@ -95,7 +95,9 @@ def test_busy_workers_share_the_cores_and_get_them_back(
             launch=launch,
         )
         spec = ModelSpec(file=str(models_dir / "pocket-xs.gguf"))
-        pool = Pool({"a": spec, "b": spec}, starter, keepalive_s=60, cores=CoreBudget(4))
+        # Loaded in another way, so that the two do not share one worker.
+        other = ModelSpec(file=spec.file, max_sequences=8)
+        pool = Pool({"a": spec, "b": other}, starter, keepalive_s=60, cores=CoreBudget(4))
         try:
             workers = {name: await pool.load(name) for name in ("a", "b")}
             shown.write_text("")

@@ -30,9 +30,15 @@ HELLO = Generate(id=0, messages=(Message(role="user", content="hello"),))
 
 
 def catalogue(models_dir: Path, **files: str) -> Catalogue:
-    """Models by name, each one of the bundled files, in one cascade."""
+    """Models by name, each one of the bundled files, in one cascade.
+
+    No two share a worker: their numbers of layers on a GPU differ, which are all of them.
+    """
     return Catalogue(
-        models={name: ModelSpec(file=str(models_dir / file)) for name, file in files.items()},
+        models={
+            name: ModelSpec(file=str(models_dir / file), gpu_layers=100 + number)
+            for number, (name, file) in enumerate(files.items())
+        },
         cascades={"home": CascadeSpec(tiers=tuple(TierSpec(name=n, model=n) for n in files))},
     )
 

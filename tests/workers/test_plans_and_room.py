@@ -109,11 +109,18 @@ def machine(num_bytes: int) -> Machine:
 
 
 def catalogue(models_dir: Path, *names: str, **more: tuple[str, ...]) -> Catalogue:
-    """One cascade `home` of `names` ("s", or "s2" for a second one of the same file), and more."""
+    """One cascade `home` of `names` ("s", or "s2" for a second one of the same file), and more.
+
+    The second one does not share the worker of the first: another number of layers, which are all
+    of them, is written for it.
+    """
     cascades = {"home": names, **more}
     return Catalogue(
         models={
-            name: ModelSpec(file=str(models_dir / f"pocket-{name.rstrip('0123456789')}.gguf"))
+            name: ModelSpec(
+                file=str(models_dir / f"pocket-{name.rstrip('0123456789')}.gguf"),
+                gpu_layers=100 if name[-1].isdigit() else -1,
+            )
             for models in cascades.values()
             for name in models
         },
@@ -543,3 +550,16 @@ def test_memory_that_others_give_back_is_found_before_a_model_is_refused(
 
     asyncio.run(main())
     assert not frees
+
+
+def test_a_file_under_two_names_is_planned_once(models_dir: Path) -> None:
+    file = str(models_dir / "pocket-s.gguf")
+    found = Catalogue(
+        models={"one": ModelSpec(file=file), "two": ModelSpec(file=file, license="MIT")},
+        cascades={
+            "home": CascadeSpec(tiers=tuple(TierSpec(name=n, model=n) for n in ("one", "two")))
+        },
+    )
+    plan = CascadePlans(found, "home", lambda: machine(10 * GIB)).of_cascade("home")
+    assert [each.model for each in plan.models] == ["one"]
+    assert plan.of("two") == plan.of("one") == plan.models[0]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from tierchat.config.catalogue import ModelSpec
+from tierchat.config.model_parts import missing_part
 from tierchat.errors import ModelMissing
 from tierchat.models.on_disk import absent_files
 
@@ -18,6 +19,11 @@ def missing(absent: Mapping[str, ModelSpec], to_pull: str) -> ModelMissing:
     """Describe models that are not here; `to_pull` is the model or cascade that gets them."""
     on_hub = [name for name, spec in absent.items() if spec.repo]
     local = [path for spec in absent.values() if not spec.repo for path in absent_files(spec)]
+    for spec in absent.values():
+        some = absent_files(spec)
+        if not spec.repo and 0 < len(some) < len(spec.files):
+            # The first of the parts that are not beside the others.
+            return missing_part(some[0], spec.paths.index(some[0]) + 1, len(spec.files))
     found = []
     if on_hub:
         found.append(f"not on this machine yet: {', '.join(on_hub)}")

@@ -106,9 +106,9 @@ class HomeCascade:
     def status_of_workers(self) -> tuple[WorkerStatus, ...]:
         """Describe the models of the default cascade and all others in use, with their tiers."""
         return tuple(
-            msgspec.structs.replace(status, tiers=self._tiers_on(status.model))
+            msgspec.structs.replace(status, tiers=self._tiers_on(status.models))
             for status in self._pool.status()
-            if status.model in self._default_models or status.state != "stopped"
+            if set(status.models) & set(self._default_models) or status.state != "stopped"
         )
 
     async def preload(self) -> None:
@@ -190,14 +190,14 @@ class HomeCascade:
             ),
         )
 
-    def _tiers_on(self, model: str) -> tuple[str, ...]:
-        """Name the tiers of a model; those of other cascades than the default as CASCADE:TIER."""
+    def _tiers_on(self, models: tuple[str, ...]) -> tuple[str, ...]:
+        """Name the tiers of models; those of other cascades than the default as CASCADE:TIER."""
         default = self._cascade.default
         names = [
             (cascade, tier.name)
             for cascade, spec in self._cascade.catalogue.cascades.items()
             for tier in spec.tiers
-            if tier.model == model
+            if tier.model in models
         ]
         usual = [tier for cascade, tier in names if cascade == default]
         return (*usual, *(f"{cascade}:{tier}" for cascade, tier in names if cascade != default))
@@ -220,7 +220,7 @@ class HomeCascade:
 
     async def _unload(self, model: str) -> LoadReport:
         before, began_s = await _gpu_free(), time.monotonic()
-        ram_bytes = next((w.rss_bytes for w in self._pool.status() if w.model == model), None)
+        ram_bytes = next((w.rss_bytes for w in self._pool.status() if model in w.models), None)
         has_changed = await self._pool.unload(model)
         if not has_changed and self._pool.is_loaded(model):
             raise UsageError(f"{model} is answering a prompt", "try again when it is idle")

@@ -6,7 +6,7 @@ Does not know how workers start or what they are asked.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from tierchat.errors import DoesNotFit
@@ -18,11 +18,12 @@ from tierchat.workers.seat import Seat
 class Eviction:
     """Makes room in the memory of this machine, for one model at a time.
 
-    Without `plans` every model gets the room it asks for.
+    Without `plans` every model gets the room it asks for. `owner` names the seat of a model.
     """
 
-    def __init__(self, plans: CascadePlans | None) -> None:
+    def __init__(self, plans: CascadePlans | None, owner: Callable[[str], str]) -> None:
         self.plans = plans
+        self._owner = owner
         self._making_room = asyncio.Lock()
 
     async def make_room(
@@ -70,7 +71,7 @@ class Eviction:
             return None
         if plan.why:
             raise DoesNotFit(f"{model} does not fit: it {plan.why}", "use a smaller model")
-        pinned = await asyncio.to_thread(plans.pinned)
+        pinned = {self._owner(each) for each in await asyncio.to_thread(plans.pinned)}
         loaded = [_occupant(name, seat, is_pinned=name in pinned) for name, seat in seats.items()]
         # A retired model answers to its end, and is not unloaded before.
         loaded += [_occupant("a replaced model", seat, is_pinned=True) for seat in retired]

@@ -10,7 +10,10 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, Iterable, Mapping
 
+import msgspec
+
 from tierchat.config.catalogue import ModelSpec
+from tierchat.config.shared_models import owners
 from tierchat.errors import EngineCrashed, ModelMissing
 from tierchat.models.on_disk import is_here
 from tierchat.models.placement.cascade_plans import CascadePlans
@@ -30,8 +33,8 @@ class Pool:
     """Owns every worker. All methods belong to one event loop.
 
     `cores` are divided between the workers that are busy: all of this machine if none are given.
-    Without `plans` every model is loaded as its entry in the catalogue says, and no model is
-    unloaded to make room for another.
+    Models that are the same file, loaded in the same way, share one worker. Without `plans` every
+    model is loaded as its entry in the catalogue says, and none makes room for another.
     """
 
     def __init__(
@@ -43,30 +46,32 @@ class Pool:
         plans: CascadePlans | None = None,
         cores: CoreBudget | None = None,
     ) -> None:
-        self._seats = {name: Seat(spec) for name, spec in models.items()}
+        # The seat of each model has the name of the first model that shares it.
+        self._owners = owners(models)
+        self._seats = {name: Seat(models[name]) for name in self._owners.values()}
         self._starter = starter
         self._keepalive_s = keepalive_s
         self._idle = IdleTimers(self.unload)
         # Seats of models that changed or went, until their last answers are over.
         self._retired: list[Seat] = []
         self._sweeps: set[asyncio.Task[None]] = set()
-        self._eviction = Eviction(plans)
+        self._eviction = Eviction(plans, self._owner)
         self._cores = cores or CoreBudget(num_cores())
         self._is_closed = False
 
     def is_loaded(self, model: str) -> bool:
         """Whether a prompt for this model starts at once."""
-        seat = self._seats.get(model)
+        seat = self._seats.get(self._owner(model))
         return seat is not None and seat.live_worker is not None
 
     def is_present(self, model: str) -> bool:
         """Whether the model's files are on this machine, or still in memory."""
-        seat = self._seats.get(model)
+        seat = self._seats.get(self._owner(model))
         return self.is_loaded(model) or (seat is not None and is_here(seat.spec))
 
     def info(self, model: str) -> ModelInfo | None:
         """Return what the model's worker last reported, or None if it was never loaded."""
-        seat = self._seats.get(model)
+        seat = self._seats.get(self._owner(model))
         return seat.info if seat else None
 
     async def load_ahead(self, model: str) -> None:
@@ -100,7 +105,7 @@ class Pool:
             if self._is_closed:
                 raise EngineCrashed("the daemon is stopping")
             self._share_cores()
-            await seat.start(model, self._starter)
+            await seat.start(self._owner(model), self._starter)
         except asyncio.CancelledError:
             if self._is_closed and not _is_cancelled():
                 raise EngineCrashed("the daemon is stopping") from None
@@ -114,7 +119,7 @@ class Pool:
     async def unload(self, model: str) -> bool:
         """End a model's worker now; False if it was not loaded or is busy."""
         seat = self._seat(model)
-        self._idle.cancel(model)
+        self._idle.cancel(self._owner(model))
         return await seat.unload()
 
     def plan_as_part_of(self, cascade: str, models: Iterable[str]) -> None:
@@ -124,7 +129,7 @@ class Pool:
 
     def take_notice(self, model: str) -> str:
         """Return once what a person should know of how the model was loaded, and of the machine."""
-        seat = self._seats.get(model)
+        seat = self._seats.get(self._owner(model))
         if seat is None:
             return ""
         notices, seat.notice = (seat.notice, self._starter.take_machine_notice()), ""
@@ -137,7 +142,7 @@ class Pool:
         """
         seat = self._seat(model)
         seat.num_active += 1
-        self._idle.cancel(model)
+        self._idle.cancel(self._owner(model))
         try:
             worker = await self.load(model)
             events = worker.generate(order)
@@ -156,7 +161,7 @@ class Pool:
             if seat in self._retired:
                 await self._end_retired()
             elif not seat.num_active:
-                self._idle.start(model, self._keepalive_s)
+                self._idle.start(self._owner(model), self._keepalive_s)
 
     def keep(self, models: Iterable[str], keepalive_s: float | None) -> None:
         """Let idle models stay for so long from now: seconds, negative for ever, 0 not at all.
@@ -165,14 +170,21 @@ class Pool:
         """
         chosen_s = self._keepalive_s if keepalive_s is None else keepalive_s
         for model in models:
-            seat = self._seats.get(model)
+            seat = self._seats.get(self._owner(model))
             if seat and seat.worker and not seat.num_active:
-                self._idle.start(model, chosen_s)
+                self._idle.start(self._owner(model), chosen_s)
 
     def status(self) -> tuple[WorkerStatus, ...]:
-        """Describe every model; the cascade adds the `tiers` that use it."""
+        """Describe every worker; the cascade adds the `tiers` that use it."""
+        sharing = {
+            name: [n for n, owner in self._owners.items() if owner == name] for name in self._seats
+        }
         return tuple(
-            seat.status(name, self._idle.remaining_s(name)) for name, seat in self._seats.items()
+            msgspec.structs.replace(
+                seat.status(name, self._idle.remaining_s(name)),
+                shared_with=tuple(other for other in sharing[name] if other != name),
+            )
+            for name, seat in self._seats.items()
         )
 
     async def replace(
@@ -188,11 +200,13 @@ class Pool:
         `reloads_all` treats every model so.
         """
         self._eviction.plans = plans
+        self._owners = owners(models)
+        new = {name: models[name] for name in self._owners.values()}
         for name, seat in list(self._seats.items()):
-            if reloads_all or models.get(name) != seat.spec:
+            if reloads_all or new.get(name) != seat.spec:
                 self._idle.cancel(name)
                 self._retired.append(self._seats.pop(name))
-        for name, spec in models.items():
+        for name, spec in new.items():
             self._seats.setdefault(name, Seat(spec))
         await self._end_retired()
 
@@ -208,11 +222,15 @@ class Pool:
         self._cores.share([*self._seats.values(), *self._retired])
 
     def _seat(self, model: str) -> Seat:
-        if model not in self._seats:
+        if self._owner(model) not in self._seats:
             raise ModelMissing(
                 f"there is no model named {model!r} any more", "`tierchat ls` lists all"
             )
-        return self._seats[model]
+        return self._seats[self._owner(model)]
+
+    def _owner(self, model: str) -> str:
+        """Name the model whose seat a model uses: its own, unless it shares one."""
+        return self._owners.get(model, model)
 
     async def _end_retired(self) -> None:
         """End retired models that are idle, even if the caller is cancelled meanwhile."""

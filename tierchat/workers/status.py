@@ -10,7 +10,7 @@ WorkerState = Literal["stopped", "loading", "ready", "busy", "quarantined"]
 
 
 class WorkerStatus(Frozen, frozen=True):
-    """One model as `ps` shows it; with `expires_in_s` None it stays loaded for ever.
+    """One worker as `ps` shows it; with `expires_in_s` None it stays loaded for ever.
 
     `tiers` names tiers of the default cascade alone, tiers of others as `cascade:tier`.
 
@@ -32,3 +32,9 @@ class WorkerStatus(Frozen, frozen=True):
     gpu_bytes: int | None = None
     planned_ram_bytes: int | None = None
     planned_gpu_bytes: int | None = None
+    shared_with: tuple[str, ...] = ()
+
+    @property
+    def models(self) -> tuple[str, ...]:
+        """All models that this worker holds: one file under one or several names."""
+        return (self.model, *self.shared_with)

@@ -88,7 +88,13 @@ class ModelFiles:
                 )
             return Removal(name, (), tuple(found), f"{', '.join(others)} uses it", True)
         if not Path(spec.file).is_relative_to(self._paths.models_dir):
-            return Removal(name, (), tuple(found), "tierchat did not bring it", is_added)
+            return Removal(
+                name,
+                (),
+                tuple(found),
+                "tierchat did not fetch them" if len(found) > 1 else "tierchat did not fetch it",
+                is_added,
+            )
         if not found and not is_added:
             raise ModelMissing(f"{name} is not on this machine", "`tierchat ls` shows what is")
         return Removal(name, tuple(found), is_forgotten=is_added)
@@ -133,7 +139,8 @@ class ModelFiles:
     def _unload(self, name: str) -> None:
         client = Client(self._paths, starts_daemon=False)
         status = client.status()
-        if status and any(w.model == name and w.pid for w in status.workers):
+        # A worker that another name shares stays for that one.
+        if status and any(w.models == (name,) and w.pid for w in status.workers):
             client.unload(name)
 
     def _not_removed(self, name: str) -> UsageError:
@@ -190,7 +197,8 @@ def _problem(spec: ModelSpec, name: str, on_hash: OnHash) -> str:
 def _absent_parts(absent: list[Path], count: int) -> str:
     names = ", ".join(path.name for path in absent[:3])
     more = ", ..." if len(absent) > 3 else ""
-    return f"{len(absent)} of its {count} parts are not here: {names}{more}"
+    verb = "is" if len(absent) == 1 else "are"
+    return f"{len(absent)} of its {count} parts {verb} not here: {names}{more}"
 
 
 def _has_begun(spec: ModelSpec) -> bool:

@@ -138,7 +138,7 @@ class ModelListing:
 
 
 def _size_bytes(spec: ModelSpec) -> int:
-    return size_on_disk(spec) if is_here(spec) else spec.bytes
+    return size_on_disk(spec) if is_here(spec) else spec.bytes or size_on_disk(spec)
 
 
 def _plain(value: Any) -> dict[str, Any]:

@@ -26,8 +26,8 @@ def describe_plan(pull: PullPlan) -> list[str]:
     for tier in pull.spec.tiers:
         plan = pull.plan.of(tier.model)
         assert plan
-        rows.append(_row(pull, tier.name, plan, tier.model in seen))
-        seen.add(tier.model)
+        rows.append(_row(pull, tier.name, plan, plan.model in seen))
+        seen.add(plan.model)
     thinking = [tier.name for tier in pull.spec.tiers if tier.think]
     lines = [f"cascade {pull.name}: {pull.spec.description}".rstrip(": "), *table(rows)]
     if thinking:

@@ -66,7 +66,7 @@ def _worker_row(worker: WorkerStatus) -> tuple[str, ...]:
         expires = "in use"
     return (
         ",".join([tier for tier in worker.tiers if ":" not in tier] or worker.tiers) or "-",
-        worker.model,
+        ", ".join(worker.models),
         worker.state,
         str(worker.pid or "-"),
         memory_text(worker.rss_bytes),

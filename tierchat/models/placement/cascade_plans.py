@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tierchat.config.catalogue import CascadeSpec, Catalogue
+from tierchat.config.shared_models import owners
 from tierchat.errors import TierchatError
 from tierchat.models.file_stamp import ModelStamp
 from tierchat.models.gguf.header import read_header
@@ -33,6 +34,7 @@ class CascadePlans:
         self, catalogue: Catalogue, default: str, look: Callable[[], Machine], context: int = 0
     ) -> None:
         self._catalogue = catalogue
+        self._owners = owners(catalogue.models)
         self._default = default
         self._look = look
         self._context = context
@@ -49,8 +51,11 @@ class CascadePlans:
     def of_cascade(self, name: str) -> Plan:
         """Plan all models of a cascade."""
         spec = self._catalogue.cascades[name]
-        wanted = [Wanted(m, self._shape(m), self._catalogue.models[m]) for m in spec.models]
-        return plan(wanted, self.room, self._context)
+        # The first model of the cascade that is loaded in this way stands for the others.
+        holders: dict[str, str] = {}
+        shared = {m: holders.setdefault(self._owners[m], m) for m in spec.models}
+        wanted = [Wanted(m, self._shape(m), self._catalogue.models[m]) for m in holders.values()]
+        return replace(plan(wanted, self.room, self._context), shared=shared)
 
     @property
     def room(self) -> Room:

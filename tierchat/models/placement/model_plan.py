@@ -5,8 +5,8 @@ Does not know how a plan is made.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 from tierchat.config.catalogue import ModelSpec
 from tierchat.models.placement.footprint import Footprint, ModelShape, Setting
@@ -59,10 +59,14 @@ class ModelPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """The plans of all models, cheapest first, and the room they were made for."""
+    """The plans of all models, cheapest first, and the room they were made for.
+
+    Models in `shared` are held by the worker of another model, and have the plan of that one.
+    """
 
     models: tuple[ModelPlan, ...]
     room: Room
+    shared: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def fits(self) -> bool:
@@ -76,7 +80,8 @@ class Plan:
 
     def of(self, model: str) -> ModelPlan | None:
         """Return the plan of a model; None if the model is not part of this plan."""
-        return next((plan for plan in self.models if plan.model == model), None)
+        holder = self.shared.get(model, model)
+        return next((plan for plan in self.models if plan.model == holder), None)
 
 
 def room_of(gpus: Sequence[tuple[int, int]], ram: tuple[int, int], num_cores: int = 1) -> Room:

@@ -47,5 +47,8 @@ def rm(
         output.line(f"removed {name}, {size_text(freed)} freed")
     else:
         output.line(f"forgot {name}")
-    for path in removal.kept:
-        output.note(f"the file stays, since {removal.why_kept}: {path}")
+    if removal.kept:
+        first, *others = removal.kept
+        more = f" and {len(others)} more" if others else ""
+        verb = "files stay" if others else "file stays"
+        output.note(f"the {verb}, since {removal.why_kept}: {first}{more}")
