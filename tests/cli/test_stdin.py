@@ -137,7 +137,7 @@ def test_a_file_that_a_loop_reads_is_left_alone_until_its_last_line(tmp_path: Pa
     assert prompt == "one" and os.lseek(descriptor, 0, os.SEEK_CUR) == 4
     assert "left alone" in told[0] and "--stdin" in told[0] and "--no-stdin" in told[0]
     os.lseek(descriptor, 0, os.SEEK_END)
-    assert said(["two"], descriptor)[0] == "two"
+    assert said(["two"], descriptor) == ("two", [])
     os.close(descriptor)
 
 

@@ -145,6 +145,8 @@ def _from_stdin(has_argument: bool, stdin: Stdin, rule: StdinRule, notices: Noti
     if rule == "auto" and stdin.is_terminal:
         return ""
     if rule == "auto" and has_argument:
+        if _is_read_to_its_end(stdin.descriptor):
+            return ""
         if reason := _left_alone(stdin.descriptor):
             notices.warn(f"{reason} ({_CHOICE})")
             return ""
@@ -163,12 +165,19 @@ def _from_stdin(has_argument: bool, stdin: Stdin, rule: StdinRule, notices: Noti
     return text
 
 
+def _is_read_to_its_end(descriptor: int) -> bool:
+    """Whether somebody has read all of a file before us, as a loop has at its last line."""
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or not status.st_size:
+        return False
+    return os.lseek(descriptor, 0, os.SEEK_CUR) >= status.st_size
+
+
 def _left_alone(descriptor: int) -> str | None:
     """Say why standard input is somebody else's; None if it is ours to read."""
     mode = os.fstat(descriptor).st_mode
     if stat.S_ISREG(mode):
-        read_before = os.lseek(descriptor, 0, os.SEEK_CUR)
-        if not read_before or read_before >= os.fstat(descriptor).st_size:
+        if not os.lseek(descriptor, 0, os.SEEK_CUR):
             return None
         return "standard input was left alone: a part of this file was read before, as by a loop"
     if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
