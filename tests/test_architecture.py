@@ -65,7 +65,7 @@ SEAMS = {
 # go through terminal.output, a process without a terminal writes its log.
 PRINTERS = {
     *("tierchat.terminal.output", "tierchat.cli.main", "tierchat.cli.root"),
-    *("tierchat.service.daemon", "tierchat.service.routes", "tierchat.engine.devices"),
+    "tierchat.engine.devices",
     *(f"tierchat.workers.child.{name}" for name in ("connection", "gating", "process")),
 }
 # The files that may import a module by its name in a string, which the rules cannot follow: `main`

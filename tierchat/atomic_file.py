@@ -1,7 +1,7 @@
 """Small files that several processes write: replaced whole, and changed under a lock.
 
-Does not know what is in them. All functions but `write_quietly` and `changing_for_user` raise
-OSError.
+Does not know what is in them. All functions but `write_quietly`, `append_quietly` and
+`changing_for_user` raise OSError.
 """
 
 from __future__ import annotations
@@ -65,6 +65,12 @@ def write_quietly(path: Path, data: bytes) -> None:
     """Replace a file that only saves work; where it cannot be written, the work is done again."""
     with contextlib.suppress(OSError):
         replace_file(path, data)
+
+
+def append_quietly(descriptor: int, line: str) -> None:
+    """Append a line to a log that is open; where it cannot be written, the line is lost."""
+    with contextlib.suppress(OSError):
+        os.write(descriptor, f"{line}\n".encode("utf-8", "replace"))
 
 
 @contextlib.contextmanager

@@ -148,6 +148,15 @@ def test_a_proxy_that_does_not_answer_is_named(desk: Desk) -> None:
         assert "HTTP_PROXY" in caught.value.hint and caught.value.exit_code == 6
 
 
+def _failure_of(act: Callable[[], object]) -> tuple[int, bool]:
+    """Return the exit code and whether the proxy is named, without keeping the error alive."""
+    try:
+        act()
+    except NetworkError as error:
+        return error.exit_code, "ALL_PROXY" in error.message
+    raise AssertionError("it did not fail")
+
+
 # httpx leaves its socket open when the answer is no SOCKS.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_port_that_speaks_no_socks_is_named(desk: Desk) -> None:
@@ -159,9 +168,7 @@ def test_a_port_that_speaks_no_socks_is_named(desk: Desk) -> None:
         threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
         downloader = desk.downloader(ALL_PROXY=f"socks5://127.0.0.1:{server.server_address[1]}")
         for act in (lambda: downloader.list_files(REPO), lambda: downloader.fetch(desk.file())):
-            with pytest.raises(NetworkError, match="ALL_PROXY") as caught:
-                act()
-            assert caught.value.exit_code == 6
+            assert _failure_of(act) == (6, True)
         gc.collect()
         server.shutdown()
 
@@ -234,6 +241,14 @@ def signed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path
     yield f"https://127.0.0.1:{server.server_address[1]}", certificate
     server.shutdown()
     server.server_close()
+
+
+def test_a_wrong_variable_is_named_even_where_another_one_counts(
+    desk: Desk, signed: tuple[str, Path]
+) -> None:
+    env = {"SSL_CERT_FILE": str(signed[1]), "REQUESTS_CA_BUNDLE": "/missing.pem"}
+    with pytest.raises(NetworkError, match="REQUESTS_CA_BUNDLE is '/missing"):
+        desk.downloader(**env).fetch(desk.file())
 
 
 def test_a_certificate_that_is_not_trusted_is_told_once(

@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 
 from tierchat import __version__
+from tierchat.atomic_file import append_quietly
 from tierchat.config.settings import Settings, load_settings
 from tierchat.errors import DaemonUnreachable, TierchatError, UnsafePath
 from tierchat.models.placement.hardware import resident_bytes
@@ -92,7 +93,7 @@ class Daemon:
         try:
             remove_socket(self._paths.socket)
         except UnsafePath as error:
-            print(f"{error.message}: left alone", flush=True)
+            append_quietly(1, f"{error.message}: left alone")
         ends_s = time.monotonic() + GRACE_S
         while self._admission.num_active and time.monotonic() < ends_s:
             await asyncio.sleep(0.02)
@@ -132,12 +133,12 @@ def run_daemon(
         make_private(paths.data_dir)
     lock = DaemonLock(paths.daemon_lock)
     if not lock.take():
-        print(f"already running ({lock.holder()}); not starting a second daemon", flush=True)
+        append_quietly(1, f"already running ({lock.holder()}); not starting a second daemon")
         return 0
     _lock_conversations(paths)
     home = build(paths, settings)
     listener = bind(paths.socket)
-    print(f"{time.strftime('%F %T')} daemon {__version__}, PID {os.getpid()}", flush=True)
+    append_quietly(1, f"{time.strftime('%F %T')} daemon {__version__}, PID {os.getpid()}")
 
     async def serve() -> None:
         until_stopped = UntilStopped(home)
@@ -146,7 +147,7 @@ def run_daemon(
         await Daemon(home, until_stopped, recorder, admission, paths).run(listener, limits)
 
     asyncio.run(serve())
-    print(f"{time.strftime('%F %T')} daemon ended, PID {os.getpid()}", flush=True)
+    append_quietly(1, f"{time.strftime('%F %T')} daemon ended, PID {os.getpid()}")
     return 0
 
 
@@ -171,7 +172,7 @@ def main() -> int:
         paths = find_paths(os.environ)
         return run_daemon(paths, load_settings(paths, os.environ))
     except TierchatError as error:
-        print(f"{error.message}\nhint: {error.hint}", file=sys.stderr, flush=True)
+        append_quietly(1, f"{error.message}\nhint: {error.hint}")
         return error.exit_code
 
 

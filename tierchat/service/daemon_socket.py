@@ -5,6 +5,7 @@ Does not know what is said over the socket.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -55,7 +56,9 @@ class DaemonLock:
                 "set TIERCHAT_HOME to a directory on a disk of this machine",
             ) from error
         os.ftruncate(self._file, 0)
-        os.pwrite(self._file, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
+        # On a full disk the lock holds without a name.
+        with contextlib.suppress(OSError):
+            os.pwrite(self._file, f"{os.getpid()} {socket.gethostname()}\n".encode(), 0)
         return True
 
     def holder(self) -> Holder:

@@ -5,8 +5,10 @@ Does not know what the commands ask of the daemon afterwards.
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -24,6 +26,7 @@ _CONNECT_S = 5.0
 _POLL_S = 0.01
 _LOG_LINES = 5
 _MAX_LOG_BYTES = 1_000_000
+_LEAST_FREE_BYTES = 65_536
 
 
 def ensure_running(paths: Paths) -> None:
@@ -63,8 +66,9 @@ class _Starter:
                     ) from error
                 time.sleep(_POLL_S)
         lock.truncate(0)
-        lock.write(f"{os.getpid()}\n")
-        lock.flush()
+        # A full disk is no reason not to start.
+        with contextlib.suppress(OSError):
+            os.write(lock.fileno(), f"{os.getpid()}\n".encode())
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         path = self._paths.daemon_log
@@ -103,7 +107,8 @@ class _Starter:
                 sources = setting_sources(self._paths, os.environ)
                 load_catalogue(self._paths).check_default(settings.cascade, sources["cascade"])
                 raise DaemonUnreachable(
-                    f"the daemon did not start: {self._last_log_lines()}", self._look_at_log()
+                    f"the daemon did not start: {self._last_log_lines() or self._in_silence(code)}",
+                    self._look_at_log(),
                 )
             if time.monotonic() > ends_s:
                 raise self._no_answer()
@@ -137,6 +142,14 @@ class _Starter:
 
     def _look_at_log(self) -> str:
         return f"the log: {self._paths.daemon_log}"
+
+    def _in_silence(self, code: int) -> str:
+        """Say why a daemon may have left nothing in its log."""
+        directory = self._paths.state_dir
+        if shutil.disk_usage(directory).free < _LEAST_FREE_BYTES:
+            return f"the disk of {directory} is full"
+        ended = f"signal {-code} ended it" if code < 0 else f"it ended with code {code}"
+        return f"{ended} and wrote nothing into its log"
 
     def _last_log_lines(self) -> str:
         try:

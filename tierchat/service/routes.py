@@ -21,6 +21,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from tierchat.atomic_file import append_quietly
 from tierchat.conversations.changes import LogChange
 from tierchat.errors import InvalidRequest, OtherHome, TierchatError, UnknownModel, did_you_mean
 from tierchat.events import CascadeEvent
@@ -108,7 +109,7 @@ class Service:
             )
 
     def _report_bug(self) -> TierchatError:
-        print(traceback.format_exc(), flush=True)
+        append_quietly(1, traceback.format_exc())
         log = self._controls.paths.daemon_log
         return TierchatError("a bug in tierchat", f"please report it; the traceback: {log}")
 

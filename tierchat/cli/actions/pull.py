@@ -22,6 +22,7 @@ from tierchat.config.model_parts import ModelFile
 from tierchat.config.settings import choose_cascade
 from tierchat.errors import DoesNotFit, ModelMissing, UsageError
 from tierchat.models.hub.downloads import Downloader, Fetched
+from tierchat.models.hub.hub import is_offline
 from tierchat.models.hub.names import HubFile, hub_files
 from tierchat.models.hub.progress import ModelProgress
 from tierchat.models.hub.reference import hub_model
@@ -105,7 +106,7 @@ class Puller:
             raise UsageError(
                 "--from gives the file of one model", f"name one of {', '.join(plan.spec.models)}"
             )
-        if plan.missing:
+        if plan.missing and not self._is_offline:
             self._output.say(*describe_plan(plan), disk_line(plan, self._paths))
             if not plan.plan.fits:
                 raise DoesNotFit(
@@ -170,7 +171,7 @@ class Puller:
             self._report.append({"model": name, "bytes_to_fetch": to_fetch})
         elif self._request.only_plan:
             self._output.line(line)
-        elif files:
+        elif files and not self._is_offline:
             self._output.say(line)
             self._ask(f"Fetch {size_text(to_fetch)}?")
         return not self._request.only_plan
@@ -249,6 +250,11 @@ class Puller:
                 ),
                 on_note=self._output.note,
             )
+
+    @property
+    def _is_offline(self) -> bool:
+        """Whether nothing can be downloaded, so that there is nothing to agree to."""
+        return self._request.is_offline or is_offline(self._home.env)
 
     def _announce(self, cascade: str, catalogue: Catalogue) -> None:
         """Make the cascade the default, and say which of its tiers can answer already."""
