@@ -7,11 +7,12 @@ Does not know sequences, scheduling or text rules. Beside `sampler.py`, no other
 from __future__ import annotations
 
 import ctypes
+import operator
 import os
 from collections import deque
 from collections.abc import Callable
 from collections.abc import Sequence as Rows
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ import numpy.typing as npt
 
 from tierchat.engine.checkpoints import State
 from tierchat.engine.control_tokens import ControlToken, ControlTokens
+from tierchat.engine.token_bound import TokenBound
 from tierchat.errors import (
     DoesNotFit,
     EngineCrashed,
@@ -39,6 +41,10 @@ _KV_TYPES: dict[KvType, int] = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_
 # Tokens that llama.cpp makes from their text only where `parse_special` is set.
 _MADE_BY_SPECIAL_TEXT = lib.LLAMA_TOKEN_ATTR_CONTROL | lib.LLAMA_TOKEN_ATTR_UNKNOWN
 NO_KV_SLOT = 1
+# Their tokens spell every byte of a text; those of other kinds lower case, or drop accents.
+_LOSSLESS_VOCABULARIES = (lib.LLAMA_VOCAB_TYPE_SPM, lib.LLAMA_VOCAB_TYPE_BPE)
+# Tokens that swallow the blanks beside them.
+_STRIPS = lib.LLAMA_TOKEN_ATTR_LSTRIP | lib.LLAMA_TOKEN_ATTR_RSTRIP
 _DECODE_FAILURES = {-2: "llama_decode ran out of memory"}
 _MEMORY_HINT = 'set a smaller `context`, or `kv_type = "q8_0"`, for this model in models.toml'
 # Saves all but the attention cells, which stay in place.
@@ -170,7 +176,10 @@ class LlamaModel:
         buffer = ctypes.create_string_buffer(_MAX_PIECE_BYTES)
         found = []
         for token in range(self.vocabulary_size):
-            num = lib.llama_token_to_piece(self._vocab, token, buffer, _MAX_PIECE_BYTES, 0, False)
+            num = lib.llama_token_to_piece(self._vocab, token, buffer, len(buffer), 0, False)
+            if num < 0:
+                buffer = ctypes.create_string_buffer(-num)
+                num = lib.llama_token_to_piece(self._vocab, token, buffer, -num, 0, False)
             found.append(buffer.raw[: max(num, 0)])
         return found
 
@@ -179,6 +188,20 @@ class LlamaModel:
         buffer = ctypes.create_string_buffer(size)
         num = lib.llama_token_to_piece(self._vocab, token, buffer, size, 0, shows_control)
         return buffer.raw[: max(num, 0)]
+
+    @cached_property
+    def token_bound(self) -> TokenBound | None:
+        """The least number of tokens of texts; None for vocabularies that change a text first.
+
+        Takes 0.1 s or so to make; any thread may do that.
+        """
+        if lib.llama_vocab_type(self._vocab) not in _LOSSLESS_VOCABULARIES:
+            return None
+        strips = _STRIPS & reduce(
+            operator.or_,
+            (lib.llama_vocab_get_attr(self._vocab, t) for t in range(self.vocabulary_size)),
+        )
+        return TokenBound(self.pieces(), counts_blanks=not strips)
 
     def is_end(self, token: int) -> bool:
         """Whether the token ends a turn."""

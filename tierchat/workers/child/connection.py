@@ -12,6 +12,7 @@ import threading
 from collections.abc import Sequence
 
 from tierchat.errors import TierchatError
+from tierchat.workers.child.long_texts import Counted
 from tierchat.workers.protocol import (
     Cancel,
     FrameReader,
@@ -24,6 +25,8 @@ from tierchat.workers.protocol import (
 )
 
 _READ_BYTES = 1 << 16
+# What the engine's thread waits for; None is the end of the connection.
+Arrival = Generate | Cancel | SetThreads | Counted | None
 
 
 class Connection:
@@ -31,7 +34,7 @@ class Connection:
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
-        self.inbox: queue.SimpleQueue[Generate | Cancel | SetThreads | None] = queue.SimpleQueue()
+        self.inbox: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
         self._reader = FrameReader(ToWorker)
         self._ready: list[object] = []
 

@@ -6,6 +6,7 @@ Does not know sockets or processes.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 import msgspec
 
@@ -20,20 +21,43 @@ from tierchat.engine.limits import (
 )
 from tierchat.engine.llama import LlamaLog, LlamaModel, can_offload
 from tierchat.engine.sequence import Sequence
+from tierchat.engine.template import Rendered
+from tierchat.errors import ContextTooLong
 from tierchat.gates.answer_schema import AnswerSchema
 from tierchat.models.placement.hardware import num_cores
 from tierchat.types import KvType, Sampling
 from tierchat.workers.child.gating import Gating, RequestGate, with_unsure_sentence
+from tierchat.workers.child.long_texts import LongTexts
 from tierchat.workers.child.prompt_writer import PromptWriter
 from tierchat.workers.child.request import Request
 from tierchat.workers.child.schema_grammar import grammar_for
 from tierchat.workers.protocol import Generate, LoadModel, ModelInfo
 
 _NUM_WARM_UP_TOKENS = 32
+# Prompts with fewer characters for each token of the context are soon counted exactly.
+_USUAL_CHARS = 8
+
+
+@dataclass(frozen=True)
+class Draft:
+    """An order whose prompt is rendered; its long texts are still to be tokenised."""
+
+    order: Generate
+    gate: RequestGate
+    think: bool | None
+    prompt: Rendered
+    long_texts: LongTexts
+
+    def count(self) -> list[int]:
+        """Return all tokens of the prompt. Any thread may do this."""
+        return self.long_texts.fill_in(self.prompt.tokens)
 
 
 class HeldModel:
-    """Weights, KV cache and template of one GGUF. Owned by the engine thread."""
+    """Weights, KV cache and template of one GGUF. Owned by the engine thread.
+
+    Only `check_length` and `Draft.count` may run in another one.
+    """
 
     def __init__(self, order: LoadModel, on_progress: Callable[[float], None]) -> None:
         """Load and decode once; raises ModelMissing, ModelCorrupt, TemplateError, EngineCrashed.
@@ -108,25 +132,53 @@ class HeldModel:
         Raises TemplateError, ContextTooLong or UsageError (RefusedByTemplate among them); nothing
         is queued then.
         """
+        draft = self.draft(order)
+        return self.begin(draft, draft.count())
+
+    def check_length(self, order: Generate) -> None:
+        """Raise ContextTooLong if even the fewest tokens that a prompt may have are too many.
+
+        Templates may drop what the assistant said before, so only other messages count.
+        """
+        context = self.engine.limits.context
+        messages = order.messages[-1:] if order.is_raw else order.messages
+        texts = [m.content for m in messages if order.is_raw or m.role != "assistant"]
+        if sum(map(len, texts)) <= context * _USUAL_CHARS or not self.model.token_bound:
+            return
+        least = self.model.token_bound.at_least(texts)
+        if least >= context:
+            raise ContextTooLong(
+                f"the prompt has at least {least} tokens, the context is {context}",
+                num_tokens=least,
+            )
+
+    def draft(self, order: Generate) -> Draft:
+        """Render the prompt of an order. Raises TemplateError, RefusedByTemplate."""
         gate = self._gating.gate_for(order.gate)
         think = self._think(order)
+        long_texts = LongTexts(self.model)
         if order.is_raw:
-            prompt = self._writer.text(order.messages[-1].content)
+            prompt = self._writer.text(order.messages[-1].content, long_texts)
         else:
             asks = with_unsure_sentence if gate.asks_in_words else tuple
-            prompt = self._writer.conversation(asks(order.messages), think)
+            prompt = self._writer.conversation(asks(order.messages), think, long_texts)
+        return Draft(order, gate, think, prompt, long_texts)
+
+    def begin(self, draft: Draft, tokens: list[int]) -> Request:
+        """Let a request begin whose tokens are known; raises ContextTooLong or UsageError."""
+        order, gate = draft.order, draft.gate
         schema, grammar, notices = self._schema(order.sampling.json_schema)
         sequence = Sequence(
             order.id,
-            prompt.tokens,
+            tokens,
             order.sampling,
-            banned=tuple(self._banned(order, gate, think)),
+            banned=tuple(self._banned(order, gate, draft.think)),
             escalate_token=gate.escalate_token,
             watched=tuple(self._first_token(text) for text in order.watch),
             num_hidden_states=order.gate.hold_back if order.probe else gate.num_hidden_states,
             grammar=grammar,
         )
-        room = self.engine.limits.context - len(prompt.tokens)
+        room = self.engine.limits.context - len(tokens)
         request = Request(
             self._with_stops(order),
             sequence,
@@ -136,7 +188,7 @@ class HeldModel:
             think_tokens=self.think_tokens,
             schema=schema,
             notices=(*notices, *self._useless_wish(order)),
-            is_thinking=prompt.opens_thought,
+            is_thinking=draft.prompt.opens_thought,
         )
         self.engine.add(sequence)
         return request

@@ -12,11 +12,15 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 
 from tierchat.errors import ContextTooLong, TemplateError, TierchatError, UsageError
 from tierchat.types import Usage
 from tierchat.workers.child.connection import Connection
 from tierchat.workers.child.held_model import HeldModel
+from tierchat.workers.child.intake import Intake
+from tierchat.workers.child.long_texts import Counted
 from tierchat.workers.child.outbox import Outbox
 from tierchat.workers.child.request import Request
 from tierchat.workers.protocol import (
@@ -25,7 +29,6 @@ from tierchat.workers.protocol import (
     Failed,
     Finished,
     FromWorker,
-    Generate,
     Loaded,
     LoadFailed,
     LoadProgress,
@@ -47,6 +50,7 @@ class WorkerLoop:
         self._held = held
         self._connection = connection
         self._outbox = Outbox(connection)
+        self._intake = Intake(held, connection.inbox.put)
         self._requests: dict[int, Request] = {}
         self._last_sign_s: dict[int, float] = {}
 
@@ -73,20 +77,24 @@ class WorkerLoop:
                 return False
             if isinstance(order, Cancel):
                 self._cancel(order)
+            elif isinstance(order, Counted):
+                self._begin(order.id, partial(self._intake.go_on, order))
             elif isinstance(order, SetThreads):
                 self._held.engine.set_max_threads(order.num_threads)
             else:
-                self._begin(order)
+                self._begin(order.id, partial(self._intake.begin, order))
 
-    def _begin(self, order: Generate) -> None:
+    def _begin(self, id_: int, step: Callable[[], Request | None]) -> None:
+        """Take a step towards a request; the last one returns it."""
         try:
-            self._requests[order.id] = self._held.request(order)
-            self._last_sign_s[order.id] = time.monotonic()
+            if request := step():
+                self._requests[id_] = request
+                self._last_sign_s[id_] = time.monotonic()
         except ContextTooLong as error:
             usage = Usage(prompt_tokens=error.num_tokens)
-            self._fail(order.id, error, usage)
+            self._fail(id_, error, usage)
         except (TemplateError, UsageError) as error:
-            self._fail(order.id, error, Usage())
+            self._fail(id_, error, Usage())
 
     def _fail(self, id_: int, error: TierchatError, usage: Usage) -> None:
         failed = Failed(
@@ -96,7 +104,9 @@ class WorkerLoop:
 
     def _cancel(self, order: Cancel) -> None:
         request = self._requests.get(order.id)
-        if request:
+        if self._intake.cancel(order.id):
+            self._outbox.add([Finished(id=order.id, reason="interrupted", usage=Usage())])
+        elif request:
             self._outbox.add(self._closing(request, list(request.interrupt())))
 
     def _closing(self, request: Request, events: list[FromWorker]) -> list[FromWorker]:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tierchat.engine.llama import LlamaModel
-from tierchat.engine.template import ChatTemplate, Rendered, TemplateHost
+from tierchat.engine.template import ChatTemplate, Rendered, TemplateHost, Tokenizer
 from tierchat.errors import RefusedByTemplate, TemplateError
 from tierchat.types import Message
 
@@ -67,16 +67,21 @@ class PromptWriter:
             return ""
         return self._model.shown(rendered.tokens)[:_MAX_EXAMPLE_CHARS]
 
-    def conversation(self, messages: Sequence[Message], think: bool | None) -> Rendered:
-        """Write a conversation; raises RefusedByTemplate or TemplateError."""
+    def conversation(
+        self, messages: Sequence[Message], think: bool | None, tokenizer: Tokenizer | None = None
+    ) -> Rendered:
+        """Write a conversation; raises RefusedByTemplate or TemplateError.
+
+        `tokenizer` stands in for that of the model.
+        """
         if self._template is None:
             raise TemplateError(f"{self._name} has no chat template", _GIVE_A_TEMPLATE)
-        rendered = self._template.render(messages, self._model, think=think)
+        rendered = self._template.render(messages, tokenizer or self._model, think=think)
         return replace(rendered, tokens=self._begun(rendered.tokens))
 
-    def text(self, text: str) -> Rendered:
+    def text(self, text: str, tokenizer: Tokenizer | None = None) -> Rendered:
         """Write text that the model continues; it makes no control tokens."""
-        tokens = self._begun(self._model.tokenize(text, parse_special=False))
+        tokens = self._begun((tokenizer or self._model).tokenize(text, parse_special=False))
         # Without any token there would be nothing to continue.
         return Rendered(tokens or [self._model.bos_token], text, opens_thought=False)
 
