@@ -137,6 +137,7 @@ class ModelMissing(TierchatError):
     exit_code = 3
     http_status = 404
     code = "model_missing"
+    param = "model"
 
 
 class ModelCorrupt(TierchatError):
@@ -180,6 +181,7 @@ class ContextTooLong(TierchatError):
     exit_code = 7
     http_status = 400
     code = "context_length_exceeded"
+    param = "messages"
 
     def __init__(self, message: str, hint: str = "", num_tokens: int = 0) -> None:
         super().__init__(message, hint)

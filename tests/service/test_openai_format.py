@@ -75,6 +75,8 @@ def test_the_model_field_names_cascade_and_tier() -> None:
     options = read_request(request(model="pocket/S")).prompt.options
     assert (options.cascade, options.tier) == ("pocket", "S")
     assert read_request(request(model="tierchat")).prompt.options.cascade is None
+    options = read_request(request(model="tierchat/S")).prompt.options
+    assert (options.cascade, options.tier) == (None, "S")
 
 
 @pytest.mark.parametrize(

@@ -186,7 +186,8 @@ def _options(body: _Body) -> TierOptions:
         raise refusal(error, msgspec.json.encode(sent), TierOptions, "x_tierchat") from error
     if body.model in (ANY_MODEL, ""):
         return options
-    cascade, _, tier = body.model.partition("/")
+    named, _, tier = body.model.partition("/")
+    cascade = None if named == ANY_MODEL else named
     return msgspec.structs.replace(
         options, cascade=options.cascade or cascade, tier=options.tier or tier or None
     )
