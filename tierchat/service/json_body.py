@@ -21,7 +21,6 @@ _ESCAPE = re.compile(
     rb"|(?P<alone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
-_ANY_SURROGATE = re.compile(rb"\\u[dD][89a-fA-F]")
 _MAX_SHOWN = 40
 
 
@@ -81,9 +80,12 @@ def shortened(value: bytes) -> str:
 
 def _mended(body: bytes) -> bytes:
     body = body.removeprefix(_BYTE_ORDER_MARK)
-    if not _ANY_SURROGATE.search(body):
-        return body
-    return _ESCAPE.sub(lambda found: rb"\ufffd" if found["alone"] else found[0], body)
+    try:
+        # Nearly every body is sound, and this is the quickest way to know.
+        msgspec.json.decode(body)
+    except (ValueError, RecursionError):
+        return _ESCAPE.sub(lambda found: rb"\ufffd" if found["alone"] else found[0], body)
+    return body
 
 
 def _given(body: bytes, place: str) -> str:
