@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -12,7 +14,7 @@ import pytest
 from tests.schema_cases import USABLE, is_about_a_format, walk
 from tierchat.engine.engine import Engine, EngineLimits
 from tierchat.engine.grammar import Grammar, GrammarCompiler, GrammarRefused
-from tierchat.engine.llama import LlamaModel
+from tierchat.engine.llama import LlamaLog, LlamaModel
 from tierchat.engine.sequence import Sequence
 from tierchat.gates.answer_schema import AnswerSchema
 from tierchat.types import Sampling
@@ -168,3 +170,37 @@ def test_the_signals_are_read_from_what_the_model_says_not_from_what_the_schema_
         found.append(engine.step()[0].signals)
         engine.close()
     assert found[0] == found[1] and found[0] is not None
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("name", ["smollm2", "coder-0.5b", "gemma3-base"])
+def test_published_models_keep_to_a_schema_that_splits_characters(
+    real_gguf: Callable[[str], Path], llama_log: LlamaLog, name: str
+) -> None:
+    model = LlamaModel(real_gguf(name), llama_log, gpu_layers=0, use_extra_buffer_types=False)
+    engine = Engine(model, EngineLimits(context=512, num_cells=1024, max_sequences=2))
+    compiler = GrammarCompiler(model)
+    prompt = model.tokenize("As JSON:\n", parse_special=False)
+    names = ["grün", "🎉🏳️‍🌈", 'q"\\', "ключ", "红"]
+    schema: Any = {
+        "type": "array",
+        "items": {"enum": names},
+        "minItems": 4,
+        "maxItems": 6,
+    }
+    sequences = [
+        Sequence(seed, list(prompt), Sampling(temperature=2 * seed, seed=1), grammar=grammar)
+        for seed, grammar in enumerate([compiler.compile(schema), compiler.compile(schema)])
+    ]
+    for sequence in sequences:
+        engine.add(sequence)
+    while engine.has_work:
+        for step in engine.step():
+            if step.is_end or step.is_complete or step.sequence.num_generated > 200:
+                engine.finish(step.sequence)
+    engine.close()
+    for sequence in sequences:
+        tokens = sequence.tokens[sequence.num_prompt_tokens :]
+        answer = b"".join(model.piece(token) for token in tokens).decode()
+        assert set(json.loads(answer)) <= set(names) and 4 <= len(json.loads(answer)) <= 6
+    model.close()

@@ -83,6 +83,8 @@ def _at_fault(
         rest = _rest(schema, part)
         try:
             compiler.compile(rest)
+        except TooMuch:
+            break
         except GrammarRefused as next_error:
             # Another obstacle is progress, unless it is a reference that now leads nowhere.
             if next_error.reason == error.reason or part.keyword not in _LOOSENED:
