@@ -6,7 +6,7 @@ import json
 import os
 import shutil
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -93,6 +93,14 @@ def test_a_missing_part_is_named_before_anything_is_loaded(home: UserHome) -> No
     parts[1].unlink()
     added = home.run("add", "big", str(parts[0]))
     assert added.returncode == 3 and str(parts[1]) in text_of(added)
+    folder = home.run("add", "big", str(parts[0].parent))
+    assert folder.returncode == 2 and f"GGUFs: {parts[0].name}\n" in text_of(folder)
+    parts[0].rename(parts[0].with_suffix(".away"))
+    later = home.run("add", "big", str(parts[2]))
+    assert later.returncode == 3 and f"part 1 of 3 of the model is missing: {parts[0]}" in text_of(
+        later
+    )
+    parts[0].with_suffix(".away").rename(parts[0])
     home.paths.config_dir.mkdir(exist_ok=True)
     home.paths.models_file.write_text(
         f'[models.big]\nfile = "{parts[0]}"\n[[cascades.big.tiers]]\nname = "S"\nmodel = "big"\n'
@@ -161,6 +169,16 @@ def test_a_description_that_fits_none_or_several_lists_the_files(site: Site) -> 
         assert "00002-of" not in text_of(found)
     both = site.run("add", "big", f"{REPO}:Tiny", "-y")
     assert both.returncode == 2 and "stands for 2 GGUFs" in text_of(both)
+
+
+def test_a_repo_with_one_model_needs_no_description(
+    home: UserHome, root: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(root, tmp_path / "hub")
+    (tmp_path / "hub" / REPO / "Tiny-Q8_0.gguf").rename(tmp_path / "hub" / REPO / "mmproj-F16.gguf")
+    with running_hub(tmp_path / "hub") as hub:
+        pulled = Site(home, hub).pull(REPO, "-y")
+        assert pulled.returncode == 0 and "3 parts" in text_of(pulled)
 
 
 def test_a_hub_that_lacks_a_part_is_told_before_the_first_byte(
@@ -234,3 +252,22 @@ def test_parts_that_are_here_already_are_taken(site: Site, root: Path) -> None:
     pulled = site.pull("big", "--from", str(first), "-y")
     assert pulled.returncode == 0 and not site.hub.bytes_sent
     assert all(place.exists() for place in places(site, root))
+
+
+@pytest.mark.real
+def test_a_published_model_in_four_parts_answers_as_the_whole_one(
+    home: UserHome, real_gguf: Callable[[str], Path]
+) -> None:
+    folder = home.directory / "own"
+    folder.mkdir()
+    whole = real_gguf("smollm2")
+    parts = split(whole, folder, 4)
+    said = set()
+    for name, path in (("whole", whole), ("parts", parts[1])):
+        assert home.run("add", name, str(path)).returncode == 0
+        options = ("--tier", "S", "-o", "temperature", "0", "-o", "max_tokens", "40")
+        said.add(home.run("ask", "-q", "-m", name, *options, "Name three planets.").stdout)
+    assert len(said) == 1 and len(said.pop()) > 20
+    os.truncate(parts[3], parts[3].stat().st_size - 1000)
+    asked = home.run("ask", "-m", "parts", "Name three planets.")
+    assert asked.returncode == 1 and parts[3].name in text_of(asked)

@@ -21,7 +21,7 @@ from tierchat.cli.pull_plan import bytes_to_fetch
 from tierchat.config.added_models import add_model, refuse_taken
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
 from tierchat.config.home import Home
-from tierchat.config.model_parts import ModelFile, part_paths
+from tierchat.config.model_parts import ModelFile, missing_part, part_paths
 from tierchat.config.names import name_for
 from tierchat.errors import ModelCorrupt, ModelMissing, TemplateError, UsageError
 from tierchat.models.gguf.header import num_parts_of, read_header
@@ -102,14 +102,21 @@ def _is_local(place: str) -> bool:
 
 def _local(name: str, place: str, paths: Paths) -> tuple[dict[str, Any], Path]:
     path = Path(os.path.abspath(os.path.expanduser(place)))
+    if path.is_dir():
+        ggufs = sorted(each.name for each in path.glob("*.gguf") if part_paths(each)[0] == each)
+        known = f"name one of its GGUFs: {', '.join(ggufs)}" if ggufs else "it holds no GGUF"
+        raise UsageError(f"{path} is a directory", known)
     if not path.is_file():
         raise ModelMissing(f"there is no file {path}", "give a GGUF, or owner/repo:file.gguf")
     entry: dict[str, Any] = {"file": str(path)}
     if len(part_paths(path)) > 1:
         if num_parts_of(path) > 1:
             # Any part stands for the model; llama.cpp is given the first.
-            path = part_paths(path)[0]
+            parts = part_paths(path)
+            path = parts[0]
             entry = {"file": str(path)}
+            if not path.exists():
+                raise missing_part(path, 1, len(parts))
         else:
             # Named as a part, though it is a whole model.
             entry["parts"] = [{"file": str(path)}]

@@ -106,6 +106,8 @@ def file_state(spec: ModelSpec) -> str:
     absent = absent_files(spec)
     if not absent:
         return "here" if is_whole(spec) else "damaged"
+    if any(path.exists() for path in absent):
+        return "not a file"
     if not spec.repo:
         parts = len(spec.files)
         return "missing" if len(absent) == parts else f"{len(absent)} of {parts} parts missing"

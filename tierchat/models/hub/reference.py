@@ -76,10 +76,15 @@ def _keys_of(found: list[Published]) -> dict[str, Any]:
 
 
 def _chosen(wanted: str, names: list[str], repo: str) -> str:
-    """Choose the model of a repo that `wanted` describes, such as Q4_K_M; raises UsageError."""
+    """Choose the model of a repo that `wanted` describes, such as Q4_K_M; raises UsageError.
+
+    A repo with one model needs no description.
+    """
     models = [name for name in names if part_names(name)[0] == name and not _is_helper(name)]
     if not models:
         raise UsageError(f"{repo} has no GGUF", "name a repo that has one")
+    if not wanted and len(models) == 1:
+        return models[0]
     hint = f"its files: {', '.join(models)}"
     if not wanted:
         raise UsageError(f"{repo} needs a file name, as in {repo}:{models[0]}", hint)

@@ -22,7 +22,7 @@ def pull(
         list[str] | None,
         typer.Argument(
             metavar="[NAME]...",
-            help="Cascades, models or owner/repo:file.gguf; what fits best unless named.",
+            help="Cascades, models, owner/repo:file.gguf or owner/repo:Q4_K_M; else what fits best.",
             autocompletion=completions.pullable,
         ),
     ] = None,
