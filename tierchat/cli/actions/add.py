@@ -105,7 +105,7 @@ def _local(name: str, place: str, paths: Paths) -> tuple[dict[str, Any], Path]:
     if path.is_dir():
         ggufs = sorted(each.name for each in path.glob("*.gguf") if part_paths(each)[0] == each)
         known = f"name one of its GGUFs: {', '.join(ggufs)}" if ggufs else "it holds no GGUF"
-        raise UsageError(f"{path} is a directory", known)
+        raise ModelMissing(f"{path} is a directory", known)
     if not path.is_file():
         raise ModelMissing(f"there is no file {path}", "give a GGUF, or owner/repo:file.gguf")
     entry: dict[str, Any] = {"file": str(path)}

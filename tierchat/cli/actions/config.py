@@ -43,9 +43,7 @@ def check_lines(home: Home, width: int | None = None) -> Iterator[str]:
     if width is None:
         yield from table(rows)
     else:
-        yield from fitted(
-            [(key, value, _short(source, home)) for key, value, source in rows], 1, width
-        )
+        yield from _for_terminal(rows, home, width)
         yield "long values are cut here; `tierchat config check | cat` shows them whole"
     yield from think_lines(home, headers)
     yield (
@@ -117,10 +115,26 @@ def _place(source: str) -> str:
     return "shipped" if Path(source) == shipped_models_file() else source
 
 
+def _for_terminal(rows: list[tuple[str, ...]], home: Home, width: int) -> Iterator[str]:
+    """Give every model and cascade a heading, so that its keys are short, and cut long values."""
+    groups = [key.rpartition(".")[0] for key, _, _ in rows]
+    short = [
+        (f"{'  ' if group else ''}{key.removeprefix(f'{group}.')}", value, _short(source, home))
+        for group, (key, value, source) in zip(groups, rows, strict=True)
+    ]
+    before = ""
+    for group, line in zip(groups, fitted(short, 1, width), strict=True):
+        if group != before:
+            yield group[:width]
+        before = group
+        yield line
+
+
 def _short(source: str, home: Home) -> str:
-    """Name a file as the first lines do: by its last part."""
-    own = {str(home.paths.config_file): "config.toml", str(home.paths.models_file): "models.toml"}
-    return {**own, str(home.paths.added_models_file): "tierchat add"}.get(source, source)
+    """Name a file of the user by its last part; the first lines show the whole path."""
+    paths = home.paths
+    names = {paths.config_file: "config.toml", paths.models_file: "models.toml"}
+    return {**names, paths.added_models_file: "tierchat add"}.get(Path(source), source)
 
 
 def _shown(value: Any) -> str:

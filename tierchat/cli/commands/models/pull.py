@@ -22,7 +22,7 @@ def pull(
         list[str] | None,
         typer.Argument(
             metavar="[NAME]...",
-            help="Cascades, models, owner/repo:file.gguf or owner/repo:Q4_K_M; else what fits best.",
+            help="Cascades, models, owner/repo:file.gguf, owner/repo:Q4_K_M; else what fits best.",
             autocompletion=completions.pullable,
         ),
     ] = None,
