@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import signal
+import socket
 import subprocess
 import sys
 from dataclasses import fields
@@ -229,3 +230,14 @@ def test_ctrl_c_before_the_command_line_is_imported_prints_nothing() -> None:
     )
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, check=False)
     assert (found.returncode, found.stderr) == (-signal.SIGINT, b"")
+
+
+def test_a_question_over_a_socket_is_asked_without_a_verb(warm: UserHome) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        ours.sendall(b"2+2")
+        ours.shutdown(socket.SHUT_WR)
+        found = subprocess.run(
+            warm.command(), env=warm.env, stdin=theirs, capture_output=True, check=False
+        )
+    assert found.stdout == b"4\n"

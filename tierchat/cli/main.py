@@ -127,7 +127,9 @@ def _default_arguments() -> list[str]:
         return ["--help"]
     if os.isatty(0):
         return []
-    return ["ask", "-"] if stat.S_ISFIFO(mode) or stat.S_ISREG(mode) else ["--help"]
+    # Behind ssh without a terminal, standard input is a socket.
+    kinds = (stat.S_ISFIFO, stat.S_ISREG, stat.S_ISSOCK)
+    return ["ask", "-"] if any(is_kind(mode) for is_kind in kinds) else ["--help"]
 
 
 def _interrupted() -> int:
