@@ -3,7 +3,7 @@
     PYTHONPATH=. python bench/schemas.py MODEL.gguf [--num 500] [--max-tokens 200] [--threads 1]
     PYTHONPATH=. python bench/schemas.py MODEL.gguf --converters
 
-The first asks a model for JSON by random schemas, 16 at a time, and counts how the answers end;
+The first asks a model for JSON by random schemas, 32 at a time, and counts how the answers end;
 then it measures tokens/s with and without a schema, taking turns. The second walks with random
 tokens through grammars of the usual and of random schemas, made by llama-cpp-python's converter
 and by ours, each in a process of its own, because a grammar may end it.
@@ -38,7 +38,7 @@ from tierchat.gates.answer_schema import AnswerSchema
 from tierchat.types import Message, Sampling
 from tierchat.workers.child.schema_grammar import grammar_for
 
-BATCH = 16
+BATCH = 32
 QUESTION = "Invent an example and write it as JSON."
 PERSON = {"type": "object", "properties": {"story": {"type": "string", "minLength": 3000}}}
 
@@ -117,7 +117,7 @@ def ask_all(model: LlamaModel, num: int, max_tokens: int, threads: int) -> None:
         refill()
         if time.perf_counter() - told_s > 60:
             told_s = time.perf_counter()
-            print(f"{sum(ends.values())} of {num}", file=sys.stderr, flush=True)
+            print(f"{sum(ends.values())} of {num}: {dict(ends)}", file=sys.stderr, flush=True)
     engine.close()
     for end, count in ends.most_common():
         print(f"{count:5}  {end}")

@@ -73,3 +73,12 @@ def test_a_misfit_goes_up_where_the_answer_is_not_streamed(warm: UserHome) -> No
     _, body = ask(warm, {"const": 1, "not": {"const": 1}}, model="pocket")
     visits = [visit["tier"] for visit in body["x_tierchat"]["path"]]
     assert len(visits) > 1 and visits[-1] == "M"
+
+
+def test_an_answer_goes_on_from_a_beginning_that_fits(warm: UserHome) -> None:
+    turns = [{"role": "user", "content": "2+2"}, {"role": "assistant", "content": ' {"ключ": '}]
+    _, body = ask(warm, UNICODE, messages=turns)
+    assert body["choices"][0]["message"]["content"].strip().startswith('"🎉"')
+    turns[1]["content"] = "Here it is:"
+    status, body = ask(warm, UNICODE, messages=turns)
+    assert status == 400 and "cannot begin with 'Here it is:'" in body["error"]["message"]

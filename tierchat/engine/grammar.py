@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 if TYPE_CHECKING:
-    from llguidance import LLMatcher
+    from llguidance import LLMatcher, LLTokenizer
 
 # Indented JSON is what models write by themselves; endless whitespace is what small ones end in.
 _WHITESPACE = r" |\n {0,24}"
@@ -58,8 +58,9 @@ class Grammar:
     `warnings` are llguidance's words for what it does not enforce.
     """
 
-    def __init__(self, matcher: LLMatcher, ends: frozenset[int]) -> None:
+    def __init__(self, matcher: LLMatcher, tokenizer: LLTokenizer, ends: frozenset[int]) -> None:
         self._matcher = matcher
+        self._tokenizer = tokenizer
         self._ends = ends
         self.warnings: list[str] = matcher.get_grammar_warnings()
 
@@ -84,6 +85,11 @@ class Grammar:
         bits = np.frombuffer(self._matcher.compute_bitmask(), np.uint8)
         found = np.flatnonzero(np.unpackbits(bits, bitorder="little"))
         return found if len(found) else np.fromiter(self._ends, np.intp)
+
+    def begin(self, text: str) -> bool:
+        """Go on from a beginning that is written already; False if it does not fit."""
+        tokens = self._tokenizer.greedy_tokenize(text)
+        return bool(self._matcher.try_consume_tokens(tokens) == len(tokens))
 
     def accept(self, token: int) -> None:
         """Go on with this token."""
@@ -126,7 +132,7 @@ class GrammarCompiler:
         thread.join(_MAX_COMPILE_S)
         if not made:
             raise TooMuch(f"it takes longer than {_MAX_COMPILE_S:g} s to prepare")
-        grammar = Grammar(made[0], self._ends)
+        grammar = Grammar(made[0], tokenizer, self._ends)
         if made[0].is_error():
             raise GrammarRefused(grammar.problem or "no answer fits it")
         return grammar

@@ -74,6 +74,12 @@ class Generate(Frozen, frozen=True, tag="generate"):
     watch: tuple[str, ...] = ()
     is_raw: bool = False
 
+    @property
+    def begun(self) -> str:
+        """The beginning of the answer that an assistant's message at the end gives."""
+        last = self.messages[-1]
+        return last.content if last.role == "assistant" and not self.is_raw else ""
+
 
 class Cancel(Frozen, frozen=True, tag="cancel"):
     """Stop request `id`; answered by `Finished(reason="interrupted")` unless already over."""

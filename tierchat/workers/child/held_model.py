@@ -22,7 +22,7 @@ from tierchat.engine.limits import (
 from tierchat.engine.llama import LlamaLog, LlamaModel, can_offload
 from tierchat.engine.sequence import Sequence
 from tierchat.engine.template import Rendered
-from tierchat.errors import ContextTooLong
+from tierchat.errors import ContextTooLong, SchemaRefused
 from tierchat.gates.answer_schema import AnswerSchema
 from tierchat.models.placement.hardware import num_cores
 from tierchat.types import KvType, Sampling
@@ -167,7 +167,7 @@ class HeldModel:
     def begin(self, draft: Draft, tokens: list[int]) -> Request:
         """Let a request begin whose tokens are known; raises ContextTooLong or UsageError."""
         order, gate = draft.order, draft.gate
-        schema, grammar, notices = self._schema(order.sampling.json_schema)
+        schema, grammar, notices = self._schema(order)
         sequence = Sequence(
             order.id,
             tokens,
@@ -194,13 +194,18 @@ class HeldModel:
         return request
 
     def _schema(
-        self, text: str | None
+        self, order: Generate
     ) -> tuple[AnswerSchema | None, Grammar | None, tuple[str, ...]]:
-        """Read the schema of an answer; raises UsageError that names the part which is wrong."""
-        if text is None:
+        """Read the schema of an answer; raises SchemaRefused that names what is wrong."""
+        if order.sampling.json_schema is None:
             return None, None, ()
-        schema = AnswerSchema.of_text(text)
+        schema = AnswerSchema.of_text(order.sampling.json_schema)
         grammar, notices = grammar_for(schema.schema, self._grammars)
+        if not grammar.begin(order.begun.lstrip()):
+            raise SchemaRefused(
+                f"the answer cannot begin with {order.begun[:40]!r}: that does not fit the schema",
+                "change the assistant's message at the end, or leave it out",
+            )
         return schema, grammar, schema.notices + notices
 
     def _with_stops(self, order: Generate) -> Generate:

@@ -69,7 +69,7 @@ class Request:
         self._is_thinking = schema is None and is_thinking
         self._is_released = False
         self._held = ""
-        self._written = ""
+        self._written = order.begun
         self._num_held = 0
         self._logprobs: list[float] = []
         self._answer_logprobs: list[float] = []
