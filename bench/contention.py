@@ -217,16 +217,19 @@ async def beside_programs(cases: list[Case], rounds: int) -> None:
                     if number:
                         # The first round only finds out how long answers may be.
                         speeds[condition].setdefault(case.name, []).append(speed)
-    print("| beside | " + " | ".join(case.name for case in cases) + " | to best fixed |")
-    print("|---" * (len(cases) + 2) + "|")
+    print(
+        "| beside | " + " | ".join(case.name for case in cases) + " | to best fixed | to before |"
+    )
+    print("|---" * (len(cases) + 3) + "|")
     for condition, found in speeds.items():
         middles = {name: statistics.median(values) for name, values in found.items()}
         best = max(speed for name, speed in middles.items() if name.startswith("fixed"))
         numbers = [
             f"{s:.1f} ({min(found[n]):.1f}..{max(found[n]):.1f})" for n, s in middles.items()
         ]
-        ratio = f"**{middles['tierchat'] / best:.2f}**"
-        print(f"| {condition} | {' | '.join(numbers)} | {ratio} |", flush=True)
+        before = [speed for name, speed in middles.items() if name.startswith("fixed")][-1]
+        ratios = f"**{middles['tierchat'] / best:.2f}** | **{middles['tierchat'] / before:.2f}**"
+        print(f"| {condition} | {' | '.join(numbers)} | {ratios} |", flush=True)
 
 
 async def together(answers: dict[str, tuple[Answer, Answer]], rounds: int) -> None:
