@@ -42,6 +42,12 @@ def test_standard_input_can_be_one_of_the_files(tmp_path: Path) -> None:
     assert text == "a.txt:\n```\nA\n```\n\nstandard input:\n```\nB\n```"
 
 
+def test_the_name_of_a_file_may_be_no_text(tmp_path: Path) -> None:
+    file = tmp_path / os.fsdecode(b"caf\xe9.txt")
+    file.write_text("2+2")
+    assert attach([file], Stdin(None, False), SILENT).startswith("caf\\xe9.txt:\n")
+
+
 def test_a_named_pipe_is_waited_for(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)

@@ -13,6 +13,7 @@ from pathlib import Path
 from tierchat.cli.ask.stdin import Notices, Stdin, read_stdin, read_to_end
 from tierchat.decoding import REPLACEMENT, decode
 from tierchat.errors import UsageError
+from tierchat.paths import shown
 from tierchat.terminal.code_blocks import fence_for
 
 MAX_FILE_BYTES = 8 * 1024 * 1024
@@ -72,6 +73,6 @@ def _as_text(path: Path, data: bytes, warn: Callable[[str], None]) -> str:
 
 
 def _block(path: Path, text: str) -> str:
-    name = "standard input" if str(path) == "-" else path.name
+    name = "standard input" if str(path) == "-" else shown(Path(path.name))
     fence = fence_for(text)
     return f"{name}:\n{fence}\n{text.rstrip()}\n{fence}"
