@@ -228,20 +228,6 @@ def test_a_tier_that_cannot_summarise_leaves_the_conversation_as_it_is(talk: Tal
     talk.hear("1 exchanges")
 
 
-def test_the_line_below_shows_at_once_what_an_answer_loaded(home: UserHome) -> None:
-    talk = Talk(home)
-    talk.say("/up")
-    talk.hear("nothing was asked yet")
-    talk.say("/tier M")
-    talk.say("2+2")
-    talk.hear("pocket-m")
-    began_s = time.monotonic()
-    talk.say("/tier free")
-    wait_until(lambda: "M" in str(talk.child.before))
-    assert time.monotonic() - began_s < 4
-    assert talk.leave() == 0
-
-
 def test_what_is_typed_during_an_answer_waits_for_its_end(home: UserHome) -> None:
     home.start_scripted("60", "0.02")
     talk = Talk(home)
