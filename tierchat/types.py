@@ -153,8 +153,9 @@ class TierOptions(Frozen, frozen=True):
     tried; `no_escalate` makes the first tier answer; `draft` hands a rejected draft on; `hold`
     says how much is held back where a higher tier may still answer; `progress` asks for signs of
     life while no text comes; a negative `keepalive_s` keeps the models loaded for ever.
-    `quality` is the share of the top tier's quality that a learned gate keeps. An exchange is
-    saved only with `save`.
+    `quality` is the share of the top tier's quality that a learned gate keeps. With `raw` the last
+    message is text that the first tier continues, without a chat template and without a gate. An
+    exchange is saved only with `save`.
     """
 
     cascade: str | None = None
@@ -168,6 +169,7 @@ class TierOptions(Frozen, frozen=True):
     progress: bool = False
     quality: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     keepalive_s: float | None = None
+    raw: bool = False
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
     save: SaveOptions | None = None
 

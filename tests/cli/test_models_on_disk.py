@@ -337,9 +337,6 @@ def crafted(kind: str, folder: Path) -> Path:
             path.write_bytes(whole[: len(whole) // 2])
         case "empty":
             path.write_bytes(b"")
-        case "no template":
-            # An unknown key of the same length.
-            path.write_bytes(whole.replace(b"tokenizer.chat_template", b"tokenizer.chat_templatX"))
         case "tensor type":
             place = whole.index(b"token_embd.weight") + len(b"token_embd.weight") + 4 + 16
             path.write_bytes(whole[:place] + struct.pack("<I", 9999) + whole[place + 4 :])
@@ -355,7 +352,6 @@ def crafted(kind: str, folder: Path) -> Path:
         ("header cut", 1, "header cut.gguf"),
         ("body cut", 1, "body cut.gguf"),
         ("empty", 1, "empty.gguf"),
-        ("no template", 1, "has no chat template"),
         ("tensor type", 1, "tensor type.gguf"),
         ("directory", 3, "directory.gguf"),
         ("absent", 3, "absent.gguf"),

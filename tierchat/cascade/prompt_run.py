@@ -192,6 +192,7 @@ class PromptRun:
             messages=self._messages(),
             sampling=self._sampling.sampling,
             think=tier.think,
+            is_raw=self._prompt.options.raw,
             gate=order_for(
                 tier,
                 self._route,

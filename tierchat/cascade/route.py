@@ -45,7 +45,7 @@ class Route:
             bottom = top = pinned
         self._top = top
         self._asked_bottom = bottom
-        self._may_go_up = pinned is None and not options.no_escalate
+        self._may_go_up = pinned is None and not (options.no_escalate or options.raw)
         self._declined: set[int] = set()
         self._num_tries = dict.fromkeys(range(len(self._names)), 0)
         self._current = bottom

@@ -55,7 +55,7 @@ NoLog = Annotated[bool, typer.Option("--no-log", "-n", help="Do not save the con
 HideReasoning = Annotated[
     bool, typer.Option("--hide-reasoning", "-R", help="Do not show what the tiers think.")
 ]
-Raw = Annotated[bool, typer.Option("--raw", "-r", help="Print Markdown without formatting it.")]
+Plain = Annotated[bool, typer.Option("--plain", "-p", help="Print Markdown without formatting it.")]
 
 
 def check_plot(file: Path | None) -> None:

@@ -19,7 +19,7 @@ from tierchat.cli.options import (
     Conversation,
     HideReasoning,
     NoLog,
-    Raw,
+    Plain,
     System,
     Tier,
     home_of,
@@ -61,7 +61,7 @@ def root(
     conversation: Conversation = None,
     no_log: NoLog = False,
     hide_reasoning: HideReasoning = False,
-    raw: Raw = False,
+    plain: Plain = False,
 ) -> None:
     """Ask a cascade of local language models; the smallest one able to answer does.
 
@@ -88,6 +88,6 @@ def root(
             conversation=conversation,
             no_log=no_log,
             hide_reasoning=hide_reasoning,
-            raw=raw,
+            plain=plain,
         )
     )

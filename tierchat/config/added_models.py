@@ -18,7 +18,7 @@ from tierchat.config.toml_text import toml_text
 from tierchat.errors import UsageError
 from tierchat.paths import Paths, make_private
 
-_WRITTEN = ("file", "repo", "revision", "bytes", "sha256", "parts")
+_WRITTEN = ("file", "repo", "revision", "bytes", "sha256", "parts", "template")
 _HEAD = "# Written by `tierchat add`, `pull` and `rm`. Your own models.toml wins over it.\n"
 
 

@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 
+from tierchat.config.chat_formats import TEMPLATE_NAMES, is_template_name
 from tierchat.config.model_parts import Count, FileName, ModelFile, Sha256, part_names
 from tierchat.config.names import ALL_TIERS, refusal
 from tierchat.config.settings import MIN_CONTEXT
@@ -39,7 +40,8 @@ class ModelSpec(Frozen, frozen=True):
     `max_context`, `kv_bytes_per_token` (fp16) and, for hybrid models, `state_bytes_per_sequence`.
     `context` 0, `gpu_layers` -1 and a missing `kv_type` leave the choice to the planner.
     `sampling` and `think_sampling` (when it thinks) are what the model's publisher recommends;
-    `has_think_switch`: the template takes `enable_thinking`.
+    `has_think_switch`: the template takes `enable_thinking`. `template` is used instead of the chat
+    template in the GGUF: a name of `chat_formats.py`, or the path of a Jinja file.
     """
 
     file: FileName = ""
@@ -56,6 +58,7 @@ class ModelSpec(Frozen, frozen=True):
     kv_bytes_per_token: Count = 0
     state_bytes_per_sequence: Count = 0
     has_think_switch: bool = False
+    template: FileName = ""
     sampling: Sampling = Sampling()
     think_sampling: Sampling = Sampling()
     context: CInt = 0
@@ -274,6 +277,7 @@ class _Source:
                     ("models", name), f"model {name} has no `file`", "add `file` with its GGUF"
                 )
             self._check_parts(name, catalogue.models[name])
+            self._check_template(name)
         for name in self.data.get("cascades", {}):
             self._check_cascade(name, catalogue.cascades[name], catalogue.models)
 
@@ -284,6 +288,16 @@ class _Source:
                 if why := refusal(name):
                     what = f"{kind}.{name!r}: this name cannot be used"
                     raise self._error((kind, name), what, why)
+
+    def _check_template(self, name: str) -> None:
+        """Check that a chat template is a known name or looks like a file; raises ConfigError."""
+        given = self.data["models"][name].get("template", "")
+        if given and not is_template_name(given) and not Path(given).suffix and "/" not in given:
+            raise self._error(
+                ("models", name, "template"),
+                f"models.{name}.template = {given!r}: no chat template has that name",
+                f"a Jinja file, or one of: {', '.join(TEMPLATE_NAMES)}",
+            )
 
     def _check_parts(self, name: str, spec: ModelSpec) -> None:
         """Check what an entry says of the files of a split model; raises ConfigError."""
@@ -378,6 +392,10 @@ def _place_files(
         giver = next(s for s in sources if s.holds("models", name, key))
         return _place_of(file, entry, giver, paths)
 
+    template = entry.get("template")
+    if template and not is_template_name(template):
+        giver = next(s for s in sources if s.holds("models", name, "template"))
+        entry["template"] = str(giver.file.parent / os.path.expanduser(template))
     if parts := entry.get("parts"):
         entry["parts"] = [{**part, "file": place(part["file"], "parts")} for part in parts]
         entry["bytes"] = sum(part.get("bytes", 0) for part in parts)

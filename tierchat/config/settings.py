@@ -22,7 +22,7 @@ MIN_CONTEXT = 64
 _MAX_NAME = 64
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 # Variables that are no settings: the home, and the published models that tests use.
-_OTHER_VARIABLES = ("TIERCHAT_HOME", "TIERCHAT_REAL_MODELS")
+_OTHER_VARIABLES = ("TIERCHAT_HOME", "TIERCHAT_REAL_MODELS", "TIERCHAT_LLAMA_TEMPLATES")
 # The cascade inside the wheel.
 BUNDLED = "pocket"
 

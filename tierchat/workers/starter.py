@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from tierchat.config.catalogue import ModelSpec
+from tierchat.config.chat_formats import read_format
 from tierchat.errors import DoesNotFit, ModelCorrupt, ModelMissing
 from tierchat.models.file_stamp import ModelStamp
 from tierchat.models.gguf.header import CheckedHeaders
@@ -125,6 +126,9 @@ class Starter:
             kv_type=spec.kv_type,
             num_threads=self._num_threads,
         )
+        chat_format = read_format(spec.template)
+        if chat_format:
+            load = msgspec.structs.replace(load, template=chat_format.source, stop=chat_format.stop)
         if plan is None:
             return load
         return msgspec.structs.replace(

@@ -10,20 +10,20 @@ import os
 import re
 import shlex
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from tierchat.cli.actions.model_lines import header_lines, parts_line
-from tierchat.cli.actions.notices import note_loading
+from tierchat.cli.actions.trial import next_step_lines, template_lines, try_out
 from tierchat.cli.pull_plan import bytes_to_fetch
 from tierchat.config.added_models import add_model, refuse_taken
-from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
+from tierchat.config.catalogue import ModelSpec
+from tierchat.config.chat_formats import TEMPLATE_NAMES, is_template_name, read_format
 from tierchat.config.home import Home
 from tierchat.config.model_parts import ModelFile, missing_part, part_paths
 from tierchat.config.names import name_for
-from tierchat.errors import ModelCorrupt, ModelMissing, TemplateError, UsageError
+from tierchat.errors import ModelMissing, UsageError
 from tierchat.models.gguf.header import num_parts_of, read_header
 from tierchat.models.hub.downloads import Downloader
 from tierchat.models.hub.names import whole_name
@@ -36,43 +36,58 @@ from tierchat.terminal.confirm import confirm
 from tierchat.terminal.output import Output
 from tierchat.terminal.progress import Bars
 from tierchat.terminal.units import size_text
-from tierchat.types import Message, Sampling
-from tierchat.workers.build_pool import build_pool
-from tierchat.workers.complete import complete
-from tierchat.workers.protocol import Generate
-
-_TRIAL_CONTEXT = 512
 
 
-def add(
-    name: str, place: str, home: Home, output: Output, *, is_sure: bool, is_offline: bool
-) -> Iterator[str]:
+@dataclass(frozen=True)
+class Wish:
+    """What `add` is asked for: a model's new name, its file, and a chat template of its own."""
+
+    name: str
+    place: str
+    template: str = ""
+    is_sure: bool = False
+    is_offline: bool = False
+
+
+def add(wish: Wish, home: Home, output: Output) -> Iterator[str]:
     """Yield what the file says of itself; the model is known once it has been loaded.
 
     Raises ModelMissing, ModelCorrupt, TemplateError, DoesNotFit with the reason, UsageError for
-    a name that is taken, and what downloads raise.
+    a name that is taken or a template that cannot be used, and what downloads raise.
     """
-    paths = home.paths
+    name, paths = wish.name, home.paths
+    template = _template(wish.template)
     entry, path = (
-        _local(name, place, paths)
-        if _is_local(place)
-        else _published(name, place, home, output, is_sure=is_sure, is_offline=is_offline)
+        _local(name, wish.place, paths) if _is_local(wish.place) else _published(wish, home, output)
     )
+    if template:
+        entry["template"] = template
     header = read_header(path)
     yield f"{'file':<16} {path}"
     yield from parts_line(header.num_parts)
     yield from header_lines(header)
-    if not header.chat_template:
-        raise TemplateError(
-            f"{path.name} has no chat template",
-            "use an instruction-tuned GGUF; base models cannot hold a conversation",
-        )
     output.note("loading it once ...")
     parts = (ModelFile(str(path)),) if header.num_parts == 1 else ()
-    asyncio.run(_try(name, ModelSpec(file=str(path), parts=parts), home, output))
+    spec = ModelSpec(file=str(path), parts=parts, template=template)
+    tried = asyncio.run(try_out(name, spec, home, output))
+    yield from template_lines(tried, template)
     add_model(name, entry, paths)
     tell_daemon(paths, output.note)
-    yield f'{"loads":<16} yes; it is known as {name} now: tierchat ask -m {name} "2+2"'
+    yield from next_step_lines(tried, name, wish.place)
+
+
+def _template(wanted: str) -> str:
+    """Check `--template`; raises UsageError or ConfigError."""
+    if not wanted or is_template_name(wanted):
+        return wanted
+    path = Path(os.path.abspath(os.path.expanduser(wanted)))
+    if not path.is_file():
+        raise UsageError(
+            f"--template {wanted}: no template has that name, and there is no such file",
+            f"give a Jinja file, or one of: {', '.join(TEMPLATE_NAMES)}",
+        )
+    read_format(str(path))
+    return str(path)
 
 
 def refuse_order(name: str, place: str) -> None:
@@ -124,10 +139,8 @@ def _local(name: str, place: str, paths: Paths) -> tuple[dict[str, Any], Path]:
     return entry, path
 
 
-def _published(
-    name: str, place: str, home: Home, output: Output, *, is_sure: bool, is_offline: bool
-) -> tuple[dict[str, Any], Path]:
-    paths = home.paths
+def _published(wish: Wish, home: Home, output: Output) -> tuple[dict[str, Any], Path]:
+    name, place, paths = wish.name, wish.place, home.paths
     for directory in (paths.data_dir, paths.state_dir):
         make_private(directory)
     with Bars(output) as bars:
@@ -135,7 +148,7 @@ def _published(
         downloader = Downloader(
             env=home.env,
             verified=VerifiedFiles(paths.verified_file),
-            is_offline=is_offline,
+            is_offline=wish.is_offline,
             on_progress=progress,
             on_note=output.note,
         )
@@ -144,30 +157,10 @@ def _published(
         progress.expect(found.files)
         if found.absent:
             to_fetch = size_text(bytes_to_fetch(found.absent))
-            confirm(output, f"Fetch {to_fetch}?", is_sure=is_sure, default=True)
+            confirm(output, f"Fetch {to_fetch}?", is_sure=wish.is_sure, default=True)
             downloader.check_disk_space(found.files)
         for file in found.files:
             downloader.fetch(file)
     if found.absent:
         raise UsageError(f"{place} did not arrive")
     return found.entry, found.files[0].target
-
-
-async def _try(name: str, spec: ModelSpec, home: Home, output: Output) -> None:
-    """Load the model and let it say one token; raises what keeps it from that."""
-    model = msgspec.structs.replace(spec, context=_TRIAL_CONTEXT, max_sequences=1)
-    alone = CascadeSpec(tiers=(TierSpec(name="S", model=name),))
-    catalogue = Catalogue(models={name: model}, cascades={name: alone})
-    pool = build_pool(catalogue, name, home.paths, home.settings, keepalive_s=0)
-    question = Generate(
-        id=0,
-        messages=(Message(role="user", content="2+2"),),
-        sampling=Sampling(temperature=0, max_tokens=1),
-    )
-    try:
-        said = await complete(pool, name, question)
-        note_loading(pool, [name], output)
-    finally:
-        await pool.close()
-    if said.reason == "garbage":
-        raise ModelCorrupt(f"{Path(spec.file).name} computes numbers that are not finite")

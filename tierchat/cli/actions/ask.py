@@ -39,7 +39,7 @@ def run(request: AskRequest, home: Home) -> int:
         shows_usage=request.explain or request.usage,
         explains=request.explain,
         extracts=request.extract,
-        is_raw=request.raw or bool(request.schema) or settings.theme == "plain",
+        is_raw=request.plain or request.raw or bool(request.schema) or settings.theme == "plain",
         theme="light" if settings.theme == "light" else "dark",
     )
     if request.interactive:
@@ -59,7 +59,7 @@ def run(request: AskRequest, home: Home) -> int:
         home,
         output,
         hides=request.hide_reasoning,
-        is_raw=request.raw,
+        is_raw=request.plain,
     )
 
 

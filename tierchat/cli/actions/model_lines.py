@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from tierchat.config.catalogue import Catalogue, ModelSpec
+from tierchat.config.chat_formats import is_template_name
 from tierchat.models.gguf.header import GgufHeader
 from tierchat.models.on_disk import absent_files, is_whole, num_bytes_arrived
 from tierchat.models.placement.footprint import shape_of_header
@@ -19,7 +20,6 @@ _WIDTH = 16
 def header_lines(header: GgufHeader) -> Iterator[str]:
     """Describe a GGUF by its header."""
     shape = shape_of_header(header)
-    template = header.chat_template
     facts = {
         "architecture": header.architecture,
         "name": " ".join(harmless(header.name or "-").split()),
@@ -30,7 +30,7 @@ def header_lines(header: GgufHeader) -> Iterator[str]:
         "cache": f"{memory_text(2 * shape.kv_values)} a token (f16)",
         "layers": f"{header.num_layers}, width {header.embedding_length:,}",
         "vocabulary": f"{header.vocabulary_size:,} tokens, table {header.tokens_sha256[:12]}",
-        "template": f"{len(template):,} characters" if template else "none: it cannot chat",
+        "template": _template(header),
     }
     state = sum(shape.layer_state_bytes)
     if state:
@@ -61,6 +61,8 @@ def spec_lines(name: str, spec: ModelSpec) -> Iterator[str]:
             yield _fact(label, file.sha256)
     if spec.license:
         yield _fact("licence", spec.license)
+    if spec.template:
+        yield _fact("chat template", f"{spec.template}, instead of the model's own")
 
 
 def sampling_lines(values: Mapping[str, SourcedValue]) -> Iterator[str]:
@@ -116,6 +118,21 @@ def file_state(spec: ModelSpec) -> str:
         return "-"
     share = f"{arrived / spec.bytes:.0%}"
     return f"{'<1%' if share == '0%' else share} here"
+
+
+def _template(header: GgufHeader) -> str:
+    """Describe the chat template of a GGUF as far as its text shows."""
+    source = header.chat_template
+    if not source:
+        return "none: `--template` of `tierchat add` gives it one"
+    if "{" not in source:
+        is_known = is_template_name(source)
+        return f"{source}, by name" if is_known else f"{source}: tierchat has none of that name"
+    facts = [f"{len(source):,} characters"]
+    facts += ["a switch for thinking"] if "enable_thinking" in source else []
+    others = ", ".join(header.other_templates)
+    facts += [f"others, which are not used: {harmless(others)}"] if others else []
+    return "; ".join(facts)
 
 
 def _count(number: int) -> str:

@@ -20,8 +20,8 @@ from tierchat.cli.options import (
     HideReasoning,
     Json,
     NoLog,
+    Plain,
     Quiet,
-    Raw,
     System,
     Tier,
 )
@@ -95,7 +95,13 @@ class AskRequest:
     interactive: Annotated[
         bool, typer.Option("--interactive", "-i", help="Continue as a chat after the answer.")
     ] = False
-    raw: Raw = False
+    plain: Plain = False
+    raw: Annotated[
+        bool,
+        typer.Option(
+            "--raw", help="Let the first tier continue the text as it is, without a chat template."
+        ),
+    ] = False
     usage: Annotated[
         bool,
         typer.Option("--usage", "-u", help="Print the tier line even where stderr is no terminal."),

@@ -19,6 +19,7 @@ from tierchat.cli.ask.stdin import Notices, Stdin, StdinRule, read_prompt, reada
 from tierchat.config.home import Home
 from tierchat.config.settings import parse_keepalive
 from tierchat.conversations import past as conversations
+from tierchat.errors import UsageError
 from tierchat.terminal.output import Output
 from tierchat.types import Hold, Prompt, TierOptions
 
@@ -51,6 +52,8 @@ def build_prompt(
         if request.template
         else templates.Template()
     )
+    if request.raw:
+        _refuse_beside_raw(request, known)
     past = conversations.find(home.paths, request.continue_, request.conversation)
     sampling = parse_sampling(request.option or [], request.seed, known.options)
     if request.schema:
@@ -65,6 +68,7 @@ def build_prompt(
             "min_tier": request.min_tier or known.min_tier,
             "max_tier": request.max_tier or known.max_tier,
             "no_escalate": request.no_escalate or known.no_escalate,
+            "raw": request.raw,
             "draft": request.draft,
             "explain": request.explain,
             "quality": None if asked is None else parse_quality(str(asked)),
@@ -87,6 +91,25 @@ def build_prompt(
         options=options,
         think=known.think if request.think is None else request.think,
     )
+
+
+def _refuse_beside_raw(request: AskRequest, known: templates.Template) -> None:
+    """Raise UsageError for what only a conversation can have."""
+    beside = {
+        "--system": request.system,
+        f"--template {request.template}, which has a system text,": known.system,
+        "--continue": request.continue_,
+        "--conversation": request.conversation,
+        "--interactive": request.interactive,
+        "--think": request.think,
+        "--draft": request.draft,
+    }
+    for option, value in beside.items():
+        if value:
+            raise UsageError(
+                f"--raw and {option} do not go together",
+                "--raw continues a text; leave it out to have a conversation",
+            )
 
 
 def _words(request: AskRequest, output: Output, stdin: Stdin) -> str:

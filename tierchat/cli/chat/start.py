@@ -38,7 +38,7 @@ def run(
     conversation: str | None = None,
     no_log: bool = False,
     hide_reasoning: bool = False,
-    raw: bool = False,
+    plain: bool = False,
 ) -> int:
     """Open a chat on this terminal; returns the exit code."""
     settings, output = home.settings, standard_output()
@@ -47,7 +47,7 @@ def run(
     session = new_session(home, name, is_saved=settings.log and not no_log)
     session.go_on_with(past)
     session.system = system or session.system
-    chat, watch = assemble(session, home, output, hides=hide_reasoning, is_raw=raw)
+    chat, watch = assemble(session, home, output, hides=hide_reasoning, is_raw=plain)
     if tier:
         chat.take(f"/tier {tier}")
     if past.id:

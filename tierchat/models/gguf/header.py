@@ -100,8 +100,15 @@ class GgufHeader:
 
     @property
     def chat_template(self) -> str | None:
-        template = self.metadata.get(_TEMPLATE)
-        return template if isinstance(template, str) else None
+        keys = (_TEMPLATE, f"{_TEMPLATE}.default", f"{_TEMPLATE}.tool_use")
+        found = (self.metadata.get(key) for key in keys)
+        return next((text for text in found if text and isinstance(text, str)), None)
+
+    @property
+    def other_templates(self) -> tuple[str, ...]:
+        """The names of further chat templates, which are not used."""
+        named = (key.removeprefix(f"{_TEMPLATE}.") for key in self.metadata)
+        return tuple(name for name in named if f"{_TEMPLATE}.{name}" in self.metadata)
 
     @property
     def can_think(self) -> bool:

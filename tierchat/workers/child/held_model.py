@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import msgspec
 
+from tierchat.config.chat_formats import ChatFormat
 from tierchat.engine.devices import gpu_free_bytes
 from tierchat.engine.engine import Engine, EngineLimits
 from tierchat.engine.grammar import Grammar, GrammarCompiler
@@ -75,8 +76,8 @@ class HeldModel:
             use_extra_buffer_types=order.use_extra_buffer_types,
             on_progress=on_progress,
         )
-        self._stop = order.stop
-        self._writer = PromptWriter(order.name, self.model, order.template)
+        given = None if order.template is None else ChatFormat(order.template, order.stop)
+        self._writer = PromptWriter(order.name, self.model, given)
         self.think_tokens = self._writer.think_tokens
         context = order.context or min(self.model.trained_context or 512, DEFAULT_CONTEXT)
         self.engine = Engine(
@@ -189,6 +190,10 @@ class HeldModel:
             schema=schema,
             notices=(*notices, *self._useless_wish(order)),
             is_thinking=draft.prompt.opens_thought,
+            # After "Answer:" an answer begins with a blank; what continues a text keeps it.
+            trims_start=not order.is_raw
+            and bool(self._writer.stop)
+            and order.messages[-1].role == "user",
         )
         self.engine.add(sequence)
         return request
@@ -210,9 +215,9 @@ class HeldModel:
 
     def _with_stops(self, order: Generate) -> Generate:
         """Add the texts that end a turn of the template."""
-        if order.is_raw or not self._stop or order.sampling.ignore_eos:
+        if order.is_raw or not self._writer.stop or order.sampling.ignore_eos:
             return order
-        stop = (*order.sampling.stop, *self._stop)
+        stop = (*order.sampling.stop, *self._writer.stop)
         sampling = msgspec.structs.replace(order.sampling, stop=stop)
         return msgspec.structs.replace(order, sampling=sampling)
 

@@ -9,6 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
+from tierchat.config.chat_formats import ChatFormat, format_named
 from tierchat.engine.llama import LlamaModel
 from tierchat.engine.template import ChatTemplate, Rendered, TemplateHost, Tokenizer
 from tierchat.errors import RefusedByTemplate, TemplateError
@@ -31,15 +32,16 @@ _THOUGHT_MARKS = (("<|think|>", "<|/think|>"), ("<think>", "</think>"))
 class PromptWriter:
     """Writes prompts for one model. Runs in the main thread, as `ChatTemplate` does."""
 
-    def __init__(self, name: str, model: LlamaModel, source: str | None) -> None:
-        """Compile a template, the model's own where `source` is None; "" is no template.
+    def __init__(self, name: str, model: LlamaModel, given: ChatFormat | None = None) -> None:
+        """Compile a template, the model's own unless one is given; "" is no template.
 
         Raises TemplateError for a template that cannot be used.
         """
         self._name = name
         self._model = model
         self.think_tokens = _thought_tokens(model)
-        self._source = _own_template(model) if source is None else source
+        used = given or _own_format(model)
+        self._source, self.stop = used.source, used.stop
         self._template = ChatTemplate(self._source, self._host()) if self._source else None
 
     @property
@@ -100,14 +102,12 @@ class PromptWriter:
         return TemplateHost(self._model.special_texts, (opening, closing))
 
 
-def _own_template(model: LlamaModel) -> str:
+def _own_format(model: LlamaModel) -> ChatFormat:
     """Return the template that a GGUF carries; of several, the one for conversations."""
-    return (
-        model.metadata(_TEMPLATE_KEY)
-        or model.metadata(f"{_TEMPLATE_KEY}.default")
-        or model.metadata(f"{_TEMPLATE_KEY}.tool_use")
-        or ""
-    )
+    keys = (_TEMPLATE_KEY, f"{_TEMPLATE_KEY}.default", f"{_TEMPLATE_KEY}.tool_use")
+    source = next(filter(None, map(model.metadata, keys)), "")
+    # Old GGUFs name one of llama.cpp's own formats.
+    return format_named(source) or ChatFormat(source)
 
 
 def _thought_tokens(model: LlamaModel) -> tuple[int, int] | None:

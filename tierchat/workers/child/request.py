@@ -41,7 +41,8 @@ class Request:
     """Turns the steps of one sequence into events. Owned by the engine thread.
 
     `think_tokens` are the ids that open and close a thought, if the model has them; `is_thinking`
-    says that the template opened a thought at the end of the prompt. A finished answer is checked
+    says that the template opened a thought at the end of the prompt; `trims_start` drops blanks at
+    the start of the answer. A finished answer is checked
     against `schema`; `notices` are for the user.
     """
 
@@ -55,6 +56,7 @@ class Request:
         max_tokens: int,
         think_tokens: tuple[int, int] | None = None,
         is_thinking: bool = False,
+        trims_start: bool = False,
         schema: AnswerSchema | None = None,
         notices: tuple[str, ...] = (),
     ) -> None:
@@ -64,6 +66,7 @@ class Request:
         self._model = model
         self._max_tokens = max_tokens
         self._think_tokens = think_tokens
+        self._trims_start = trims_start
         self._schema, self._notices = schema, notices
         # With a schema only the answer can be drawn, even where the template opens a thought.
         self._is_thinking = schema is None and is_thinking
@@ -185,6 +188,8 @@ class Request:
     def _add_answer(self, text: str, step: Step) -> list[RequestEvent]:
         if step.logprob is not None:
             self._answer_logprobs.append(step.logprob)
+        if self._trims_start and not self._written:
+            text = text.lstrip()
         text = self._stops.add(text)
         self._written += text
         if self._is_released:
