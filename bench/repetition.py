@@ -27,7 +27,7 @@ from pathlib import Path
 
 from tierchat.engine.engine import Engine, EngineLimits
 from tierchat.engine.llama import LlamaLog, LlamaModel
-from tierchat.engine.repetition import RepetitionDetector, count_asked
+from tierchat.engine.repetition import RepetitionDetector, asked_in
 from tierchat.engine.sequence import Sequence
 from tierchat.engine.template import ChatTemplate
 from tierchat.types import Message, Sampling
@@ -193,7 +193,7 @@ class Tokenizer:
 
     def stopped_after(self, tokens: list[int], prompt: str = "") -> int | None:
         """Return after how many tokens an answer is stopped, None if it is not."""
-        detector = RepetitionDetector(count_asked(prompt))
+        detector = RepetitionDetector(asked_in(prompt))
         pairs = zip(tokens, self.texts(tokens), strict=True)
         return next((n for n, pair in enumerate(pairs, 1) if detector.is_repeating(*pair)), None)
 

@@ -8,12 +8,12 @@ import time
 
 import pytest
 
-from tierchat.engine.repetition import RepetitionDetector, count_asked
+from tierchat.engine.repetition import Asked, RepetitionDetector, asked_in
 
 
 def stopped_after(text: str, prompt: str = "") -> int | None:
     """Return after how many words, each a token with the space before it, the text is stopped."""
-    detector = RepetitionDetector(count_asked(prompt))
+    detector = RepetitionDetector(asked_in(prompt))
     words = [part for word in text.split(" ") for part in _split(f" {word}")]
     known: dict[str, int] = {}
     found = (detector.is_repeating(known.setdefault(w, len(known)), w) for w in words)
@@ -112,21 +112,30 @@ def test_what_was_asked_for_so_many_times_is_written_and_hardly_more(
     assert stopped_after(text * 5, prompt) is not None
 
 
+def test_so_many_things_are_not_one_line_so_many_times() -> None:
+    line = f"{prose(15, 8)}\n"
+    found = stopped_after(line * 40, "Give 40 tips for better sleep.")
+    assert found is not None and found <= 17 * 8
+    assert stopped_after(line * 40, "Write this line 40 times.") is None
+
+
 @pytest.mark.parametrize(
-    ("prompt", "count"),
+    ("prompt", "asked"),
     [
-        ("hello", 0),
-        ("What is 999+888?", 0),
-        ("in 2024 we met", 0),
-        ("20 tips", 20),
-        ("a 30-line poem of 4 words", 30),
-        ("a 12 x 9 grid", 12),
-        (f"{'a ' * 600} 77 words {'a ' * 600}", 0),
-        (f"{'a ' * 1200} give me 77 words", 77),
+        ("hello", Asked()),
+        ("What is 999+888?", Asked()),
+        ("in 2024 we met", Asked()),
+        ("20 tips", Asked(20)),
+        ("a 30-line poem of 4 words", Asked(30)),
+        ("a 12 x 9 grid", Asked(12, 12)),
+        ("50 times or 60 things", Asked(60, 50)),
+        ("напиши 90 раз", Asked(90, 90)),
+        (f"{'a ' * 600} 77 words {'a ' * 600}", Asked()),
+        (f"{'a ' * 1200} give me 77 words", Asked(77)),
     ],
 )
-def test_the_count_that_a_prompt_asks_for(prompt: str, count: int) -> None:
-    assert count_asked(prompt) == count
+def test_the_counts_that_a_prompt_asks_for(prompt: str, asked: Asked) -> None:
+    assert asked_in(prompt) == asked
 
 
 def test_it_costs_microseconds_even_in_a_loop_that_breaks_again_and_again() -> None:

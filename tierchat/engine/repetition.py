@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Hashable
+from dataclasses import dataclass
 
 MAX_PERIOD = 256
 # As many repetitions as these are no answer, however short the period.
@@ -15,26 +16,37 @@ _MIN_SPAN = 64
 # Rules, bars and frames are drawn with signs and no letters.
 _MIN_DRAWN_SPAN = 192
 _MIN_LINES, _MIN_LINES_SPAN, _MIN_PARAGRAPHS = 8, 256, 3
-# A prompt that names a count asks for words or lines, and hardly for so many paragraphs.
-_MAX_ASKED_PERIOD, _MAX_ASKED_SPAN = 32, 1024
+# A prompt that names a count asks for so many words; if it says "times", for so many lines, too.
+_MAX_ASKED_PERIOD, _MAX_TIMES_PERIOD, _MAX_ASKED_SPAN = 8, 32, 1024
 # How often a text may come again with other numbers in it, by its number of plain words: (at
 # least so many words, at most so many times). Rows of data have few words, and there may be many.
 _MAX_COUNTED = ((40, 4), (8, 12), (4, 32), (2, 64), (1, 160))
 _GRAM = 3
 _ASKED_CHARS, _MAX_ASKED = 500, 1000
-_COUNT = re.compile(r"(?<![\d.,])(\d{1,4})(?=[\s-]+[^\W\d_]|\s*[x×]\s*\d)")
+_TIMES = r"\s*[x×]\s*\d|\s*(?:times|раз|mal|fois|veces|vezes|volte|razy|次|遍|回|번|बार|مر)"
+_COUNT = re.compile(rf"(?<![\d.,])(\d{{1,4}})(?:(?P<times>{_TIMES})|(?=[\s-]+[^\W\d_]))")
 _DIGITS, _ANY_NUMBER = re.compile(r"\d+"), "\0"
 _MIN_LETTERS = 3
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The largest counts in a prompt: `things` as in "20 tips", `times` as in "50 times", "9x9"."""
+
+    things: int = 0
+    times: int = 0
 
 
 class RepetitionDetector:
     """Reads an answer token by token; a few microseconds each.
 
-    `num_asked` is the largest count that the prompt names: "write hello 50 times" may be obeyed.
+    What the prompt asks for so often, as in "write hello 50 times", is no runaway.
     """
 
-    def __init__(self, num_asked: int = 0) -> None:
-        self._num_allowed = num_asked + num_asked // 8 + 2 if num_asked else 0
+    def __init__(self, asked: Asked | None = None) -> None:
+        asked = asked or Asked()
+        self._num_allowed = _with_slack(max(asked.things, asked.times))
+        self._num_times_allowed = _with_slack(asked.times)
         self._tokens = _Period()
         self._texts: list[str] = []
         self._words = _Period()
@@ -54,8 +66,9 @@ class RepetitionDetector:
         if not period or span < _MIN_SPAN:
             return False
         wanted = max(_MIN_SPAN, min(_MIN_LINES * period, _MIN_LINES_SPAN), _MIN_PARAGRAPHS * period)
-        if period <= _MAX_ASKED_PERIOD:
-            wanted = max(wanted, min(self._num_allowed * period, _MAX_ASKED_SPAN))
+        allowed = self._num_allowed if period <= _MAX_ASKED_PERIOD else self._num_times_allowed
+        if period <= _MAX_TIMES_PERIOD:
+            wanted = max(wanted, min(allowed * period, _MAX_ASKED_SPAN))
         if span < wanted:
             return False
         return span >= _MIN_DRAWN_SPAN or any(map(_has_letter, self._texts[-period:]))
@@ -79,18 +92,23 @@ class RepetitionDetector:
         return most is not None and span >= max(most, self._num_allowed) * period
 
 
-def count_asked(prompt: str) -> int:
-    """Return the largest count that a prompt asks for, as in "20 tips" or "50x50"; 0 without one.
+def asked_in(prompt: str) -> Asked:
+    """Return the largest counts that a prompt names.
 
     Of a long prompt, such as one with a file in it, the beginning and the end are read.
     """
-    ends = (
-        prompt
-        if len(prompt) <= 2 * _ASKED_CHARS
-        else prompt[:_ASKED_CHARS] + prompt[-_ASKED_CHARS:]
+    is_long = len(prompt) > 2 * _ASKED_CHARS
+    ends = prompt[:_ASKED_CHARS] + "\n" + prompt[-_ASKED_CHARS:] if is_long else prompt
+    found = [(int(match[1]), match["times"]) for match in _COUNT.finditer(ends)]
+    small = [(count, times) for count, times in found if count <= _MAX_ASKED]
+    return Asked(
+        things=max((count for count, _ in small), default=0),
+        times=max((count for count, times in small if times), default=0),
     )
-    counts = (int(found) for found in _COUNT.findall(ends))
-    return max((count for count in counts if count <= _MAX_ASKED), default=0)
+
+
+def _with_slack(count: int) -> int:
+    return count + count // 8 + 2 if count else 0
 
 
 class _Period:

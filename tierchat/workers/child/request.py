@@ -11,7 +11,7 @@ from typing import Protocol
 
 import msgspec
 
-from tierchat.engine.repetition import RepetitionDetector, count_asked
+from tierchat.engine.repetition import RepetitionDetector, asked_in
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.engine.text import Detokenizer, StopStrings
 from tierchat.gates.answer_schema import AnswerSchema
@@ -81,7 +81,7 @@ class Request:
         self._last_verdict: Verdict | None = None
         self._detokenizer = Detokenizer()
         self._stops = StopStrings(order.sampling.stop)
-        self._repetition = RepetitionDetector(count_asked(_question(order)))
+        self._repetition = RepetitionDetector(asked_in(_question(order)))
         self._started_s = time.monotonic()
         self._num_refused = 0
         self._prompt_tokens = tuple(sequence.tokens)
