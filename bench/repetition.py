@@ -58,9 +58,9 @@ PROMPTS = (
     "Make a markdown table of 30 countries and capitals.",
     "Write hello 50 times.",
     "Translate 'I love you' into 20 languages.",
-    "Give tips for better sleep.",
+    "Give 40 tips for better sleep.",
     "Write a shell script that backs up a folder.",
-    "Write lines of a log file.",
+    "What should I do today?",
     "hi",
     "x",
 )
@@ -220,7 +220,7 @@ def measure_runaways(model: LlamaModel, num_tokens: int) -> None:
     num_ended, num_stopped = 0, 0
     for number, prompt in enumerate(PROMPTS):
         tokens = (
-            ChatTemplate(source).tokens([Message(role="user", content=prompt)], model)
+            ChatTemplate(source).render([Message(role="user", content=prompt)], model).tokens
             if source
             else model.tokenize(f"{prompt}\n", parse_special=False)
         )

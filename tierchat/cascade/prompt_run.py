@@ -267,7 +267,8 @@ class PromptRun:
 
     def _finish(self, tier: TierSpec, end: Finished) -> list[CascadeEvent]:
         notices = list(end.notices)
-        is_empty = end.reason == "stop" and not "".join(self._answer).strip()
+        begun = self._prompt.messages[-1].role == "assistant"
+        is_empty = end.reason == "stop" and not begun and not "".join(self._answer).strip()
         notice = _EMPTY if is_empty else self._why_short(end.reason)
         if notice:
             notices.append(notice.format(tier=tier.name, usage=end.usage, misfit=end.misfit))

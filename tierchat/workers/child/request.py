@@ -224,7 +224,8 @@ class Request:
     def _finish(self, reason: str, last: Step | None) -> list[RequestEvent]:
         self._num_refused = 1 if last else 0
         tail = self._stops.flush()
-        misfit = self._misfit(tail) if reason == "stop" else ""
+        self._written += tail
+        misfit = self._misfit() if reason == "stop" else ""
         if self._is_released:
             events: list[RequestEvent] = [Delta(id=self.order.id, answer=tail)] if tail else []
             return [*events, self._finished(reason, misfit)]
@@ -232,9 +233,9 @@ class Request:
         rejected = self._read_fit(misfit) or self._read_whole() or self._read_empty(reason)
         return [rejected] if rejected else [*self._release(), self._finished(reason, misfit)]
 
-    def _misfit(self, tail: str) -> str:
+    def _misfit(self) -> str:
         """Say why the whole answer does not fit its schema; empty if it fits or has none."""
-        return (self._schema.problem(self._written + tail) or "") if self._schema else ""
+        return (self._schema.problem(self._written) or "") if self._schema else ""
 
     def _read_fit(self, misfit: str) -> Escalated | None:
         """Send a prompt up whose answer does not fit its schema."""
@@ -253,7 +254,7 @@ class Request:
 
     def _read_empty(self, reason: str) -> Escalated | None:
         """Send a prompt up whose answer is empty, unless the caller's own stop string cut it."""
-        is_empty = reason == "stop" and not self._held.strip() and not self._stops.is_stopped
+        is_empty = reason == "stop" and not self._written.strip() and not self._stops.is_stopped
         if not is_empty or not self.order.gate.targets:
             return None
         return self._escalated("first", Verdict(escalate=True, reason="gives an empty answer"))
