@@ -85,7 +85,7 @@ class Asked:
 def ask_all(model: LlamaModel, num: int, max_tokens: int, threads: int) -> None:
     """Ask by `num` random schemas and print how the answers ended."""
     template = ChatTemplate(model.metadata("tokenizer.chat_template") or "")
-    prompt = template.tokens([Message(role="user", content=QUESTION)], model)
+    prompt = template.render([Message(role="user", content=QUESTION)], model).tokens
     limits = EngineLimits(
         context=1024, num_cells=1024 * BATCH, max_sequences=BATCH, num_threads=threads
     )

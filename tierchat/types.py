@@ -35,6 +35,9 @@ Fraction = Annotated[float, msgspec.Meta(ge=0, le=1)]
 LastN = Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)]
 
 
+MAX_SCHEMA_CHARS = 100_000
+
+
 class Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """Parent of every value: immutable, keyword-only, refuses unknown keys."""
 
@@ -73,7 +76,7 @@ class Sampling(Frozen, frozen=True, omit_defaults=True, repr_omit_defaults=True)
         msgspec.Meta(max_length=16),
     ] = ()
     ignore_eos: bool = False
-    json_schema: Annotated[str, msgspec.Meta(max_length=100_000)] | None = None
+    json_schema: Annotated[str, msgspec.Meta(max_length=MAX_SCHEMA_CHARS)] | None = None
     typical_p: Fraction | None = None
     top_n_sigma: Annotated[float, msgspec.Meta(ge=-1, le=100)] | None = None
     repeat_penalty: Annotated[float, msgspec.Meta(ge=0.1, le=10)] | None = None

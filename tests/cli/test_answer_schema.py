@@ -50,6 +50,20 @@ def test_a_text_that_is_no_schema_is_refused(text: str) -> None:
         read_schema(text)
 
 
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("/no/such/schema", "cannot read /no/such/schema"),
+        ("/", "cannot read /: "),
+        (json.dumps({"const": "a" * 100_000}), "100,013 characters"),
+    ],
+)
+def test_what_cannot_be_read_is_named(text: str, said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        read_schema(text)
+    assert "first/last" in read_schema("name: first/last, age int")
+
+
 @pytest.mark.parametrize("tier", ["XS", "S", "M"])
 def test_every_tier_answers_in_the_form_that_was_asked_for(warm: UserHome, tier: str) -> None:
     found = warm.run("ask", "--tier", tier, "--schema", json.dumps(UNICODE), "2+2")

@@ -68,3 +68,14 @@ def test_a_format_that_asks_for_nothing_known_is_refused(value: Any, param: str)
     with pytest.raises(InvalidRequest) as refused:
         asked(response_format=value)
     assert refused.value.param == param
+
+
+def test_a_schema_that_is_too_long_is_refused() -> None:
+    long = {"const": "a" * 100_000}
+    for fields in (
+        {"json_schema": long},
+        {"json_schema": json.dumps(long)},
+        {"response_format": {"type": "json_object", "schema": long}},
+    ):
+        with pytest.raises(InvalidRequest, match=r"100,0.. characters"):
+            asked(**fields)

@@ -68,7 +68,7 @@ class _Body(msgspec.Struct):
     n: Annotated[int, msgspec.Meta(ge=1, le=1)] | None = None
     seed: _Seed | None = None
     stop: _Stop | None = None
-    json_schema: Annotated[str, msgspec.Meta(max_length=100_000)] | dict[str, Any] | None = None
+    json_schema: str | dict[str, Any] | None = None
     response_format: ResponseFormat | None = None
     user: Annotated[str, msgspec.Meta(max_length=256)] | None = None
     enable_thinking: bool | None = None

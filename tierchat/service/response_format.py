@@ -10,6 +10,7 @@ from typing import Any, Literal
 import msgspec
 
 from tierchat.errors import InvalidRequest
+from tierchat.types import MAX_SCHEMA_CHARS
 
 _AnySchema = dict[str, Any] | bool
 _ANY_OBJECT: _AnySchema = {"type": "object"}
@@ -33,7 +34,19 @@ def schema_of(asked: ResponseFormat | None, json_schema: str | _AnySchema | None
     """Return the JSON text of the schema that a request asks for; None where it asks for text.
 
     `json_schema` is the field of llama-server and of tierchat's own client: a schema, or its text.
+    Raises InvalidRequest where there is none, or one that is too long.
     """
+    text = _found(asked, json_schema)
+    if text is not None and len(text) > MAX_SCHEMA_CHARS:
+        raise InvalidRequest(
+            f"the JSON schema has {len(text):,} characters, more than {MAX_SCHEMA_CHARS:,}",
+            "shorten it, with $defs for what comes twice",
+            param="response_format" if json_schema is None else "json_schema",
+        )
+    return text
+
+
+def _found(asked: ResponseFormat | None, json_schema: str | _AnySchema | None) -> str | None:
     if json_schema is not None:
         return json_schema if isinstance(json_schema, str) else _text(json_schema)
     if asked is None or asked.type == "text":

@@ -15,6 +15,7 @@ import msgspec
 from tierchat.decoding import decode_strictly
 from tierchat.errors import SchemaRefused, UsageError
 from tierchat.gates.answer_schema import AnswerSchema
+from tierchat.types import MAX_SCHEMA_CHARS
 
 _TYPES = {
     "str": "string",
@@ -39,7 +40,8 @@ def read_schema(text: str) -> str:
     path = Path(os.path.expanduser(bare))
     if bare[:1] in ("{", "[") or bare in ("true", "false"):
         return _checked(bare, "--schema")
-    if path.suffix == ".json" or ({*"./"} & {*bare} and _is_file(path)):
+    is_path = path.suffix == ".json" or ("/" in bare and not re.search(r"\s", bare))
+    if is_path or ("." in bare and _is_file(path)):
         try:
             return _checked(decode_strictly(path.read_bytes()), str(path))
         except OSError as error:
@@ -50,6 +52,11 @@ def read_schema(text: str) -> str:
 
 
 def _checked(text: str, where: str) -> str:
+    if len(text) > MAX_SCHEMA_CHARS:
+        raise UsageError(
+            f"{where} has {len(text):,} characters, more than {MAX_SCHEMA_CHARS:,}",
+            "shorten it, with $defs for what comes twice",
+        )
     try:
         AnswerSchema.of_text(text)
     except SchemaRefused as error:
