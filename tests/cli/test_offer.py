@@ -5,6 +5,7 @@ The hub is real, on this machine; `starter` is made of the bundled models under 
 
 from __future__ import annotations
 
+import io
 import json
 import sys
 import time
@@ -18,7 +19,11 @@ from tests.cli.test_chat import Talk, bare
 from tests.cli.test_pull import Site, hub, root, write_net
 from tests.conftest import UserHome
 from tests.local_hub import LocalHub, running_hub
+from tierchat.cli.offer.offer import PullOffers
 from tierchat.config.catalogue import load_catalogue
+from tierchat.config.home import Home
+from tierchat.terminal.output import Output
+from tierchat.types import Message, Prompt
 
 __all__ = ["hub", "root"]
 HAMLET = "Who wrote Hamlet?"
@@ -175,6 +180,22 @@ def test_models_that_are_here_are_named_and_not_fetched(site: Site) -> None:
     code, said = Shell(site, "ask", "-m", "pocket", HAMLET).end()
     assert code == 9 and "[y/N]" not in said
     assert "the models of starter are here: add -m starter" in said
+
+
+def test_where_the_disk_has_no_room_nothing_is_offered(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 1_000_000}))
+    paths = site.home.paths
+    for is_terminal in (False, True):
+        stream = io.StringIO()
+        monkeypatch.setattr(stream, "isatty", lambda is_terminal=is_terminal: is_terminal)
+        monkeypatch.setattr(sys, "stdin", stream)
+        output = Output(io.StringIO(), stream, {})
+        offers = PullOffers(Home(paths, site.home.env), output)
+        prompt = Prompt(messages=(Message(role="user", content=HAMLET),))
+        assert not offers.will_ask(prompt)
+        assert "do not fit: 1.0 MB free on disk" in offers.hint(prompt)
 
 
 @pytest.fixture

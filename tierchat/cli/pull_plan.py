@@ -21,6 +21,8 @@ from tierchat.paths import Paths
 _FAMILY = ("80gb", "48gb", "24gb", "16gb", "8gb", "cpu", "starter")
 _WITHOUT_GPU = ("cpu", "starter")
 _LEAST_CONTEXT = 8192
+# 50 Mbit/s: an ordinary line. How fast this machine's line is, nobody knows before the first byte.
+USUAL_BYTES_PER_S = 50e6 / 8
 
 
 @dataclass(frozen=True)

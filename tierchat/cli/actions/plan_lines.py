@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 
-from tierchat.cli.pull_plan import PullPlan
+from tierchat.cli.pull_plan import USUAL_BYTES_PER_S, PullPlan
 from tierchat.config.catalogue import ModelSpec
 from tierchat.models.hub.part_file import existing
 from tierchat.models.on_disk import is_whole, size_on_disk
@@ -14,7 +14,7 @@ from tierchat.models.placement.model_plan import ModelPlan
 from tierchat.models.placement.speed import speed_class
 from tierchat.paths import Paths
 from tierchat.terminal.table import table
-from tierchat.terminal.units import memory_text, size_text
+from tierchat.terminal.units import duration_text, memory_text, size_text
 
 _COLUMNS = ("TIER", "MODEL", "DISK", "MEMORY", "CONTEXT", "CACHE", "SPEED", "WHERE")
 
@@ -39,8 +39,12 @@ def disk_line(pull: PullPlan, paths: Paths) -> str:
     """Say how much is to be fetched, and how much the disk has room for."""
     total = sum(pull.models[name].bytes for name in pull.spec.models)
     free = shutil.disk_usage(existing(paths.models_dir / "any")).free
-    to_fetch = size_text(pull.bytes_to_fetch(paths))
-    return f"to fetch: {to_fetch} of {size_text(total)}; free on disk: {size_text(free)}"
+    to_fetch = pull.bytes_to_fetch(paths)
+    time = f" ({duration_text(to_fetch / USUAL_BYTES_PER_S)} at 50 Mbit/s)" if to_fetch else ""
+    return (
+        f"to fetch: {size_text(to_fetch)} of {size_text(total)}{time}; "
+        f"free on disk: {size_text(free)}"
+    )
 
 
 def describe_machine(machine: Machine) -> str:

@@ -9,7 +9,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 
-from tierchat.cli.pull_plan import PullPlan, plan_pull, propose
+from tierchat.cli.pull_plan import USUAL_BYTES_PER_S, PullPlan, plan_pull, propose
 from tierchat.config.catalogue import Catalogue
 from tierchat.config.home import Home
 from tierchat.models.hub.hub import is_offline
@@ -23,8 +23,6 @@ from tierchat.types import Prompt
 
 # The smallest cascade that tries to answer anything.
 FIRST_STEP = "starter"
-# 50 Mbit/s: an ordinary line. How fast this machine's line is, nobody knows before the first byte.
-_BYTES_PER_S = 50e6 / 8
 
 
 @dataclass(frozen=True)
@@ -76,7 +74,8 @@ class Offer:
 
     @property
     def _cost(self) -> str:
-        first, all_ = self.first_bytes / _BYTES_PER_S, self.num_bytes / _BYTES_PER_S
+        first = self.first_bytes / USUAL_BYTES_PER_S
+        all_ = self.num_bytes / USUAL_BYTES_PER_S
         time = f"the first model answers after {duration_text(first)}, "
         time += f"all are here after {duration_text(all_)}"
         if len(self.plan.missing) == 1:
