@@ -112,9 +112,12 @@ class ChatTemplate:
             found.append("no system role: system text goes before the user's first turn")
         if self._kept("user", "assistant", "user") != (True, True, True):
             found.append("no conversations: the model does not read all of the earlier turns")
-        elif self._is_changed("user", "user"):
+            return tuple(found)
+        if self._is_changed("user", "user"):
             found.append("turns must alternate: consecutive turns of one role are joined")
-        if self._is_changed("assistant", "user"):
+        if self._kept("assistant", "user") is None:
+            found.append("a conversation must begin with the user")
+        elif self._is_changed("assistant", "user"):
             found.append("the user must begin: an empty turn is put before an assistant's first")
         return tuple(found)
 
@@ -169,7 +172,7 @@ class ChatTemplate:
         ]
         shown = self._attempt(readable, think)
         if isinstance(hidden, TemplateRefusal):
-            raise RefusedByTemplate(f"the chat template refuses this conversation: {hidden}")
+            raise _refused(hidden)
         opens_thought = self._opens_thought(hidden)
         if isinstance(shown, TemplateRefusal) or disguise.lifted(shown) == disguise.lifted(hidden):
             return hidden, opens_thought
@@ -259,7 +262,7 @@ class ChatTemplate:
                 second_best = arrangement, kept
         if second_best is None:
             why = refusal or "it leaves out the last message"
-            raise RefusedByTemplate(f"the chat template refuses this conversation: {why}")
+            raise _refused(why)
         return second_best
 
     def _survivors(
@@ -291,6 +294,13 @@ class ChatTemplate:
             return self._arrangement(roles, None)[0] != arrangement_of(roles)
         except RefusedByTemplate:
             return True
+
+
+def _refused(why: object) -> RefusedByTemplate:
+    return RefusedByTemplate(
+        f"the chat template refuses this conversation: {why}",
+        "send other turns, or ask a model whose template takes these",
+    )
 
 
 def arrangement_of(roles: Sequence[Role]) -> Arrangement:

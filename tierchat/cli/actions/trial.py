@@ -84,7 +84,7 @@ def template_lines(trial: Trial, template: str) -> Iterator[str]:
     if len(lines) > _MAX_SHOWN_LINES:
         yield f"{'':<{_WIDTH}} … and {len(lines) - _MAX_SHOWN_LINES} more lines"
     for limit in trial.info.template_limits:
-        yield f"{'cannot':<{_WIDTH}} {limit}"
+        yield f"{'limits':<{_WIDTH}} {limit}"
     speed = f"{trial.said.usage.generated_tokens} tokens, {trial.tokens_per_second:.1f} a second"
     yield f"{'it writes':<{_WIDTH}} {trial.sentence or 'nothing'} ({speed})"
 
