@@ -192,6 +192,27 @@ def test_the_same_seed_draws_the_same_tokens(engine: Engine, pocket_s: LlamaMode
     assert one == two != three
 
 
+@pytest.mark.parametrize(
+    ("sampling", "is_reused"),
+    [
+        (Sampling(), True),
+        (Sampling(temperature=0, seed=7), True),
+        (Sampling(temperature=1), True),
+        (Sampling(temperature=1, seed=-1), True),
+        (Sampling(temperature=1, seed=0), False),
+        (Sampling(temperature=1, seed=7), False),
+    ],
+)
+def test_with_a_seed_a_prompt_is_read_afresh(
+    engine: Engine, pocket_s: LlamaModel, sampling: Sampling, is_reused: bool
+) -> None:
+    asked = prompt(pocket_s, "hello")
+    for _ in range(2):
+        sequence = Sequence(1, list(asked), sampling)
+        run(engine, [sequence], 3)
+    assert bool(sequence.num_cached) is is_reused
+
+
 def test_a_missing_or_truncated_file_says_so(
     tmp_path: Path, models_dir: Path, llama_log: LlamaLog
 ) -> None:

@@ -58,12 +58,15 @@ class KvCache:
     def has_free_slot(self) -> bool:
         return any(not slot.is_busy for slot in self._slots)
 
-    def acquire(self, tokens: list[int], num_prompt_tokens: int) -> tuple[int, int]:
+    def acquire(
+        self, tokens: list[int], num_prompt_tokens: int, *, reuses: bool = True
+    ) -> tuple[int, int]:
         """Take a slot for a sequence; return the slot and how many leading tokens it already holds.
 
-        The last token is never among these: computing it gives the logits of the next one.
+        None if it `reuses` none. The last token is never among these: computing it gives the logits
+        of the next one.
         """
-        limit = len(tokens) - 1
+        limit = len(tokens) - 1 if reuses else 0
         common = [_num_common(slot.tokens, tokens, limit) for slot in self._slots]
         usable = [self._num_usable(slot, num) for slot, num in enumerate(common)]
         source = max(range(len(usable)), key=usable.__getitem__)

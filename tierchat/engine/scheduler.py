@@ -52,7 +52,9 @@ class Scheduler:
         while admit and self.waiting and self._cache.has_free_slot:
             sequence = self.waiting.popleft()
             sequence.slot, num_held = self._cache.acquire(
-                sequence.tokens, sequence.num_prompt_tokens
+                sequence.tokens,
+                sequence.num_prompt_tokens,
+                reuses=not sequence.reads_afresh,
             )
             if sequence.num_generated == 0:
                 sequence.num_cached = num_held

@@ -52,6 +52,15 @@ class Sequence:
         return self.num_generated < self.num_hidden_states
 
     @property
+    def reads_afresh(self) -> bool:
+        """Whether no cached tokens are reused: who gives a seed wants the same answer again.
+
+        With some kernels a prompt that is read in other pieces has other logits, by 0.2 at Q4_K.
+        """
+        sampling = self.sampling
+        return bool(sampling.temperature) and sampling.seed is not None and sampling.seed >= 0
+
+    @property
     def num_left(self) -> int:
         """How many tokens are not in the KV cache: many during prefill, one during decoding."""
         return len(self.tokens) - self.num_computed
