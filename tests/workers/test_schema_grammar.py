@@ -86,11 +86,14 @@ def test_a_schema_that_is_nested_too_deeply_is_refused(compiler: GrammarCompiler
         grammar_for(AnswerSchema(schema).schema, compiler)
 
 
+@pytest.mark.parametrize(
+    "seeds", [range(100), pytest.param(range(100, 600), marks=pytest.mark.slow)]
+)
 def test_random_schemas_are_refused_by_name_or_followed(
-    compiler: GrammarCompiler, pocket_s: LlamaModel
+    compiler: GrammarCompiler, pocket_s: LlamaModel, seeds: range
 ) -> None:
     num_fitting = num_refused = 0
-    for seed in range(500):
+    for seed in seeds:
         rng = Random(seed)
         text = json.dumps(random_schema(rng))
         try:
@@ -104,4 +107,4 @@ def test_random_schemas_are_refused_by_name_or_followed(
         problem = None if answer is None else schema.problem(answer)
         assert problem is None or notices or is_about_a_format(problem), (text, answer, problem)
         num_fitting += answer is not None and problem is None
-    assert num_fitting > 250 and num_refused < 100
+    assert num_fitting > len(seeds) / 2 and num_refused < len(seeds) / 5
