@@ -396,7 +396,7 @@ def test_plain_terminals_get_no_escapes(warm: UserHome, env: dict[str, str]) -> 
 @pytest.mark.parametrize("columns", [1, 7])
 def test_narrow_terminals_lose_no_text(warm: UserHome, columns: int) -> None:
     for arguments, said in ((["17*24"], "408"), (["Write an essay"], "No")):
-        child = terminal(warm, "ask", *arguments, TERM="xterm")
+        child = terminal(warm, "ask", *arguments, TERM="xterm", TIERCHAT_OFFER_PULL="false")
         child.setwinsize(5, columns)
         child.expect(pexpect.EOF)
         assert said in child.before and "Traceback" not in child.before

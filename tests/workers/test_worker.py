@@ -15,7 +15,7 @@ from typing import cast
 
 import pytest
 
-from tierchat.errors import ModelCorrupt, ModelMissing
+from tierchat.errors import ModelCorrupt, ModelMissing, TemplateError
 from tierchat.gates.order import GateOrder
 from tierchat.types import Message, Sampling
 from tierchat.workers.protocol import Delta, Escalated, Failed, Finished, Generate, LoadModel
@@ -202,30 +202,47 @@ def test_a_truncated_file_is_reported_fast_with_what_to_do(
         assert time.monotonic() - began_s < 4
 
 
-@pytest.mark.parametrize(
-    "template",
-    [
-        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
-        "{% set n = namespace(t='a' * 999) %}{% for i in range(40) %}{% set n.t = n.t ~ n.t %}"
-        "{% endfor %}{{ messages[0].content }}",
-        "{{ ''.__class__.__mro__[1].__subclasses__() }}",
-    ],
-)
-def test_a_hostile_template_costs_one_request_and_the_worker_lives(
+def with_template(models_dir: Path, target: Path, template: str) -> Path:
+    """Write pocket-xs.gguf anew, with another chat template."""
+    rewrite = [sys.executable, "-m", "gguf.scripts.gguf_new_metadata", "--force"]
+    files = [str(models_dir / "pocket-xs.gguf"), str(target)]
+    subprocess.run([*rewrite, "--chat-template", template, *files], check=True, capture_output=True)
+    return target
+
+
+HOSTILE = [
+    "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}",
+    "{% set n = namespace(t='a' * 999) %}{% for i in range(40) %}{% set n.t = n.t ~ n.t %}"
+    "{% endfor %}{{ messages[0].content }}",
+    "{{ ''.__class__.__mro__[1].__subclasses__() }}",
+]
+
+
+@pytest.mark.parametrize("template", HOSTILE)
+def test_a_hostile_template_is_refused_at_load(
     models_dir: Path, tmp_path: Path, template: str
 ) -> None:
-    hostile = tmp_path / "hostile.gguf"
-    rewrite = [sys.executable, "-m", "gguf.scripts.gguf_new_metadata", "--force"]
-    files = [str(models_dir / "pocket-xs.gguf"), str(hostile)]
-    subprocess.run([*rewrite, "--chat-template", template, *files], check=True, capture_output=True)
+    async def use(_worker: Worker) -> None:
+        raise AssertionError("it must not start")
+
+    with pytest.raises(TemplateError):
+        run(with_template(models_dir, tmp_path / "hostile.gguf", template), use)
+
+
+@pytest.mark.parametrize("template", HOSTILE)
+def test_a_template_hostile_to_one_prompt_costs_that_request(
+    models_dir: Path, tmp_path: Path, template: str
+) -> None:
+    fair = "{% for m in messages %}{{ m.content }}{% endfor %}"
+    trap = f"{{% if 'trap' in messages[0].content %}}{template}{{% else %}}{fair}{{% endif %}}"
 
     async def use(worker: Worker) -> None:
         for _ in range(2):
-            (end,) = await collect(worker, ask("2+2"))
+            (end,) = await collect(worker, ask("trap"))
             assert isinstance(end, Failed) and end.code == "template_error"
-        assert worker.is_alive
+        assert isinstance((await collect(worker, ask("2+2")))[-1], Finished)
 
-    run(hostile, use)
+    run(with_template(models_dir, tmp_path / "hostile.gguf", trap), use)
 
 
 def test_a_child_dies_with_its_parent(models_dir: Path) -> None:
