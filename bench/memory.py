@@ -18,7 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parent))
 import random_gguf
 
-from tierchat.config.catalogue import load_catalogue
+from tierchat.config.catalogue_files import load_catalogue
 from tierchat.gates.order import GateOrder
 from tierchat.models.gguf.header import read_header
 from tierchat.models.placement.footprint import (

@@ -29,7 +29,8 @@ sys.path.insert(0, str(Path(__file__).parent))
 from memory import file_of, free_gpu_bytes
 
 from tierchat.cascade.cascade import Cascade
-from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec, load_catalogue
+from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec, TierSpec
+from tierchat.config.catalogue_files import load_catalogue
 from tierchat.events import AnswerDelta
 from tierchat.models.placement.cascade_plans import CascadePlans
 from tierchat.models.placement.hardware import has_gpu_library, look, resident_bytes

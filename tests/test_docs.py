@@ -14,7 +14,7 @@ from starlette.routing import Route
 from tests.test_architecture import CLI_ORDER, ROOMS, SEAMS, WORDS
 from tierchat.cli.chat import slash
 from tierchat.cli.exit_codes import ExitCode
-from tierchat.config.catalogue import load_catalogue
+from tierchat.config.catalogue_files import load_catalogue
 from tierchat.config.settings import Settings
 from tierchat.errors import TierchatError
 from tierchat.paths import find_paths

@@ -20,7 +20,7 @@ from tests.cli.test_pull import Site, hub, root, write_net
 from tests.conftest import UserHome
 from tests.local_hub import LocalHub, running_hub
 from tierchat.cli.offer.offer import PullOffers
-from tierchat.config.catalogue import load_catalogue
+from tierchat.config.catalogue_files import load_catalogue
 from tierchat.config.home import Home
 from tierchat.terminal.output import Output
 from tierchat.types import Message, Prompt

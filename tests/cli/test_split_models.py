@@ -15,7 +15,7 @@ from tests.cli.test_pull import FILES, MODELS, REPO, Site, size_of, text_of
 from tests.conftest import UserHome, wait_until
 from tests.local_hub import COMMIT, LocalHub, running_hub
 from tests.split_gguf import split
-from tierchat.config.catalogue import folder_of
+from tierchat.config.catalogue_files import folder_of
 
 STEM = "Tiny-Q4_K_M"
 

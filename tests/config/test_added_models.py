@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tierchat.config.added_models import add_model, forget_model
-from tierchat.config.catalogue import added_models
+from tierchat.config.catalogue_files import added_models
 from tierchat.errors import UnsafePath
 from tierchat.paths import find_paths
 

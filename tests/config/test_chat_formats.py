@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.test_template import Characters, said
-from tierchat.config.catalogue import load_catalogue
+from tierchat.config.catalogue_files import load_catalogue
 from tierchat.config.chat_formats import FORMATS, TEMPLATE_NAMES, format_named, read_format
 from tierchat.engine.template import ChatTemplate, TemplateHost
 from tierchat.errors import ConfigError

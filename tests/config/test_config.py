@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tierchat.config.catalogue import load_catalogue, origins, shipped_models_file
+from tierchat.config.catalogue_files import load_catalogue, origins, shipped_models_file
 from tierchat.config.settings import Settings, load_settings, parse_keepalive, setting_sources
 from tierchat.errors import ConfigError, UsageError
 from tierchat.paths import Paths, find_paths

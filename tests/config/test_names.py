@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tierchat.config.catalogue import load_catalogue
+from tierchat.config.catalogue_files import load_catalogue
 from tierchat.config.names import name_for, refusal, refusal_of_new
 from tierchat.errors import ConfigError
 from tierchat.paths import Paths, find_paths

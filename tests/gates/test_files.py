@@ -19,7 +19,7 @@ from tests.made_matrix import made_matrix
 
 pytest.importorskip("sklearn", reason="extra [train]")
 
-from tierchat.config.catalogue import load_catalogue
+from tierchat.config.catalogue_files import load_catalogue
 from tierchat.errors import UnsafePath
 from tierchat.gates import files as gate_files
 from tierchat.gates.files import (

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tierchat.config.catalogue import Catalogue, ModelSpec, load_catalogue
+from tierchat.config.catalogue import Catalogue, ModelSpec
+from tierchat.config.catalogue_files import load_catalogue
 from tierchat.models.placement.footprint import (
     ModelShape,
     Setting,

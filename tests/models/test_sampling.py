@@ -10,7 +10,8 @@ import gguf
 import pytest
 
 from tests.models.test_gguf_header import write
-from tierchat.config.catalogue import Catalogue, FamilySpec, ModelSpec, load_catalogue
+from tierchat.config.catalogue import Catalogue, FamilySpec, ModelSpec
+from tierchat.config.catalogue_files import load_catalogue
 from tierchat.models.gguf.header import CheckedHeaders, read_header
 from tierchat.models.gguf.published_sampling import published_sampling
 from tierchat.models.sampling import LLAMA_CPP, Layer, family_of, of_model, sources_of

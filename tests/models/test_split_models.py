@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.split_gguf import split
-from tierchat.config.catalogue import ModelSpec, load_catalogue
+from tierchat.config.catalogue import ModelSpec
+from tierchat.config.catalogue_files import load_catalogue
 from tierchat.config.model_parts import ModelFile, part_names
 from tierchat.errors import ConfigError, ModelCorrupt, ModelMissing, UsageError
 from tierchat.models.file_stamp import ModelStamp

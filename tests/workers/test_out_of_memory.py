@@ -13,7 +13,8 @@ import pytest
 
 from tests.trapping import quirks_here, trapping_env
 from tierchat.cascade.cascade import Cascade
-from tierchat.config.catalogue import Catalogue, load_catalogue
+from tierchat.config.catalogue import Catalogue
+from tierchat.config.catalogue_files import load_catalogue
 from tierchat.errors import DoesNotFit, says_out_of_memory
 from tierchat.events import CascadeEvent, Done, Notice
 from tierchat.models.placement.cascade_plans import CascadePlans

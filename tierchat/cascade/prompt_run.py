@@ -14,6 +14,7 @@ from typing import Protocol
 
 import msgspec
 
+from tierchat.cascade.endings import BROKEN, empty, finish_reason, why_cut, why_short
 from tierchat.cascade.gate_orders import order_for
 from tierchat.cascade.ledger import Ledger
 from tierchat.cascade.preload import Preloader
@@ -62,23 +63,6 @@ _UNUSABLE = (
     *(ModelMissing.code, DoesNotFit.code, ModelCorrupt.code),
     *(TemplateError.code, RefusedByTemplate.code),
 )
-_FINISH_REASONS: dict[str, FinishReason] = {
-    "stop": "stop",
-    "interrupted": "interrupted",
-    "misfit": "misfit",
-}
-_BROKEN = "numbers that are not finite"
-_WHY_SHORT = {
-    "length": "{tier} stopped after {usage.generated_tokens} tokens: "
-    "it reached its token limit or the end of its context",
-    "repetition": "{tier} was stopped: it repeated itself",
-    "garbage": f"{{tier}} was stopped: it produced {_BROKEN}",
-    "grammar": "{tier} was stopped: the schema is too complex to follow",
-    "misfit": "the answer of {tier} does not fit the schema: {misfit}",
-}
-# Ends that come before the answer is whole.
-_CUT = ("length", "repetition", "garbage", "grammar")
-_EMPTY = "{tier} gave an empty answer"
 
 
 class Models(Protocol):
@@ -181,6 +165,10 @@ class PromptRun:
             if isinstance(after[-1], Done):
                 return
 
+    @property
+    def _is_json(self) -> bool:
+        return self._prompt.sampling.json_schema is not None
+
     def _look_ahead(self, tier: TierSpec) -> None:
         if self._route.targets:
             above = self._tiers[self._route.targets[0]]
@@ -235,7 +223,7 @@ class PromptRun:
         match end:
             case Finished(reason="garbage") if not self._answer:
                 # Without a word shown, this is a failure like any other.
-                message = f"it produced {_BROKEN}"
+                message = f"it produced {BROKEN}"
                 failed = Failed(id=0, code=EngineCrashed.code, message=message, usage=end.usage)
                 return self._after_failure(tier, failed)
             case Finished():
@@ -269,9 +257,9 @@ class PromptRun:
         notices = list(end.notices)
         begun = self._prompt.messages[-1].role == "assistant"
         is_empty = end.reason == "stop" and not begun and not "".join(self._answer).strip()
-        notice = _EMPTY if is_empty else self._why_short(end.reason)
+        notice = empty(tier.name) if is_empty else why_short(tier.name, end, self._is_json)
         if notice:
-            notices.append(notice.format(tier=tier.name, usage=end.usage, misfit=end.misfit))
+            notices.append(notice)
         min_tier = self._prompt.options.min_tier
         if self._route.is_below_asked and min_tier:
             notices.insert(0, f"answered by {tier.name}, below the requested {min_tier}")
@@ -282,7 +270,7 @@ class PromptRun:
         )
         if cut:
             return self._show_cut(cut)
-        return self._done(_FINISH_REASONS.get(end.reason, "length"))
+        return self._done(finish_reason(end.reason))
 
     def _unanswered(self) -> list[CascadeEvent]:
         *others, last = dict.fromkeys(visit.tier for visit in self._ledger.visits)
@@ -328,16 +316,10 @@ class PromptRun:
 
     def _show_cut(self, cut: _CutAnswer) -> list[CascadeEvent]:
         """Show what a tier wrote until it was stopped: nothing better will come."""
-        self._ledger.notices.append(self._why_short(cut.cut).format(tier=cut.visit.tier))
+        self._ledger.notices.append(why_cut(cut.visit.tier, cut.cut, self._is_json))
         self._answer, self._thought = [cut.text], []
         self._ledger.answered_by(cut.visit)
         return [AnswerDelta(text=cut.text), *self._done("length")]
-
-    def _why_short(self, reason: str) -> str:
-        """Return the words for an answer that ended early or does not fit; empty for any other."""
-        words = _WHY_SHORT.get(reason, "")
-        is_cut = self._prompt.sampling.json_schema is not None and reason in _CUT
-        return f"{words}; the answer is not complete JSON" if is_cut else words
 
     def _notice(self, text: str) -> Notice:
         self._ledger.notices.append(text)

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from tierchat.atomic_file import changing_for_user, replace_file
-from tierchat.config.catalogue import added_models, load_catalogue
+from tierchat.config.catalogue_files import added_models, load_catalogue
 from tierchat.config.names import refusal_of_new
 from tierchat.config.toml_text import toml_text
 from tierchat.errors import UsageError

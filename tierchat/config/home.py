@@ -44,6 +44,6 @@ class Home:
     def catalogue(self) -> Catalogue:
         """The models and cascades of all models.toml files; raises ConfigError."""
         # A warm `ask` needs no catalogue and does not pay for its import.
-        from tierchat.config.catalogue import load_catalogue
+        from tierchat.config.catalogue_files import load_catalogue
 
         return load_catalogue(self.paths)

@@ -15,7 +15,7 @@ import sys
 import time
 from typing import TextIO
 
-from tierchat.config.catalogue import load_catalogue
+from tierchat.config.catalogue_files import load_catalogue
 from tierchat.config.settings import load_settings, setting_sources
 from tierchat.errors import DaemonUnreachable
 from tierchat.paths import Paths, make_private

@@ -14,7 +14,7 @@ from collections.abc import AsyncGenerator
 import msgspec
 
 from tierchat.cascade.cascade import Cascade
-from tierchat.config.catalogue import load_catalogue
+from tierchat.config.catalogue_files import load_catalogue
 from tierchat.config.settings import Settings, load_settings, parse_keepalive
 from tierchat.errors import TierchatError, UsageError, did_you_mean
 from tierchat.events import CascadeEvent

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from tierchat.config.catalogue import Origin, origins, shipped_models_file
+from tierchat.config.catalogue_files import Origin, origins, shipped_models_file
 from tierchat.config.home import Home
 from tierchat.config.settings import setting_sources
 from tierchat.config.toml_text import toml_text

@@ -12,7 +12,8 @@ from pathlib import Path
 
 from tierchat.atomic_file import locked
 from tierchat.config.added_models import forget_model
-from tierchat.config.catalogue import ModelSpec, added_models, origins, shipped_models_file
+from tierchat.config.catalogue import ModelSpec
+from tierchat.config.catalogue_files import added_models, origins, shipped_models_file
 from tierchat.config.home import Home
 from tierchat.errors import ModelMissing, TierchatError, UsageError, did_you_mean
 from tierchat.models.gguf.header import read_header

@@ -14,7 +14,7 @@ def add_to(app: typer.Typer) -> None:
 
 def paths(context: typer.Context, json: Json = False) -> None:
     """Print where tierchat keeps its files."""
-    from tierchat.config.catalogue import shipped_models_file
+    from tierchat.config.catalogue_files import shipped_models_file
     from tierchat.paths import shown
     from tierchat.terminal.output import standard_output
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tierchat.config.catalogue import folder_of
+from tierchat.config.catalogue_files import folder_of
 from tierchat.config.model_parts import part_names
 from tierchat.config.names import name_for
 from tierchat.errors import UsageError
