@@ -87,6 +87,34 @@ def test_a_script_is_a_loop_only_if_it_reads_lines(shell: str) -> None:
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash", "dash"])
+@pytest.mark.parametrize("taken", [". {}", 'eval "$(cat {})"'])
+def test_a_loop_that_the_script_itself_does_not_show(
+    shell: str, taken: str, tmp_path: Path
+) -> None:
+    functions = tmp_path / "functions.sh"
+    functions.write_text("each() { while read -r l; do ask; done; }\nonce() { x=$(pwd); ask; }\n")
+    take = taken.format(functions)
+    assert below(shell, f"{take}; printf 'a\\nb\\nc\\n' | each; :") == {"left"}
+    assert below(shell, f"{take}; printf 'a\\nb\\nc\\n' | once; :") == {"ours"}
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "dash"])
+def test_every_turn_of_a_loop_that_is_typed(shell: str) -> None:
+    ask = f'{sys.executable} -c "{PROBE}"'
+    typed = f"printf 'a\\nb\\nc\\n' | while read -r l; do {ask}; done\n"
+    found = subprocess.run([shell], input=typed.encode(), capture_output=True, check=True)
+    assert found.stdout == b"left\n" * 3
+
+
+def test_a_script_that_comes_from_a_pipe() -> None:
+    ask = f'{sys.executable} -c "{PROBE}"'
+    script = f"printf 'a\\nb\\n' | while read -r l; do {ask}; done; printf a | {{ {ask}; }}; :"
+    line = ["bash", "-c", 'bash <(printf %s "$0")', script]
+    found = subprocess.run(line, stdin=subprocess.DEVNULL, capture_output=True, check=True)
+    assert found.stdout == b"left\nleft\nours\n"
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "dash"])
 def test_a_script_in_a_file(shell: str, tmp_path: Path) -> None:
     script = tmp_path / "summarise.sh"
     script.write_text(f'#!/usr/bin/env {shell}\n{sys.executable} -c "{PROBE}"\n:\n')

@@ -28,6 +28,10 @@ _READ = re.compile(
     (?:read|readarray|mapfile)(?![\w./=-])(?![^;&|\n]*(?:<|\s-u))""",
     re.MULTILINE | re.VERBOSE,
 )
+# Commands that a shell runs from elsewhere, so that its script does not show whether it reads.
+_ELSEWHERE = re.compile(
+    r"""(?:^|[;&|({!`]|\b(?:then|do|else)\b)\s*(?:eval|source|\.)\s""", re.MULTILINE
+)
 _COMMENT = re.compile(r"^\s*#.*$", re.MULTILINE)
 # Above this mean, a subshell has read the output of commands: `$(...)` takes all of it at once.
 _MEAN_OF_READ = 4
@@ -73,9 +77,13 @@ class _Process:
         return cls(pid, int(rest.split()[1]), name, program.removesuffix(" (deleted)"), arguments)
 
     def reads(self) -> _Reads | None:
-        """Return what the process has read since it was forked; None if that is not known."""
+        """Return what the process has read since it was forked; None if that is not known.
+
+        The counters of its one thread are read: those of the process count ended children, too.
+        """
         try:
-            counts = dict(line.split(": ") for line in _read(self.pid, "io").splitlines())
+            lines = _read(self.pid, f"task/{self.pid}/io").splitlines()
+            counts = dict(line.split(": ") for line in lines)
             return _Reads(int(counts["rchar"]), int(counts["syscr"]))
         except (OSError, ValueError, KeyError):
             return None
@@ -90,7 +98,7 @@ class _Process:
     def script(self) -> str | None:
         """Return the commands that a shell was started with; None if it is given them one by one.
 
-        A script that cannot be read counts as empty.
+        A script that cannot be read is empty.
         """
         rest = iter(self.arguments[1:])
         for argument in rest:
@@ -105,8 +113,12 @@ class _Process:
         return None
 
     def _file(self, name: str) -> str:
+        path = os.path.join(f"/proc/{self.pid}/cwd", name)
         try:
-            with open(os.path.join(f"/proc/{self.pid}/cwd", name), "rb") as file:
+            # As `bash <(...)` has it, /dev/fd/63 is a pipe, and a descriptor of the shell.
+            if not os.path.isfile(path) or name.startswith(("/dev/", "/proc/")):
+                return ""
+            with open(path, "rb") as file:
                 return file.read(_MAX_SCRIPT_BYTES).decode("utf-8", "replace")
         except OSError:
             return ""
@@ -140,6 +152,8 @@ def _reads_itself(shell: _Process, above: _Process | None) -> bool:
             return False
         if script is None:
             return reads.are_small
+        if reads.are_small and (not script or _ELSEWHERE.search(script)):
+            return True
     # Without a script a shell takes its commands from its input, or a person types a loop.
     return script is None or bool(_READ.search(_COMMENT.sub("", script)))
 
