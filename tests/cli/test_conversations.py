@@ -131,6 +131,15 @@ def test_stats_count_prompts_that_failed_too(home: UserHome) -> None:
     assert "failed: 1 (50.0%)" in home.run("stats").stdout.decode()
 
 
+def test_a_name_that_was_mistyped_is_not_continued(home: UserHome) -> None:
+    ask(home, "2+2")
+    assert home.run("ask", "-m", "pockt", "3+3").returncode == 2
+    assert home.run("ask", "--tier", "XL", "3+3").returncode == 2
+    assert home.run("ask", "-c", "4+4").returncode == 0
+    [row] = home.run("logs", "ls", "--json").stdout.splitlines()
+    assert json.loads(row)["num_exchanges"] == 2
+
+
 def test_files_go_with_the_prompt_and_binaries_do_not(warm: UserHome, tmp_path: Path) -> None:
     text, binary = tmp_path / "sum.txt", tmp_path / "x.bin"
     text.write_text("2+2\n```\n3+3\n")

@@ -15,7 +15,7 @@ from tierchat.conversations import store as log_store
 from tierchat.conversations.changes import LogChange
 from tierchat.conversations.reader import LogReader
 from tierchat.conversations.store import LogStore
-from tierchat.errors import EngineCrashed
+from tierchat.errors import EngineCrashed, UsageError
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Notice
 from tierchat.service.recorder import Recorder
 from tierchat.types import Message, Prompt, SaveOptions, TierOptions, Usage
@@ -33,6 +33,8 @@ class Scripted:
 
     async def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]:
         self.asked.append(prompt)
+        if prompt.messages[-1].content == "impossible":
+            raise UsageError("no cascade of that name")
         text = prompt.messages[-1].content
         answer = '"A fine title."' if "title" in text else "a b c"
         for part in answer.split(" "):
@@ -106,6 +108,21 @@ def test_an_exchange_that_ends_early_is_marked(tmp_path: Path, text: str, state:
     asyncio.run(run())
     [exchange] = LogReader(tmp_path / "log.sqlite").exchanges(CHAT)
     assert (exchange.state, exchange.answer) == (state, "a ")
+
+
+@pytest.mark.parametrize("texts", [["impossible"], ["hello", "impossible"]])
+def test_a_request_that_was_refused_is_not_saved(tmp_path: Path, texts: list[str]) -> None:
+    async def run() -> None:
+        recorder = recorder_of(Scripted(), tmp_path / "log.sqlite")
+        for number, text in enumerate(texts):
+            with contextlib.suppress(UsageError):
+                await listen(recorder, prompt(text, number))
+        await recorder.close()
+
+    asyncio.run(run())
+    reader = LogReader(tmp_path / "log.sqlite")
+    assert [e.prompt for e in reader.exchanges(CHAT)] == texts[:-1]
+    assert len(reader.conversations(5)) == len(texts) - 1
 
 
 def test_a_conversation_gets_a_title_from_its_first_exchange(tmp_path: Path) -> None:

@@ -162,6 +162,16 @@ class LogStore:
             )
             _replace(db, save, answer)
 
+    def withdraw(self, save: SaveOptions) -> None:
+        """Remove an exchange that was refused, and its conversation if nothing else is in it."""
+        with self._changing() as db:
+            db.execute("DELETE FROM exchanges WHERE id = ?", (save.exchange,))
+            db.execute(
+                "DELETE FROM conversations WHERE id = ? AND NOT EXISTS "
+                "(SELECT 1 FROM exchanges WHERE conversation_id = conversations.id)",
+                (save.conversation,),
+            )
+
     def change(self, change: LogChange) -> int:
         """Make a change that a person asked for; return how many rows changed."""
         with self._changing() as db:

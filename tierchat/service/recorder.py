@@ -20,7 +20,7 @@ import msgspec
 from tierchat.conversations.changes import LogChange
 from tierchat.conversations.store import LogStore
 from tierchat.conversations.titles import find_title
-from tierchat.errors import LogRowGone, LogUnusable, TierchatError
+from tierchat.errors import LogRowGone, LogUnusable, TierchatError, UsageError
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice, ThoughtDelta
 from tierchat.service.protocols import Answerer, ModelKeeper
 from tierchat.types import Outcome, Prompt, SaveOptions
@@ -67,6 +67,10 @@ class Recorder:
                     yield event
                     if isinstance(event, Done) and record.is_new:
                         self._entitle(cascade, prompt, event.outcome)
+        except UsageError:
+            # Such as a cascade that does not exist: `-c` would ask for it again.
+            await record.withdraw()
+            raise
         except TierchatError as error:
             await record.end_early("failed", error.message)
             raise
@@ -239,6 +243,12 @@ class _Record:
         self._is_over = True
         with contextlib.suppress(LogUnusable):
             await self._writer.run(self._end(state, error))
+
+    async def withdraw(self) -> None:
+        """Remove what was saved of an exchange that was refused as impossible."""
+        self._is_over = True
+        with contextlib.suppress(LogUnusable):
+            await self._writer.run(lambda s: s.withdraw(self.save))
 
     def abandon(self) -> None:
         """Save an exchange without an end as interrupted.
