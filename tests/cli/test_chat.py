@@ -99,7 +99,7 @@ def test_the_chat_of_yesterday_goes_on(warm: UserHome) -> None:
     first.hear("saved as")
     assert first.leave() == 0
     again = Talk(warm, "-c")
-    assert "1 exchanges" in bare(str(again.child.before))
+    assert "1 exchange" in bare(str(again.child.before))
     again.say("/why")
     again.hear("pocket-xs")
     again.say("/up")
@@ -225,7 +225,7 @@ def test_a_tier_that_cannot_summarise_leaves_the_conversation_as_it_is(talk: Tal
     talk.say("/compact")
     talk.hear("no summary")
     talk.say("/show")
-    talk.hear("1 exchanges")
+    talk.hear("1 exchange")
 
 
 def test_what_is_typed_during_an_answer_waits_for_its_end(home: UserHome) -> None:

@@ -95,3 +95,15 @@ def test_closed_streams_are_no_crash() -> None:
     Output(None, None, {}).error("x")
     with pytest.raises(StdoutClosed):
         Output(None, None, {}).answer("x")
+
+
+def test_a_result_is_wrapped_on_a_terminal_and_nowhere_else() -> None:
+    line = "name  " + "word " * 40
+    for out in (Terminal(), io.StringIO()):
+        output = Output(out, None, {"TERM": "xterm"})
+        output.line(line)
+        output.json(line)
+        *lines, json = out.getvalue().splitlines()
+        assert json == f'"{line}"'
+        assert max(map(len, lines)) <= 80 if out.isatty() else lines == [line]
+        assert lines[0].startswith("name  word") and all(" " * 6 in each for each in lines[1:])

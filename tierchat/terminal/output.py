@@ -8,13 +8,14 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TextIO
 
 from tierchat.terminal.harmless import harmless
 
 _ASCII = str.maketrans({"│": "|", "→": ">", "·": "-", "≈": "~", "…": "...", "✓": "+", "✗": "x"})
 _USUAL_WIDTH = 80
+_LEAST_WIDTH = 20
 # Back to the beginning of the line, and erase it.
 _ERASE = "\r\x1b[K"
 _STYLES = {
@@ -87,7 +88,9 @@ class Output:
         self._write(f"\x1b]52;c;{coded}\x07")
 
     def line(self, text: str) -> None:
-        """Write one line of a command's result on stdout."""
+        """Write one line of a command's result on stdout; terminals get it wrapped."""
+        if self.is_out_terminal:
+            text = "\n".join(_wrapped(text.split("\n")))
         self.answer(text + "\n")
 
     def lines(self, texts: Iterable[str]) -> None:
@@ -99,7 +102,7 @@ class Output:
         """Write a value on stdout as one line of JSON."""
         import msgspec
 
-        self.line(msgspec.json.encode(value).decode())
+        self.answer(msgspec.json.encode(value).decode() + "\n")
 
     def status(self, text: str) -> None:
         """Show a line on stderr that whatever comes next replaces; an empty text removes it.
@@ -131,7 +134,7 @@ class Output:
         """Write a line on stderr unless quiet."""
         if not self.is_quiet:
             self._close_line()
-            for line in self._wrapped(harmless(text)) or [""]:
+            for line in self._said(harmless(text)) or [""]:
                 self._write(self._styled(line, style) + "\n")
 
     def say(self, *lines: str) -> None:
@@ -147,29 +150,17 @@ class Output:
     def error(self, message: str, hint: str = "") -> None:
         """Write an error on stderr, even if quiet."""
         self._close_line()
-        first, *rest = self._wrapped(harmless(f"tierchat: {message}")) or [""]
+        first, *rest = self._said(harmless(f"tierchat: {message}")) or [""]
         name, colon, said = first.partition(":")
         self._write(self._styled(name + colon, "red") + said + "\n")
         for line in rest:
             self._write(line + "\n")
-        for line in self._wrapped(harmless(f"hint: {hint}")) if hint else []:
+        for line in self._said(harmless(f"hint: {hint}")) if hint else []:
             self._write(self._styled(line, "dim") + "\n")
 
-    def _wrapped(self, text: str) -> list[str]:
-        """Break long lines between words, where the terminal would break them anywhere."""
+    def _said(self, text: str) -> list[str]:
         lines = text.rstrip().splitlines()
-        if not self.is_err_terminal:
-            return lines
-        width = max(20, terminal_width())
-        if all(len(line) <= width for line in lines):
-            return lines
-        import textwrap
-
-        return [
-            part
-            for line in lines
-            for part in (textwrap.wrap(line, width) if len(line) > width else [line])
-        ]
+        return _wrapped(lines) if self.is_err_terminal else lines
 
     def _close_line(self) -> None:
         self._erase_status()
@@ -211,6 +202,16 @@ def terminal_width() -> int:
         with contextlib.suppress(OSError):
             return os.get_terminal_size(descriptor).columns or _USUAL_WIDTH
     return _USUAL_WIDTH
+
+
+def _wrapped(lines: Sequence[str]) -> list[str]:
+    """Break long lines between words, where the terminal would break them anywhere."""
+    width = max(_LEAST_WIDTH, terminal_width())
+    if all(len(line) <= width for line in lines):
+        return list(lines)
+    from tierchat.terminal.wrapping import wrapped
+
+    return [part for line in lines for part in wrapped(line, width)]
 
 
 def abandon_stdout() -> None:

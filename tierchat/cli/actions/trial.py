@@ -91,15 +91,15 @@ def template_lines(trial: Trial, template: str) -> Iterator[str]:
 
 def next_step_lines(trial: Trial, name: str, place: str) -> Iterator[str]:
     """Say how the model is used from now on."""
+    without = "" if trial.can_chat else ", without a chat template"
+    yield f"{'loads':<{_WIDTH}} yes; it is known as {name} now{without}"
     if trial.can_chat:
-        yield f'{"loads":<{_WIDTH}} yes; it is known as {name} now: tierchat ask -m {name} "2+2"'
+        yield f'{"to ask":<{_WIDTH}} tierchat ask -m {name} "2+2"'
         return
-    yield (
-        f"{'loads':<{_WIDTH}} yes; it is known as {name} now, without a chat template: "
-        f'tierchat ask --raw -m {name} "{_BEGINNING}"'
-    )
     again = f"tierchat add {name} {shlex.quote(place)} --template plain"
-    yield f"{'to chat':<{_WIDTH}} give it a template (chatml, gemma, plain, ...): {again}"
+    yield f'{"to complete":<{_WIDTH}} tierchat ask --raw -m {name} "{_BEGINNING}"'
+    yield f"{'to chat':<{_WIDTH}} give it a template, such as chatml, gemma or plain:"
+    yield f"{'':<{_WIDTH}} {again}"
 
 
 def _order(max_tokens: int, *, is_raw: bool) -> Generate:

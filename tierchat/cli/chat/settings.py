@@ -95,8 +95,9 @@ def think(session: ChatSession, rest: str) -> str:
 def overview(session: ChatSession, catalogue: Catalogue) -> list[str]:
     """List all settings."""
     saved = session.conversation if session.is_saved else "not saved"
+    num = len(session.turns)
     return [
-        f"conversation: {saved}, {len(session.turns)} exchanges",
+        f"conversation: {saved}, {num} exchange{'s' * (num != 1)}",
         cascade(session, catalogue, ""),
         tier(session, ""),
         system(session, ""),

@@ -96,7 +96,8 @@ def help_lines() -> list[str]:
     return [
         *lines,
         "",
-        "Enter sends. Ctrl-J or Alt-Enter starts a new line, as does a \\ at the end of a line; a",
-        'text between """ and """ may have many lines. Tab completes, Ctrl-R searches the history,',
-        "Ctrl-G opens the editor. Ctrl-C stops an answer, Ctrl-D leaves.",
+        "Enter sends. Ctrl-J or Alt-Enter starts a new line, as does a \\ at the end of one.",
+        'A text between """ and """ may have many lines. Tab completes names.',
+        "Ctrl-R searches the history, Ctrl-G opens the editor.",
+        "Ctrl-C stops an answer, Ctrl-D leaves.",
     ]

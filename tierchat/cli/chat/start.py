@@ -52,7 +52,9 @@ def run(
         chat.take(f"/tier {tier}")
     if past.id:
         num = len(session.turns)
-        output.note(f"continuing {past.id}, {num} exchanges; /load {past.id} shows them")
+        output.note(
+            f"continuing {past.id}, {num} exchange{'s' * (num != 1)}; /load {past.id} shows them"
+        )
     return talk(chat, watch, home, output)
 
 

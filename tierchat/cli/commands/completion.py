@@ -33,4 +33,4 @@ def completion(
     script = get_completion_script(
         prog_name="tierchat", complete_var="_TIERCHAT_COMPLETE", shell=shell
     )
-    standard_output().line(script)
+    standard_output().answer(f"{script}\n")

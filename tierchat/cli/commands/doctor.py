@@ -26,5 +26,6 @@ def doctor(context: typer.Context) -> None:
         num_bad += not finding.is_good
         output.line(f"{'✓' if finding.is_good else '✗'} {finding.name:<12} {finding.detail}")
         if finding.advice:
-            output.line(f"  {'':<12} {finding.advice}")
+            # Not wrapped: a command in it can be copied.
+            output.answer(f"  {'':<12} {finding.advice}\n")
     raise typer.Exit(ExitCode.FAILED if num_bad else ExitCode.DONE)
