@@ -15,6 +15,16 @@ from tierchat.config.settings import Settings, unknown_variables
         (["2+2"], 'to ask that: tierchat ask "2+2"'),
         (["What", "is", "2+2?"], 'to ask that: tierchat ask "What is 2+2?"'),
         (["What's $HOME?"], """to ask that: tierchat ask 'What'"'"'s $HOME?'"""),
+        (
+            ["2+2", "-m", "cpu", "-o", "seed", "1"],
+            'to ask that: tierchat ask -m cpu -o seed=1 "2+2"',
+        ),
+        (["-o", "seed", "1", "2+2", "-q"], "write: tierchat ask -o seed=1 -q 2+2"),
+        (["-m", "cpu", "--json"], 'write: tierchat ask -m cpu --json "…"'),
+        (
+            ["-m", "cpu", "-o", "seed", "1"],
+            'write: tierchat ask -m cpu -o seed=1 "…"; in a chat: /set KEY VALUE',
+        ),
         (["hello", "-q"], 'to ask that: tierchat ask -q "hello"'),
         (["pull the lever, Kronk"], 'to ask that: tierchat ask "pull the lever, Kronk"'),
         (["run", "2+2"], "did you mean: tierchat ask 2+2"),

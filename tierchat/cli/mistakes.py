@@ -7,7 +7,10 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING
+
+from tierchat.cli.option_pairs import merge_pairs
 
 if TYPE_CHECKING:
     import typer
@@ -34,7 +37,7 @@ def explain(error: TyperException, arguments: Sequence[str]) -> tuple[str, str]:
         return found
     message = error.format_message()
     if is_before_commands and message.startswith("No such command") and arguments:
-        return message, _meant(message, arguments)
+        return message, _meant(message, context, arguments)
     if option and any(not hasattr(parameter, "is_flag") for parameter in context.command.params):
         return message, (
             f"see {context.command_path} --help; a text that begins with a dash stands after --, "
@@ -75,22 +78,42 @@ def _misplaced(
     commands = context.command.commands  # type: ignore[attr-defined]
     name = next((word for word in arguments if word in commands), None)
     rest = list(arguments)
+    is_chat = False
     if name is None:
         name = "ask"
-        words = [word for word in rest if not word.startswith("-")]
-        rest = [word for word in rest if word not in words] + words
-        if not words:
-            return None
+        options, words = _split(rest, commands[name])
+        is_chat = not words
+        rest = options + words
     else:
         rest.remove(name)
     known = {flag for each in commands[name].params for flag in (*each.opts, *each.secondary_opts)}
     if option not in known:
         return None
-    line = " ".join(["tierchat", name, *map(_quoted, rest)])
-    return f"{option} is an option of `tierchat {name}`, and stands after it", f"write: {line}"
+    line = " ".join(["tierchat", name, *map(_quoted, rest), *(['"…"'] if is_chat else [])])
+    hint = f"write: {line}"
+    if is_chat and option in ("-o", "--option"):
+        hint += "; in a chat: /set KEY VALUE"
+    return f"{option} is an option of `tierchat {name}`, and stands after it", hint
 
 
-def _meant(message: str, arguments: Sequence[str]) -> str:
+def _split(words: Sequence[str], command: typer.core.TyperCommand) -> tuple[list[str], list[str]]:
+    """Split the words of a line into options, with their values, and the others."""
+    num_values = {
+        flag: 0 if getattr(parameter, "is_flag", False) else parameter.nargs
+        for parameter in command.params
+        for flag in (*parameter.opts, *parameter.secondary_opts)
+    }
+    options, others = [], []
+    rest = iter(merge_pairs(list(words)))
+    for word in rest:
+        if not word.startswith("-") or len(word) == 1:
+            others.append(word)
+            continue
+        options += [word, *islice(rest, num_values.get(word, 0))]
+    return options, others
+
+
+def _meant(message: str, context: typer.Context, arguments: Sequence[str]) -> str:
     """Guess the line that was meant: another program's word for a command, or a question."""
     first, *rest = arguments
     if (word := _OTHER_WORDS.get(first.casefold())) is not None:
@@ -98,9 +121,10 @@ def _meant(message: str, arguments: Sequence[str]) -> str:
         return f"did you mean: {line}"
     if "Did you mean" in message and not rest and " " not in first:
         return "see tierchat --help"
-    options = [word for word in arguments if word.startswith("-") and len(word) > 1]
-    words = " ".join(word for word in arguments if word not in options)
-    return f"to ask that: {' '.join(['tierchat ask', *options, _quoted(words, always=True)])}"
+    commands = context.command.commands  # type: ignore[attr-defined]
+    options, words = _split(arguments, commands["ask"])
+    asked = ["tierchat ask", *map(_quoted, options), _quoted(" ".join(words), always=True)]
+    return f"to ask that: {' '.join(asked)}"
 
 
 def _quoted(word: str, *, always: bool = False) -> str:
