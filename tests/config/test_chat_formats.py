@@ -10,6 +10,7 @@ from tests.engine.test_template import Characters, said
 from tierchat.config.catalogue_files import load_catalogue
 from tierchat.config.chat_formats import FORMATS, TEMPLATE_NAMES, format_named, read_format
 from tierchat.engine.template import ChatTemplate, TemplateHost
+from tierchat.engine.text import StopStrings
 from tierchat.errors import ConfigError
 from tierchat.paths import find_paths
 
@@ -42,6 +43,19 @@ def test_a_ready_made_template_writes_a_conversation(name: str) -> None:
     assert FORMATS[name].stop
     joined = template.render(said("user: a", "user: b"), Characters()).text
     assert joined.index("a") < joined.index("b")
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"),
+    [("plain", "Question: Why?"), ("vicuna", "USER: Why?"), ("alpaca", "### In")],
+)
+@pytest.mark.parametrize("gap", ["\n\n", "\n", " "])
+def test_an_answer_ends_before_the_blank_lines_of_the_next_turn(
+    name: str, begins: str, gap: str
+) -> None:
+    stops = StopStrings(FORMATS[name].stop)
+    shown = "".join(stops.add(letter) for letter in f"Toronto.{gap}{begins}struction")
+    assert shown.rstrip(" ") == "Toronto." and stops.is_stopped
 
 
 def test_old_names_of_llama_cpp_are_understood() -> None:

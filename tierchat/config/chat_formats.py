@@ -31,6 +31,11 @@ class ChatFormat:
     source: str
     stop: tuple[str, ...] = ()
 
+    @classmethod
+    def of_lines(cls, source: str, *heads: str) -> ChatFormat:
+        """Make a format whose turns begin with a word; the blank lines before it are no answer."""
+        return cls(source, tuple(gap + head for head in heads for gap in ("\n\n", "\n", "")))
+
 
 _CHATML = ChatFormat(
     "{% for m in messages %}"
@@ -56,7 +61,7 @@ _MISTRAL = ChatFormat(
     "{{ ' ' + m.content | trim + eos_token }}{% endif %}{% endfor %}",
     ("[INST]",),
 )
-_ALPACA = ChatFormat(
+_ALPACA = ChatFormat.of_lines(
     "{% if messages[0].role != 'system' %}{{ 'Below is an instruction that describes a task. "
     "Write a response that appropriately completes the request.\\n\\n' }}{% endif %}"
     "{% for m in messages %}"
@@ -64,9 +69,11 @@ _ALPACA = ChatFormat(
     "{% elif m.role == 'user' %}{{ '### Instruction:\\n' + m.content + '\\n\\n' }}"
     "{% else %}{{ '### Response:\\n' + m.content + '\\n\\n' }}{% endif %}{% endfor %}"
     + _BEGINS.replace("%s", "### Response:\\n"),
-    ("### Instruction", "### Input", "### Response"),
+    "### Instruction",
+    "### Input",
+    "### Response",
 )
-_VICUNA = ChatFormat(
+_VICUNA = ChatFormat.of_lines(
     "{% if messages[0].role != 'system' %}{{ 'A chat between a curious user and an artificial "
     "intelligence assistant. The assistant gives helpful, detailed, and polite answers to the "
     "user\\'s questions.\\n\\n' }}{% endif %}{% for m in messages %}"
@@ -74,15 +81,17 @@ _VICUNA = ChatFormat(
     "{% elif m.role == 'user' %}{{ 'USER: ' + m.content + '\\n' }}"
     "{% else %}{{ 'ASSISTANT: ' + m.content + eos_token + '\\n' }}{% endif %}{% endfor %}"
     + _BEGINS.replace("%s", "ASSISTANT:"),
-    ("USER:", "ASSISTANT:"),
+    "USER:",
+    "ASSISTANT:",
 )
-_PLAIN = ChatFormat(
+_PLAIN = ChatFormat.of_lines(
     "{% for m in messages %}"
     "{% if m.role == 'system' %}{{ m.content + '\\n\\n' }}"
     "{% elif m.role == 'user' %}{{ 'Question: ' + m.content + '\\n' }}"
     "{% else %}{{ 'Answer: ' + m.content + '\\n\\n' }}{% endif %}{% endfor %}"
     + _BEGINS.replace("%s", "Answer:"),
-    ("Question:", "\nAnswer:"),
+    "Question:",
+    "\nAnswer:",
 )
 FORMATS = {
     "chatml": _CHATML,
