@@ -119,11 +119,15 @@ CATALOGUE = Catalogue(
 
 
 def run(
-    models: Scripted, catalogue: Catalogue = CATALOGUE, **options: object
+    models: Scripted,
+    catalogue: Catalogue = CATALOGUE,
+    sampling: Sampling | None = None,
+    **options: object,
 ) -> list[CascadeEvent]:
     cascade = Cascade(catalogue, models, "three")
     message = Message(role="user", content="q")
-    prompt = Prompt(messages=(message,), options=TierOptions(**options))  # type: ignore[arg-type]
+    chosen = TierOptions(**options)  # type: ignore[arg-type]
+    prompt = Prompt(messages=(message,), options=chosen, sampling=sampling or Sampling())
 
     async def main() -> list[CascadeEvent]:
         return [event async for event in cascade.answer(prompt)]
@@ -249,6 +253,21 @@ def test_an_answer_cut_short_says_why(reason: str) -> None:
     steps: list[Step] = [Delta(id=0, answer="4"), finished(reason)]
     found = outcome(run(Scripted({"xs": [steps]})))
     assert found.finish_reason == "length" and found.notices
+
+
+@pytest.mark.parametrize(
+    ("limit", "why"),
+    [
+        (None, "its context of 12 tokens is full"),
+        (0, "its context of 12 tokens is full"),
+        (9, "its context of 12 tokens is full"),
+        (2, "it reached its token limit, max_tokens = 2"),
+    ],
+)
+def test_an_answer_that_is_too_long_names_its_limit(limit: int | None, why: str) -> None:
+    steps: list[Step] = [Delta(id=0, answer="4"), finished("length")]
+    found = outcome(run(Scripted({"xs": [steps]}), sampling=Sampling(max_tokens=limit)))
+    assert found.notices == (f"XS stopped after 2 tokens: {why}",)
 
 
 @pytest.mark.parametrize("text", ["", " \n"])

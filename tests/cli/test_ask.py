@@ -89,7 +89,7 @@ def test_a_partial_answer_never_exits_0(warm: UserHome) -> None:
     found = warm.run("ask", "--tier", "S", "-o", "max_tokens", "3", "17*24")
     assert (
         found.returncode == 1
-        and b"S stopped after 3 tokens: it reached its token limit" in found.stderr
+        and b"S stopped after 3 tokens: it reached its token limit, max_tokens = 3" in found.stderr
     )
 
 

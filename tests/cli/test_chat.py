@@ -234,7 +234,7 @@ def test_what_is_typed_during_an_answer_waits_for_its_end(home: UserHome) -> Non
     talk.say("count")
     talk.hear(" 3 4 5 ")
     talk.say("and again")
-    heard = talk.hear("nothing saved")
+    heard = talk.hear("no compute saved")
     assert "again" not in heard
     talk.hear("and again")
     talk.hear(" 58 59")
@@ -442,7 +442,7 @@ def test_2000_lines_at_40_columns_with_a_resize_lose_and_double_nothing(
         subprocess.run([*tmux, "resize-window", "-t", "t", "-x", "60"], check=True)
         wait_until(lambda: "Paragraph 150 " in screen())
         subprocess.run([*tmux, "resize-window", "-t", "t", "-x", "40"], check=True)
-        wait_until(lambda: "nothing saved" in screen(), 60)
+        wait_until(lambda: "no compute saved" in screen(), 60)
         shown = screen()
     finally:
         subprocess.run([*tmux, "kill-server"], check=False)

@@ -70,7 +70,7 @@ def test_what_models_and_people_write_cannot_steer_a_terminal(
     )
     chat.expect("> |>\x08")
     chat.send(f"say {file}\r")
-    chat.expect("nothing saved")
+    chat.expect("no compute saved")
     shown = str(chat.before)
     chat.send("\x04")
     chat.expect(pexpect.EOF)

@@ -131,6 +131,12 @@ def test_ctrl_c_ends_with_130_and_marks_what_was_shown(said: tuple[AnswerDelta, 
     assert err.startswith("interrupted") and ("incomplete" in err) == bool(said)
 
 
+@pytest.mark.parametrize("view", [AnswerView(extracts=True), AnswerView(is_json=True)])
+def test_an_interruption_speaks_of_no_answer_above_where_none_is(view: AnswerView) -> None:
+    code, out, err = play(AnswerDelta(text="1"), KeyboardInterrupt(), view=view, is_terminal=True)
+    assert (code, out, err) == (130, "", "interrupted; the answer is incomplete\n")
+
+
 def test_an_answer_without_an_outcome_is_an_error() -> None:
     with pytest.raises(DaemonUnreachable, match="without an outcome"):
         play(AnswerDelta(text="4"))

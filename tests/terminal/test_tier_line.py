@@ -38,7 +38,7 @@ def test_an_escalated_answer_tells_what_the_hop_cost() -> None:
 
 
 def test_the_top_tier_alone_saved_nothing_and_a_detour_cost_more() -> None:
-    assert tier_line(outcome("M")).endswith("the top tier · nothing saved")
+    assert tier_line(outcome("M")).endswith("the top tier · no compute saved")
     assert tier_line(outcome("XS", "S", "M")).endswith("7.5 % more compute than M")
 
 

@@ -5,7 +5,7 @@ Does not know tiers, routes or the ledger.
 
 from __future__ import annotations
 
-from tierchat.types import FinishReason
+from tierchat.types import FinishReason, Sampling
 from tierchat.workers.protocol import Finished
 
 BROKEN = "numbers that are not finite"
@@ -36,17 +36,18 @@ def why_cut(tier: str, reason: str, is_json: bool) -> str:
     return _of_json(_CUT.get(reason, "").format(tier=tier), is_json)
 
 
-def why_short(tier: str, end: Finished, is_json: bool) -> str:
+def why_short(tier: str, end: Finished, sampling: Sampling) -> str:
     """Return the words for an answer that is cut or does not fit; empty for any other end."""
+    is_json = sampling.json_schema is not None
     if end.reason == "misfit":
         return f"the answer of {tier} does not fit the schema: {end.misfit}"
     if end.reason != "length":
         return why_cut(tier, end.reason, is_json)
-    num = end.usage.generated_tokens
-    words = (
-        f"{tier} stopped after {num} tokens: it reached its token limit or the end of its context"
-    )
-    return _of_json(words, is_json)
+    num, most = end.usage.generated_tokens, sampling.max_tokens
+    why = f"its context of {end.usage.prompt_tokens + num} tokens is full"
+    if most and 0 < most <= num:
+        why = f"it reached its token limit, max_tokens = {most}"
+    return _of_json(f"{tier} stopped after {num} tokens: {why}", is_json)
 
 
 def _of_json(words: str, is_json: bool) -> str:

@@ -257,7 +257,9 @@ class PromptRun:
         notices = list(end.notices)
         begun = self._prompt.messages[-1].role == "assistant"
         is_empty = end.reason == "stop" and not begun and not "".join(self._answer).strip()
-        notice = empty(tier.name) if is_empty else why_short(tier.name, end, self._is_json)
+        notice = (
+            empty(tier.name) if is_empty else why_short(tier.name, end, self._sampling.sampling)
+        )
         if notice:
             notices.append(notice)
         min_tier = self._prompt.options.min_tier

@@ -88,7 +88,7 @@ def _saved(outcome: Outcome) -> str:
     about = f"{ABOUT} " if outcome.is_compute_estimated else ""
     less = 1 - outcome.relative_compute
     if outcome.tier == outcome.top_tier and abs(less) < _SAME_SHARE:
-        return f"the top tier {DOT} nothing saved"
+        return f"the top tier {DOT} no compute saved"
     direction = "less" if less >= 0 else "more"
     return f"{about}{percent(abs(less))} {direction} compute than {outcome.top_tier}"
 

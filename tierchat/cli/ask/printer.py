@@ -136,7 +136,8 @@ class AnswerPrinter:
 
     @property
     def _name(self) -> str:
-        return "the answer above" if self._output.is_out_terminal else "the answer"
+        is_above = self._output.is_out_terminal and self._stream.has_begun
+        return "the answer above" if is_above else "the answer"
 
     @property
     def _is_talking(self) -> bool:
