@@ -7,9 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.changed_gguf import changed
 from tests.conftest import UserHome
 
-KEY = b"tokenizer.chat_template"
+NAME = "tokenizer.chat_template"
+KEY = NAME.encode()
+OWN = "{{ '<|user|>' + messages[-1].content + '<|assistant|>' }}"
 
 
 @pytest.fixture
@@ -61,3 +64,39 @@ def test_an_unknown_template_is_named_before_anything_is_read(home: UserHome) ->
     assert found.returncode == 2
     assert "no template has that name" in found.stderr.decode()
     assert "alpaca" in found.stderr.decode()
+
+
+def test_a_template_that_is_there_only_under_a_name_is_used(home: UserHome, tmp_path: Path) -> None:
+    other = "{{ raise_exception('for tools') }}"
+    for named, used in (("rag", "rag"), ("default", "default"), ("", "")):
+        key = f"{NAME}.{named}" if named else NAME
+        texts = {NAME: None, key: OWN, f"{NAME}.zz": other}
+        added = home.run("add", "named", str(changed(tmp_path / "n.gguf", texts))).stdout.decode()
+        assert "without a chat template" not in added, used
+        assert "others, which are not used: zz\n" in added
+        assert home.run("ask", "-m", "named", "2+2").stdout == b"4\n"
+
+
+def test_a_blank_template_is_none(home: UserHome, tmp_path: Path) -> None:
+    added = home.run("add", "blank", str(changed(tmp_path / "b.gguf", {NAME: " \n "})))
+    assert added.returncode == 0 and "without a chat template" in added.stdout.decode()
+
+
+def test_a_template_that_does_not_compile_can_be_replaced(home: UserHome, tmp_path: Path) -> None:
+    added = home.run("add", "bad", str(changed(tmp_path / "b.gguf", {NAME: "{{ messages }"})))
+    said = added.stderr.decode()
+    assert added.returncode == 1 and "does not compile" in said
+    assert "--template chatml" in said
+
+
+def test_a_model_that_is_newer_than_llama_cpp_is_not_called_damaged(
+    home: UserHome, tmp_path: Path
+) -> None:
+    unknown = {"tokenizer.ggml.pre": "next-year"}
+    for path in (
+        changed(tmp_path / "a.gguf", {}, architecture="nextyear"),
+        changed(tmp_path / "b.gguf", unknown),
+    ):
+        said = home.run("add", "new", str(path)).stderr.decode()
+        assert "unknown" in said and "damaged" not in said
+        assert "pip install -U llama-cpp-python" in said

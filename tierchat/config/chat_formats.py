@@ -5,11 +5,14 @@ Does not know how a template is run.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from tierchat.errors import ConfigError
 
+# Where a GGUF has its chat template; further ones have a name after a point.
+TEMPLATE_KEY = "tokenizer.chat_template"
 # A model that completes text and has no conversations.
 NO_TEMPLATE = "none"
 _HINT = "give the path of a Jinja file, or one of: {}"
@@ -105,6 +108,13 @@ FORMATS = {
 # Names that old GGUFs carry instead of a template.
 _OTHER_NAMES = {"mistral-v1": "mistral", "mistral-v3": "mistral", "vicuna-orca": "vicuna"}
 TEMPLATE_NAMES = (*FORMATS, NO_TEMPLATE)
+
+
+def template_keys(keys: Iterable[str]) -> list[str]:
+    """Return those keys of a GGUF that hold chat templates, the one for conversations first."""
+    first = (TEMPLATE_KEY, f"{TEMPLATE_KEY}.default", f"{TEMPLATE_KEY}.tool_use")
+    found = [key for key in keys if key == TEMPLATE_KEY or key.startswith(f"{TEMPLATE_KEY}.")]
+    return sorted(found, key=lambda key: first.index(key) if key in first else len(first))
 
 
 def format_named(name: str) -> ChatFormat | None:

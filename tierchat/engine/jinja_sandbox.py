@@ -28,6 +28,7 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from tierchat.errors import TemplateError
 
+ANOTHER_TEMPLATE = "give the model another one: `tierchat add NAME FILE --template chatml`"
 MAX_RENDERED_CHARS = 1_000_000
 RENDER_DEADLINE_S = 2.0
 _RENDER_MEMORY_BYTES = 512 * 1024 * 1024
@@ -72,7 +73,9 @@ class Program:
             with _deadline(deadline_s), _memory_limit():
                 self._template = environment.from_string(source)
         except (*_FAILURES, RecursionError, MemoryError, SyntaxError) as error:
-            raise TemplateError(f"the chat template does not compile: {error!r}") from error
+            raise TemplateError(
+                f"the chat template does not compile: {error!r}", ANOTHER_TEMPLATE
+            ) from error
 
     def run(self, values: Mapping[str, Any], max_chars: int = MAX_RENDERED_CHARS) -> str:
         """Render; raises TemplateRefusal if the template fails, TemplateError beyond a limit."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import ctypes
 import operator
 import os
+import re
 from collections import deque
 from collections.abc import Callable
 from collections.abc import Sequence as Rows
@@ -35,6 +36,7 @@ from tierchat.types import KvType
 Floats = npt.NDArray[np.float32]
 _LOG_ERROR = 4
 _MAX_PIECE_BYTES = 512
+_MAX_KEY_BYTES = 512
 _MAX_TEXT_VALUE = 1 << 20
 _MAX_SEQUENCES = 256
 _KV_TYPES: dict[KvType, int] = {"f16": lib.GGML_TYPE_F16, "q8_0": lib.GGML_TYPE_Q8_0}
@@ -46,6 +48,13 @@ _LOSSLESS_VOCABULARIES = (lib.LLAMA_VOCAB_TYPE_SPM, lib.LLAMA_VOCAB_TYPE_BPE)
 # Tokens that swallow the blanks beside them.
 _STRIPS = lib.LLAMA_TOKEN_ATTR_LSTRIP | lib.LLAMA_TOKEN_ATTR_RSTRIP
 _DECODE_FAILURES = {-2: "llama_decode ran out of memory"}
+_DAMAGED = "the file is damaged or incomplete; fetch it again"
+# What llama.cpp says of models that were published after it.
+_UNKNOWN = re.compile(r"unknown (?:model architecture|pre-tokenizer|tokenizer)|invalid ggml type")
+_TOO_NEW = (
+    "this llama.cpp does not know such models, which are newer: "
+    "`pip install -U llama-cpp-python`, then try again"
+)
 _MEMORY_HINT = 'set a smaller `context`, or `kv_type = "q8_0"`, for this model in models.toml'
 # Saves all but the attention cells, which stay in place.
 _STATE_FLAGS = lib.LLAMA_STATE_SEQ_FLAGS_PARTIAL_ONLY
@@ -115,7 +124,7 @@ class LlamaModel:
                 raise DoesNotFit(f"no memory for {path.name}: {log.last_errors}", _MEMORY_HINT)
             raise ModelCorrupt(
                 f"{path} does not load: {log.last_errors or 'llama.cpp gave no reason'}",
-                "the file is damaged or incomplete; fetch it again",
+                _TOO_NEW if _UNKNOWN.search(log.last_errors) else _DAMAGED,
             )
         self._vocab: Any = lib.llama_model_get_vocab(self._model)
         self.vocabulary_size: int = lib.llama_vocab_n_tokens(self._vocab)
@@ -153,6 +162,15 @@ class LlamaModel:
                 return buffer.value.decode(errors="replace")
             size = needed + 1
         raise ModelCorrupt(f"the GGUF value {key} is longer than {_MAX_TEXT_VALUE} bytes")
+
+    def metadata_keys(self) -> list[str]:
+        """Return the keys of all GGUF values, in the order of the file."""
+        buffer = ctypes.create_string_buffer(_MAX_KEY_BYTES)
+        found = []
+        for index in range(lib.llama_model_meta_count(self._model)):
+            lib.llama_model_meta_key_by_index(self._model, index, buffer, _MAX_KEY_BYTES)
+            found.append(buffer.value.decode(errors="replace"))
+        return found
 
     def tokenize(self, text: str, *, parse_special: bool) -> list[int]:
         """Turn text into token ids; only for the text of a template may `parse_special` be set."""

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from tierchat.engine.control_tokens import ControlTokens, Disguise
 from tierchat.engine.jinja_sandbox import (
+    ANOTHER_TEMPLATE,
     MAX_RENDERED_CHARS,
     RENDER_DEADLINE_S,
     Program,
@@ -225,10 +226,7 @@ class ChatTemplate:
                     why = why or f"the chat template fails on a question: {kept}"
                 elif kept[-1]:
                     return
-        raise TemplateError(
-            why or "the chat template drops a user message",
-            "give the model another one: `tierchat add NAME FILE --template chatml`",
-        )
+        raise TemplateError(why or "the chat template drops a user message", ANOTHER_TEMPLATE)
 
     def _ways(self) -> Iterator[_Way]:
         """Yield the ways to call templates: as Hugging Face does it, then as llama.cpp does."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
+from tierchat.config.chat_formats import TEMPLATE_KEY, template_keys
 from tierchat.config.model_parts import part_paths
 from tierchat.errors import ModelCorrupt, ModelMissing
 from tierchat.models.file_stamp import ModelStamp
@@ -24,8 +25,6 @@ from tierchat.models.gguf.parts import later_parts, refuse_later_part
 from tierchat.models.gguf.reader import FETCH_AGAIN, MAX_NAME_LENGTH, Value
 from tierchat.models.gguf.tensors import Tensor
 from tierchat.models.gguf.vocabulary import check_vocabulary
-
-_TEMPLATE = "tokenizer.chat_template"
 
 
 @dataclass(frozen=True)
@@ -100,15 +99,18 @@ class GgufHeader:
 
     @property
     def chat_template(self) -> str | None:
-        keys = (_TEMPLATE, f"{_TEMPLATE}.default", f"{_TEMPLATE}.tool_use")
-        found = (self.metadata.get(key) for key in keys)
-        return next((text for text in found if text and isinstance(text, str)), None)
+        return next(iter(self._templates.values()), None)
 
     @property
     def other_templates(self) -> tuple[str, ...]:
         """The names of further chat templates, which are not used."""
-        named = (key.removeprefix(f"{_TEMPLATE}.") for key in self.metadata)
-        return tuple(name for name in named if f"{_TEMPLATE}.{name}" in self.metadata)
+        return tuple(key.removeprefix(f"{TEMPLATE_KEY}.") for key in [*self._templates][1:])
+
+    @property
+    def _templates(self) -> dict[str, str]:
+        """The chat templates by their keys; the first one is used."""
+        found = {key: self.metadata[key] for key in template_keys(self.metadata)}
+        return {key: text for key, text in found.items() if isinstance(text, str) and text.strip()}
 
     @property
     def can_think(self) -> bool:
@@ -225,8 +227,8 @@ def _checked(contents: Contents) -> GgufHeader:
     architecture = _architecture(metadata)
     refuse_other_kinds(architecture, metadata)
     vocabulary = check_vocabulary(contents.values)
-    if not isinstance(metadata.get(_TEMPLATE, ""), str):
-        raise ModelCorrupt(f"{_TEMPLATE} is not a text, or too long", FETCH_AGAIN)
+    if not isinstance(metadata.get(TEMPLATE_KEY, ""), str):
+        raise ModelCorrupt(f"{TEMPLATE_KEY} is not a text, or too long", FETCH_AGAIN)
     Hyperparameters(architecture, metadata).check()
     name = metadata.get("general.name", "")
     return GgufHeader(

@@ -9,7 +9,7 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tierchat.config.chat_formats import ChatFormat, format_named
+from tierchat.config.chat_formats import ChatFormat, format_named, template_keys
 from tierchat.engine.llama import LlamaModel
 from tierchat.engine.template import ChatTemplate, Rendered, TemplateHost, Tokenizer
 from tierchat.errors import RefusedByTemplate, TemplateError
@@ -25,7 +25,6 @@ _GIVE_A_TEMPLATE = (
     "`tierchat ask --raw` completes text without one; to chat, give the model a template: "
     "tierchat add NAME FILE --template chatml"
 )
-_TEMPLATE_KEY = "tokenizer.chat_template"
 _THOUGHT_MARKS = (("<|think|>", "<|/think|>"), ("<think>", "</think>"))
 
 
@@ -104,8 +103,8 @@ class PromptWriter:
 
 def _own_format(model: LlamaModel) -> ChatFormat:
     """Return the template that a GGUF carries; of several, the one for conversations."""
-    keys = (_TEMPLATE_KEY, f"{_TEMPLATE_KEY}.default", f"{_TEMPLATE_KEY}.tool_use")
-    source = next(filter(None, map(model.metadata, keys)), "")
+    texts = map(model.metadata, template_keys(model.metadata_keys()))
+    source = next((text for text in texts if text and text.strip()), "")
     # Old GGUFs name one of llama.cpp's own formats.
     return format_named(source) or ChatFormat(source)
 
