@@ -89,6 +89,10 @@ def test_blank_space_without_end_is_stopped(blank: str) -> None:
         "\n".join("# . # . # . # ." for _ in range(8)),
         "* " * 100,
         f"{prose(100, 6)}\n\n" * 2,
+        "".join(
+            f"Week {n}: run {n + 2} km on Monday, Wednesday and Friday, rest on all other days.\n"
+            for n in range(1, 13)
+        ),
     ],
 )
 def test_tables_lists_rows_and_drawings_are_no_runaways(text: str) -> None:
@@ -102,6 +106,11 @@ def test_tables_lists_rows_and_drawings_are_no_runaways(text: str) -> None:
         ("print 100 zeros", "0 " * 100),
         ("напиши слово мир 90 раз", "мир " * 90),
         ("Draw a 20x20 square of stars", ("star " * 20 + "\n") * 20),
+        ("Write it a hundred times", "I will not talk in class.\n" * 100),
+        ("Say it ten times, please", "I will always do my homework in time.\n" * 10),
+        ("повтори это сто раз", "Я не буду болтать на уроке.\n" * 100),
+        ("a 25x25 matrix of zeros", ("0 , " * 25 + "\n") * 25),
+        ("a 4 x 30 table of zeros", f"{'zero | ' * 4}\n" * 30),
         ("99 bottles of beer", "".join(f"{n} bottles of beer on the wall\n" for n in range(99))),
     ],
 )
@@ -128,6 +137,9 @@ def test_so_many_things_are_not_one_line_so_many_times() -> None:
         ("20 tips", Asked(20)),
         ("a 30-line poem of 4 words", Asked(30)),
         ("a 12 x 9 grid", Asked(12, 12)),
+        ("a 9 x 12 grid", Asked(12, 12)),
+        ("write it fifty times", Asked(50, 50)),
+        ("fifty ways to say it", Asked()),
         ("50 times or 60 things", Asked(60, 50)),
         ("напиши 90 раз", Asked(90, 90)),
         (f"{'a ' * 600} 77 words {'a ' * 600}", Asked()),

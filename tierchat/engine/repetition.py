@@ -17,14 +17,43 @@ _MIN_SPAN = 64
 _MIN_DRAWN_SPAN = 192
 _MIN_LINES, _MIN_LINES_SPAN, _MIN_PARAGRAPHS = 8, 256, 3
 # A prompt that names a count asks for so many words; if it says "times", for so many lines, too.
-_MAX_ASKED_PERIOD, _MAX_TIMES_PERIOD, _MAX_ASKED_SPAN = 8, 32, 1024
+_MAX_ASKED_PERIOD, _MAX_TIMES_PERIOD, _MAX_ASKED_SPAN = 8, 64, 4096
 # How often a text may come again with other numbers in it, by its number of plain words: (at
-# least so many words, at most so many times). Rows of data have few words, and there may be many.
-_MAX_COUNTED = ((40, 4), (8, 12), (4, 32), (2, 64), (1, 160))
+# least so many words, at most so many times). Rows of data have few words, and there may be many;
+# a year has twelve months, and many a plan twelve weeks.
+_MAX_COUNTED = ((40, 4), (8, 16), (4, 32), (2, 64), (1, 160))
 _GRAM = 3
 _ASKED_CHARS, _MAX_ASKED = 500, 1000
 _TIMES = r"\s*[x×]\s*\d|\s*(?:times|раз|mal|fois|veces|vezes|volte|razy|次|遍|回|번|बार|مر)"
+# Counts in words that stand before "times".
+_WORDS = {
+    "ten": 10,
+    "twelve": 12,
+    "dozen": 12,
+    "fifteen": 15,
+    "twenty": 20,
+    "thirty": 30,
+    "forty": 40,
+    "fifty": 50,
+    "sixty": 60,
+    "seventy": 70,
+    "eighty": 80,
+    "ninety": 90,
+    "hundred": 100,
+    "thousand": 1000,
+    "десять": 10,
+    "двенадцать": 12,
+    "пятнадцать": 15,
+    "двадцать": 20,
+    "тридцать": 30,
+    "сорок": 40,
+    "пятьдесят": 50,
+    "сто": 100,
+    "тысячу": 1000,
+}
+_WORD_COUNT = re.compile(rf"\b({'|'.join(_WORDS)}) (?:times|раз)\b", re.IGNORECASE)
 _COUNT = re.compile(rf"(?<![\d.,])(\d{{1,4}})(?:(?P<times>{_TIMES})|(?=[\s-]+[^\W\d_]))")
+_SECOND_COUNT = re.compile(r"\d\s*[x×]\s*(\d{1,4})(?![\d.,])")
 _DIGITS, _ANY_NUMBER = re.compile(r"\d+"), "\0"
 _MIN_LETTERS = 3
 
@@ -100,6 +129,8 @@ def asked_in(prompt: str) -> Asked:
     is_long = len(prompt) > 2 * _ASKED_CHARS
     ends = prompt[:_ASKED_CHARS] + "\n" + prompt[-_ASKED_CHARS:] if is_long else prompt
     found = [(int(match[1]), match["times"]) for match in _COUNT.finditer(ends)]
+    found += [(int(match[1]), match[0]) for match in _SECOND_COUNT.finditer(ends)]
+    found += [(_WORDS[match[1].lower()], match[0]) for match in _WORD_COUNT.finditer(ends)]
     small = [(count, times) for count, times in found if count <= _MAX_ASKED]
     return Asked(
         things=max((count for count, _ in small), default=0),
