@@ -38,6 +38,12 @@ from tierchat.config.settings import Settings, unknown_variables
         (["-m", "cpu", "ask", "2+2"], "write them after it: tierchat ask --model …"),
         (["--nonsense", "pull"], "see tierchat --help"),
         (["ask", "--tier"], "see tierchat ask --help"),
+        (["-5+3"], 'to ask that: tierchat ask "-5+3"'),
+        (["-q", "-5+3"], "write: tierchat ask -q -5+3"),
+        (["ask", "--temperature", "0.5", "2+2"], "write: -o temperature 0.5"),
+        (["ask", "--max-tokens=50", "2+2"], "write: -o max_tokens 50"),
+        (["ask", "2+2", "--top-k"], "write: -o top_k VALUE"),
+        (["ask", "--temp", "-1", "2+2"], "write: -o temp -1"),
     ],
 )
 def test_the_line_that_was_meant_is_proposed(
@@ -92,6 +98,11 @@ def test_a_misspelt_variable_is_told_once_on_stderr(warm: UserHome) -> None:
         "did you mean `TIERCHAT_CASCADE`?"
     ]
     assert warm.run("ask", "-q", "2+2", env={"TIERCHAT_CASCAD": "cpu"}).stderr == b""
+
+
+@pytest.mark.parametrize("name", ["TIERCHAT_MODEL", "tierchat_model", "TIERCHAT_CASCADES"])
+def test_a_variable_is_never_taken_for_one_of_the_tests(name: str) -> None:
+    assert unknown_variables({name: "x"}) == {name: "did you mean `TIERCHAT_CASCADE`?"}
 
 
 def test_every_setting_is_a_known_variable() -> None:

@@ -64,6 +64,11 @@ def test_homes_without_a_runtime_directory_have_a_daemon_each(short: Path) -> No
         assert f"kill {first}" in other.stderr
         writer = run(one, "ask", "2+2", XDG_STATE_HOME=str(short / "state"))
         assert writer.returncode == 5 and "written by the daemon of another home" in writer.stderr
+        said, hint, *more = writer.stderr.splitlines()
+        assert "hint" not in said and f"hint: end that daemon with `kill {first}`" in hint
+        # Nothing of what the log said of the first attempt.
+        writer = run(one, "ask", "2+2", XDG_STATE_HOME=str(short / "state"))
+        assert (writer.stderr.splitlines(), more) == ([said, hint], [])
         assert first == pid(run(one, *status))
     finally:
         assert all(run(home, "daemon", "down").stdout == "stopped\n" for home in (one, two))

@@ -42,7 +42,7 @@ def with_prompt_apart(arguments: Sequence[str], options: Iterable[TyperOption]) 
             words += rest
         elif argument == "-" or not argument.startswith("-"):
             words.append(argument)
-        elif _is_prompt(argument, known):
+        elif is_prompt(argument, known):
             words.append(argument)
             has_dash = True
         else:
@@ -52,7 +52,8 @@ def with_prompt_apart(arguments: Sequence[str], options: Iterable[TyperOption]) 
     return [*given, "--", *words] if has_dash else list(arguments)
 
 
-def _is_prompt(argument: str, known: dict[str, TyperOption]) -> bool:
+def is_prompt(argument: str, known: dict[str, TyperOption]) -> bool:
+    """Whether an argument that begins with a dash is no option, not even a mistyped one."""
     if argument.startswith("--"):
         return not _LONG.fullmatch(argument)
     if not argument[1].isascii() or not argument[1].isalpha() or _FUNCTION.match(argument):

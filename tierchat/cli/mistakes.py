@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from tierchat.cli.dashed_prompts import is_prompt
 from tierchat.cli.option_pairs import merge_pairs
 
 if TYPE_CHECKING:
@@ -36,6 +37,11 @@ def explain(error: TyperException, arguments: Sequence[str]) -> tuple[str, str]:
     if option and is_before_commands and (found := _misplaced(option, context, arguments)):
         return found
     message = error.format_message()
+    if option and (written := _as_sampling(option, context, arguments)):
+        # Not the options that are spelt alike and mean something else.
+        return f"No such option: {option}", f"write: {written}"
+    if option and is_before_commands and is_prompt(_with(option, arguments), {}):
+        return message, _meant(message, context, arguments)
     if is_before_commands and message.startswith("No such command") and arguments:
         return message, _meant(message, context, arguments)
     if option and any(not hasattr(parameter, "is_flag") for parameter in context.command.params):
@@ -106,11 +112,25 @@ def _split(words: Sequence[str], command: typer.core.TyperCommand) -> tuple[list
     options, others = [], []
     rest = iter(merge_pairs(list(words)))
     for word in rest:
-        if not word.startswith("-") or len(word) == 1:
+        if not word.startswith("-") or len(word) == 1 or is_prompt(word, {}):
             others.append(word)
             continue
         options += [word, *islice(rest, num_values.get(word, 0))]
     return options, others
+
+
+def _as_sampling(option: str, context: typer.Context, arguments: Sequence[str]) -> str:
+    """Return how a sampling option is written that stands as an option of its own, else ""."""
+    if not any("--option" in parameter.opts for parameter in context.command.params):
+        return ""
+    from tierchat.types import SAMPLING_ALIASES, Sampling
+
+    key = option.lstrip("-").replace("-", "_")
+    if SAMPLING_ALIASES.get(key, key) not in Sampling.__struct_fields__:
+        return ""
+    word = _with(option, arguments)
+    after = iter(arguments[list(arguments).index(word) + 1 :] if word in arguments else ())
+    return f"-o {key} {_quoted(word.partition('=')[2] or next(after, 'VALUE'))}"
 
 
 def _meant(message: str, context: typer.Context, arguments: Sequence[str]) -> str:

@@ -21,8 +21,11 @@ from tierchat.types import Frozen
 MIN_CONTEXT = 64
 _MAX_NAME = 64
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
-# Variables that are no settings: the home, and the published models that tests use.
-_OTHER_VARIABLES = ("TIERCHAT_HOME", "TIERCHAT_REAL_MODELS", "TIERCHAT_LLAMA_TEMPLATES")
+_HOME = "TIERCHAT_HOME"
+# Variables of the tests, which nobody else is pointed to.
+_TEST_VARIABLES = ("TIERCHAT_REAL_MODELS", "TIERCHAT_LLAMA_TEMPLATES")
+# What --model suggests, though the setting is called otherwise.
+_OTHER_WORDS = {"TIERCHAT_MODEL": "TIERCHAT_CASCADE", "TIERCHAT_DEFAULT_MODEL": "TIERCHAT_CASCADE"}
 # The cascade inside the wheel.
 BUNDLED = "pocket"
 
@@ -122,10 +125,12 @@ def parse_keepalive(text: str) -> float:
 
 def unknown_variables(env: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that look like ours and are none, each with a hint."""
-    known = [*map(_variable, Settings.__struct_fields__), *_OTHER_VARIABLES]
-    names = sorted(n for n in env if n.upper().startswith("TIERCHAT_") and n not in known)
+    known = [*map(_variable, Settings.__struct_fields__), _HOME]
+    ours = {*known, *_TEST_VARIABLES}
+    names = sorted(n for n in env if n.upper().startswith("TIERCHAT_") and n not in ours)
+    meant = {name: _OTHER_WORDS.get(name.upper(), name.upper()) for name in names}
     return {
-        name: did_you_mean(name.upper(), known, "`tierchat config` lists them") for name in names
+        name: did_you_mean(meant[name], known, "`tierchat config` lists them") for name in names
     }
 
 

@@ -23,6 +23,7 @@ from tierchat.models.placement.hardware import resident_bytes
 from tierchat.paths import Paths, find_paths, make_private, shown
 from tierchat.service.admission import Admission
 from tierchat.service.daemon_socket import DaemonLock, bind, remove_socket
+from tierchat.service.daemon_start import HINT
 from tierchat.service.home_cascade import HomeCascade
 from tierchat.service.http_listener import Http
 from tierchat.service.messages import DaemonStatus
@@ -158,10 +159,12 @@ def _lock_conversations(paths: Paths) -> None:
     except OSError:
         return
     if not lock.take():
+        writer = lock.holder()
+        end = "end that daemon" + ("" if writer.is_elsewhere else f" with `kill {writer.pid}`")
         raise DaemonUnreachable(
             f"the conversations in {paths.data_dir} are written by the daemon of another home "
-            f"({lock.holder()})",
-            "end that daemon, or give this home a data directory of its own",
+            f"({writer})",
+            f"{end}, or give this home a data directory of its own",
         )
 
 
@@ -172,7 +175,7 @@ def main() -> int:
         paths = find_paths(os.environ)
         return run_daemon(paths, load_settings(paths, os.environ))
     except TierchatError as error:
-        append_quietly(1, f"{error.message}\nhint: {error.hint}")
+        append_quietly(1, f"{error.message}\n{HINT}{error.hint}")
         return error.exit_code
 
 

@@ -25,6 +25,8 @@ _START_S = 20.0
 _CONNECT_S = 5.0
 _POLL_S = 0.01
 _LOG_LINES = 5
+# How a hint begins in the log of a daemon that did not start.
+HINT = "hint: "
 _MAX_LOG_BYTES = 1_000_000
 _LEAST_FREE_BYTES = 65_536
 
@@ -40,6 +42,8 @@ def ensure_running(paths: Paths) -> None:
 class _Starter:
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
+        # Where the log of the daemon that we start begins.
+        self._log_begin = 0
 
     def run(self) -> None:
         for directory in (self._paths.runtime_dir, self._paths.state_dir):
@@ -79,6 +83,7 @@ class _Starter:
         if path.exists() and path.stat().st_size > _MAX_LOG_BYTES:
             path.replace(path.with_suffix(".log.1"))
         log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._log_begin = os.fstat(log).st_size
         try:
             return subprocess.Popen(
                 [sys.executable, "-m", "tierchat.service.daemon"],
@@ -106,10 +111,7 @@ class _Starter:
                 settings = load_settings(self._paths, os.environ)
                 sources = setting_sources(self._paths, os.environ)
                 load_catalogue(self._paths).check_default(settings.cascade, sources["cascade"])
-                raise DaemonUnreachable(
-                    f"the daemon did not start: {self._last_log_lines() or self._in_silence(code)}",
-                    self._look_at_log(),
-                )
+                raise self._did_not_start(code)
             if time.monotonic() > ends_s:
                 raise self._no_answer()
             time.sleep(_POLL_S)
@@ -151,9 +153,19 @@ class _Starter:
         ended = f"signal {-code} ended it" if code < 0 else f"it ended with code {code}"
         return f"{ended} and wrote nothing into its log"
 
-    def _last_log_lines(self) -> str:
+    def _did_not_start(self, code: int) -> DaemonUnreachable:
         try:
-            lines = self._paths.daemon_log.read_text(errors="replace").splitlines()
+            with self._paths.daemon_log.open(errors="replace") as log:
+                log.seek(self._log_begin)
+                lines = log.read().splitlines()
         except OSError:
-            return "it left no log"
-        return " / ".join(lines[-_LOG_LINES:])
+            lines = ["it left no log"]
+        hint = ""
+        # What the daemon raises on purpose ends with its own hint.
+        if lines and lines[-1].startswith(HINT):
+            hint = lines.pop().removeprefix(HINT)
+        said = " / ".join(lines[-_LOG_LINES:]) or self._in_silence(code)
+        return DaemonUnreachable(
+            f"the daemon did not start: {said}",
+            "; ".join(filter(None, (hint, self._look_at_log()))),
+        )
