@@ -96,6 +96,20 @@ USABLE: dict[str, Any] = {
     "null": {"type": "null"},
     "many properties": {"type": "object", "properties": _DIGITS, "required": list(_DIGITS)},
     "many optional properties": {"type": "object", "properties": _DIGITS},
+    "as many names as there are": {
+        **_object(a=_INTEGER, b=_INTEGER, c=_INTEGER),
+        "required": [],
+        "minProperties": 3,
+        "additionalProperties": False,
+    },
+    "brackets in a class": _text(pattern="^[^[\\]]{2}[[&&~]$"),
+    "draft 7 under https": {
+        "$schema": "https://json-schema.org/draft-07/schema",
+        "type": "array",
+        "items": [_INTEGER],
+        "minItems": 1,
+    },
+    "whole numbers with a point": _text(minLength=2.0, maxLength=5.0),
     "required without a schema": {**_object(a=_INTEGER), "required": ["a", "zz"]},
 }
 # By the place that is checked in the finished answer only.
@@ -116,6 +130,12 @@ CHECKED: dict[str, Any] = {
         n={"type": "integer", "maximum": 10**40, "minimum": -(10**40)}
     ),
     "#/items/multipleOf": {"items": {"type": "integer", "multipleOf": 999_983}},
+    "#/minProperties": {
+        "type": "object",
+        "properties": {name: _INTEGER for name in "abcd"},
+        "minProperties": 3,
+        "additionalProperties": False,
+    },
     "#/oneOf": {"oneOf": [{"type": "number"}, _INTEGER]},
 }
 REFUSED: dict[str, Any] = {

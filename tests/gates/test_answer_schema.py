@@ -29,6 +29,20 @@ def read(schema: object) -> AnswerSchema:
         (False, "#: the schema `false`"),
         (5, "object, true or false"),
         ({"type": "object", "required": "a"}, "#/required"),
+        ({"items": {"type": "any"}}, '#/items/type: "any" is no type'),
+        ({"type": ["string", "STRING"]}, '#/type: "STRING" is no type'),
+        ({"type": []}, "#/type: "),
+        ({"allOf": 5}, "#/allOf: 5"),
+        ({"type": "array", "minItems": 1, "anyOf": 5, "prefixItems": {}}, "#/anyOf: 5"),
+        ({"$ref": "#"}, "#/$ref: an answer"),
+        ({"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}}, "#/$defs/a/$ref"),
+        (
+            {"type": "object", "required": ["n"], "properties": {"n": {"$ref": "#"}}},
+            "#/properties/n/$ref: an answer that follows the reference '#' has no end",
+        ),
+        ({"type": "array", "minItems": 1, "items": {"$ref": "#"}}, "#/items/$ref"),
+        ({"properties": {"p": {"$ref": "#/properties/p"}}}, "#/properties/p/$ref"),
+        ({"allOf": [{"$ref": "#"}], "type": "boolean"}, "#/allOf/0/$ref"),
     ],
 )
 def test_what_is_no_schema_is_refused_with_the_part_named(schema: object, named: str) -> None:
@@ -36,6 +50,25 @@ def test_what_is_no_schema_is_refused_with_the_part_named(schema: object, named:
         read(schema)
     assert named in refused.value.message and len(refused.value.message) < 500
     assert refused.value.param == "response_format"
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        {"type": ["object", "null"], "required": ["n"], "properties": {"n": {"$ref": "#"}}},
+        {"type": "object", "required": ["n"], "properties": {"n": {"items": {"$ref": "#"}}}},
+        {"type": "array", "minItems": 1, "items": {"anyOf": [{"$ref": "#"}, {"type": "null"}]}},
+        {"type": "array", "minItems": 1, "prefixItems": [True], "items": {"$ref": "#"}},
+        {"anyOf": [{"$ref": "#"}, {"type": "integer"}]},
+        {
+            "components": {"A": {"properties": {"a": {"$ref": "#/components/A"}}}},
+            "$ref": "#/components/A",
+        },
+        {"$ref": "#x", "$defs": {"x": {"$anchor": "x", "type": "null"}}},
+    ],
+)
+def test_a_reference_to_the_root_that_can_end_is_followed(schema: object) -> None:
+    read(schema)
 
 
 @pytest.mark.parametrize("text", ["{", "", '"\\ud83d"', "[" * 5000, '{"items":' * 900 + "1"])

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from tierchat.workers.child.loose_pattern import without_lookaround
+from tierchat.workers.child.loose_pattern import plain_classes, without_lookaround
 
 
 @pytest.mark.parametrize(
@@ -33,3 +33,17 @@ def test_only_what_looks_around_goes(pattern: str, loose: str) -> None:
 def test_the_rest_matches_all_that_the_pattern_matches(pattern: str, text: str) -> None:
     if re.search(pattern, text):
         assert re.search(without_lookaround(pattern), text)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "plain"),
+    [
+        (r"[^[\]]+", r"[^\[\]]+"),
+        (r"^[[:alpha:]]$", r"^[\[:alpha:]]$"),
+        (r"[a-z&&[^b]]", r"[a-z\&\&\[^b]]"),
+        (r"[~\~]\[x&&y]~[", r"[\~\~]\[x&&y]~["),
+        (r"[\w.-]+@[a-z]", r"[\w.-]+@[a-z]"),
+    ],
+)
+def test_signs_in_a_class_stand_for_themselves(pattern: str, plain: str) -> None:
+    assert plain_classes(pattern) == plain

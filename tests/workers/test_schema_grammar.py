@@ -78,6 +78,14 @@ def test_names_that_nothing_describes_in_the_grammar_are_not_forbidden(
     assert any(answer and len(answer) > 4 for answer in found)
 
 
+@pytest.mark.parametrize("least", [1, 3])
+def test_of_many_names_none_is_counted(compiler: GrammarCompiler, least: int) -> None:
+    names = {f"p{number}": {"type": "integer"} for number in range(300)}
+    schema = {"type": "object", "properties": names, "additionalProperties": False}
+    _, [notice] = grammar_for({**schema, "minProperties": least}, compiler)
+    assert "#/minProperties cannot be enforced" in notice
+
+
 def test_a_schema_that_is_nested_too_deeply_is_refused(compiler: GrammarCompiler) -> None:
     schema: Any = {"type": "integer"}
     for _ in range(200):

@@ -14,7 +14,16 @@ from typing import Any
 import msgspec
 
 from tierchat.errors import SchemaRefused
-from tierchat.gates.schema_parts import Part, Schema, expanded_size, parts, pointer, without
+from tierchat.gates.endless_references import endless_reference
+from tierchat.gates.schema_parts import (
+    Part,
+    Schema,
+    expanded_size,
+    found,
+    parts,
+    pointer,
+    without,
+)
 
 _MAX_BACKTRACKS = 100_000
 _MAX_SHOWN = 200
@@ -28,6 +37,7 @@ FORMATS = frozenset(
     "uri-reference iri iri-reference uri-template uuid json-pointer relative-json-pointer "
     "regex".split()
 )
+_TYPES = ("array", "boolean", "integer", "null", "number", "object", "string")
 _HINT = "see https://json-schema.org/understanding-json-schema"
 
 
@@ -39,6 +49,7 @@ class AnswerSchema:
         self.schema = schema
         self.notices: tuple[str, ...] = ()
         self._validator = self._built(schema)
+        _refuse_endless(self.schema)
         self.notices += tuple(
             f"schema: {part.pointer}: the format {part.value!r} is unknown and ignored"
             for part in parts(self.schema)
@@ -112,10 +123,32 @@ class AnswerSchema:
                     "nowhere",
                     "only references inside the schema are followed; nothing is fetched",
                 ) from error
-            place = pointer(tuple(error.instance_path))
+            path = tuple(error.instance_path)
+            place = pointer(path)
+            strange = _unknown_types(found(schema, path)) if path[-1:] == ("type",) else []
+            if strange:
+                known = f"types are {', '.join(_TYPES)}"
+                raise SchemaRefused(f"{place}: {strange[0]} is no type", known) from error
             raise SchemaRefused(f"{place}: {_shortened(error.message)}", _HINT) from error
         except ValueError as error:
+            if "ecursion" in str(error):
+                raise SchemaRefused("the schema is nested too deeply", "flatten it") from error
             raise SchemaRefused(f"the schema cannot be used: {error}", _HINT) from error
+
+
+def _unknown_types(value: Any) -> list[str]:
+    names = value if isinstance(value, list) else [value]
+    return [_shortened(json.dumps(name)) for name in names if name not in _TYPES]
+
+
+def _refuse_endless(schema: Schema) -> None:
+    endless = endless_reference(schema)
+    if endless:
+        named = _shortened(endless.value)
+        raise SchemaRefused(
+            f"{endless.pointer}: an answer that follows the reference {named!r} has no end",
+            "let it end: do not require a property, or allow null beside the reference",
+        )
 
 
 def _with_dialect(schema: dict[str, Any]) -> dict[str, Any]:

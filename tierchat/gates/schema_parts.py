@@ -24,6 +24,7 @@ _BY_NAME = (
     *("properties", "patternProperties", "$defs", "definitions"),
     *("dependentSchemas", "dependencies"),
 )
+_CHOICES = ("allOf", "anyOf", "oneOf")
 # Keywords whose schemas are for the same value.
 _IN_PLACE = ("not", "if", "then", "else")
 # Keywords that join an object with properties which another schema names.
@@ -62,7 +63,7 @@ def pointer(path: Path) -> str:
 
 def parts(schema: Schema) -> Iterator[Part]:
     """Yield every keyword of a schema and its subschemas, those of the root first."""
-    for path, one in _schemas(schema):
+    for path, one in schemas(schema):
         for keyword, value in one.items():
             yield Part((*path, keyword), value)
 
@@ -101,9 +102,9 @@ def closed(schema: Schema) -> Schema:
     answers that fit the copy fit the schema. An object stays as it is where other schemas may add
     to its properties.
     """
-    if any(_joins(one) for _, one in _schemas(schema)):
+    if any(_joins(one) for _, one in schemas(schema)):
         return schema
-    for path, one in _schemas(schema):
+    for path, one in schemas(schema):
         names = one.get("properties")
         is_open = not any(key in one for key in ("additionalProperties", "patternProperties"))
         if (
@@ -129,17 +130,24 @@ def expanded_size(schema: Schema) -> int:
         if id(one) not in sizes:
             sizes[id(one)] = 1
             inner = [one[key] for key in _IN_PLACE if key in one]
-            inner += [each for key in ("allOf", "anyOf", "oneOf") for each in one.get(key, ())]
+            inner += [each for key in _CHOICES for each in _listed(one.get(key))]
             inner += [target(schema, one["$ref"])] if "$ref" in one else []
             sizes[id(one)] = 1 + sum(size(each) for each in inner)
         return sizes[id(one)]
 
-    return max((size(one) for _, one in _schemas(schema)), default=1)
+    return max((size(one) for _, one in schemas(schema)), default=1)
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def target(schema: Any, reference: object) -> Any:
     """Follow a reference such as `#/$defs/name`; True where it leads elsewhere."""
-    for step in str(reference).removeprefix("#").split("/")[1:]:
+    root, _, rest = str(reference).partition("/")
+    if root != "#":
+        return True
+    for step in rest.split("/") if rest else ():
         name = unquote(step).replace("~1", "/").replace("~0", "~")
         if isinstance(schema, list) and name.isdecimal() and int(name) < len(schema):
             schema = schema[int(name)]
@@ -147,7 +155,7 @@ def target(schema: Any, reference: object) -> Any:
             schema = schema[name]
         else:
             return True
-    return schema if str(reference).startswith("#") else True
+    return schema
 
 
 def _joins(one: dict[str, Any]) -> bool:
@@ -157,7 +165,7 @@ def _joins(one: dict[str, Any]) -> bool:
     return "properties" in one and any(keyword in one for keyword in _JOINS)
 
 
-def _schemas(schema: Schema, path: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
+def schemas(schema: Schema, path: Path = ()) -> Iterator[tuple[Path, dict[str, Any]]]:
     """Yield all subschemas that are objects, outer ones first."""
     waiting: list[tuple[Path, Any]] = [(path, schema)]
     for path, one in waiting:

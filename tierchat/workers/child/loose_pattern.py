@@ -1,4 +1,4 @@
-"""Regular expressions without what looks around: the rest of a pattern that a grammar can follow.
+"""Regular expressions as a grammar can follow them: without what looks around, in its own words.
 
 Does not know grammars or schemas. The result matches everything that the pattern matches.
 """
@@ -10,6 +10,8 @@ import re
 # A look-around, or one element of an expression that is no parenthesis.
 _LOOK = re.compile(r"\(\?<?[=!]")
 _ELEMENT = re.compile(r"\\.|\[(?:\\.|[^\]\\])*\]|.", re.DOTALL)
+# What a class has: an escape, which stays, or a sign that would mean more.
+_IN_CLASS = re.compile(r"(\\.)|[\[&~]", re.DOTALL)
 _WORD_EDGE = (r"\b", r"\B")
 _QUANTIFIER = re.compile(r"[*+?]\??|\{\d+(?:,\d*)?\}\??")
 
@@ -45,3 +47,17 @@ def _end_of_group(pattern: str, at: int) -> int:
 def _after_quantifier(pattern: str, at: int) -> int:
     found = _QUANTIFIER.match(pattern, at)
     return found.end() if found else at
+
+
+def plain_classes(pattern: str) -> str:
+    """Write classes such as `[^[&&]` so that these signs stand for themselves, as in JavaScript.
+
+    In the grammar's expressions they would nest and intersect classes.
+    """
+    return _ELEMENT.sub(lambda found: _plain(found[0]), pattern)
+
+
+def _plain(element: str) -> str:
+    if not element.startswith("[") or len(element) == 1:
+        return element
+    return "[" + _IN_CLASS.sub(lambda found: found[1] or f"\\{found[0]}", element[1:])

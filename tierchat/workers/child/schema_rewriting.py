@@ -9,10 +9,19 @@ import re
 from typing import Any
 
 from tierchat.gates.schema_parts import Part, Path, Schema, changed, found, parts, target
-from tierchat.workers.child.loose_pattern import without_lookaround
+from tierchat.workers.child.loose_pattern import plain_classes, without_lookaround
 
 # A grammar counts remainders with one state for each of them.
 _MAX_REMAINDERS = 10_000
+# A grammar that counts properties grows with the square of their number.
+_MAX_COUNTED_NAMES = 100
+# Whole numbers, which some libraries write as 5.0.
+_WHOLE = {
+    *("minLength", "maxLength", "minItems", "maxItems", "minContains", "maxContains"),
+    "maxProperties",
+}
+# The older drafts under an address that grammars do not know.
+_SECURE_DRAFT = re.compile(r"https://json-schema\.org/draft-0\d/schema#?$")
 _NAMES = {"enum", "const", "pattern"}
 _REMARKS = {"type", "title", "description"}
 _DESCRIBED = {"properties", "patternProperties", "required"}
@@ -26,9 +35,21 @@ def rewritten(schema: Schema) -> tuple[Schema, list[Part]]:
         if keywords is None:
             continue
         schema = changed(schema, part.path[:-1], keywords)
-        if part.keyword not in ("$schema", "propertyNames"):
+        if not _is_exact(part, keywords):
             checked.append(part)
     return schema, checked
+
+
+def _is_exact(part: Part, keywords: dict[str, Any]) -> bool:
+    """Whether the new keywords ask for the same answers as the old ones."""
+    match part.keyword:
+        case "$schema" | "propertyNames":
+            return True
+        case "pattern":
+            return bool(without_lookaround(part.value) == part.value)
+        case "minProperties":
+            return "required" in keywords
+    return part.keyword in _WHOLE
 
 
 def _instead(schema: Schema, part: Part) -> dict[str, Any] | None:
@@ -39,10 +60,16 @@ def _instead(schema: Schema, part: Part) -> dict[str, Any] | None:
             return {"multipleOf": None}
         case "const" | "enum" if _is_inexact(value):
             return {part.keyword: None}
-        case "pattern" if (loose := without_lookaround(value)) != value:
+        case "pattern" if (loose := plain_classes(without_lookaround(value))) != value:
             return {"pattern": loose}
         case "$schema" if "/draft" not in value:
             return {"$schema": None}
+        case "$schema" if _SECURE_DRAFT.match(value):
+            return {"$schema": value.replace("https", "http", 1).rstrip("#") + "#"}
+        case "minProperties":
+            return _by_required(found(schema, part.path[:-1]), int(value))
+        case keyword if keyword in _WHOLE and isinstance(value, float):
+            return {keyword: int(value)}
         case "propertyNames":
             return _by_pattern(schema, part.path[:-1], value)
     return None
@@ -56,6 +83,22 @@ def _is_inexact(value: object) -> bool:
         return any(_is_inexact(each) for each in value)
     is_long = isinstance(value, int) and not -(2**63) <= value < 2**64
     return is_long and int(float(value)) != value  # type: ignore[arg-type]
+
+
+def _by_required(one: Any, least: int) -> dict[str, Any] | None:
+    """Say which properties there must be: of those with names, a grammar counts only one more."""
+    names, required = one.get("properties"), one.get("required", [])
+    if not isinstance(names, dict) or least <= len(required):
+        return None
+    if len(names) > _MAX_COUNTED_NAMES:
+        return {"minProperties": None}
+    if least == len(required) + 1:
+        return None
+    is_closed = one.get("additionalProperties") is False and not one.get("patternProperties")
+    if is_closed and least >= len(names):
+        # As many as there are; more than that no grammar allows.
+        return {"required": [*names], "minProperties": None} if least == len(names) else None
+    return {"minProperties": len(required) + 1}
 
 
 def _by_pattern(schema: Schema, path: Path, names: Any) -> dict[str, Any] | None:
