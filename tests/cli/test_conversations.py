@@ -115,6 +115,8 @@ def test_stats_count_what_was_spent(warm: UserHome, tmp_path: Path) -> None:
     assert "answered by XS" in said and "escalate token" in said
     found = json.loads(warm.run("stats", "--by", "template", "--json").stdout)
     assert found["by"]["explain"]["num_prompts"] == 1
+    models = json.loads(warm.run("stats", "--by", "model", "--json").stdout)["by"]
+    assert models["pocket-s"]["by_tier"] == {"S": models["pocket-s"]["num_prompts"]}
     total = found["total"]
     assert total["num_prompts"] == sum(part["num_prompts"] for part in found["by"].values())
     assert 0 < total["compute_saved"] < 1 and total["escalation_tokens"] > 0

@@ -161,8 +161,8 @@ class LogReader:
         return self._rows(
             HopsRow,
             "SELECT e.id, e.conversation_id, c.title, date(e.created_at, 'localtime') AS day, "
-            "e.template, e.state, e.tier, e.top_tier, e.generated_tokens, e.escalation_tokens, "
-            "e.escalation_seconds, e.seconds, e.compute, e.top_compute, "
+            "e.template, e.state, e.tier, e.model, e.top_tier, e.generated_tokens, "
+            "e.escalation_tokens, e.escalation_seconds, e.seconds, e.compute, e.top_compute, "
             "(SELECT group_concat(v.tier || char(9) || v.reason, char(10)) FROM visits v "
             "WHERE v.exchange_id = e.id AND v.number < (SELECT max(number) FROM visits w "
             "WHERE w.exchange_id = e.id)) AS hops FROM exchanges e "

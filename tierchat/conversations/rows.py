@@ -47,6 +47,7 @@ class HopsRow(SpentRow, frozen=True):
 
     title: str
     day: str
+    model: str | None
     hops: str | None
 
 

@@ -14,12 +14,13 @@ from tierchat.conversations.rows import HopsRow
 from tierchat.terminal.units import seconds
 from tierchat.types import Frozen
 
-By = Literal["day", "template", "conversation"]
+By = Literal["day", "model", "template", "conversation"]
 NOBODY = "no tier"
 _FAILED = ("failed", "lost")
 _BAR = 24
 _KEYS: dict[By, Callable[[HopsRow], str]] = {
     "day": lambda row: row.day,
+    "model": lambda row: row.model or "(no answer)",
     "template": lambda row: row.template or "(none)",
     "conversation": lambda row: f"{row.conversation_id[:6]} {row.title}",
 }
@@ -45,7 +46,7 @@ class Sums(Frozen, frozen=True):
 
 
 class Stats(Frozen, frozen=True):
-    """The sums of all exchanges, and of each day, template or conversation."""
+    """The sums of all exchanges, and of each day, model, template or conversation."""
 
     total: Sums
     by: dict[str, Sums]
@@ -76,7 +77,7 @@ def lines(stats: Stats, by: By, width: int) -> list[str]:
         f"waited {seconds(total.seconds)} in all",
         f"compute saved, compared with the top tier alone: {total.compute_saved:.1%}",
         "",
-        f"by {by}:",
+        f"by {by}, with the compute saved:",
     ]
     most = max(part.num_prompts for part in stats.by.values())
     for name, part in stats.by.items():

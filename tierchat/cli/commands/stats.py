@@ -21,7 +21,7 @@ def stats(
         int | None, typer.Option(metavar="N", min=1, max=36_500, help="Count only the last N days.")
     ] = None,
     by: Annotated[
-        str, typer.Option(metavar="WHAT", help="Group by day, template or conversation.")
+        str, typer.Option(metavar="WHAT", help="Group by day, model, template or conversation.")
     ] = "day",
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw a chart to a png, svg or pdf file.")
