@@ -349,6 +349,16 @@ def test_a_tier_that_answers_for_one_of_the_hub_names_the_command_that_fetches_i
     assert caught.value.hint == f"shorten the prompt; {said}"
 
 
+@pytest.mark.parametrize("hint", ["", "the model can read more"])
+def test_a_prompt_that_no_tier_can_read_tells_of_a_longer_context(hint: str) -> None:
+    code = ContextTooLong.code
+    long = Failed(id=0, code=code, message="too long", hint=hint, usage=USAGE)
+    with pytest.raises(ContextTooLong) as caught:
+        run(Scripted({name: [[long]] for name in ("xs", "s", "m")}))
+    why = hint or "no tier with a longer context may be asked"
+    assert caught.value.hint == f"shorten the prompt; {why}"
+
+
 def test_a_cascade_that_is_not_here_uses_up_no_hint_to_teach_it(tmp_path: Path) -> None:
     tiers = tuple(TierSpec(name=name.upper(), model=name) for name in ("xs", "s", "m"))
     catalogue = msgspec.structs.replace(FROM_HUB, cascades={"three": CascadeSpec(tiers=tiers)})

@@ -73,8 +73,17 @@ def test_a_second_turn_computes_only_the_new_tokens(engine: Engine, pocket_s: Ll
 
 
 def test_a_prompt_longer_than_the_context_is_refused(engine: Engine) -> None:
-    with pytest.raises(ContextTooLong, match="300 tokens, the context is 256"):
+    with pytest.raises(ContextTooLong, match="300 tokens, the context is 256") as error:
         engine.add(Sequence(1, [7] * 300, Sampling()))
+    assert "can read 512 tokens if `context` in config.toml" in error.value.hint
+
+
+def test_no_longer_context_is_proposed_than_the_model_has(pocket_s: LlamaModel) -> None:
+    whole = Engine(pocket_s, EngineLimits(context=512, num_cells=512, max_sequences=1))
+    with pytest.raises(ContextTooLong) as error:
+        whole.add(Sequence(1, [7] * 600, Sampling()))
+    assert error.value.hint == ""
+    whole.close()
 
 
 def test_signals_name_the_escalate_token_before_anything_is_generated(

@@ -293,7 +293,8 @@ class PromptRun:
         if self._cut and target in (None, self._cut.visit.tier):
             return [self._notice(f"{tier.name}: {end.message}"), *self._show_cut(self._cut)]
         if target is None:
-            why = self._missing() if self._absent else "no tier with a longer context may be asked"
+            why = end.hint or "no tier with a longer context may be asked"
+            why = self._missing() if self._absent else why
             raise ContextTooLong(
                 f"{tier.name}: {end.message}",
                 f"shorten the prompt; {why}",

@@ -77,6 +77,14 @@ class Engine:
     def has_work(self) -> bool:
         return bool(self._scheduler.running or self._scheduler.waiting)
 
+    @property
+    def longer_context(self) -> str:
+        """What to do for a longer context; empty where the model has no longer one."""
+        longest = self.model.trained_context
+        if longest <= self.limits.context:
+            return ""
+        return f"the model can read {longest} tokens if `context` in config.toml says so"
+
     def set_max_threads(self, num_threads: int) -> None:
         """Leave cores to other engines from the next decode on; `limits` are never exceeded."""
         self._threads.set_limit(num_threads)
@@ -98,7 +106,8 @@ class Engine:
             raise ContextTooLong(
                 f"the prompt has {sequence.num_prompt_tokens} tokens, "
                 f"the context is {self.limits.context}",
-                num_tokens=sequence.num_prompt_tokens,
+                self.longer_context,
+                sequence.num_prompt_tokens,
             )
         self._samplers[sequence.id] = Sampler(
             self.model,

@@ -150,7 +150,8 @@ class HeldModel:
         if least >= context:
             raise ContextTooLong(
                 f"the prompt has at least {least} tokens, the context is {context}",
-                num_tokens=least,
+                self.engine.longer_context,
+                least,
             )
 
     def draft(self, order: Generate) -> Draft:

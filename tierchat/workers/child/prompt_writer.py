@@ -23,7 +23,7 @@ EXAMPLE = (
 _MAX_EXAMPLE_CHARS = 20_000
 _GIVE_A_TEMPLATE = (
     "`tierchat ask --raw` completes text without one; to chat, give the model a template: "
-    "tierchat add NAME FILE --template chatml"
+    "tierchat add NAME FILE --template plain"
 )
 _THOUGHT_MARKS = (("<|think|>", "<|/think|>"), ("<think>", "</think>"))
 
