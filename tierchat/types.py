@@ -57,8 +57,8 @@ class Sampling(Frozen, frozen=True, omit_defaults=True, repr_omit_defaults=True)
     1, `top_n_sigma` 0 or -1, `repeat_penalty` 1, the other penalties 0. Penalties look back at
     `repeat_last_n` tokens, prompt included, -1 at the whole context. `mirostat` (1 or 2) takes the
     place of all other samplers but the temperature. `samplers` is the order in which they are
-    applied. `seed` -1 is a new one each time. `max_tokens` counts thoughts too; 0 and -1 set no
-    limit. `ignore_eos` is for measuring speed: neither an end token nor repetition ends the
+    applied. `seed` -1 is a new one each time. `max_tokens` counts thoughts too; 0, -1 and -2
+    set no limit. `ignore_eos` is for measuring speed: neither an end token nor repetition ends the
     answer. `json_schema` is JSON text; with it the answer follows that schema, without a thought
     before it.
     """
@@ -70,7 +70,7 @@ class Sampling(Frozen, frozen=True, omit_defaults=True, repr_omit_defaults=True)
     presence_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
     frequency_penalty: Annotated[float, msgspec.Meta(ge=-2, le=2)] | None = None
     seed: Annotated[int, msgspec.Meta(ge=-1, le=2**32 - 1)] | None = None
-    max_tokens: Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)] | None = None
+    max_tokens: Annotated[int, msgspec.Meta(ge=-2, le=2**31 - 1)] | None = None
     stop: Annotated[
         tuple[Annotated[str, msgspec.Meta(min_length=1, max_length=256)], ...],
         msgspec.Meta(max_length=16),
@@ -122,6 +122,11 @@ SAMPLING_ALIASES = {
     "repetition_penalty": "repeat_penalty",
     "typ_p": "typical_p",
     "temp": "temperature",
+    "max_new_tokens": "max_tokens",
+    "typical": "typical_p",
+    "rep_pen": "repeat_penalty",
+    "penalty_last_n": "repeat_last_n",
+    "mirostat_mode": "mirostat",
 }
 
 

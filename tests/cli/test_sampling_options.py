@@ -49,7 +49,7 @@ def test_a_value_is_left_to_the_model_again() -> None:
         ("temperature=nan", "temperature = nan: must be a number from 0 to 10"),
         ("temperature=11", "temperature = 11: must be a number from 0 to 10"),
         ("top_k=1.5", "top_k = 1.5: must be a whole number from -1 to 2147483647"),
-        ("max_tokens=-2", "max_tokens = -2: must be a whole number from -1"),
+        ("max_tokens=-3", "max_tokens = -3: must be a whole number from -2"),
         ("mirostat=3", "mirostat = 3: must be a whole number from 0 to 2"),
         ("samplers=topk", "samplers[0] = topk: must be one of dry, min_p, penalties"),
         ("ignore_eos=maybe", "ignore_eos = maybe: must be true or false"),

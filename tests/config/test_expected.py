@@ -28,7 +28,7 @@ class Sample(msgspec.Struct, forbid_unknown_fields=True):
     [
         (["above"], "a number above 0 and of at most 1"),
         (["least"], "a whole number of at least 1"),
-        (["one"], "a whole number: 1"),
+        (["one"], "1"),
         (["texts"], "a list of at most 3 items or a text"),
         (["texts", "0"], "a text"),
         (["named"], "an object"),

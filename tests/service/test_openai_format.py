@@ -71,6 +71,20 @@ def test_an_assistant_message_at_the_end_begins_the_answer() -> None:
     assert read_request(request(messages=turns)).prompt.messages[-1].content == "The sum"
 
 
+def test_system_text_may_stand_behind_the_question() -> None:
+    messages = [USER, {"role": "system", "content": "be brief"}]
+    assert [m.role for m in read_request(request(messages=messages)).prompt.messages] == [
+        "user",
+        "system",
+    ]
+
+
+def test_a_switch_for_thinking_may_be_a_value_for_the_template() -> None:
+    given: Any = {"chat_template_kwargs": {"enable_thinking": False, "other": 1}}
+    assert read_request(request(**given)).prompt.think is False
+    assert read_request(request(**given, enable_thinking=True)).prompt.think is True
+
+
 def test_the_model_field_names_cascade_and_tier() -> None:
     options = read_request(request(model="pocket/S")).prompt.options
     assert (options.cascade, options.tier) == ("pocket", "S")
@@ -82,11 +96,16 @@ def test_the_model_field_names_cascade_and_tier() -> None:
 @pytest.mark.parametrize(
     ("fields", "param"),
     [
-        ({"max_tokens": -2}, "max_tokens"),
+        ({"max_tokens": -3}, "max_tokens"),
         ({"max_tokens": 1.5}, "max_tokens"),
         ({"max_tokens": 10**30}, "max_tokens"),
         ({"max_completion_tokens": "many"}, "max_completion_tokens"),
-        ({"n_predict": -2}, "n_predict"),
+        ({"n_predict": -3}, "n_predict"),
+        ({"grammar": "root ::= [a-z]"}, "grammar"),
+        ({"guided_choice": ["a", "b"]}, "guided_choice"),
+        ({"chat_template_kwargs": {"enable_thinking": 5}}, "chat_template_kwargs.enable_thinking"),
+        ({"messages": [{"content": "x"}]}, "messages[0].role"),
+        ({"messages": [{"role": "system", "content": "x"}]}, "messages"),
         ({"top_k": -2}, "top_k"),
         ({"seed": 2**64}, "seed"),
         ({"mirostat": 3}, "mirostat"),
@@ -122,7 +141,7 @@ def test_every_bound_is_refused_by_the_name_of_its_field(fields: Any, param: str
 @pytest.mark.parametrize(
     ("fields", "said"),
     [
-        ({"max_tokens": -2}, "max_tokens = -2: must be a whole number from -1 to 2147483647"),
+        ({"max_tokens": -3}, "max_tokens = -3: must be a whole number from -2 to 2147483647"),
         ({"temperature": "hot"}, 'temperature = "hot": must be a number from 0 to 10'),
         ({"temperature": 1e300}, "temperature = 1e+300: must be a number from 0 to 10"),
         ({"top_k": 1.5}, "top_k = 1.5: must be a whole number from -1 to"),
@@ -131,6 +150,9 @@ def test_every_bound_is_refused_by_the_name_of_its_field(fields: Any, param: str
         ({"x_tierchat": {"hold": "z"}}, 'x_tierchat.hold = "z": must be one of answer, first'),
         ({"x_tierchat": {"quality": 2}}, "x_tierchat.quality = 2: must be a number from 0 to 1"),
         ({"messages": 5}, "messages = 5: must be a list"),
+        ({"messages": None}, "messages is missing"),
+        ({"messages": [USER, {"role": "user", "content": [{}]}]}, "messages[1].content[0].type is"),
+        ({"n": 2}, "n = 2: must be 1"),
         ({"user": "u" * 300}, "uuu…:"),
         ({"logit_bias": {"5": 9}}, 'logit_bias = {"5": 9} is not'),
     ],
@@ -145,7 +167,7 @@ def test_the_message_shows_the_value(fields: Any, said: str) -> None:
     "fields",
     [
         {"tools": [], "tool_choice": "auto"},
-        {"logprobs": False, "logit_bias": None},
+        {"logprobs": False, "logit_bias": None, "grammar": ""},
         {"response_format": {"type": "text"}, "modalities": ["text"]},
         {"n": 1, "stream_options": {"include_usage": True}, "metadata": {"a": "b"}, "store": True},
     ],
@@ -205,7 +227,10 @@ def test_null_within_a_schema_stays() -> None:
         ({"max_tokens": -1}, Sampling(max_tokens=-1)),
         ({"max_tokens": 0}, Sampling(max_tokens=0)),
         ({"n_predict": 5}, Sampling(max_tokens=5)),
-        ({"num_predict": -1}, Sampling(max_tokens=-1)),
+        ({"num_predict": -2}, Sampling(max_tokens=-2)),
+        ({"max_new_tokens": 7, "rep_pen": 1.1}, Sampling(max_tokens=7, repeat_penalty=1.1)),
+        ({"mirostat_mode": 2, "typical": 0.5}, Sampling(mirostat=2, typical_p=0.5)),
+        ({"seed": 7.0, "n": 1.0}, Sampling(seed=7)),
         ({"max_completion_tokens": 5, "max_tokens": 9}, Sampling(max_tokens=5)),
         ({"max_tokens": 5.0, "top_k": 40.0}, Sampling(max_tokens=5, top_k=40)),
         ({"top_k": -1, "top_p": 0, "min_p": 0}, Sampling(top_k=-1, top_p=0, min_p=0)),

@@ -105,9 +105,9 @@ def test_errors_have_openais_shape_and_their_own_status(home: UserHome, stream: 
     error = json.loads(body)["error"]
     assert status == 500 and str(home.paths.daemon_log) in error["hint"]
     assert "ZeroDivision" not in body.decode()
-    status, _, body = reply(home, request(stream=stream, max_tokens=-2))
+    status, _, body = reply(home, request(stream=stream, max_tokens=-3))
     error = json.loads(body)["error"]
-    assert status == 400 and error["param"] == "max_tokens" and "-2" in error["message"]
+    assert status == 400 and error["param"] == "max_tokens" and "-3" in error["message"]
 
 
 @pytest.mark.parametrize("stream", [False, True])

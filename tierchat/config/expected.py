@@ -83,6 +83,8 @@ def _words_of_one(kind: inspect.Type) -> str | None:
     match kind:
         case inspect.FloatType():
             return f"a number{_bounds(kind)}"
+        case inspect.IntType() if kind.ge is not None and kind.ge == kind.le:
+            return str(kind.ge)
         case inspect.IntType():
             return f"a whole number{_bounds(kind)}"
         case inspect.BoolType():
@@ -109,8 +111,7 @@ def _choices(kind: inspect.Type) -> list[inspect.Type]:
 
 def _bounds(kind: inspect.FloatType | inspect.IntType) -> str:
     if kind.ge is not None and kind.le is not None:
-        low, high = _plain(kind.ge), _plain(kind.le)
-        return f": {low}" if low == high else f" from {low} to {high}"
+        return f" from {_plain(kind.ge)} to {_plain(kind.le)}"
     parts = []
     if kind.gt is not None:
         parts.append(f"above {_plain(kind.gt)}")

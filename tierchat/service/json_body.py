@@ -21,6 +21,7 @@ _ESCAPE = re.compile(
     rb"|(?P<alone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
     re.DOTALL,
 )
+_ABSENT = re.compile(r"Object missing required field `(.+)`$")
 _MAX_SHOWN = 40
 
 
@@ -62,8 +63,12 @@ def decoded(body: bytes | msgspec.Raw, kind: Any, at: str = "") -> Any:
 
 def refusal(error: msgspec.ValidationError, body: bytes, kind: Any, at: str = "") -> InvalidRequest:
     """Name the field of a value that is not what it should be, show it, and say what it may be."""
-    place, _ = place_and_message(error)
+    place, message = place_and_message(error)
     field = f"{at}{'' if not at or place.startswith('[') else '.'}{place}" if place else at
+    absent = _ABSENT.match(message)
+    if absent:
+        field = f"{field}.{absent[1]}" if field else absent[1]
+        return InvalidRequest(f"{field} is missing", param=field)
     what = wrong(error, kind)
     unknown, known = known_names(error, kind)
     hint = did_you_mean(unknown, known, f"known: {', '.join(known)}") if unknown else ""

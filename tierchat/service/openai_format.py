@@ -32,16 +32,21 @@ _ROLES: dict[str, Role] = {
 # Fields that ask for answers tierchat cannot give; ignoring them would mislead the caller.
 _UNSUPPORTED = (
     *("tools", "tool_choice", "functions", "function_call"),
-    *("logprobs", "top_logprobs", "logit_bias", "modalities", "audio"),
+    *("logprobs", "top_logprobs", "logit_bias", "modalities", "audio", "web_search_options"),
+    # Other servers' grammars, beside JSON schemas.
+    *("grammar", "guided_json", "guided_regex", "guided_choice", "guided_grammar"),
+    "structured_outputs",
 )
 # Values of those fields that ask for plain text only.
-_IDLE: tuple[Any, ...] = (None, False, [], {}, "none", "auto", ["text"], {"type": "text"})
+_IDLE: tuple[Any, ...] = (None, False, "", [], {}, "none", "auto", ["text"], {"type": "text"})
 # OpenAI's seeds have 64 bits, llama.cpp's have 32.
 _Seed = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 _StopText = Annotated[str, msgspec.Meta(max_length=256)]
 _Stop = _StopText | Annotated[list[_StopText], msgspec.Meta(max_length=16)]
 # Above, floats skip whole numbers.
 _MAX_EXACT = 2**53
+# Whole numbers that are read with the body.
+_WHOLE = ("n", "seed")
 # These fields of `Sampling` are read with rules of their own.
 _OWN_RULES = ("seed", "stop", "json_schema")
 _SAMPLING_TYPES: dict[str, Any] = {
@@ -54,6 +59,12 @@ _SAMPLING_TYPES: dict[str, Any] = {
 class _Part(msgspec.Struct):
     type: str
     text: str | None = None
+
+
+class _TemplateValues(msgspec.Struct, frozen=True):
+    """What vLLM, SGLang and llama-server pass to chat templates; the rest of it is ignored."""
+
+    enable_thinking: bool | None = None
 
 
 class _Turn(msgspec.Struct):
@@ -72,6 +83,7 @@ class _Body(msgspec.Struct):
     response_format: ResponseFormat | None = None
     user: Annotated[str, msgspec.Meta(max_length=256)] | None = None
     enable_thinking: bool | None = None
+    chat_template_kwargs: _TemplateValues = _TemplateValues()
     x_tierchat: dict[str, Any] = {}
 
 
@@ -93,18 +105,20 @@ def read_request(body: bytes) -> ChatRequest:
                 "leave the field out",
                 param=field,
             )
+    raw |= {name: _whole(raw[name]) for name in _WHOLE if name in raw}
     chat = decoded(msgspec.json.encode(raw), _Body)
+    think = chat.enable_thinking
     prompt = Prompt(
         messages=tuple(_message(index, turn) for index, turn in enumerate(chat.messages)),
         sampling=_sampling(chat, raw),
         options=_held(_options(chat), is_stream=chat.stream),
-        think=chat.enable_thinking,
+        think=chat.chat_template_kwargs.enable_thinking if think is None else think,
     )
-    # An assistant's message at the end is the beginning of the answer.
-    asked = next((m for m in reversed(prompt.messages) if m.role != "assistant"), None)
-    if asked is None or asked.role != "user":
+    # An assistant's message at the end is the beginning of the answer; system text may stand
+    # behind the question, too.
+    if not any(message.role == "user" for message in prompt.messages):
         raise InvalidRequest("no message of the user is to be answered", param="messages")
-    if not asked.content.strip():
+    if not prompt.question.strip():
         raise InvalidRequest("the prompt is empty", "write a question", param="messages")
     return ChatRequest(prompt=prompt, is_stream=chat.stream, user=chat.user)
 
@@ -159,17 +173,17 @@ def _sampling(body: _Body, raw: Mapping[str, msgspec.Raw]) -> Sampling:
 
 
 def _value(raw: msgspec.Raw, kind: Any, name: str) -> Any:
-    whole = _whole_number(raw)
-    return decoded(raw if whole is None else b"%d" % whole, kind, name)
+    return decoded(_whole(raw), kind, name)
 
 
-def _whole_number(raw: msgspec.Raw) -> int | None:
+def _whole(raw: msgspec.Raw) -> msgspec.Raw:
     """Return 40 for 40.0, as clients write it whose numbers all have a point."""
     try:
         number = msgspec.json.decode(raw, type=float)
     except ValueError:
-        return None
-    return int(number) if number.is_integer() and abs(number) <= _MAX_EXACT else None
+        return raw
+    is_whole = number.is_integer() and abs(number) <= _MAX_EXACT
+    return msgspec.Raw(b"%d" % number) if is_whole else raw
 
 
 def _held(options: TierOptions, *, is_stream: bool) -> TierOptions:
