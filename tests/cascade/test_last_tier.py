@@ -115,10 +115,9 @@ def test_a_draft_that_repeats_itself_is_not_handed_on() -> None:
     "rest",
     [
         {"s": [CRASH], "m": [CRASH, CRASH]},
-        {"s": [up()], "m": [CRASH, CRASH]},
         {"s": [[LONG]], "m": [[LONG]]},
         {"s": [up()], "m": [answer("")]},
-        {"s": [up()], "m": [cut("", "garbage"), cut("", "garbage")]},
+        {"s": [CRASH], "m": [cut("", "garbage"), cut("", "garbage")]},
         {"s": [repeats("")], "m": [[Failed(id=0, code="does_not_fit", message="full")]]},
     ],
 )
@@ -146,7 +145,10 @@ def test_a_repeated_answer_is_not_computed_again_when_the_tier_above_does_not_fi
     models = Scripted({"xs": [up()], "s": [repeats()], "m": [[full]]})
     events = run(models)
     assert outcome(events).answer == "la la la" and outcome(events).tier == "S"
-    assert notices(events) == ["M failed (no room)"]
+    assert notices(events) == [
+        "S was stopped: it repeated itself; going on with M",
+        "M failed (no room)",
+    ]
 
 
 def test_who_declines_at_the_top_has_the_last_word_over_a_repeated_answer() -> None:
@@ -175,3 +177,30 @@ def test_a_gate_that_sends_up_may_go_only_to_tiers_that_are_here() -> None:
     models = Scripted({"xs": [up(verdict=UP)], "m": [answer("x")]}, absent=("s",))
     run(models)
     assert models.orders[0][1].gate.targets == ("M",)
+
+
+@pytest.mark.parametrize("broken", [CRASH, cut("", "garbage")])
+def test_a_tier_that_declined_answers_after_all_where_the_top_one_fails(
+    broken: list[Step],
+) -> None:
+    models = Scripted({"xs": [up()], "s": [up(), answer("perhaps 4")], "m": [broken, broken]})
+    events = run(models)
+    assert outcome(events).answer == "perhaps 4" and outcome(events).tier == "S"
+    assert outcome(events).is_below_asked
+    assert "going on with S" in notices(events)[-1]
+
+
+@pytest.mark.parametrize(
+    ("reason", "said"),
+    [
+        ("garbage", "XS was stopped: it produced numbers that are not finite; going on with S"),
+        ("repetition", "XS was stopped: it repeated itself; going on with S"),
+    ],
+)
+def test_what_stops_a_lower_tier_is_said(reason: str, said: str) -> None:
+    verdict = Verdict(escalate=True, reason="stopped")
+    stopped: list[Step] = [
+        Escalated(id=0, stage="first", verdict=verdict, usage=USAGE, draft="", cut=reason)
+    ]
+    events = run(Scripted({"xs": [stopped], "s": [answer("x")]}))
+    assert notices(events) == [said]

@@ -74,12 +74,13 @@ def test_a_crash_at_the_top_is_tried_once_more_then_goes_down_past_tiers_that_de
     assert way.is_below_asked
 
 
-def test_a_tier_that_declined_is_not_asked_again() -> None:
+def test_a_tier_that_declined_is_asked_again_only_where_nobody_else_can_answer() -> None:
     way = route()
     while way.name != "L":
         way.after_verdict(None)
     assert way.after_failure() == "L"
-    assert way.after_failure() is None
+    assert way.after_failure() == "M"
+    assert way.is_fallback and way.is_below_asked
 
 
 def test_a_pinned_tier_is_tried_twice_and_never_replaced() -> None:

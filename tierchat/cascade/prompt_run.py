@@ -251,7 +251,9 @@ class PromptRun:
             return [self._notice(f"{why}; {target} answers")]
         if target is None:
             return self._unanswered()
-        return [Hop(visit=visit, target=target)]
+        hop = Hop(visit=visit, target=target)
+        why = why_cut(tier.name, end.cut, is_json=False)
+        return [self._notice(f"{why}; going on with {target}"), hop] if why else [hop]
 
     def _finish(self, tier: TierSpec, end: Finished) -> list[CascadeEvent]:
         notices = list(end.notices)

@@ -111,11 +111,14 @@ class Route:
             return above
         if self._num_tries[self._current] < MAX_TRIES_OF_A_TIER:
             return self.name
-        # A tier that declined would only invent something.
-        usable = [index for index in self._untried(self._current) if index not in self._declined]
         # A pinned tier is never replaced.
-        if not usable or not (self._may_go_up or self._is_fallback):
+        if not (self._may_go_up or self._is_fallback):
             return None
+        # A tier that declined may only invent something: one that was not asked yet comes first.
+        usable = [index for index in self._untried(self._current) if index not in self._declined]
+        if not usable:
+            self._unusable.add(self._current)
+            return self._fall_back()
         self._current = usable[-1]
         return self.name
 
