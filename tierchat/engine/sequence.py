@@ -57,8 +57,8 @@ class Sequence:
 
         With some kernels a prompt that is read in other pieces has other logits, by 0.2 at Q4_K.
         """
-        sampling = self.sampling
-        return bool(sampling.temperature) and sampling.seed is not None and sampling.seed >= 0
+        seed = self.sampling.seed
+        return seed is not None and seed >= 0
 
     @property
     def num_left(self) -> int:
