@@ -2,12 +2,13 @@
 
     python bench/parity.py --llama-server PATH [--raw] MODEL.gguf...
 
-Fifty prompts of ten kinds, half of them Russian, at temperature 0. The worker process of tierchat
-and llama-server (--jinja, same KV cache, batch size, threads and default flash attention, prompt
-cache on in both) answer them one at a time, and then eight at once. Answers are compared, as text,
-with those of llama-server one at a time. Where two differ, the lead of llama-server's best token
-over its second, in nats, tells whether it was a near tie: batches of another size go through other
-kernels, whose sums differ in the last digits. `--raw` completes the prompts without a template.
+Fifty prompts of ten kinds, half of them Russian, at temperature 0, through a worker process of
+tierchat and through llama-server (--jinja; same KV cache, batch size, threads and default flash
+attention). Each answers them one at a time with every prompt read afresh, one at a time with what
+is cached of earlier prompts, and eight at once. All are compared, as text, with llama-server one at
+a time and afresh. Where two differ, the lead of llama-server's best token over its second, in nats,
+tells whether it was a near tie: batches of another size go through other kernels, whose sums differ
+in the last digits. `--raw` completes the prompts without a template.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ from tierchat.workers.worker import Worker
 
 CONTEXT, BATCH = 2048, 512
 NEAR_TIE = 0.1
-AT_ONCE = (1, 8)
 KINDS: dict[str, tuple[str, ...]] = {
     "facts": (
         "What is the capital of Australia?",
@@ -107,6 +107,22 @@ KINDS: dict[str, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
+class Way:
+    """How prompts are asked: how many at once, and whether each is read afresh."""
+
+    name: str
+    at_once: int
+    is_afresh: bool
+
+
+WAYS = (
+    Way("one at a time, afresh", 1, True),
+    Way("one at a time, prompt cache", 1, False),
+    Way("eight at once, prompt cache", 8, False),
+)
+
+
+@dataclass(frozen=True)
 class Reference:
     """llama-server's answer: its tokens as text and, for each, how far the best led."""
 
@@ -133,16 +149,14 @@ class Reference:
 class LlamaServer:
     """A llama-server on a free port, for the time of a `with`."""
 
-    def __init__(
-        self, binary: str, model: Path, threads: int, *, is_raw: bool, num_slots: int
-    ) -> None:
+    def __init__(self, binary: str, model: Path, threads: int, *, is_raw: bool, way: Way) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self._port = probe.getsockname()[1]
-        self._is_raw, self._num_slots = is_raw, num_slots
+        self._is_raw, self._way = is_raw, way
         size = [
             "-c",
-            str(CONTEXT * num_slots),
+            str(CONTEXT * way.at_once),
             "-b",
             str(BATCH),
             "-ub",
@@ -150,9 +164,11 @@ class LlamaServer:
             "-t",
             str(threads),
         ]
-        self._command = [binary, "-m", str(model), "--jinja", "-np", str(num_slots)]
+        self._command = [binary, "-m", str(model), "--jinja", "-np", str(way.at_once)]
         self._command += ["--kv-unified", *size]
         self._command += ["--port", str(self._port), "--no-webui", "--log-disable"]
+        # Checkpoints of models with a sliding window would cut the prompt into other batches.
+        self._command += ["--ctx-checkpoints", "0"]
 
     def __enter__(self) -> LlamaServer:
         silent = subprocess.DEVNULL
@@ -170,11 +186,11 @@ class LlamaServer:
         self._process.wait()
 
     def answers(self, prompts: list[str], num_tokens: int) -> list[Reference]:
-        with ThreadPoolExecutor(self._num_slots) as pool:
+        with ThreadPoolExecutor(self._way.at_once) as pool:
             return list(pool.map(lambda prompt: self._answer(prompt, num_tokens), prompts))
 
     def _answer(self, prompt: str, num_tokens: int) -> Reference:
-        body: dict[str, Any] = {"temperature": 0, "cache_prompt": True}
+        body: dict[str, Any] = {"temperature": 0, "cache_prompt": not self._way.is_afresh}
         if self._is_raw:
             body |= {"prompt": prompt, "n_predict": num_tokens, "n_probs": 2}
             found = self._post("/completion", body)["completion_probabilities"]
@@ -215,7 +231,7 @@ def _lead(top: list[dict[str, Any]]) -> float:
 
 
 async def tierchat_answers(
-    model: Path, prompts: list[str], num_tokens: int, *, is_raw: bool, at_once: int, threads: int
+    model: Path, prompts: list[str], num_tokens: int, *, is_raw: bool, way: Way, threads: int
 ) -> list[str]:
     worker = await Worker.start(
         LoadModel(
@@ -223,19 +239,22 @@ async def tierchat_answers(
             path=str(model),
             context=CONTEXT,
             batch_size=BATCH,
-            max_sequences=at_once,
+            max_sequences=way.at_once,
             num_threads=threads,
             kv_type="f16",
             template="" if is_raw else None,
         )
     )
-    places = asyncio.Semaphore(at_once)
+    places = asyncio.Semaphore(way.at_once)
 
     async def ask(prompt: str) -> str:
         order = Generate(
             id=0,
             messages=(Message(role="user", content=prompt),),
-            sampling=Sampling(temperature=0, max_tokens=num_tokens),
+            # With a seed nothing is reused of earlier prompts.
+            sampling=Sampling(
+                temperature=0, max_tokens=num_tokens, seed=0 if way.is_afresh else None
+            ),
             is_raw=is_raw,
         )
         async with places:
@@ -282,30 +301,27 @@ def main() -> None:
     prompts = [prompt for kind in KINDS.values() for prompt in kind]
     for model in options.models:
         print(model.name)
-        servers = [
-            LlamaServer(
-                options.llama_server, model, options.threads, is_raw=options.raw, num_slots=num
-            )
-            for num in AT_ONCE
-        ]
         found = []
-        for server in servers:
+        for way in WAYS:
+            server = LlamaServer(
+                options.llama_server, model, options.threads, is_raw=options.raw, way=way
+            )
             with server:
                 found.append(server.answers(prompts, options.tokens))
-        references, *batched = found
-        for at_once in AT_ONCE:
+        for way in WAYS:
             answers = asyncio.run(
                 tierchat_answers(
                     model,
                     prompts,
                     options.tokens,
                     is_raw=options.raw,
-                    at_once=at_once,
+                    way=way,
                     threads=options.threads,
                 )
             )
-            compare(f"tierchat, {at_once} at once", answers, references)
-        compare("llama-server, 8 at once", [answer.text for answer in batched[0]], references)
+            compare(f"tierchat, {way.name}", answers, found[0])
+        for way, others in zip(WAYS[1:], found[1:], strict=True):
+            compare(f"llama-server, {way.name}", [other.text for other in others], found[0])
 
 
 if __name__ == "__main__":

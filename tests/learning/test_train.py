@@ -76,7 +76,7 @@ def test_a_gate_is_taught_used_measured_and_removed(home: UserHome, prompts: Pat
 
     out = home.directory / "mine.json"
     assert home.run("gate", "export", "pocket", str(out)).returncode == 0
-    assert home.run("gate", "rm", "pocket").returncode == 0
+    assert home.run("gate", "rm", "pocket", "-y").returncode == 0
     assert b"no learned gates" in home.run("gate", "ls").stdout
     assert home.run("gate", "import", str(out)).returncode == 0
     assert json.loads(home.run("gate", "show", "pocket", "--json").stdout)["cascade"] == "pocket"
@@ -87,7 +87,7 @@ def test_a_gate_is_taught_used_measured_and_removed(home: UserHome, prompts: Pat
     assert damaged.returncode == 0 and damaged.stdout.strip() == b"7"
     assert b"is not used" in damaged.stderr
     assert b"is not used" not in home.run("ask", "3+4").stderr
-    assert home.run("gate", "rm", "pocket").returncode == 0
+    assert home.run("gate", "rm", "pocket", "-y").returncode == 0
 
 
 @pytest.mark.slow
