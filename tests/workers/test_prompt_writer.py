@@ -54,7 +54,9 @@ def test_plain_text_makes_no_control_tokens(pocket_s: LlamaModel) -> None:
 def test_without_a_template_a_conversation_is_refused_with_what_to_do(pocket_s: LlamaModel) -> None:
     with pytest.raises(TemplateError, match="s has no chat template") as error:
         PromptWriter("s", pocket_s, ChatFormat("")).conversation([USER], None)
-    assert "--raw" in error.value.hint and "--template plain" in error.value.hint
+    assert (
+        "--raw" in error.value.hint and "tierchat add s FILE --template plain" in error.value.hint
+    )
 
 
 @pytest.mark.real

@@ -23,7 +23,7 @@ EXAMPLE = (
 _MAX_EXAMPLE_CHARS = 20_000
 _GIVE_A_TEMPLATE = (
     "`tierchat ask --raw` completes text without one; to chat, give the model a template: "
-    "tierchat add NAME FILE --template plain"
+    "tierchat add {name} FILE --template plain"
 )
 _THOUGHT_MARKS = (("<|think|>", "<|/think|>"), ("<think>", "</think>"))
 
@@ -76,7 +76,8 @@ class PromptWriter:
         `tokenizer` stands in for that of the model.
         """
         if self._template is None:
-            raise TemplateError(f"{self._name} has no chat template", _GIVE_A_TEMPLATE)
+            hint = _GIVE_A_TEMPLATE.format(name=self._name)
+            raise TemplateError(f"{self._name} has no chat template", hint)
         rendered = self._template.render(messages, tokenizer or self._model, think=think)
         return replace(rendered, tokens=self._begun(rendered.tokens))
 
