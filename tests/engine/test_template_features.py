@@ -230,3 +230,24 @@ def test_the_notation_of_a_list_is_not_taken_for_its_text() -> None:
 def test_a_long_message_is_no_fault_of_the_template() -> None:
     text = "long " * 500_000
     assert len(render(TURNS, f"user: {text}")) > len(text)
+
+
+NEEDS_SYSTEM = (
+    "{% if messages[0].role != 'system' %}{{ raise_exception('where is the system?') }}{% endif %}"
+    + TURNS
+    + GEN
+)
+READS_THE_FIRST_TWO = "[system]{{ messages[0].content }}[user]{{ messages[1].content }}" + GEN
+
+
+def test_a_template_that_needs_system_text_gets_an_empty_turn() -> None:
+    assert render(NEEDS_SYSTEM, "user: hi") == "[system][end][user]hi[end][assistant]"
+    assert render(NEEDS_SYSTEM, "system: s", "user: hi") == (
+        "[system]s[end][user]hi[end][assistant]"
+    )
+    assert render(NEEDS_SYSTEM, "user: a", "assistant: b", "user: c").startswith(
+        "[system][end][user]a[end]"
+    )
+    [limit] = ChatTemplate(NEEDS_SYSTEM, HOST).limits
+    assert "must be system text" in limit
+    assert render(READS_THE_FIRST_TWO, "user: hi") == "[system][user]hi[assistant]"

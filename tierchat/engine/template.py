@@ -109,16 +109,20 @@ class ChatTemplate:
     def limits(self) -> tuple[str, ...]:
         """What the template cannot do, and what is done instead."""
         found = []
+        first: tuple[Role, ...] = ()
         if self._is_changed("system", "user"):
             found.append("no system role: system text goes before the user's first turn")
-        if self._kept("user", "assistant", "user") != (True, True, True):
+        elif self._is_changed("user"):
+            found.append("there must be system text: if there is none, an empty turn is put first")
+            first = ("system",)
+        if not all(self._kept(*first, "user", "assistant", "user") or (False,)):
             found.append("no conversations: the model does not read all of the earlier turns")
             return tuple(found)
-        if self._is_changed("user", "user"):
+        if self._is_changed(*first, "user", "user"):
             found.append("turns must alternate: consecutive turns of one role are joined")
-        if self._kept("assistant", "user") is None:
+        if self._kept(*first, "assistant", "user") is None:
             found.append("a conversation must begin with the user")
-        elif self._is_changed("assistant", "user"):
+        elif self._is_changed(*first, "assistant", "user"):
             found.append("the user must begin: an empty turn is put before an assistant's first")
         return tuple(found)
 

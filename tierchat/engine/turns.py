@@ -26,7 +26,8 @@ def arrangements(roles: Sequence[Role]) -> Iterator[Arrangement]:
     """Yield ways to write a conversation, from as it is to ever more changed.
 
     Consecutive turns of one role are joined; system text goes into the user's next turn, first
-    where it stands in the middle, then everywhere; last, a user's turn without text is put first.
+    where it stands in the middle, then everywhere; last, a turn without text is put first: the
+    user's, or the system's.
     """
     plain = tuple(Turn(role, (index,)) for index, role in enumerate(roles))
     front = next((i for i, role in enumerate(roles) if role != "system"), len(roles))
@@ -37,6 +38,9 @@ def arrangements(roles: Sequence[Role]) -> Iterator[Arrangement]:
     for turns in (_joined((*kept, *moved)), _joined(_without_system(plain))):
         num_first = sum(turn.role == "system" for turn in turns)
         yield (*turns[:num_first], Turn("user", ()), *turns[num_first:])
+    if "system" not in roles:
+        for turns in (plain, _joined(plain)):
+            yield (Turn("system", ()), *turns)
 
 
 def arranged(messages: Sequence[Message], arrangement: Arrangement) -> tuple[Message, ...]:
