@@ -129,6 +129,7 @@ CHECKED: dict[str, Any] = {
     "#/properties/n/maximum, #/properties/n/minimum": _object(
         n={"type": "integer", "maximum": 10**40, "minimum": -(10**40)}
     ),
+    "#/minimum, #/maximum": {"type": "integer", "minimum": 10**30, "maximum": 10**30 + 5},
     "#/items/multipleOf": {"items": {"type": "integer", "multipleOf": 999_983}},
     "#/minProperties": {
         "type": "object",

@@ -20,6 +20,9 @@ _WHOLE = {
     *("minLength", "maxLength", "minItems", "maxItems", "minContains", "maxContains"),
     "maxProperties",
 }
+# Beyond 64 bits a grammar takes a bound for another one.
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
+_MAX_BOUND = 2**63
 # The older drafts under an address that grammars do not know.
 _SECURE_DRAFT = re.compile(r"https://json-schema\.org/draft-0\d/schema#?$")
 _NAMES = {"enum", "const", "pattern"}
@@ -68,6 +71,8 @@ def _instead(schema: Schema, part: Part) -> dict[str, Any] | None:
             return {"$schema": value.replace("https", "http", 1).rstrip("#") + "#"}
         case "minProperties":
             return _by_required(found(schema, part.path[:-1]), int(value))
+        case keyword if keyword in _BOUNDS and not isinstance(value, bool):
+            return {keyword: None} if abs(value) >= _MAX_BOUND else None
         case keyword if keyword in _WHOLE and isinstance(value, float):
             return {keyword: int(value)}
         case "propertyNames":
