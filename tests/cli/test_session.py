@@ -228,6 +228,43 @@ def test_the_chat_does_every_command_that_its_help_lists(
     assert {f"/{name}" for name in wanted.split()} == set(slash.NAMES)
 
 
+class Typed:
+    """Lines as they are typed; an error stands for the key that raises it."""
+
+    def __init__(self, *lines: str | BaseException) -> None:
+        self._lines = iter(lines)
+
+    def read(self, default: str = "") -> str:
+        line = next(self._lines, EOFError())
+        if isinstance(line, BaseException):
+            raise line
+        return line
+
+
+def test_ctrl_c_between_two_lines_does_not_leave_the_chat(
+    session: ChatSession, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    env = {"TIERCHAT_HOME": str(tmp_path)}
+    err = io.StringIO()
+    output = Output(io.StringIO(), err, env)
+    pressed = iter([True, True, True])
+    note = output.note
+
+    def press(*words: str) -> None:
+        if next(pressed, False):
+            raise KeyboardInterrupt
+        note(*words)
+
+    def look() -> None:
+        raise KeyboardInterrupt
+
+    home = Home(find_paths(env), env)
+    chat = Chat(session, home, output, lambda: None, Keys(0), AnswerView(), look)
+    monkeypatch.setattr(output, "note", press)
+    assert chat.run(Typed("/show", KeyboardInterrupt(), "/why", EOFError(), "/help")) == 0
+    assert "escalate token" in err.getvalue() and "/help" not in err.getvalue()
+
+
 def worker(*tiers: str, context: int = 512) -> WorkerStatus:
     return WorkerStatus(model=tiers[0], tiers=tiers, state="ready", pid=1, context=context)
 

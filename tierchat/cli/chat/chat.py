@@ -72,20 +72,28 @@ class Chat:
     def _talk(self, editor: ReadsLines) -> None:
         while not self._is_over:
             try:
-                line = editor.read()
-            except EOFError:
-                break
+                self._turn(editor)
             except KeyboardInterrupt:
-                self._output.note("Ctrl-D or /exit leaves")
+                # Another Ctrl-C, while the first was reported.
                 continue
-            try:
-                self.take(line)
-            except TierchatError as error:
-                self._output.error(error.message, error.hint)
-            except KeyboardInterrupt:
-                self._output.note("interrupted", "yellow")
-            # What was asked may have loaded models.
-            self._look()
+
+    def _turn(self, editor: ReadsLines) -> None:
+        try:
+            line = editor.read()
+        except EOFError:
+            self._leave()
+            return
+        except KeyboardInterrupt:
+            self._output.note("Ctrl-D or /exit leaves")
+            return
+        try:
+            self.take(line)
+        except TierchatError as error:
+            self._output.error(error.message, error.hint)
+        except KeyboardInterrupt:
+            self._output.note("interrupted", "yellow")
+        # What was asked may have loaded models.
+        self._look()
 
     def take(self, line: str) -> None:
         """Do what one line says; raises TierchatError."""
