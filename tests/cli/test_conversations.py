@@ -7,11 +7,14 @@ import sqlite3
 import subprocess
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from tests.conftest import UserHome
+from tierchat.cli import templates
 from tierchat.conversations.reader import LogReader
 from tierchat.terminal.code_blocks import fence_for, last_block
+from tierchat.types import Sampling
 
 
 def ask(home: UserHome, *arguments: str, stdin: bytes | None = None) -> dict[str, object]:
@@ -125,6 +128,13 @@ def test_stats_count_what_was_spent(warm: UserHome, tmp_path: Path) -> None:
     assert warm.run("stats", "--by", "moon").returncode == 2
 
 
+def test_stats_name_conversations_as_far_as_there_is_room(home: UserHome) -> None:
+    question = "Is 17*24 more than 400?"
+    home.run("ask", question)
+    first, *lines = home.run("stats", "--by", "conversation").stdout.decode().splitlines()
+    assert first.startswith("1 prompt, ") and question in lines[-1]
+
+
 def test_stats_count_prompts_that_failed_too(home: UserHome) -> None:
     ask(home, "2+2")
     assert home.run("ask", "-m", "8gb", "2+2").returncode == 3
@@ -167,7 +177,7 @@ def test_templates_are_used_shown_edited_and_checked(warm: UserHome) -> None:
     assert ask(warm, "-t", "plus", stdin=b"3")["answer"] == "5"
     listed = warm.run("templates", "ls").stdout.decode()
     assert "adds" in listed and "commit" in listed
-    assert b"tier = XS" in warm.run("templates", "show", "plus").stdout
+    assert b'tier = "XS"' in warm.run("templates", "show", "plus").stdout
     found = warm.run("ask", "-t", "plu", "2")
     assert found.returncode == 2 and b"did you mean `plus`?" in found.stderr
     assert warm.run("ask", "-t", "../x", "2").returncode == 2
@@ -176,8 +186,37 @@ def test_templates_are_used_shown_edited_and_checked(warm: UserHome) -> None:
     assert found.returncode == 2 and b"line 2" in found.stderr and b"tier" in found.stderr
     (directory / "bad.toml").unlink()
     assert warm.run("templates", "edit", "mine", env={"EDITOR": "true"}).returncode == 0
-    assert (directory / "mine.toml").exists()
     assert warm.run("templates", "edit", "mine", env={"EDITOR": "/no/editor"}).returncode == 2
+    assert not (directory / "mine.toml").exists()
+    assert warm.run("templates", "edit", "mine", env={"EDITOR": "sed -i 1d"}).returncode == 0
+    assert (directory / "mine.toml").exists()
+
+
+def test_a_shipped_template_is_edited_from_what_it_says(warm: UserHome) -> None:
+    own = warm.paths.templates_dir / "commit.toml"
+    shown = warm.run("templates", "show", "commit").stdout.decode()
+    assert warm.run("templates", "edit", "commit", env={"EDITOR": "true"}).returncode == 0
+    assert not own.exists()
+    edited = warm.run("templates", "edit", "commit", env={"EDITOR": "sed -i s/72/50/"})
+    assert edited.returncode == 0 and own.read_text() == shown.replace("72", "50")
+    own.unlink()
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        *templates.SHIPPED.values(),
+        templates.Template(
+            prompt='a "b"\n\\n """\n\t$input\x7f\n',
+            quality=0.5,
+            think=False,
+            options=Sampling(temperature=0, stop=("x", "\n")),
+        ),
+    ],
+)
+def test_a_template_reads_as_it_was_written(template: templates.Template) -> None:
+    text = "\n".join(templates.toml_lines(template)) + "\n"
+    assert msgspec.toml.decode(text, type=templates.Template) == template
 
 
 def test_minus_x_prints_the_last_code_block_alone(home: UserHome, tmp_path: Path) -> None:

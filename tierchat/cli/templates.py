@@ -6,9 +6,14 @@ Does not know terminals or the daemon.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
+
+import msgspec
 
 from tierchat.config.toml_files import read_toml
+from tierchat.config.toml_text import toml_text
 from tierchat.errors import UsageError, did_you_mean
 from tierchat.types import Frozen, Sampling
 
@@ -100,6 +105,34 @@ def load(directory: Path, name: str) -> Template:
             f"no template named {name!r}", did_you_mean(name, known, f"known: {', '.join(known)}")
         )
     return found
+
+
+def toml_lines(template: Template) -> Iterator[str]:
+    """Write a template as the lines of a file that says the same."""
+    default = msgspec.to_builtins(Template())
+    values = msgspec.to_builtins(template)
+    # Options that are not given are left out already.
+    options = values.pop("options")
+    for key, value in values.items():
+        if value != default[key] or key == "prompt":
+            yield f"{key} = {_readable(value)}"
+    yield from ["", "[options]"] if options else []
+    yield from (f"{key} = {toml_text(value)}" for key, value in options.items())
+
+
+def beginning(name: str) -> str:
+    """Return the text that a new file of this name begins with: the shipped template, if any."""
+    if shipped := SHIPPED.get(name):
+        return "\n".join(toml_lines(shipped)) + "\n"
+    return EXAMPLE.format(name=name)
+
+
+def _readable(value: Any) -> str:
+    """Write a value of TOML, and a text of many lines as many lines."""
+    if not isinstance(value, str) or "\n" not in value:
+        return toml_text(value)
+    lines = "\n".join(toml_text(line)[1:-1] for line in value.split("\n"))
+    return f'"""\n{lines}"""'
 
 
 def _is_name(text: str) -> bool:

@@ -18,6 +18,8 @@ By = Literal["day", "model", "template", "conversation"]
 NOBODY = "no tier"
 _FAILED = ("failed", "lost")
 _BAR = 24
+# The least room for the name of a group, and what the figures behind its bar take with all gaps.
+_NAME, _FIGURES = 22, 18
 _KEYS: dict[By, Callable[[HopsRow], str]] = {
     "day": lambda row: row.day,
     "model": lambda row: row.model or "(no answer)",
@@ -66,7 +68,8 @@ def lines(stats: Stats, by: By, width: int) -> list[str]:
     if not total.num_prompts:
         return ["nothing is saved yet"]
     bar = max(4, min(_BAR, width - 36))
-    written = [f"{total.num_prompts} prompts, {total.generated_tokens:,} tokens generated", ""]
+    prompts = f"{total.num_prompts} prompt{'s' * (total.num_prompts != 1)}"
+    written = [f"{prompts}, {total.generated_tokens:,} tokens generated", ""]
     written += _bars(total.by_tier, total.num_prompts, bar, "answered by")
     if total.num_failed:
         written.append(f"failed: {total.num_failed} ({_share(total.num_failed, total)})")
@@ -80,11 +83,11 @@ def lines(stats: Stats, by: By, width: int) -> list[str]:
         f"by {by}, with the compute saved:",
     ]
     most = max(part.num_prompts for part in stats.by.values())
+    room = max(_NAME, min(max(map(len, stats.by)), width - bar - _FIGURES))
     for name, part in stats.by.items():
         filled = "█" * max(1, round(bar * part.num_prompts / most))
-        written.append(
-            f"  {name[:22]:22s} {filled:{bar}s} {part.num_prompts:5d}  {part.compute_saved:6.1%}"
-        )
+        figures = f"{part.num_prompts:5d}  {part.compute_saved:6.1%}"
+        written.append(f"  {name[:room]:{room}s} {filled:{bar}s} {figures}")
     return [line[:width].rstrip() for line in written]
 
 

@@ -44,32 +44,18 @@ def ls(context: typer.Context) -> None:
 
 
 def show(context: typer.Context, name: Name) -> None:
-    """Print a template."""
-    import msgspec
-
+    """Print a template as a file of it would read."""
     from tierchat.cli import templates
-    from tierchat.config.toml_text import toml_text
     from tierchat.terminal.output import standard_output
 
     directory = home_of(context).paths.templates_dir
-    found = templates.load(directory, name)
-    default = msgspec.to_builtins(templates.Template())
-    output = standard_output()
-    for key, value in msgspec.to_builtins(found).items():
-        if key == "options":
-            for option, given in value.items():
-                if given not in (None, [], (), False):
-                    output.line(f"options.{option} = {toml_text(given)}")
-        elif value != default[key] or key == "prompt":
-            # A prompt of many lines is read as it is written.
-            shown = value if isinstance(value, str) else toml_text(value)
-            output.line(f"{key} = {shown}")
+    standard_output().lines(templates.toml_lines(templates.load(directory, name)))
 
 
 def edit(context: typer.Context, name: Name) -> None:
     """Edit a template of yours in $VISUAL or $EDITOR.
 
-    A template that does not exist yet is created.
+    A new one begins as a copy of the shipped template of that name, or with an example.
     """
     from tierchat.cli import templates
     from tierchat.paths import make_private
@@ -79,8 +65,17 @@ def edit(context: typer.Context, name: Name) -> None:
     paths = home_of(context).paths
     file = templates.file_of(paths.templates_dir, name)
     make_private(paths.templates_dir)
+    new = "" if file.exists() else templates.beginning(name)
+    if new:
+        file.write_text(new, "utf-8")
+    try:
+        edit_file(file)
+    finally:
+        # An example that was only looked at is not a template.
+        if new and file.exists() and file.read_text("utf-8", "replace") == new:
+            file.unlink()
     if not file.exists():
-        file.write_text(templates.EXAMPLE.format(name=name), "utf-8")
-    edit_file(file)
+        standard_output().note("nothing was changed")
+        return
     templates.load(paths.templates_dir, name)
     standard_output().note(f"tierchat ask -t {name} uses it")
