@@ -57,6 +57,14 @@ class Output:
         finally:
             self._above = None
 
+    @property
+    def out_descriptor(self) -> int | None:
+        """The descriptor of a stdout that other commands may write into, too; no terminal."""
+        try:
+            return None if self._out is None or self.is_out_terminal else self._out.fileno()
+        except (OSError, ValueError):
+            return None
+
     def answer(self, text: str) -> None:
         """Write a piece of the answer on stdout; terminals get it without control characters."""
         self._close_line()

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from tierchat.terminal.harmless import harmless
+from tierchat.terminal.line_lock import LineLock
 from tierchat.terminal.output import Output
 
 if TYPE_CHECKING:
@@ -17,12 +18,15 @@ if TYPE_CHECKING:
 
 # A line that is not finished goes into a pipe after this time, so that a long one is seen to grow.
 _UNFINISHED_S = 0.5
+# So long the end of an answer waits for another command's line in the same pipe.
+_MAX_WAIT_S = 60.0
 
 
 class AnswerStream:
     """Writes one answer. What comes whole is one write, its line end included.
 
-    Commands that run side by side, as with `xargs -P8`, then share a pipe without mixing lines.
+    Commands that run side by side, as with `xargs -P8`, share a pipe without mixing lines: while
+    one of them writes a line in pieces, the others keep theirs.
     """
 
     def __init__(
@@ -32,6 +36,7 @@ class AnswerStream:
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._output, self._markdown, self._now = output, markdown, now
+        self._lock = LineLock(output.out_descriptor)
         self._kept = ""
         self._kept_s = 0.0
         self._ends_line = True
@@ -47,7 +52,7 @@ class AnswerStream:
         self._kept += text
         is_late = now - self._kept_s >= _UNFINISHED_S
         end = len(self._kept) if is_late else self._kept.rfind("\n") + 1
-        if end:
+        if end and self._lock.take():
             ready, self._kept, self._kept_s = self._kept[:end], self._kept[end:], now
             self._write(ready)
 
@@ -69,6 +74,7 @@ class AnswerStream:
         ends_line = self._kept.endswith("\n") if self._kept else self._ends_line
         rest, self._kept = self._kept + ("" if ends_line else "\n"), ""
         if rest:
+            self._lock.take(_MAX_WAIT_S)
             self._write(rest)
 
     def _write(self, text: str) -> None:
@@ -79,3 +85,5 @@ class AnswerStream:
         else:
             self._ends_line = text.endswith("\n")
             self._output.answer(text)
+            if self._ends_line:
+                self._lock.give_back()
