@@ -77,3 +77,27 @@ def test_process_substitution_and_standard_input_as_files(home: UserHome) -> Non
 
     assert prompt_of(f"{ask} <(echo one) 'Sum up'").endswith(":\n```\none\n```")
     assert prompt_of(f"echo two | {ask} - 'Sum up'") == ("Sum up\n\nstandard input:\n```\ntwo\n```")
+
+
+@pytest.mark.parametrize("data", [b"", b"\n \n", b"\xef\xbb\xbf"])
+def test_an_empty_file_is_told(tmp_path: Path, data: bytes) -> None:
+    told: list[str] = []
+    file = tmp_path / "a.txt"
+    file.write_bytes(data)
+    attach([file], Stdin(None, False), Notices(told.append, told.append))
+    assert told == [f"{file} is empty"]
+
+
+@pytest.mark.parametrize("codec", ["utf-16le", "utf-16be"])
+def test_utf_16_without_a_mark_gets_the_command_that_converts_it(
+    tmp_path: Path, codec: str
+) -> None:
+    file = tmp_path / "a.txt"
+    file.write_text("The cat sat on the mat, \u2026", codec)
+    with pytest.raises(UsageError) as raised:
+        read_text(file, str)
+    assert raised.value.hint == f"it may be UTF-16: iconv -f {codec} -t utf-8"
+    file.write_bytes(bytes(100) + b"\x7fELF")
+    with pytest.raises(UsageError) as raised:
+        read_text(file, str)
+    assert "UTF-16" not in raised.value.hint

@@ -46,7 +46,12 @@ def read_text(path: Path, warn: Callable[[str], None]) -> str:
 
 
 def _text(path: Path, stdin: Stdin, notices: Notices) -> str:
-    return read_stdin(stdin, notices) if str(path) == "-" else read_text(path, notices.warn)
+    if str(path) == "-":
+        return read_stdin(stdin, notices)
+    text = read_text(path, notices.warn)
+    if not text.strip():
+        notices.warn(f"{shown(path)} is empty")
+    return text
 
 
 def _refuse_what_is_no_file(path: Path, mode: int) -> None:
@@ -61,7 +66,7 @@ def _refuse_what_is_no_file(path: Path, mode: int) -> None:
 def _as_text(path: Path, data: bytes, warn: Callable[[str], None]) -> str:
     found = decode(data)
     if "\0" in found.text:
-        raise UsageError(f"{path} is not text (it has NUL bytes)", "tierchat reads text files only")
+        raise UsageError(f"{path} is not text (it has NUL bytes)", _what_it_may_be(data))
     if found.num_bad > _MAX_UNREADABLE * max(len(found.text), 1):
         raise UsageError(f"{path} is not UTF-8 text", "convert it: iconv -t utf-8")
     if found.num_bad:
@@ -70,6 +75,15 @@ def _as_text(path: Path, data: bytes, warn: Callable[[str], None]) -> str:
             f"{REPLACEMENT}"
         )
     return found.text.replace("\r\n", "\n")
+
+
+def _what_it_may_be(data: bytes) -> str:
+    """Tell UTF-16 without a mark, in which every other byte of plain English is NUL."""
+    for codec, first in (("utf-16le", 1), ("utf-16be", 0)):
+        half = data[first::2]
+        if 2 * half.count(0) > len(half) and 2 * data[1 - first :: 2].count(0) < len(half):
+            return f"it may be UTF-16: iconv -f {codec} -t utf-8"
+    return "tierchat reads text files only"
 
 
 def _block(path: Path, text: str) -> str:
