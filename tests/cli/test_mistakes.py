@@ -38,6 +38,10 @@ from tierchat.config.settings import Settings, unknown_variables
         (["-m", "cpu", "ask", "2+2"], "write them after it: tierchat ask --model …"),
         (["--nonsense", "pull"], "see tierchat --help"),
         (["ask", "--tier"], "see tierchat ask --help"),
+        (
+            ["config", "set", "keepalive", "1h"],
+            "settings are changed in config.toml, which `tierchat paths` names",
+        ),
         (["-5+3"], 'to ask that: tierchat ask "-5+3"'),
         (["-q", "-5+3"], "write: tierchat ask -q -5+3"),
         (["ask", "--temperature", "0.5", "2+2"], "write: -o temperature 0.5"),

@@ -279,6 +279,11 @@ def test_the_line_below_the_prompt_shows_the_tiers_of_its_own_cascade() -> None:
         workers=(worker("XS", "net:S"), worker("other:XS", context=99)),
         default_cascade="home",
     )
+    home = ChatSession(cascade="home", tiers=("XS", "S"))
+    assert reports.contexts(home, status) == [
+        "XS: not read yet; 512 tokens fit",
+        "S: not read yet",
+    ]
     for cascade, shown in (("home", "XS (S)"), ("net", "(XS) S"), ("third", "(XS) (S)")):
         session = ChatSession(cascade=cascade, tiers=("XS", "S"))
         assert reports.status_line(session, status) == shown

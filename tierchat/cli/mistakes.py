@@ -44,6 +44,8 @@ def explain(error: TyperException, arguments: Sequence[str]) -> tuple[str, str]:
         return message, _meant(message, context, arguments)
     if is_before_commands and message.startswith("No such command") and arguments:
         return message, _meant(message, context, arguments)
+    if context.info_name == "config" and message.startswith("No such command"):
+        return message, "settings are changed in config.toml, which `tierchat paths` names"
     if option and any(not hasattr(parameter, "is_flag") for parameter in context.command.params):
         return message, (
             f"see {context.command_path} --help; a text that begins with a dash stands after --, "

@@ -35,10 +35,16 @@ def status_line(session: ChatSession, status: DaemonStatus | None) -> str:
 def contexts(session: ChatSession, status: DaemonStatus | None) -> list[str]:
     """Say how full the context of each tier is."""
     sizes = _sizes(status, session.cascade)
-    return [
-        f"{tier}: {session.used.get(tier, 0)}{f' of {sizes[tier]}' if tier in sizes else ''} tokens"
-        for tier in session.tiers
-    ]
+    lines = []
+    for tier in session.tiers:
+        used = session.used.get(tier)
+        # A tier that was not asked since the conversation changed has not counted it.
+        if used is None:
+            room = f"; {sizes[tier]} tokens fit" if tier in sizes else ""
+            lines.append(f"{tier}: not read yet{room}")
+        else:
+            lines.append(f"{tier}: {used}{f' of {sizes[tier]}' if tier in sizes else ''} tokens")
+    return lines
 
 
 def spent(session: ChatSession) -> list[str]:

@@ -6,11 +6,17 @@ import typer
 
 from tierchat.cli.options import Json, home_of
 
+_HELP = """Show the settings and cascades; `check` explains every value.
+
+To change a setting, write it into config.toml, which `tierchat paths` names, as in
+keepalive = "1h", or set a variable: TIERCHAT_KEEPALIVE=1h."""
+
 
 def add_to(app: typer.Typer) -> None:
     """Register the group and its subcommands."""
     group = typer.Typer(
-        help="Show the settings and cascades; `check` explains every value.",
+        short_help="Show the settings and cascades; `check` explains every value.",
+        help=_HELP,
         invoke_without_command=True,
         rich_markup_mode=None,
     )
