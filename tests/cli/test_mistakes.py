@@ -84,6 +84,11 @@ def test_a_bare_group_shows_its_help_and_no_error(
         (("ask", "--min-tier", "large", "2+2"), "the tiers, cheapest first: XS, S, M"),
         (("load", "pocke"), "did you mean `pocket`?"),
         (("pull", "starte"), "did you mean `starter`?"),
+        (
+            ("pull", "qwen3-4bb"),
+            "no model or cascade named 'qwen3-4bb'\nhint: did you mean `qwen3-4b`?",
+        ),
+        (("pull", "qwen3.5-4", "--plan"), "did you mean `qwen3.5-4b`?"),
         (("stats", "--by", "templte"), "did you mean `template`?"),
     ],
 )
@@ -92,6 +97,13 @@ def test_a_misspelt_name_gets_the_nearest(
 ) -> None:
     found = warm.run(*arguments)
     assert found.returncode == 2 and said in found.stderr.decode()
+
+
+def test_a_model_in_the_package_needs_no_pull(warm: UserHome) -> None:
+    found = warm.run("pull", "pocket-xs")
+    assert found.returncode == 0
+    said = "✓ pocket-xs is a file of this machine: nothing to fetch\n"
+    assert found.stderr.decode() == said
 
 
 def test_a_misspelt_variable_is_told_once_on_stderr(warm: UserHome) -> None:

@@ -145,6 +145,12 @@ class Catalogue(Frozen, frozen=True):
             f"no cascade named {cascade!r}", did_you_mean(cascade, self.cascades, known)
         )
 
+    def unknown(self, name: str) -> UnknownModel:
+        """Return the error about a name that neither a model nor a cascade has."""
+        known = (*self.models, *self.cascades)
+        hint = did_you_mean(name, known, "`tierchat ls` lists all models")
+        return UnknownModel(f"no model or cascade named {name!r}", hint)
+
     def check_default(self, cascade: str, source: str) -> None:
         """Raise ConfigError if the cascade that `source` chose does not exist."""
         if cascade not in self.cascades:

@@ -21,7 +21,7 @@ from tierchat.cli.actions.model_lines import (
 )
 from tierchat.config.catalogue import ModelSpec
 from tierchat.config.home import Home
-from tierchat.errors import TierchatError, UsageError, did_you_mean
+from tierchat.errors import TierchatError
 from tierchat.models.gguf.header import GgufHeader, read_header
 from tierchat.models.on_disk import is_here, size_on_disk
 from tierchat.models.sampling import of_model
@@ -65,7 +65,7 @@ class ModelListing:
             yield from self._model_lines(name)
             return
         if name not in self._catalogue.cascades:
-            raise self._unknown(name)
+            raise self._catalogue.unknown(name)
         spec = self._catalogue.cascades[name]
         yield f"cascade {name}: {spec.description}".rstrip(": ")
         rows: list[tuple[str, ...]] = [("TIER", "MODEL", "STATE", "GATE", "THINKS")]
@@ -91,13 +91,8 @@ class ModelListing:
             models = {model: self._facts(model) for model in spec.models}
             return {"cascade": name, **_plain(spec), "models": models}
         if name not in self._catalogue.models:
-            raise self._unknown(name)
+            raise self._catalogue.unknown(name)
         return {"model": name, **self._facts(name)}
-
-    def _unknown(self, name: str) -> UsageError:
-        known = (*self._catalogue.models, *self._catalogue.cascades)
-        hint = did_you_mean(name, known, "`tierchat ls` lists all models")
-        return UsageError(f"no model or cascade named {name!r}", hint)
 
     def _header(self, name: str) -> GgufHeader | None:
         spec = self._catalogue.models[name]

@@ -84,8 +84,10 @@ class Puller:
                 self._pull_from_hub(name)
             elif name in catalogue.models:
                 self._pull_model(name, catalogue)
-            else:
+            elif name in catalogue.cascades:
                 self._pull_cascade(name, catalogue)
+            else:
+                raise catalogue.unknown(name)
         if self._request.is_json:
             self._output.json({"files": self._report})
 
@@ -183,6 +185,8 @@ class Puller:
         for name in set(models) - set(published):
             if absent := absent_files(catalogue.models[name]):
                 raise UsageError(f"{name} is a local file that does not exist: {absent[0]}")
+            if not cascade:
+                self._output.note(f"✓ {name} is a file of this machine: nothing to fetch", "green")
         files = {name: hub_files(catalogue.models[name], self._paths) for name in published}
         with self._downloading() as downloader:
             if self._request.source is None and not self._request.is_offline:
