@@ -19,26 +19,23 @@ _SEPARATOR = f" {BAR} "
 def wrapped(line: str, width: int) -> list[str]:
     """Break a line between words; what continues its last column is put below that column.
 
-    The parts of a tier line stay whole. Words that are longer than a line are left so.
+    The parts of a tier line stay whole. A line is left to the terminal if a word is longer than
+    `width`, or if more than its last column is too far right.
     """
-    if len(line) <= width:
+    if len(line) <= width or max(map(len, line.split()), default=0) > width:
         return [line]
-    column = _column(line, width)
-    if not column and _SEPARATOR in line:
+    gaps = [gap.end() for gap in _GAP.finditer(line)]
+    if not gaps and _SEPARATOR in line:
         return list(_packed(line.split(_SEPARATOR), width))
+    column = gaps[-1] if gaps else 0
     head, cell = line[:column], line[column:]
     bar = f"{BAR} " if cell.startswith(f"{BAR} ") else ""
-    first, *rest = _words(cell.removeprefix(bar), max(1, width - column - len(bar))) or [""]
+    room = width - column - len(bar)
+    words = _words(cell.removeprefix(bar), max(1, room))
+    if not words or max(map(len, words)) > room:
+        return [line]
+    first, *rest = words
     return [(head + bar + first).rstrip(), *(" " * column + bar + part for part in rest)]
-
-
-def _column(line: str, width: int) -> int:
-    """Return where the last column begins that has room for its words; 0 without columns."""
-    for gap in reversed(list(_GAP.finditer(line, 0, width))):
-        longest = max(map(len, line[gap.end() :].split()))
-        if longest <= width - gap.end():
-            return gap.end()
-    return 0
 
 
 def _words(text: str, width: int) -> list[str]:
