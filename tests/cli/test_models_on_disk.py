@@ -286,6 +286,7 @@ def test_a_file_without_a_published_hash_is_not_said_to_be_the_published_one(sit
     assert said == "✓ mine (sound; no published sha256 to compare with)\n"
 
 
+@pytest.mark.slow
 def test_a_pull_that_reached_nothing_leaves_nothing(site: Site) -> None:
     site.file(FILES[0]).unlink()
     pulled = site.run("pull", "net-xs", "-y", HF_ENDPOINT="http://127.0.0.1:9")

@@ -78,6 +78,7 @@ def test_a_pipe_gets_the_one_command_on_stderr(site: Site) -> None:
     assert not site.hub.seen
 
 
+@pytest.mark.slow
 def test_yes_fetches_and_asks_again_as_models_arrive(site: Site) -> None:
     site.hub.faults.bytes_per_s = 3e6
     shell = Shell(site, "ask", HAMLET)

@@ -154,6 +154,7 @@ def test_too_few_prompts_are_told(home: UserHome, tmp_path: Path) -> None:
     assert b"too few" in home.run("train", "--prompts", str(file)).stderr
 
 
+@pytest.mark.slow
 def test_prompts_without_answers_are_graded_by_the_top_tier(home: UserHome, tmp_path: Path) -> None:
     file = tmp_path / "p.jsonl"
     write_prompts(file, [GradedPrompt(prompt=f"1{a}*1{b}") for a in range(8) for b in range(6)])

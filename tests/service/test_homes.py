@@ -47,6 +47,7 @@ def pid(found: subprocess.CompletedProcess[str]) -> int:
     return int(json.loads(found.stdout)["pid"])
 
 
+@pytest.mark.slow
 def test_homes_without_a_runtime_directory_have_a_daemon_each(short: Path) -> None:
     one, two = short / "one", short / "two"
     (short / "runtime").mkdir(mode=0o700)
