@@ -30,6 +30,7 @@ def test_add_shows_a_conversation_and_a_sentence(home: UserHome, models_dir: Pat
     assert "a second)" in said
 
 
+@pytest.mark.slow
 def test_a_model_without_a_template_completes_text_and_can_be_given_one(
     home: UserHome, bare: Path
 ) -> None:
@@ -66,6 +67,7 @@ def test_an_unknown_template_is_named_before_anything_is_read(home: UserHome) ->
     assert "alpaca" in found.stderr.decode()
 
 
+@pytest.mark.slow
 def test_a_template_that_is_there_only_under_a_name_is_used(home: UserHome, tmp_path: Path) -> None:
     other = "{{ raise_exception('for tools') }}"
     for named, used in (("rag", "rag"), ("default", "default"), ("", "")):

@@ -210,6 +210,7 @@ def test_files_too_long_for_every_tier_are_left_out_of_the_next_prompt(
     talk.hear("pocket-")
 
 
+@pytest.mark.slow
 def test_a_terminal_that_does_not_say_where_its_cursor_is_gets_no_warning(warm: UserHome) -> None:
     talk = Talk(warm, PROMPT_TOOLKIT_NO_CPR="")
     # prompt-toolkit gives up after two seconds.
@@ -377,6 +378,7 @@ def test_without_a_place_to_save_a_chat_still_answers_and_says_so_once(home: Use
     assert talk.leave() == 0
 
 
+@pytest.mark.slow
 def test_a_newer_log_is_left_alone_and_a_damaged_one_is_mended(home: UserHome) -> None:
     assert home.run("ask", "2+2").returncode == 0
     home.client.stop()

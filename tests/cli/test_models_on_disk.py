@@ -296,6 +296,7 @@ def test_a_pull_that_reached_nothing_leaves_nothing(site: Site) -> None:
     assert row_of(site, "net-xs")["state"] == "<1% here"
 
 
+@pytest.mark.slow
 def test_any_gguf_can_be_added_asked_and_forgotten(site: Site) -> None:
     found = site.run("add", "mine", str(MODELS / FILES[0]))
     said = found.stdout.decode()
@@ -419,6 +420,7 @@ def test_a_running_daemon_learns_of_an_added_model(site: Site) -> None:
     wait_until(lambda: site.run("ask", "-m", "mine", "2+2").returncode == 2)
 
 
+@pytest.mark.slow
 def test_one_file_under_two_names_is_loaded_once(home: UserHome) -> None:
     file = home.directory / "own.gguf"
     shutil.copy(MODELS / FILES[1], file)

@@ -232,6 +232,7 @@ def test_ten_kills_at_random_points_cost_next_to_nothing(site: Site) -> None:
     assert num_sent <= total + 10 * (1 << 20)
 
 
+@pytest.mark.slow
 def test_the_first_answer_comes_while_larger_tiers_arrive(site: Site) -> None:
     site.hub.faults.bytes_per_s = 4e5
     pull = site.start("net", "-y")

@@ -30,6 +30,7 @@ def remaining(home: UserHome) -> dict[str, int]:
 @pytest.mark.parametrize(
     "words", [("rm", "mine"), ("logs", "rm", "--all"), ("gate", "rm", "pocket")]
 )
+@pytest.mark.slow
 def test_enter_keeps_and_only_a_yes_removes(home: UserHome, words: tuple[str, ...]) -> None:
     shutil.copy(MODELS / FILES[0], home.directory / "own.gguf")
     assert home.run("add", "mine", str(home.directory / "own.gguf")).returncode == 0

@@ -70,6 +70,7 @@ def write_catalogue(site: Site, root: Path, **other: object) -> None:
 
 
 @pytest.mark.parametrize("given", [0, 2])
+@pytest.mark.slow
 def test_any_part_is_added_asked_listed_verified_and_forgotten(home: UserHome, given: int) -> None:
     parts = local_parts(home)
     size_bytes = sum(part.stat().st_size for part in parts)
@@ -131,6 +132,7 @@ def test_a_whole_file_that_is_named_as_a_part_is_added_alone(home: UserHome) -> 
     assert asked.stdout == b"4\n", asked.stderr.decode()
 
 
+@pytest.mark.slow
 def test_a_part_that_is_overwritten_while_loaded_is_noticed(home: UserHome) -> None:
     parts = local_parts(home)
     assert home.run("add", "big", str(parts[0])).returncode == 0
@@ -145,6 +147,7 @@ def test_a_part_that_is_overwritten_while_loaded_is_noticed(home: UserHome) -> N
 
 
 @pytest.mark.parametrize("reference", [f"q4/{STEM}-00002-of-00003.gguf", "Q4_K_M", "q4_k_m"])
+@pytest.mark.slow
 def test_a_part_or_a_quantisation_on_the_hub_stands_for_all_parts(
     site: Site, root: Path, reference: str
 ) -> None:
@@ -193,6 +196,7 @@ def test_a_hub_that_lacks_a_part_is_told_before_the_first_byte(
         assert not hub.bytes_sent
 
 
+@pytest.mark.slow
 def test_kills_in_the_middle_of_parts_cost_next_to_nothing(site: Site, root: Path) -> None:
     write_catalogue(site, root)
     total = sum((root / REPO / name).stat().st_size for name in names_of(root))

@@ -39,6 +39,7 @@ def test_nothing_saved_is_told(tmp_path: Path) -> None:
         history_prompts(tmp_path / "none.sqlite", 5)
 
 
+@pytest.mark.slow
 def test_a_cascade_learns_from_what_was_asked(home: UserHome) -> None:
     home.paths.data_dir.mkdir(parents=True)
     store = LogStore(home.paths.log_file)

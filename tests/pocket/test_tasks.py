@@ -109,6 +109,7 @@ def test_held_out_wordings_are_never_trained_on() -> None:
         assert not set(lists(held_out=False)) & set(lists(held_out=True))
 
 
+@pytest.mark.slow
 def test_no_prompt_is_ever_on_two_sides() -> None:
     rng, drawn = random.Random(9), {}
     for side in ("train", "rounds", "test"):

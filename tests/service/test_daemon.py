@@ -47,6 +47,7 @@ def test_it_never_imports_llama_cpp() -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
+@pytest.mark.slow
 def test_twenty_racing_commands_start_one_daemon(home: UserHome) -> None:
     children = [
         subprocess.Popen(
@@ -130,6 +131,7 @@ def test_sigterm_lets_answers_finish_and_takes_no_new_ones(home: UserHome) -> No
     assert not home.paths.socket.exists()
 
 
+@pytest.mark.slow
 def test_a_prompt_that_comes_while_a_daemon_ends_is_answered_by_the_next_one(
     home: UserHome,
 ) -> None:
@@ -328,6 +330,7 @@ def raw(home: UserHome, data: bytes, seconds: float = 2.0) -> bytes:
     return found
 
 
+@pytest.mark.slow
 def test_hostile_requests_get_an_error_each_and_the_daemon_lives(home: UserHome) -> None:
     home.start_scripted()
     post = b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"

@@ -219,6 +219,7 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("template", HOSTILE)
+@pytest.mark.slow
 def test_a_hostile_template_is_refused_at_load(
     models_dir: Path, tmp_path: Path, template: str
 ) -> None:
@@ -230,6 +231,7 @@ def test_a_hostile_template_is_refused_at_load(
 
 
 @pytest.mark.parametrize("template", HOSTILE)
+@pytest.mark.slow
 def test_a_template_hostile_to_one_prompt_costs_that_request(
     models_dir: Path, tmp_path: Path, template: str
 ) -> None:
