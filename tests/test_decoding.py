@@ -11,6 +11,8 @@ from tierchat.decoding import decode, decode_strictly, lines_of
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\ufeff")))
 def test_every_text_comes_back_from_every_encoding(text: str) -> None:
+    # The mark of UTF-16 and a NUL together are the mark of UTF-32.
+    text = text.lstrip("\0")
     for encoding in ("utf-8", "utf-8-sig", "utf-16", "utf-32"):
         # Without characters utf-16 writes its mark alone.
         data = text.encode(encoding)
