@@ -114,6 +114,14 @@ def test_tiers_answer_greedily_and_must_not_escalate(tmp_path: Path) -> None:
     assert all(order.probe and not order.gate.may_escalate for order in models.orders)
 
 
+def test_a_prompt_may_bound_its_answers_and_other_bounds_are_other_cells(tmp_path: Path) -> None:
+    models = Scripted()
+    for bound in (7, 7, 9):
+        prompt = GradedPrompt(prompt="2+2", answer="4", max_tokens=bound)
+        fill(tmp_path, models, [prompt])
+    assert [order.sampling.max_tokens for order in models.orders] == [7, 7, 9, 9]
+
+
 def test_a_prompt_that_comes_twice_is_answered_once_and_counted_once(tmp_path: Path) -> None:
     models, counts = Scripted(), []
     matrix = fill(tmp_path, models, [*PROMPTS, PROMPTS[0]], lambda *count: counts.append(count))

@@ -120,7 +120,9 @@ class _Filling:
             sampling=msgspec.structs.replace(
                 self._tier.sampling,
                 temperature=0,
-                max_tokens=max(self._tier.sampling.max_tokens or 0, 0) or _MAX_TOKENS,
+                max_tokens=prompt.max_tokens
+                or max(self._tier.sampling.max_tokens or 0, 0)
+                or _MAX_TOKENS,
             ),
             think=self._tier.think,
             gate=GateOrder(

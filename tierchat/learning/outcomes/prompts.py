@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
@@ -31,7 +31,8 @@ class GradedPrompt(Frozen, frozen=True):
     reasoning-gym's own record of the task. Prompts of one `group` are never split between fitting
     and judging; a prompt without a group is its own. `family` is the kind of task, for tables and
     transfer. `earlier` holds the turns before the prompt. `marks` maps the exact text of an answer
-    to whether a person called it good.
+    to whether a person called it good. `max_tokens` bounds the answer; None leaves that to the
+    tier.
     """
 
     prompt: str
@@ -43,6 +44,7 @@ class GradedPrompt(Frozen, frozen=True):
     entry: dict[str, Any] | None = None
     earlier: tuple[Message, ...] = ()
     marks: dict[str, bool] = msgspec.field(default_factory=dict)
+    max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
     @property
     def digest(self) -> str:

@@ -66,6 +66,8 @@ class Work:
 def key_of(work: Work, tier: int, prompt: GradedPrompt) -> bytes:
     """Return the store's key of a cell, made from all that its content depends on."""
     settings = f"{_CELL_FORMAT} {work.identities[tier]} {work.hold_back} {prompt.digest}"
+    if prompt.max_tokens is not None:
+        settings += f" {prompt.max_tokens}"
     return hashlib.blake2b(settings.encode(), digest_size=20).digest()
 
 
