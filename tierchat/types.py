@@ -9,8 +9,9 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
-# Names for the share of the top tier's quality that a learned gate keeps.
-QUALITIES = {"frugal": 0.95, "balanced": 0.99, "best": 1.0}
+QualityName = Literal["frugal", "balanced", "best"]
+# The share of the top tier's quality that a name expects of a learned gate, and does not promise.
+QUALITIES: dict[QualityName, float] = {"frugal": 0.95, "balanced": 0.99, "best": 1.0}
 Role = Literal["system", "user", "assistant"]
 GateKind = Literal["token", "row", "command", "none"]
 FinishReason = Literal["stop", "length", "interrupted", "unanswered", "misfit"]
@@ -161,7 +162,8 @@ class TierOptions(Frozen, frozen=True):
     tried; `no_escalate` makes the first tier answer; `draft` hands a rejected draft on; `hold`
     says how much is held back where a higher tier may still answer; `progress` asks for signs of
     life while no text comes; a negative `keepalive_s` keeps the models loaded for ever.
-    `quality` is the share of the top tier's quality that a learned gate keeps. With `raw` the last
+    `quality` is the share of the top tier's right answers that the cascade keeps: a number is a
+    promise, a name is what the lesson expects. With `raw` the last
     message is text that the first tier continues, without a chat template and without a gate. An
     exchange is saved only with `save`.
     """
@@ -175,7 +177,7 @@ class TierOptions(Frozen, frozen=True):
     explain: bool = False
     hold: Hold | None = None
     progress: bool = False
-    quality: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
+    quality: QualityName | Fraction | None = None
     keepalive_s: float | None = None
     raw: bool = False
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None

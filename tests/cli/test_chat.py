@@ -154,7 +154,7 @@ def test_settings_and_mistakes_are_printed(talk: Talk, tmp_path: Path) -> None:
         ("/tier free", "free: XS"),
         ("/set temperature 0.5", "temperature = 0.5"),
         ("/set tempreture 1", "did you mean `temperature`"),
-        ("/set quality best", "quality = 1"),
+        ("/set quality best", "quality = best"),
         ("/set quality 7", "from 0 to 1"),
         ("/think hide", "thoughts are hidden"),
         ("/think loudly", "on, off, auto"),

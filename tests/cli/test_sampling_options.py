@@ -73,7 +73,7 @@ def test_an_unknown_option_gets_the_nearest(typed: str, hint: str) -> None:
 
 
 def test_a_quality_is_a_name_or_a_number() -> None:
-    assert [parse_quality(text) for text in ("best", "0", "0.5")] == [1.0, 0.0, 0.5]
+    assert [parse_quality(text) for text in ("best", "0", "0.5")] == ["best", 0.0, 0.5]
     for text, hint in (("bset", "`best`"), ("2", "from 0 to 1"), ("nan", "from 0 to 1")):
         with pytest.raises(UsageError) as caught:
             parse_quality(text)

@@ -148,7 +148,10 @@ def test_every_bound_is_refused_by_the_name_of_its_field(fields: Any, param: str
         ({"stream": "yes"}, 'stream = "yes": must be true or false'),
         ({"stop": ["ok", 5]}, "stop[1] = 5: must be a text of at most 256 characters"),
         ({"x_tierchat": {"hold": "z"}}, 'x_tierchat.hold = "z": must be one of answer, first'),
-        ({"x_tierchat": {"quality": 2}}, "x_tierchat.quality = 2: must be a number from 0 to 1"),
+        (
+            {"x_tierchat": {"quality": 2}},
+            "x_tierchat.quality = 2: must be one of balanced, best, frugal",
+        ),
         ({"messages": 5}, "messages = 5: must be a list"),
         ({"messages": None}, "messages is missing"),
         ({"messages": [USER, {"role": "user", "content": [{}]}]}, "messages[1].content[0].type is"),

@@ -9,9 +9,12 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from contextlib import aclosing
 
+import msgspec
+
 from tierchat.cascade.absent_tiers import missing, next_step
 from tierchat.cascade.deadline import until
 from tierchat.cascade.preload import Preloader
+from tierchat.cascade.promise import keeping_promise
 from tierchat.cascade.prompt_run import Models, PreparedCascade, PromptRun
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
 from tierchat.events import CascadeEvent, Notice
@@ -83,8 +86,18 @@ class Cascade:
         parameters = {model: await self._num_parameters(s) for model, s in models.items()}
         self._models.plan_as_part_of(name, spec.models)
         advice = SamplingAdvice(catalogue, name, prompt.think, self._headers)
+        options, not_promised = keeping_promise(
+            prompt.options, name, [tier.name for tier in spec.tiers], gate.head if gate else None
+        )
+        prompt = msgspec.structs.replace(prompt, options=options)
         prepared = PreparedCascade(
-            spec, parameters, absent, next_step(absent, name), gate, advice.sources
+            spec,
+            parameters,
+            absent,
+            next_step(absent, name),
+            gate,
+            advice.sources,
+            notices=tuple(filter(None, (not_promised,))),
         )
         run = PromptRun(prompt, prepared, self._models, self._preloader)
         try:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import msgspec
 
+from tierchat.cascade.promise import cost_weight
 from tierchat.cascade.route import Route
 from tierchat.config.catalogue import TierSpec
 from tierchat.gates.lookup import FoundGate
 from tierchat.gates.order import GateOrder
-from tierchat.types import QUALITIES, TierOptions
+from tierchat.types import TierOptions
 
 
 def order_for(
@@ -38,11 +39,10 @@ def order_for(
     )
     if gate is None:
         return order
-    quality = QUALITIES["balanced"] if options.quality is None else options.quality
     return msgspec.structs.replace(
         order,
         kind="row",
         file=str(gate.path),
         tier=tier.name,
-        cost_weight=gate.head.cost_weight(quality),
+        cost_weight=cost_weight(gate.head, options.quality),
     )

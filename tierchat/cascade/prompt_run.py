@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Protocol
@@ -84,7 +84,7 @@ class PreparedCascade:
 
     `parameters` are the sizes of its models. `absent` are the models that are not on this
     machine, and `next_step` tells the user how to get them. `sampling` finds how the tier of a name
-    draws tokens; it may read a file.
+    draws tokens; it may read a file. `notices` are said before the first tier runs.
     """
 
     spec: CascadeSpec
@@ -93,6 +93,7 @@ class PreparedCascade:
     next_step: str = ""
     gate: FoundGate | None = None
     sampling: Callable[[str], SamplingSources] | None = None
+    notices: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,8 @@ class PromptRun:
 
         Raises UsageError, ContextTooLong, or what the last usable tier failed with.
         """
+        for text in self._cascade.notices:
+            yield self._notice(text)
         if self._absent and self._route.is_fallback:
             yield self._notice(f"answering with {self._route.name}: {self._missing()}")
         while True:

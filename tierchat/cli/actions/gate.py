@@ -9,6 +9,7 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from tierchat.cli.actions.promise_lines import promise_lines
 from tierchat.config.home import Home
 from tierchat.errors import UsageError
 from tierchat.gates import files as gate_files
@@ -143,3 +144,4 @@ def print_head(head: GateHead, output: Output) -> None:
             f"{name:9s} {chosen.quality:6.1%} of {head.tiers[-1].name}'s right answers "
             f"at {chosen.cost:5.1%} of its compute"
         )
+    output.lines(promise_lines(head))

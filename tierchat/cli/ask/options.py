@@ -76,7 +76,8 @@ class AskRequest:
         str | None,
         typer.Option(
             metavar="Q",
-            help="The share of the top tier's quality to keep: 0..1, frugal, balanced or best.",
+            help="The share of the top tier's right answers to keep: 0..1 is a promise; frugal, "
+            "balanced and best are what the lesson expects.",
         ),
     ] = None
     think: Annotated[

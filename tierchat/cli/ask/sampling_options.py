@@ -12,7 +12,7 @@ import msgspec
 
 from tierchat.config.expected import place_and_message, wrong
 from tierchat.errors import UsageError, did_you_mean
-from tierchat.types import QUALITIES, SAMPLING_ALIASES, Sampling
+from tierchat.types import QUALITIES, SAMPLING_ALIASES, QualityName, Sampling
 
 _Value = TypeVar("_Value")
 _NO_SAMPLING = Sampling()
@@ -47,14 +47,17 @@ def parse_sampling(
     return checked(Sampling, {**default.given(), **found})
 
 
-def parse_quality(text: str) -> float:
+def parse_quality(text: str) -> QualityName | float:
     """Read a name or a number from 0 to 1; raises UsageError with the nearest name."""
-    quality = QUALITIES.get(text)
+    for name in QUALITIES:
+        if text == name:
+            return name
+    quality = -1.0
     with contextlib.suppress(ValueError):
-        quality = float(text) if quality is None else quality
-    if quality is None or not 0 <= quality <= 1:
+        quality = float(text)
+    if not 0 <= quality <= 1:
         names = ", ".join(QUALITIES)
-        hint = did_you_mean(text, QUALITIES, f"write {names}, or a number from 0 to 1")
+        hint = did_you_mean(text, tuple(QUALITIES), f"write {names}, or a number from 0 to 1")
         raise UsageError(f"{text!r} is no quality", hint)
     return quality
 

@@ -134,9 +134,17 @@ def frontier(
     return [walk(matrix, estimates, costs, w, stages, jumps=jumps) for w in COST_WEIGHTS]
 
 
-def gated(matrix: Matrix, estimates: Estimates, gates: RowGates) -> list[Walk]:
+def gated(
+    matrix: Matrix,
+    estimates: Estimates,
+    gates: RowGates,
+    weights: Sequence[float] = COST_WEIGHTS,
+) -> list[Walk]:
     """Walk at every cost weight as the learned gates would."""
-    return frontier(matrix, estimates, gates.costs, gates.stages, jumps=gates.jumps)
+    return [
+        walk(matrix, estimates, gates.costs, weight, gates.stages, jumps=gates.jumps)
+        for weight in weights
+    ]
 
 
 def points(walks: Sequence[Walk], weights: Floats | None = None) -> Floats:

@@ -17,6 +17,7 @@ from tierchat.gates import files as gate_files
 from tierchat.gates.files import GateHead, GateReport, GateTier, Tradeoff
 from tierchat.gates.row_gate import STAGES
 from tierchat.learning.evaluation import metrics, policies
+from tierchat.learning.evaluation.promise import PROMISE_WEIGHTS, tradeoffs
 from tierchat.learning.outcomes.collect import collect
 from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt
@@ -84,12 +85,8 @@ def _tier(work: Work, index: int, pool: Pool, taught: Taught) -> GateTier:
 def _tradeoffs(taught: Taught) -> tuple[Tradeoff, ...]:
     """Walk the held-out prompts at every cost weight; quality is relative to the top tier."""
     matrix = taught.held_out
-    top = max(float(matrix.right[:, -1].mean()), 1e-9)
-    walks = policies.gated(matrix, taught.estimates, taught.fit.gates)
-    return tuple(
-        Tradeoff(cost_weight=float(weight), quality=walk.point()[1] / top, cost=walk.point()[0])
-        for weight, walk in zip(policies.COST_WEIGHTS, walks, strict=True)
-    )
+    walks = policies.gated(matrix, taught.estimates, taught.fit.gates, PROMISE_WEIGHTS)
+    return tradeoffs(matrix, walks)
 
 
 def _report(taught: Taught) -> GateReport:
@@ -107,6 +104,7 @@ def _report(taught: Taught) -> GateReport:
         date=datetime.date.today().isoformat(),
         data_sha256=data.hexdigest(),
         num_prompts=len(taught.learned.prompts),
+        num_held_out=len(matrix.prompts),
         num_groups=len(set(taught.learned.groups)),
         num_rounds=len(taught.rounds),
         seconds=taught.rounds[-1].seconds,

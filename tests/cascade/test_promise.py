@@ -1,0 +1,74 @@
+"""A number for the quality is a promise: the top tier keeps what nothing cheaper is sure to."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.gates.test_files import head
+from tierchat.cascade.promise import cost_weight, keeping_promise
+from tierchat.gates.files import GateHead, Tradeoff
+from tierchat.types import TierOptions
+
+TIERS = ("XS", "S", "M")
+
+
+def taught() -> GateHead:
+    return head(
+        tradeoffs=(
+            Tradeoff(cost_weight=-1.0, quality=1.0, cost=1.1, promised=0.99),
+            Tradeoff(cost_weight=0.0, quality=1.01, cost=0.9, promised=0.97),
+            Tradeoff(cost_weight=0.1, quality=0.992, cost=0.4, promised=0.95),
+            Tradeoff(cost_weight=1.0, quality=0.95, cost=0.1, promised=0.7),
+        )
+    )
+
+
+@pytest.mark.parametrize(
+    ("quality", "weight"),
+    [("frugal", 1.0), ("balanced", 0.1), (None, 0.1), ("best", 0.0), (0.95, 0.1), (0.96, 0.0)],
+)
+def test_a_name_is_expected_and_a_number_is_promised(quality: float, weight: float) -> None:
+    assert cost_weight(taught(), quality) == weight
+
+
+def test_a_promise_that_can_be_kept_changes_no_tier() -> None:
+    options, notice = keeping_promise(TierOptions(quality=0.95), "mine", TIERS, taught())
+    assert options == TierOptions(quality=0.95, hold="judged") and not notice
+
+
+@pytest.mark.parametrize("quality", ["frugal", "best", None])
+def test_a_name_never_calls_the_top_tier(quality: str) -> None:
+    asked = TierOptions(quality=quality)  # type: ignore[arg-type]
+    for gate in (None, taught()):
+        assert keeping_promise(asked, "mine", TIERS, gate) == (asked, "")
+
+
+@pytest.mark.parametrize(
+    ("gate", "said"), [(None, "no lesson shows"), (taught(), "the lesson was too small")]
+)
+def test_the_top_tier_answers_where_nothing_is_sure(gate: GateHead | None, said: str) -> None:
+    options, notice = keeping_promise(TierOptions(quality=0.98), "mine", TIERS, gate)
+    assert options.min_tier == "M" and said in notice and "0.98" in notice and "mine" in notice
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [
+        ({"tier": "xs"}, "only xs is asked"),
+        ({"max_tier": "S"}, "no tier above S"),
+        ({"no_escalate": True}, "nothing may escalate"),
+        ({"raw": True}, "nothing may escalate"),
+    ],
+)
+def test_what_a_request_says_of_tiers_wins(limits: dict[str, object], said: str) -> None:
+    asked = TierOptions(quality=0.98, **limits)  # type: ignore[arg-type]
+    for gate in (None, taught()):
+        options, notice = keeping_promise(asked, "mine", TIERS, gate)
+        assert options == asked and said in notice and "not promised" in notice
+
+
+@pytest.mark.parametrize("limits", [{"tier": "m"}, {"min_tier": "M"}, {"max_tier": "M"}])
+def test_the_top_tier_keeps_any_promise(limits: dict[str, str]) -> None:
+    asked = TierOptions(quality=1.0, **limits)  # type: ignore[arg-type]
+    _, notice = keeping_promise(asked, "mine", TIERS, taught())
+    assert "not promised" not in notice
