@@ -16,7 +16,7 @@ import tierchat
 
 PACKAGE = Path(tierchat.__file__).parent
 
-WORDS = {"types", "events", "errors", "paths", "atomic_file", "decoding"}
+WORDS = {"types", "events", "errors", "paths", "atomic_file", "decoding", "process_lock"}
 # The file that starts the program; it stands outside the rooms.
 DOORS = {"__main__"}
 

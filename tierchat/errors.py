@@ -17,6 +17,7 @@ Errors of one room are defined there and drawn here.
     ├── DoesNotFit                  4   507   not enough GPU memory, RAM or disk
     ├── DaemonUnreachable           5   503   not running, would not start, or connection lost
     │   └── OtherHome               5   409   the daemon works for another home than the request
+    ├── LessonRunning               5   503   another process teaches this cascade
     ├── Overloaded                  5   503   queue full or shutting down; carries Retry-After
     ├── NetworkError                6   502   a download failed
     │   └── PassingFault            6   502   models/hub: worth another try
@@ -159,6 +160,12 @@ class DaemonUnreachable(TierchatError):
 class OtherHome(DaemonUnreachable):
     http_status = 409
     code = "other_home"
+
+
+class LessonRunning(TierchatError):
+    exit_code = 5
+    http_status = 503
+    code = "lesson_running"
 
 
 class Overloaded(TierchatError):

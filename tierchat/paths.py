@@ -67,6 +67,15 @@ class Paths:
         return self.data_dir / "gates"
 
     @property
+    def lessons_dir(self) -> Path:
+        """Which cascades are taught now, and how far their lessons are."""
+        return self.data_dir / "lessons"
+
+    def lesson_lock(self, cascade: str) -> Path:
+        """Locked by the process that teaches a cascade."""
+        return self.lessons_dir / f"{cascade}.lock"
+
+    @property
     def models_dir(self) -> Path:
         """Downloaded model files."""
         return self.data_dir / "models"

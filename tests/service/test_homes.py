@@ -16,7 +16,7 @@ import pytest
 from tests.conftest import UserHome, wait_until
 from tests.trapping import quirks_here
 from tierchat.paths import find_paths
-from tierchat.service.daemon_socket import DaemonLock
+from tierchat.process_lock import ProcessLock
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_a_home_whose_name_is_no_text_works(short: Path, models_dir: Path) -> No
 
 def test_a_daemon_of_this_home_on_another_machine_is_told(home: UserHome) -> None:
     home.paths.state_dir.mkdir(parents=True, mode=0o700)
-    lock = DaemonLock(home.paths.daemon_lock)
+    lock = ProcessLock(home.paths.daemon_lock)
     assert lock.take()
     home.paths.daemon_lock.write_text("4711 node17\n")
     found = home.run("ask", "2+2")
@@ -116,7 +116,7 @@ def test_a_daemon_whose_socket_was_deleted_is_told(home: UserHome) -> None:
 
 
 def test_a_lock_names_its_holder(short: Path) -> None:
-    first, second = DaemonLock(short / "lock"), DaemonLock(short / "lock")
+    first, second = ProcessLock(short / "lock"), ProcessLock(short / "lock")
     assert first.take() and not second.take()
     assert str(second.holder()) == f"PID {os.getpid()}"
 

@@ -21,8 +21,9 @@ from tierchat.config.settings import Settings, load_settings
 from tierchat.errors import DaemonUnreachable, TierchatError, UnsafePath
 from tierchat.models.placement.hardware import resident_bytes
 from tierchat.paths import Paths, find_paths, make_private, shown
+from tierchat.process_lock import ProcessLock
 from tierchat.service.admission import Admission
-from tierchat.service.daemon_socket import DaemonLock, bind, remove_socket
+from tierchat.service.daemon_socket import bind, remove_socket
 from tierchat.service.daemon_start import HINT
 from tierchat.service.home_cascade import HomeCascade
 from tierchat.service.http_listener import Http
@@ -132,7 +133,7 @@ def run_daemon(
     # Without a place for conversations prompts are still answered; the recorder says what is wrong.
     with contextlib.suppress(UnsafePath):
         make_private(paths.data_dir)
-    lock = DaemonLock(paths.daemon_lock)
+    lock = ProcessLock(paths.daemon_lock)
     if not lock.take():
         append_quietly(1, f"already running ({lock.holder()}); not starting a second daemon")
         return 0
@@ -155,7 +156,7 @@ def run_daemon(
 def _lock_conversations(paths: Paths) -> None:
     """Lock the data directory until this process ends, unless it cannot be written at all."""
     try:
-        lock = DaemonLock(paths.writer_lock)
+        lock = ProcessLock(paths.writer_lock)
     except OSError:
         return
     if not lock.take():

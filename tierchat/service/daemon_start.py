@@ -19,7 +19,7 @@ from tierchat.config.catalogue_files import load_catalogue
 from tierchat.config.settings import load_settings, setting_sources
 from tierchat.errors import DaemonUnreachable
 from tierchat.paths import Paths, make_private
-from tierchat.service.daemon_socket import read_holder
+from tierchat.process_lock import read_holder
 
 _START_S = 20.0
 _CONNECT_S = 5.0

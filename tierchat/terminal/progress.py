@@ -6,6 +6,7 @@ Does not know what is counted.
 from __future__ import annotations
 
 import contextlib
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -52,6 +53,39 @@ class Bars:
         """Remove the bar."""
         self._stack.close()
         self._what = ""
+
+
+class Phases:
+    """The progress of a job in several phases, each with its own bar and its own end."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._stack = contextlib.ExitStack()
+        self._move: Callable[[int, int], None] = lambda _done, _total: None
+
+    def __enter__(self) -> Phases:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.close()
+
+    def begin(self, what: str, ends_s: float | None = None) -> None:
+        """Begin a phase; `ends_s`, by the monotonic clock, is when it ends as far as known."""
+        self.close()
+        by = ""
+        if ends_s is not None and ends_s != math.inf:
+            at = time.localtime(time.time() + ends_s - time.monotonic())
+            by = f" (until {time.strftime('%H:%M:%S', at)})"
+        self._move = self._stack.enter_context(counting(self._output, f"{what}{by}"))
+
+    def tell(self, done: int, total: int) -> None:
+        """Show that `done` of `total` steps of this phase are over."""
+        self._move(done, total)
+
+    def close(self) -> None:
+        """Remove the bar."""
+        self._stack.close()
+        self._move = lambda _done, _total: None
 
 
 @contextlib.contextmanager

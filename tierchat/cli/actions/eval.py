@@ -32,6 +32,7 @@ from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt, grade
 from tierchat.learning.outcomes.sources import Source, find_prompts, need
 from tierchat.learning.outcomes.store import open_store
+from tierchat.learning.outcomes.work import MAX_ANSWER, work_of, workers
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import make_private
 from tierchat.terminal.output import Output
@@ -50,6 +51,7 @@ class EvalRequest:
     cascade: str | None = None
     compare: bool = False
     max_prompts: int = 2_500
+    max_answer: int = MAX_ANSWER
     plot: Path | None = None
     json: bool = False
     seed: int = 0
@@ -101,11 +103,11 @@ class _Measuring:
 
     async def run(self, fresh: Sequence[GradedPrompt], seen: Sequence[GradedPrompt]) -> EvalReport:
         from tierchat.learning.evaluation.controls import controls
-        from tierchat.learning.outcomes.work import work_of, workers
         from tierchat.learning.training.fit import predict
 
         paths, catalogue = self._home.paths, self._home.catalogue
-        work = work_of(catalogue.effective(self._cascade), catalogue, paths)
+        spec = catalogue.effective(self._cascade)
+        work = work_of(spec, catalogue, paths, self._request.max_answer)
         gates = gate_files.load(self._gate.path)
         async with workers(self._home, self._cascade) as pool:
             with (
@@ -153,7 +155,7 @@ class _Measuring:
         waits_s = []
         for index in chosen:
             prompt = judged.prompts[index]
-            outcome, _ = await _ask(cascade, prompt, "answer")
+            outcome, _ = await self._ask(cascade, prompt, "answer")
             same_tier += outcome.tier == judged.tiers[walk.tier[index]]
             # In the matrix no tier may refuse; here the top tier still has its escalate token.
             num_refused += outcome.finish_reason == "unanswered"
@@ -163,7 +165,7 @@ class _Measuring:
                 same_grade += outcome.answer == judged.rows[index][walk.tier[index]].answer
             else:
                 same_grade += graded == bool(walk.right[index])
-            waits_s.append((await _ask(cascade, prompt, "first"))[1])
+            waits_s.append((await self._ask(cascade, prompt, "first"))[1])
         return LiveReport(
             num_prompts=num,
             same_tier=same_tier / num,
@@ -173,21 +175,24 @@ class _Measuring:
             first_piece_p95_s=float(np.percentile(waits_s, 95)),
         )
 
-
-async def _ask(cascade: Cascade, prompt: GradedPrompt, hold: Hold) -> tuple[Outcome, float]:
-    """Return the outcome, and the seconds until its first piece could be shown."""
-    asked = Prompt(
-        messages=prompt.messages,
-        sampling=Sampling(temperature=0),
-        options=TierOptions(hold=hold),
-    )
-    began_s, shown_s = time.monotonic(), None
-    async for event in cascade.answer(asked):
-        if shown_s is None and isinstance(event, AnswerDelta | ThoughtDelta | Done):
-            shown_s = time.monotonic()
-        if isinstance(event, Done):
-            return event.outcome, (shown_s or began_s) - began_s
-    raise EngineCrashed("a prompt ended without an outcome")
+    async def _ask(
+        self, cascade: Cascade, prompt: GradedPrompt, hold: Hold
+    ) -> tuple[Outcome, float]:
+        """Return the outcome, and the seconds until its first piece could be shown."""
+        asked = Prompt(
+            messages=prompt.messages,
+            sampling=Sampling(
+                temperature=0, max_tokens=prompt.max_tokens or self._request.max_answer
+            ),
+            options=TierOptions(hold=hold),
+        )
+        began_s, shown_s = time.monotonic(), None
+        async for event in cascade.answer(asked):
+            if shown_s is None and isinstance(event, AnswerDelta | ThoughtDelta | Done):
+                shown_s = time.monotonic()
+            if isinstance(event, Done):
+                return event.outcome, (shown_s or began_s) - began_s
+        raise EngineCrashed("a prompt ended without an outcome")
 
 
 def _show(found: EvalReport, request: EvalRequest, num_left_out: int, output: Output) -> None:

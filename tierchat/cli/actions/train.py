@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -22,10 +24,12 @@ from tierchat.gates.lookup import GateLookup
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.sources import Source, find_prompts, need
 from tierchat.learning.outcomes.store import OutcomeStore, open_store
+from tierchat.learning.outcomes.work import MAX_ANSWER
+from tierchat.learning.training.lesson_lock import one_lesson
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import make_private
 from tierchat.terminal.output import Output
-from tierchat.terminal.progress import counting
+from tierchat.terminal.progress import Phases
 
 if TYPE_CHECKING:
     from tierchat.learning.outcomes.matrix import Matrix
@@ -41,8 +45,9 @@ class TrainRequest:
 
     source: Source
     cascade: str | None = None
-    minutes: float = 10.0
+    minutes: float = 30.0
     max_prompts: int = 2_500
+    max_answer: int = MAX_ANSWER
     ignore_token: bool = False
     seed: int = 0
 
@@ -64,7 +69,7 @@ def run(request: TrainRequest, home: Home, output: Output) -> int:
         )
     make_private(home.paths.data_dir)
     lesson = _Lesson(request, cascade, spec, home, output)
-    with contextlib.suppress(KeyboardInterrupt):
+    with one_lesson(home.paths, cascade), contextlib.suppress(KeyboardInterrupt):
         asyncio.run(lesson.run(prompts))
     if lesson.head is None:
         output.note(
@@ -93,22 +98,20 @@ class _Lesson:
 
     async def run(self, prompts: Sequence[GradedPrompt]) -> None:
         from tierchat.learning.outcomes.work import work_of, workers
-        from tierchat.learning.training import lesson
-        from tierchat.learning.training.teaching import Budget
+        from tierchat.learning.training.lesson import LessonAnswers, write
+        from tierchat.learning.training.teaching import Budget, teach
 
         request, home, paths = self._request, self._home, self._home.paths
         lookup = GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file))
-        work = work_of(self._spec, home.catalogue, paths)
+        work = work_of(self._spec, home.catalogue, paths, request.max_answer)
         has_token = not request.ignore_token
         budget = Budget(60 * request.minutes, request.max_prompts, has_token, request.seed)
+        ends_s = time.monotonic() + budget.seconds if budget.seconds else math.inf
         make_private(paths.gates_dir)
-        with (
-            open_store(paths.outcomes_file) as store,
-            counting(self._output, "answers") as tell_progress,
-        ):
+        with open_store(paths.outcomes_file) as store, Phases(self._output) as phases:
             async with workers(home, self._cascade) as pool:
-                rounds = lesson.learn(work, prompts, pool, store, budget, tell_progress)
-                async for taught in rounds:
+                answers = LessonAnswers(work, pool, store, phases.tell)
+                async for taught in teach(prompts, answers, budget, phases.begin):
                     note_loading(pool, self._spec.models, self._output)
                     last = taught.rounds[-1]
                     self._output.note(
@@ -117,9 +120,14 @@ class _Lesson:
                         f"{last.seconds:.0f} s"
                     )
                     path = lookup.path(self._cascade)
-                    self.head = lesson.write(path, self._cascade, work, pool, taught)
+                    self.head = write(path, self._cascade, work, pool, taught)
                 self.is_finished = True
-                await self._tell_of_arbiter(work, taught.held_out, prompts, pool, store)
+                phases.begin("check of the arbiter", ends_s)
+                try:
+                    async with asyncio.timeout_at(None if ends_s == math.inf else ends_s):
+                        await self._tell_of_arbiter(work, taught.held_out, prompts, pool, store)
+                except TimeoutError:
+                    self._output.note("no time was left to check the arbiter")
 
     async def _tell_of_arbiter(
         self,

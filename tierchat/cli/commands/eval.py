@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from tierchat.cli.commands.train import Builtin, FromHistory, Prompts
+from tierchat.cli.commands.train import Builtin, FromHistory, MaxAnswer, Prompts
 from tierchat.cli.options import Json, Quiet, check_plot, home_of
 
 
@@ -30,6 +30,7 @@ def evaluate(
     max_prompts: Annotated[
         int, typer.Option(metavar="N", min=1, help="Ask at most this many prompts.")
     ] = 2_500,
+    max_answer: MaxAnswer = 512,
     plot: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Draw the curves to a png, svg or pdf file.")
     ] = None,
@@ -56,6 +57,7 @@ def evaluate(
         cascade=cascade,
         compare=compare,
         max_prompts=max_prompts,
+        max_answer=max_answer,
         plot=plot,
         json=json,
         seed=seed,

@@ -18,6 +18,10 @@ FromHistory = Annotated[
     bool,
     typer.Option("--from-history", help="Use your saved prompts, with their /good and /bad marks."),
 ]
+MaxAnswer = Annotated[
+    int,
+    typer.Option(metavar="N", min=1, help="Cut answers after N tokens; they count as they stand."),
+]
 
 
 def add_to(app: typer.Typer) -> None:
@@ -34,11 +38,15 @@ def train(
         str | None, typer.Option("--model", "-m", metavar="CASCADE", help="The cascade to teach.")
     ] = None,
     minutes: Annotated[
-        float, typer.Option(metavar="N", min=0.0, help="Start no new round after N minutes.")
-    ] = 10.0,
+        float,
+        typer.Option(
+            metavar="N", min=0.0, help="Be done within N minutes; 0 runs one round to its end."
+        ),
+    ] = 30.0,
     max_prompts: Annotated[
         int, typer.Option(metavar="N", min=40, help="Learn from at most this many prompts.")
     ] = 2_500,
+    max_answer: MaxAnswer = 512,
     ignore_token: Annotated[
         bool, typer.Option("--ignore-token", help="Do not read the escalate token of the models.")
     ] = False,
@@ -51,7 +59,8 @@ def train(
 
     Every tier answers every prompt, and the answers are graded. Then one row per tier is fitted
     that predicts, before a token is generated, which tiers will be right. All answers are kept, so
-    a run that was stopped continues.
+    a run that was stopped continues. The first prompts show how fast the tiers are; as many follow
+    as the time allows. One lesson of a cascade runs at a time (exit code 5).
 
         tierchat train --prompts my.jsonl
 
@@ -68,6 +77,7 @@ def train(
         cascade=cascade,
         minutes=minutes,
         max_prompts=max_prompts,
+        max_answer=max_answer,
         ignore_token=ignore_token,
         seed=seed,
     )

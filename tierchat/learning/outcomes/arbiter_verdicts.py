@@ -5,36 +5,34 @@ Does not know how answers are collected.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-import msgspec
 import numpy as np
 
 from tierchat.learning.outcomes.arbiter import Arbiter, Case
 from tierchat.learning.outcomes.matrix import Floats, Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt, grade
 from tierchat.learning.outcomes.store import OutcomeStore
-from tierchat.learning.outcomes.work import Models, Stored, Work
+from tierchat.learning.outcomes.work import Models, Work
 
 
 async def judge_ungraded(
     arbiter: Arbiter,
     prompts: Sequence[GradedPrompt],
-    keys: Sequence[Sequence[bytes]],
-    known: dict[bytes, bytes],
+    answers: Mapping[int, Sequence[str]],
     models: Models,
     store: OutcomeStore,
 ) -> dict[tuple[int, int], bool]:
-    """Let the arbiter grade the answers to prompts that have no answer to compare with.
+    """Let the arbiter grade `answers`, by row, to prompts that have nothing to compare them with.
 
     Returns verdicts by (row, tier). The arbiter's own answers count as right.
     """
-    decoder = msgspec.msgpack.Decoder(Stored)
-    cases: dict[tuple[int, int], Case] = {}
-    for row, prompt in enumerate(prompts):
-        if prompt.is_ungraded:
-            answers = [decoder.decode(known[column[row]]).answer for column in keys]
-            cases.update({(row, tier): case for tier, case in _to_judge(prompt, answers)})
+    cases = {
+        (row, tier): case
+        for row, given in answers.items()
+        if prompts[row].is_ungraded
+        for tier, case in _to_judge(prompts[row], given)
+    }
     verdicts = await arbiter.judge(list(cases.values()), models, store)
     return {cell: _is_yes(verdict) for cell, verdict in zip(cases, verdicts, strict=True)}
 

@@ -16,6 +16,8 @@ from tierchat.config.home import Home
 from tierchat.config.settings import Settings
 from tierchat.gates.order import Probe
 from tierchat.learning.outcomes.prompts import GradedPrompt
+from tierchat.models.gguf.header import CheckedHeaders
+from tierchat.models.sampling import header_of
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths
 from tierchat.types import Frozen
@@ -26,6 +28,11 @@ from tierchat.workers.protocol import ModelInfo
 
 # To be raised when cells come to mean something else, so that stored cells are run again.
 _CELL_FORMAT = 2
+# The longest answer that is waited for, unless a lesson says otherwise: a small model that rambles
+# would fill its context on most prompts.
+MAX_ANSWER = 512
+# An answer more than twice as long as the top tier's is a ramble far more often than it is right.
+_TIMES_TOP, _BEYOND_TOP = 2, 32
 # Between two prompts of a lesson a model stays loaded, however long the other tiers take.
 _KEEPALIVE_S = 3600.0
 
@@ -55,19 +62,39 @@ class Stored(Frozen, frozen=True, omit_defaults=True):
 
 @dataclass(frozen=True)
 class Work:
-    """How a matrix is filled. `identities` name each tier's model and effort by their content."""
+    """How a matrix is filled. `identities` name each tier's model and effort by their content.
+
+    No answer gets more than `max_answer` tokens. `thinks` says which tiers may think before they
+    answer.
+    """
 
     tiers: tuple[TierSpec, ...]
     identities: tuple[str, ...]
     hold_back: int
     num_at_once: int = 16
+    max_answer: int = MAX_ANSWER
+    thinks: tuple[bool, ...] = ()
+
+    def bound(self, tier: int, prompt: GradedPrompt) -> int:
+        """Return how many tokens a tier may write on a prompt."""
+        given = (self.max_answer, prompt.max_tokens, self.tiers[tier].sampling.max_tokens)
+        return min(most for most in given if most and most > 0)
+
+    def bound_after(self, tier: int, prompt: GradedPrompt, top: Stored) -> int:
+        """Return the same once the top tier has answered: how much it needed bounds the others.
+
+        Thoughts count as written, so a tier that thinks is not measured by one that does not.
+        """
+        most, last = self.bound(tier, prompt), len(self.tiers) - 1
+        thinks = self.thinks or (False,) * len(self.tiers)
+        if tier == last or top.reason != "stop" or thinks[tier] > thinks[last]:
+            return most
+        return min(most, _TIMES_TOP * top.num_generated_tokens + _BEYOND_TOP)
 
 
-def key_of(work: Work, tier: int, prompt: GradedPrompt) -> bytes:
+def key_of(work: Work, tier: int, prompt: GradedPrompt, bound: int) -> bytes:
     """Return the store's key of a cell, made from all that its content depends on."""
-    settings = f"{_CELL_FORMAT} {work.identities[tier]} {work.hold_back} {prompt.digest}"
-    if prompt.max_tokens is not None:
-        settings += f" {prompt.max_tokens}"
+    settings = f"{_CELL_FORMAT} {work.identities[tier]} {work.hold_back} {prompt.digest} {bound}"
     return hashlib.blake2b(settings.encode(), digest_size=20).digest()
 
 
@@ -88,15 +115,25 @@ async def workers_of(
         await pool.close()
 
 
-def work_of(spec: CascadeSpec, catalogue: Catalogue, paths: Paths) -> Work:
+def work_of(
+    spec: CascadeSpec, catalogue: Catalogue, paths: Paths, max_answer: int = MAX_ANSWER
+) -> Work:
     """Describe how a cascade's matrix is filled; raises ModelMissing.
 
     Hashes model files whose sha256 the catalogue does not give.
     """
-    files = VerifiedFiles(paths.verified_file)
-    identities = []
+    files, headers = VerifiedFiles(paths.verified_file), CheckedHeaders()
+    identities, thinks = [], []
     for tier in spec.tiers:
         model = catalogue.models[tier.model]
         sha256 = files.sha256_of_model(model.files)
         identities.append(f"{sha256} think={tier.think} context={model.context} {tier.sampling}")
-    return Work(spec.tiers, tuple(identities), spec.hold_back)
+        header = header_of(model, headers)
+        thinks.append(tier.think is not False and header is not None and header.can_think)
+    return Work(
+        spec.tiers,
+        tuple(identities),
+        spec.hold_back,
+        max_answer=max_answer,
+        thinks=tuple(thinks),
+    )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,43 +18,52 @@ from tierchat.gates.files import GateHead, GateReport, GateTier, Tradeoff
 from tierchat.gates.row_gate import STAGES
 from tierchat.learning.evaluation import metrics, policies
 from tierchat.learning.evaluation.promise import PROMISE_WEIGHTS, tradeoffs
+from tierchat.learning.outcomes.cells import Cells
 from tierchat.learning.outcomes.collect import collect
 from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.store import OutcomeStore
-from tierchat.learning.outcomes.work import Work
-from tierchat.learning.training.teaching import Budget, Taught, teach
-from tierchat.workers.pool import Pool
+from tierchat.learning.outcomes.work import Models, Work
+from tierchat.learning.training.teaching import Taught
 
 _NUM_RESAMPLES = 200
 
 
-def learn(
-    work: Work,
-    prompts: Sequence[GradedPrompt],
-    pool: Pool,
-    store: OutcomeStore,
-    budget: Budget,
-    on_cell: Callable[[int, int], None],
-) -> AsyncIterator[Taught]:
-    """Run the rounds with real workers; finished answers are saved in the store as they come."""
-    lowest = replace(work, tiers=work.tiers[:1], identities=work.identities[:1])
+class LessonAnswers:
+    """Answers by real workers; finished ones are saved in the store as they come."""
 
-    async def all_tiers(part: Sequence[GradedPrompt]) -> Matrix:
-        return await collect(work, part, pool, store, on_cell)
+    def __init__(
+        self, work: Work, models: Models, store: OutcomeStore, on_cell: Callable[[int, int], None]
+    ) -> None:
+        self._work, self._models, self._store, self._on_cell = work, models, store, on_cell
+        # To choose prompts it is enough to read them.
+        self._lowest = replace(
+            work,
+            tiers=work.tiers[:1],
+            identities=work.identities[:1],
+            thinks=work.thinks[:1],
+            max_answer=1,
+        )
 
-    async def lowest_tier(part: Sequence[GradedPrompt]) -> Matrix:
-        return await collect(lowest, part, pool, store, on_cell)
+    async def collect(self, prompts: Sequence[GradedPrompt], until_s: float) -> Matrix:
+        return await self._collect(self._work, prompts, until_s)
 
-    return teach(prompts, all_tiers, lowest_tier, budget)
+    async def collect_lowest(self, prompts: Sequence[GradedPrompt], until_s: float) -> Matrix:
+        return await self._collect(self._lowest, prompts, until_s)
+
+    def num_known(self, prompts: Sequence[GradedPrompt]) -> int:
+        return len(Cells(self._work, prompts, self._store).whole_rows())
+
+    async def _collect(self, work: Work, prompts: Sequence[GradedPrompt], until_s: float) -> Matrix:
+        return await collect(work, prompts, self._models, self._store, self._on_cell, until_s)
 
 
-def write(path: Path, cascade: str, work: Work, pool: Pool, taught: Taught) -> GateHead:
+def write(path: Path, cascade: str, work: Work, models: Models, taught: Taught) -> GateHead:
     """Write the gate file of a round's result and return its head."""
     head = GateHead(
         schema=gate_files.SCHEMA,
         cascade=cascade,
-        tiers=tuple(_tier(work, index, pool, taught) for index in range(len(work.tiers))),
+        tiers=tuple(_tier(work, index, models, taught) for index in range(len(work.tiers))),
         has_token=taught.fit.gates.has_token,
         jumps=taught.fit.gates.jumps,
         hold_back=work.hold_back,
@@ -67,9 +76,9 @@ def write(path: Path, cascade: str, work: Work, pool: Pool, taught: Taught) -> G
     return head
 
 
-def _tier(work: Work, index: int, pool: Pool, taught: Taught) -> GateTier:
+def _tier(work: Work, index: int, models: Models, taught: Taught) -> GateTier:
     spec, costs = work.tiers[index], taught.fit.gates.costs
-    info = pool.info(spec.model)
+    info = models.info(spec.model)
     head = taught.fit.gates.heads[index, "prefill"]
     return GateTier(
         name=spec.name,

@@ -1,25 +1,28 @@
 """The rounds of a lesson: answer and grade a batch, fit, measure on held-out groups, and choose the
 next batch where the gate is least sure.
 
-Does not know files, terminals or how models run: `Collect` is the seam.
+Does not know files, terminals or how models run: `Answers` is the seam.
 """
 
 from __future__ import annotations
 
+import math
 import random
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 
+from tierchat.errors import Timeout
 from tierchat.gates.row_gate import RowGates
 from tierchat.learning.evaluation import policies
 from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt
+from tierchat.learning.training.clock import LessonClock
 from tierchat.learning.training.fit import Fit, fit_gates, predict
 
-Collect = Callable[[Sequence[GradedPrompt]], Awaitable[Matrix]]
 _HELD_OUT_SHARE, _MAX_HELD_OUT = 0.25, 600
 _FIRST_BATCH = 200
 _RANDOM_SHARE = 0.5
@@ -27,11 +30,40 @@ _CANDIDATES_PER_CHOICE = 2
 _MIN_GAIN = 0.01
 _DOUBLINGS = 3
 _USUAL_COST_WEIGHT = 0.1
+# The prompts that show how fast the tiers answer.
+_NUM_TIMED = 16
+_MIN_HELD_OUT, _MIN_LEARNED = 8, 20
+# A round that adds less than this share of the prompts is not worth another fit.
+_LEAST_GROWTH = 0.1
+
+# Called at the beginning of each phase: its name, and when it ends, as far as that is known.
+Tell = Callable[[str, float | None], None]
+
+
+def _say_nothing(_phase: str, _until_s: float | None) -> None:
+    return
+
+
+class Answers(Protocol):
+    """Answers and grades prompts; those that are not finished at `until_s` are left out."""
+
+    async def collect(self, prompts: Sequence[GradedPrompt], until_s: float) -> Matrix: ...
+
+    async def collect_lowest(self, prompts: Sequence[GradedPrompt], until_s: float) -> Matrix:
+        """Let the lowest tier alone read the prompts, which is cheap."""
+        ...
+
+    def num_known(self, prompts: Sequence[GradedPrompt]) -> int:
+        """Count the prompts whose answers are there already."""
+        ...
 
 
 @dataclass(frozen=True)
 class Budget:
-    """When to stop at the latest; a curve that no longer moves ends the lesson earlier."""
+    """When to stop at the latest; a curve that no longer moves ends the lesson earlier.
+
+    With 0 `seconds` there is one round, however long it takes.
+    """
 
     seconds: float
     max_prompts: int
@@ -61,42 +93,101 @@ class Taught:
 
 
 async def teach(
-    prompts: Sequence[GradedPrompt],
-    collect: Collect,
-    collect_lowest: Collect,
-    budget: Budget,
+    prompts: Sequence[GradedPrompt], answers: Answers, budget: Budget, tell: Tell = _say_nothing
 ) -> AsyncIterator[Taught]:
     """Yield the result of every round, until the curve stops moving or the budget is spent.
 
-    `collect_lowest` answers with the lowest tier only, which is cheap. At least one round is run,
-    however small the budget.
+    Raises Timeout when the time was over before there was enough for a first fit.
     """
-    began_s = time.monotonic()
+    clock = LessonClock(budget.seconds)
     held_out_prompts, pool = split(prompts, budget.seed)
-    held_out = await collect(held_out_prompts)
+    held_out_prompts = await _affordable(held_out_prompts, pool, answers, clock, tell)
     chosen: list[GradedPrompt] = []
     randoms: set[str] = set()
     rounds: list[Round] = []
     fit: Fit | None = None
-    estimates: policies.Estimates = {}
+    held_out: Matrix | None = None
     while True:
-        size = max(_FIRST_BATCH, len(chosen))
-        size = min(size, budget.max_prompts - len(chosen), len(pool))
-        batch, pool, drawn = await _next_batch(pool, size, fit, collect_lowest)
-        chosen += batch
+        number, until_s = len(rounds) + 1, clock.answers_until_s
+        size = min(max(_FIRST_BATCH, len(chosen)), budget.max_prompts - len(chosen), len(pool))
+        if rounds:
+            size = _worth_while(size, len(chosen), clock)
+        if not size:
+            return
+        tell(f"round {number}: answers", until_s)
+        batch, pool, drawn = await _next_batch(pool, size, fit, answers, until_s)
         randoms |= drawn
-        learned = await collect(chosen)
-        is_random = np.array([prompt.digest in randoms for prompt in learned.prompts])
-        fit = fit_gates(learned, has_token=budget.has_token, representative=is_random)
-        estimates = predict(fit.gates, held_out)
-        fit = replace(fit, gates=choose_way(fit.gates, held_out, estimates))
-        spent_s = time.monotonic() - began_s
-        nhg = _nhg(held_out, fit.gates, estimates)
-        rounds.append(Round(len(rounds) + 1, len(chosen), nhg, spent_s))
+        if held_out is None:
+            # Side by side, so that there is something of both whenever the time is up.
+            both = await answers.collect(mixed(held_out_prompts, batch), until_s)
+            held_out, learned = _part(both, held_out_prompts), _part(both, batch)
+            _refuse_too_few(held_out, learned)
+        else:
+            learned = await answers.collect([*chosen, *batch], until_s)
+        chosen = [*chosen, *batch]
+        tell(f"round {number}: fit", clock.fit_ends_s)
+        with clock.fitting():
+            is_random = np.array([prompt.digest in randoms for prompt in learned.prompts])
+            fit = fit_gates(learned, has_token=budget.has_token, representative=is_random)
+            estimates = predict(fit.gates, held_out)
+            fit = replace(fit, gates=choose_way(fit.gates, held_out, estimates))
+            nhg = _nhg(held_out, fit.gates, estimates)
+        rounds.append(Round(number, len(learned.prompts), nhg, clock.spent_s))
         yield Taught(fit, learned, held_out, estimates, tuple(rounds))
-        is_out = spent_s > budget.seconds or len(chosen) >= budget.max_prompts or not pool
+        is_out = budget.seconds <= clock.spent_s or len(chosen) >= budget.max_prompts or not pool
         if is_out or has_settled(rounds):
             return
+
+
+def _worth_while(size: int, num_chosen: int, clock: LessonClock) -> int:
+    """Return how many prompts the next round can have; 0 where they are too few for a fit."""
+    num = clock.affordable(size)
+    return num if num >= min(size, _LEAST_GROWTH * num_chosen) else 0
+
+
+def _part(matrix: Matrix, prompts: Sequence[GradedPrompt]) -> Matrix:
+    names = {prompt.digest for prompt in prompts}
+    return matrix.take([i for i, p in enumerate(matrix.prompts) if p.digest in names])
+
+
+def _refuse_too_few(held_out: Matrix, learned: Matrix) -> None:
+    num = len(held_out.rows) + len(learned.rows)
+    if len(held_out.rows) < _MIN_HELD_OUT or len(learned.rows) < _MIN_LEARNED:
+        raise Timeout(
+            f"the time was over when {num} prompts were answered by all tiers, too few for a gate",
+            "run the same command to continue, or with more --minutes",
+        )
+
+
+async def _affordable(
+    held_out: list[GradedPrompt],
+    pool: Sequence[GradedPrompt],
+    answers: Answers,
+    clock: LessonClock,
+    tell: Tell,
+) -> list[GradedPrompt]:
+    """Measure how fast the tiers answer, and return as many held-out prompts as the time allows."""
+    tried = [*held_out[: _NUM_TIMED // 4], *pool[: _NUM_TIMED - _NUM_TIMED // 4]]
+    num_new = len(tried) - answers.num_known(tried)
+    if clock.ends_s == math.inf or num_new == 0:
+        return held_out
+    tell("speed of the tiers", clock.answers_until_s)
+    began_s = time.monotonic()
+    await answers.collect(tried, clock.answers_until_s)
+    clock.seconds_per_prompt = (time.monotonic() - began_s) / num_new
+    everything = [*held_out, *pool]
+    num = clock.affordable(len(everything)) + answers.num_known(everything)
+    return held_out[: max(_MIN_HELD_OUT, int(_HELD_OUT_SHARE * num))]
+
+
+def mixed(held_out: Sequence[GradedPrompt], batch: Sequence[GradedPrompt]) -> list[GradedPrompt]:
+    """Return both side by side, so that whatever part is answered holds something of both."""
+    places = [
+        (index / len(part), which, prompt)
+        for which, part in enumerate((held_out, batch))
+        for index, prompt in enumerate(part)
+    ]
+    return [prompt for _, _, prompt in sorted(places, key=lambda place: place[:2])]
 
 
 def split(
@@ -143,7 +234,8 @@ async def _next_batch(
     pool: list[GradedPrompt],
     size: int,
     fit: Fit | None,
-    collect_lowest: Collect,
+    answers: Answers,
+    until_s: float,
 ) -> tuple[list[GradedPrompt], list[GradedPrompt], set[str]]:
     """Take half of a batch at random, for calibration, and half where the gate is least sure.
 
@@ -155,7 +247,9 @@ async def _next_batch(
     randoms, rest = pool[:num_random], pool[num_random:]
     num_unsure = size - num_random
     candidates = rest[: _CANDIDATES_PER_CHOICE * num_unsure]
-    read = await collect_lowest(candidates)
+    read = await answers.collect_lowest(candidates, until_s)
+    if not read.rows:
+        return randoms, rest, {prompt.digest for prompt in randoms}
     head = fit.gates.heads[0, "prefill"]
     x = read.features(0, "prefill", has_token=fit.gates.has_token)
     # The gate is least sure where the two best choices are closest in value.
