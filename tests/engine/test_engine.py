@@ -293,3 +293,40 @@ def with_token_not_a_number(source: Path, target: Path, token: int) -> Path:
     raw[start : start + row_bytes] = b"\x00\x7e" * (row_bytes // 2)
     target.write_bytes(raw)
     return target
+
+
+def test_interrupted_decodes_are_repeated_and_change_no_answer(
+    engine: Engine, pocket_s: LlamaModel
+) -> None:
+    def sequences() -> list[Sequence]:
+        return [Sequence(i, prompt(pocket_s, q), Sampling()) for i, q in enumerate(PROMPTS)]
+
+    wanted = run(engine, sequences())
+    rng, mine = random.Random(3), sequences()
+    for sequence in mine:
+        engine.add(sequence)
+    num_interrupted = 0
+    while engine.has_work:
+        if rng.random() < 0.4:
+            engine.interrupt()
+            assert engine.step() == []
+            engine.go_on()
+            num_interrupted += 1
+        for step in engine.step():
+            if step.is_end or step.sequence.num_generated >= 120:
+                engine.finish(step.sequence)
+    assert num_interrupted > 10
+    assert [each.tokens[each.num_prompt_tokens :] for each in mine] == wanted
+
+
+def test_work_in_the_background_leaves_the_cached_conversations(
+    engine: Engine, pocket_s: LlamaModel
+) -> None:
+    first = Sequence(1, prompt(pocket_s, "What is 12+7?"), Sampling())
+    run(engine, [first])
+    for number in range(8):
+        tokens = prompt(pocket_s, f"What is {number + 3}*{number + 5}?")
+        run(engine, [Sequence(10 + number, tokens, Sampling(), is_background=True)])
+    second = Sequence(2, first.tokens + prompt(pocket_s, "2+2"), Sampling())
+    run(engine, [second])
+    assert second.num_cached == len(first.tokens) - 1

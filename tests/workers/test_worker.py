@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import cast
 
+import msgspec
 import pytest
 
 from tierchat.errors import ModelCorrupt, ModelMissing, TemplateError
@@ -134,6 +135,27 @@ def test_closing_the_iterator_cancels_and_the_next_prompt_is_served(models_dir: 
         assert text_of(await collect(worker, ask("2+2"))) == "4"
 
     run(models_dir / "pocket-s.gguf", use)
+
+
+@pytest.mark.real
+def test_cancelled_background_work_ends_its_decode_at_once(
+    real_gguf: Callable[[str], Path],
+) -> None:
+    async def use(worker: Worker) -> None:
+        text = "One two three four five six seven eight nine ten. " * 40
+        waits_s = []
+        for is_background in (False, True):
+            order = msgspec.structs.replace(ask(text, GateOrder()), is_background=is_background)
+            task = asyncio.create_task(collect(worker, order))
+            await asyncio.sleep(0.3)
+            assert not task.done(), "the prompt was read before it could be cancelled"
+            task.cancel()
+            began_s = time.monotonic()
+            await collect(worker, ask("2+2", GateOrder(), max_tokens=1))
+            waits_s.append(time.monotonic() - began_s)
+        assert waits_s[1] < waits_s[0] / 2, waits_s
+
+    run(real_gguf("smollm2"), use)
 
 
 def test_typed_control_tokens_stay_text(models_dir: Path) -> None:

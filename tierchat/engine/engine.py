@@ -13,7 +13,7 @@ import numpy as np
 
 from tierchat.engine.kv_cache import KvCache
 from tierchat.engine.limits import BATCH_SIZE, MAX_STATE_BYTES, num_outputs
-from tierchat.engine.llama import LlamaContext, LlamaModel
+from tierchat.engine.llama import Interrupted, LlamaContext, LlamaModel
 from tierchat.engine.logits import Distribution
 from tierchat.engine.sampler import Sampler
 from tierchat.engine.scheduler import Chunk, Scheduler
@@ -134,12 +134,24 @@ class Engine:
         chunks = self._scheduler.schedule()
         if not chunks:
             return []
-        while not self._decode(chunks):
-            if not self._cache.evict() and self._scheduler.preempt() is None:
-                raise EngineCrashed("one sequence alone does not fit the KV cache")
-            chunks = self._scheduler.schedule(admit=False)
+        try:
+            while not self._decode(chunks):
+                if not self._cache.evict() and self._scheduler.preempt() is None:
+                    raise EngineCrashed("one sequence alone does not fit the KV cache")
+                chunks = self._scheduler.schedule(admit=False)
+        except Interrupted:
+            self._scheduler.undo(chunks)
+            return []
         self._record(chunks)
         return self._draw(chunks)
+
+    def interrupt(self) -> None:
+        """End the decode under way; the next `step` repeats it. Any thread may call this."""
+        self._context.interrupt()
+
+    def go_on(self) -> None:
+        """Let decodes run to their end again after `interrupt`."""
+        self._context.go_on()
 
     def close(self) -> None:
         """Free samplers and context; the caller closes the model."""

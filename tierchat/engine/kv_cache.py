@@ -55,6 +55,11 @@ class KvCache:
         self._clock = 0
 
     @property
+    def can_roll_back(self) -> bool:
+        """Whether slots can forget their last tokens."""
+        return self._memory.can_roll_back
+
+    @property
     def has_free_slot(self) -> bool:
         return any(not slot.is_busy for slot in self._slots)
 

@@ -47,6 +47,7 @@ NO_KV_SLOT = 1
 _LOSSLESS_VOCABULARIES = (lib.LLAMA_VOCAB_TYPE_SPM, lib.LLAMA_VOCAB_TYPE_BPE)
 # Tokens that swallow the blanks beside them.
 _STRIPS = lib.LLAMA_TOKEN_ATTR_LSTRIP | lib.LLAMA_TOKEN_ATTR_RSTRIP
+_ABORTED = 2
 _DECODE_FAILURES = {-2: "llama_decode ran out of memory"}
 _DAMAGED = "the file is damaged or incomplete; fetch it again"
 # What llama.cpp says of models that were published after it.
@@ -291,6 +292,10 @@ class LlamaModel:
             self._model = None
 
 
+class Interrupted(Exception):
+    """A decode was ended before it was done, by `LlamaContext.interrupt`."""
+
+
 class LlamaContext:
     """A KV cache that many sequences share, and the decode call. Owned by the engine thread."""
 
@@ -317,6 +322,11 @@ class LlamaContext:
         params.n_threads = params.n_threads_batch = num_threads
         params.no_perf = True
         params.pooling_type = lib.LLAMA_POOLING_TYPE_NONE
+        # llama.cpp asks between all operations of a decode on the CPU whether to go on. `strlen` of
+        # this text answers, because Python would take longer than many of these operations.
+        self._stop_sign = ctypes.create_string_buffer(2)
+        params.abort_callback = ctypes.cast(ctypes.CDLL(None).strlen, lib.ggml_abort_callback)
+        params.abort_callback_data = ctypes.cast(self._stop_sign, ctypes.c_void_p)
         self._context: Any = lib.llama_init_from_model(model.handle, params)
         if not self._context:
             raise DoesNotFit(f"no memory for a context of {num_cells} tokens", _MEMORY_HINT)
@@ -366,7 +376,11 @@ class LlamaContext:
         *,
         wants_hidden_state: bool = False,
     ) -> bool:
-        """Run one batch; False when the KV cache has no room. Raises EngineCrashed on failure."""
+        """Run one batch; False when the KV cache has no room.
+
+        Raises Interrupted, after which the memory is as it was before where it can roll back, and
+        EngineCrashed on failure.
+        """
         num = len(tokens)
         self._tokens[:num] = tokens
         self._positions[:num] = positions
@@ -378,9 +392,19 @@ class LlamaContext:
         status = lib.llama_decode(self._context, self._batch)
         if wants_hidden_state:
             lib.llama_set_embeddings(self._context, False)
+        if status == _ABORTED:
+            raise Interrupted
         if status not in (0, NO_KV_SLOT):
             raise EngineCrashed(_DECODE_FAILURES.get(status) or f"llama_decode failed: {status}")
         return bool(status == 0)
+
+    def interrupt(self) -> None:
+        """End the decode under way, and every later one until `go_on`; any thread may call this."""
+        self._stop_sign[0] = b"!"
+
+    def go_on(self) -> None:
+        """Let decodes run to their end again."""
+        self._stop_sign[0] = b"\0"
 
     @property
     def handle(self) -> Any:

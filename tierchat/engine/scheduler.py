@@ -83,14 +83,31 @@ class Scheduler:
         return chunks
 
     def finish(self, sequence: Sequence) -> None:
-        """Remove a waiting or running sequence; its computed tokens stay cached."""
+        """Remove a waiting or running sequence; its computed tokens stay cached, unless nobody
+        will go on with them.
+        """
         if sequence in self.running:
             self.running.remove(sequence)
             if sequence.slot is not None:
-                self._cache.release(sequence.slot)
+                leave = self._cache.drop if sequence.is_background else self._cache.release
+                leave(sequence.slot)
                 sequence.slot = None
         elif sequence in self.waiting:
             self.waiting.remove(sequence)
+
+    def undo(self, chunks: list[Chunk]) -> None:
+        """Forget a batch that was not computed to its end, so that it can be scheduled again."""
+        if self._cache.can_roll_back:
+            return
+        # The state may hold a part of the batch: these sequences are read again from the start.
+        for chunk in chunks:
+            sequence = chunk.sequence
+            if sequence.slot is not None:
+                self._cache.drop(sequence.slot)
+                sequence.slot = None
+            sequence.num_computed = 0
+            self.running.remove(sequence)
+            self.waiting.appendleft(sequence)
 
     def preempt(self) -> Sequence | None:
         """Return the youngest running sequence to the queue and free its cells.

@@ -22,7 +22,8 @@ class Sequence:
     of them: reading costs a pass over the vocabulary per token. The final hidden state is copied
     at the last position of the prompt and at the next `num_hidden_states - 1` positions. The
     probabilities of `watched` tokens are read with the signals. Only tokens that the `grammar`
-    allows are drawn.
+    allows are drawn. Nobody goes on with what an `is_background` sequence held, so that its cells
+    are free when it ends.
     """
 
     id: int
@@ -34,6 +35,7 @@ class Sequence:
     num_hidden_states: int = 0
     watched: tuple[int, ...] = ()
     grammar: Grammar | None = None
+    is_background: bool = False
     num_prompt_tokens: int = field(init=False)
     num_computed: int = 0
     num_cached: int = 0

@@ -62,7 +62,8 @@ class Generate(Frozen, frozen=True, tag="generate"):
 
     `probe` asks for everything that gates are trained on, which then comes with `Finished`; the
     probabilities of the first tokens of the `watch` texts are part of it. With `is_raw` the last
-    message is text to be continued, without a chat template.
+    message is text to be continued, without a chat template. Work in the background leaves nothing
+    in the KV cache, and its `Cancel` ends the decode under way.
     """
 
     id: int
@@ -73,6 +74,7 @@ class Generate(Frozen, frozen=True, tag="generate"):
     probe: bool = False
     watch: tuple[str, ...] = ()
     is_raw: bool = False
+    is_background: bool = False
 
     @property
     def begun(self) -> str:
@@ -82,9 +84,14 @@ class Generate(Frozen, frozen=True, tag="generate"):
 
 
 class Cancel(Frozen, frozen=True, tag="cancel"):
-    """Stop request `id`; answered by `Finished(reason="interrupted")` unless already over."""
+    """Stop request `id`; answered by `Finished(reason="interrupted")` unless already over.
+
+    `at_once` does not wait for the end of the decode under way, which other requests of the worker
+    then repeat.
+    """
 
     id: int
+    at_once: bool = False
 
 
 class SetThreads(Frozen, frozen=True, tag="set_threads"):

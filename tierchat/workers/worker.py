@@ -185,7 +185,7 @@ class Worker:
         finally:
             del self._inboxes[order.id]
             if not is_over and self.is_alive:
-                self._send(Cancel(id=order.id))
+                self._send(Cancel(id=order.id, at_once=order.is_background))
 
     async def stop(self) -> None:
         """End the child and wait for it; its memory is free when this returns."""

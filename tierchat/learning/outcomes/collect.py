@@ -18,7 +18,6 @@ from tierchat.learning.outcomes.matrix import Cell, Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt, grade
 from tierchat.learning.outcomes.store import OutcomeStore
 from tierchat.learning.outcomes.work import Models, Stored, Work
-from tierchat.workers.protocol import ModelInfo
 
 # A portion of the prompts is answered by all tiers before the next: large enough that tiers which
 # take turns in memory are seldom loaded, small enough that little is lost when time is up.
@@ -53,8 +52,11 @@ async def collect(
     except TimeoutError:
         if not limit.expired():
             raise
-    infos = [models.info(tier.model) or await _informed(models, tier.model) for tier in work.tiers]
-    return _assemble(cells, verdicts, infos)
+    parameters = [0.0] * len(work.tiers)
+    if cells.whole_rows():
+        # Without a row nobody reads them, and a model may never have been loaded.
+        parameters = [await _parameters(models, tier.model) for tier in work.tiers]
+    return _assemble(cells, verdicts, parameters)
 
 
 async def _fill(
@@ -79,17 +81,18 @@ async def _fill(
         size = min(_MAX_PORTION, max(work.num_at_once, int(_PORTION_S / pace_s)))
 
 
-async def _informed(models: Models, model: str) -> ModelInfo:
-    await models.load(model)
+async def _parameters(models: Models, model: str) -> float:
+    if models.info(model) is None:
+        await models.load(model)
     info = models.info(model)
     assert info is not None
-    return info
+    return float(info.parameters)
 
 
 def _assemble(
     cells: Cells,
     verdicts: Mapping[tuple[int, int], bool],
-    infos: Sequence[ModelInfo],
+    parameters: Sequence[float],
 ) -> Matrix:
     rows, kept = [], []
     for row in cells.whole_rows():
@@ -102,7 +105,7 @@ def _assemble(
     work = cells.work
     return Matrix(
         tiers=tuple(tier.name for tier in work.tiers),
-        parameters=tuple(float(info.parameters) for info in infos),
+        parameters=tuple(parameters),
         prompts=tuple(kept),
         rows=tuple(rows),
         hold_back=work.hold_back,

@@ -9,7 +9,7 @@ import queue
 import socket
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from tierchat.errors import TierchatError
 from tierchat.workers.child.long_texts import Counted
@@ -37,6 +37,7 @@ class Connection:
         self.inbox: queue.SimpleQueue[Arrival] = queue.SimpleQueue()
         self._reader = FrameReader(ToWorker)
         self._ready: list[object] = []
+        self._interrupt: Callable[[], None] = lambda: None
 
     def read_load(self) -> LoadModel | None:
         """Wait for the first frame; None if the parent is gone or sends something else."""
@@ -48,8 +49,12 @@ class Connection:
         first = self._ready.pop(0)
         return first if isinstance(first, LoadModel) else None
 
-    def start_reading(self) -> None:
-        """Put every further order into `inbox`, and None at the end of the connection."""
+    def start_reading(self, interrupt: Callable[[], None]) -> None:
+        """Put every further order into `inbox`, and None at the end of the connection.
+
+        A `Cancel` that cannot wait calls `interrupt` from the reading thread.
+        """
+        self._interrupt = interrupt
         threading.Thread(target=self._read, name="orders", daemon=True).start()
 
     def send(self, frames: Sequence[FromWorker]) -> None:
@@ -63,6 +68,8 @@ class Connection:
                 for frame in self._ready:
                     if isinstance(frame, Generate | Cancel | SetThreads):
                         self.inbox.put(frame)
+                    if isinstance(frame, Cancel) and frame.at_once:
+                        self._interrupt()
                 data = self._socket.recv(_READ_BYTES)
                 if not data:
                     break

@@ -179,6 +179,7 @@ class HeldModel:
             watched=tuple(self._first_token(text) for text in order.watch),
             num_hidden_states=order.gate.hold_back if order.probe else gate.num_hidden_states,
             grammar=grammar,
+            is_background=order.is_background,
         )
         room = self.engine.limits.context - len(tokens)
         request = Request(

@@ -67,6 +67,8 @@ class WorkerLoop:
 
     def _take_orders(self) -> bool:
         inbox = self._connection.inbox
+        # Before the orders are taken: one that interrupts a decode is in the inbox by then.
+        self._held.engine.go_on()
         while True:
             try:
                 # Sleeps until an order comes if there is nothing to compute.
@@ -162,7 +164,7 @@ def main(argv: list[str]) -> int:
         connection.send([LoadFailed(code=error.code, message=error.message, hint=error.hint)])
         return 1
     connection.send([Loaded(info=held.info)])
-    connection.start_reading()
+    connection.start_reading(held.engine.interrupt)
     try:
         WorkerLoop(held, connection).run()
     except TierchatError as error:
