@@ -30,8 +30,9 @@ from tierchat.gates.row_gate import STAGES
 from tierchat.gates.signals import features
 from tierchat.learning.evaluation import metrics, policies
 from tierchat.learning.outcomes.collect import collect
+from tierchat.learning.outcomes.grading import grade
 from tierchat.learning.outcomes.matrix import Matrix
-from tierchat.learning.outcomes.prompts import grade, read_prompts
+from tierchat.learning.outcomes.prompts import read_prompts
 from tierchat.learning.outcomes.store import open_store
 from tierchat.learning.outcomes.work import work_of, workers
 from tierchat.learning.training.fit import Fit, deal_folds, fit_gates, fit_head, predict

@@ -57,6 +57,7 @@ SEAMS = {
     "sqlite3": {
         *(f"tierchat.conversations.{name}" for name in ("log_file", "migrations", "reader")),
         *("tierchat.conversations.store", "tierchat.learning.outcomes.store"),
+        "tierchat.learning.graders.sql",
     },
     "starlette": {"tierchat.service.routes", "tierchat.service.replies"},
     "uvicorn": {"tierchat.service.http_listener"},

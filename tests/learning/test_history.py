@@ -11,8 +11,8 @@ from tests.conversations.test_store import CHAT, outcome, save, say
 from tierchat.conversations.changes import LogChange
 from tierchat.conversations.store import LogStore
 from tierchat.errors import UsageError
+from tierchat.learning.outcomes.grading import grade
 from tierchat.learning.outcomes.history import history_prompts
-from tierchat.learning.outcomes.prompts import grade
 from tierchat.types import Message
 
 

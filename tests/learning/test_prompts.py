@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tierchat.errors import UsageError
-from tierchat.learning.outcomes.prompts import GradedPrompt, grade, read_prompts, write_prompts
+from tierchat.learning.outcomes.grading import grade
+from tierchat.learning.outcomes.prompts import GradedPrompt, read_prompts, write_prompts
 
 
 @pytest.mark.parametrize(

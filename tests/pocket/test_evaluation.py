@@ -14,7 +14,7 @@ from tests.made_matrix import cell, matrix_of
 from tests.trapping import trapping_env
 from tierchat.errors import ContextTooLong, ModelMissing
 from tierchat.learning.evaluation.token_policy import TokenLimits
-from tierchat.learning.outcomes.prompts import grade
+from tierchat.learning.outcomes.grading import grade
 from tierchat.paths import find_paths
 from tierchat.pocket.measure import evaluate
 from tierchat.pocket.measure.graded import graded

@@ -28,8 +28,9 @@ from tierchat.learning.evaluation.chart import save_chart, terminal_chart
 from tierchat.learning.evaluation.report import EvalReport, LiveReport
 from tierchat.learning.outcomes.arbiter_verdicts import self_verified
 from tierchat.learning.outcomes.collect import collect
+from tierchat.learning.outcomes.grading import grade
 from tierchat.learning.outcomes.matrix import Matrix
-from tierchat.learning.outcomes.prompts import GradedPrompt, grade
+from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.sources import Source, find_prompts, need
 from tierchat.learning.outcomes.store import open_store
 from tierchat.learning.outcomes.work import MAX_ANSWER, work_of, workers
@@ -159,7 +160,7 @@ class _Measuring:
             same_tier += outcome.tier == judged.tiers[walk.tier[index]]
             # In the matrix no tier may refuse; here the top tier still has its escalate token.
             num_refused += outcome.finish_reason == "unanswered"
-            graded = grade(prompt, outcome.answer)
+            graded = await asyncio.to_thread(grade, prompt, outcome.answer)
             if graded is None:
                 # The top tier graded the replayed answer; the same words deserve the same grade.
                 same_grade += outcome.answer == judged.rows[index][walk.tier[index]].answer

@@ -65,7 +65,8 @@ def train(
         tierchat train --prompts my.jsonl
 
     A line of the file looks like {"prompt": "2+2", "answer": "4", "grader": "number"}. Graders:
-    exact, number, choice, regex, reasoning_gym:<task>.
+    exact, text, cased, number, choice, label, list, set, regex, json, rules, refuses, code,
+    regex_works, sql, shell, reasoning_gym:<task>; see "Prompts to learn from" in docs/gates.md.
     """
     from tierchat.cli.actions.train import TrainRequest, run
     from tierchat.learning.outcomes.sources import Source

@@ -10,8 +10,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from tierchat.learning.outcomes.arbiter import Arbiter, Case
+from tierchat.learning.outcomes.grading import has_grade
 from tierchat.learning.outcomes.matrix import Floats, Matrix
-from tierchat.learning.outcomes.prompts import GradedPrompt, grade
+from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.store import OutcomeStore
 from tierchat.learning.outcomes.work import Models, Work
 
@@ -42,7 +43,7 @@ def _to_judge(prompt: GradedPrompt, answers: Sequence[str]) -> list[tuple[int, C
     return [
         (tier, Case(prompt.question, answer, answers[-1]))
         for tier, answer in enumerate(answers)
-        if grade(prompt, answer) is None
+        if not has_grade(prompt, answer)
     ]
 
 

@@ -14,8 +14,9 @@ from tierchat.learning.outcomes.arbiter import Arbiter
 from tierchat.learning.outcomes.arbiter_verdicts import judge_ungraded
 from tierchat.learning.outcomes.cells import Cells
 from tierchat.learning.outcomes.filling import Filling
+from tierchat.learning.outcomes.grading import grade_all
 from tierchat.learning.outcomes.matrix import Cell, Matrix
-from tierchat.learning.outcomes.prompts import GradedPrompt, grade
+from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.store import OutcomeStore
 from tierchat.learning.outcomes.work import Models, Stored, Work
 
@@ -56,7 +57,7 @@ async def collect(
     if cells.whole_rows():
         # Without a row nobody reads them, and a model may never have been loaded.
         parameters = [await _parameters(models, tier.model) for tier in work.tiers]
-    return _assemble(cells, verdicts, parameters)
+    return _assemble(cells, await _graded(cells, verdicts), parameters)
 
 
 async def _fill(
@@ -89,15 +90,28 @@ async def _parameters(models: Models, model: str) -> float:
     return float(info.parameters)
 
 
+async def _graded(
+    cells: Cells, verdicts: Mapping[tuple[int, int], bool]
+) -> dict[tuple[int, int], bool | None]:
+    """Grade the whole rows; returns grades by (row, tier), None where one is still to be judged."""
+    places = [(row, tier) for row in cells.whole_rows() for tier in range(len(cells.work.tiers))]
+    answers = [(cells.prompts[row], cells.of(row)[tier]) for row, tier in places]
+    grades = await grade_all([(prompt, one.answer) for prompt, one in answers], cells.store)
+    return {
+        place: _grade(prompt, one, grade, verdicts.get(place))
+        for place, (prompt, one), grade in zip(places, answers, grades, strict=True)
+    }
+
+
 def _assemble(
     cells: Cells,
-    verdicts: Mapping[tuple[int, int], bool],
+    graded: Mapping[tuple[int, int], bool | None],
     parameters: Sequence[float],
 ) -> Matrix:
     rows, kept = [], []
     for row in cells.whole_rows():
         prompt, stored = cells.prompts[row], cells.of(row)
-        grades = [_grade(prompt, s, verdicts.get((row, tier))) for tier, s in enumerate(stored)]
+        grades = [graded[row, tier] for tier in range(len(stored))]
         # A prompt that some tier cannot read teaches gates nothing: the cascade skips that tier.
         if None not in grades and all(answer.probe.first_hidden for answer in stored):
             rows.append(tuple(_cell(s, bool(g)) for s, g in zip(stored, grades, strict=True)))
@@ -112,14 +126,15 @@ def _assemble(
     )
 
 
-def _grade(prompt: GradedPrompt, stored: Stored, verdict: bool | None) -> bool | None:
+def _grade(
+    prompt: GradedPrompt, stored: Stored, grade: bool | None, verdict: bool | None
+) -> bool | None:
     """Return whether an answer is right; None where it is still to be judged."""
     if stored.reason not in _GRADED:
         return False
-    graded = grade(prompt, stored.answer)
-    if graded is None:
+    if grade is None:
         return verdict if prompt.is_ungraded else False
-    return graded
+    return grade
 
 
 def _cell(stored: Stored, is_right: bool) -> Cell:

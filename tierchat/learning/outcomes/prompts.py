@@ -1,38 +1,65 @@
 """Prompts that say how to grade their answers, read from JSON lines.
 
-Does not know models. Graders are exact: no grader asks a model.
+Does not know models, nor how an answer is graded.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 from collections.abc import Iterable
-from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
 import msgspec
 
 from tierchat.decoding import decode_strictly, lines_of
-from tierchat.errors import UsageError
+from tierchat.errors import SchemaRefused, UsageError
+from tierchat.gates.answer_schema import AnswerSchema
+from tierchat.learning.graders.rules import Rules
 from tierchat.types import Frozen, Message
 
-_NUMBER = re.compile(r"[-+]?\d[\d\s,_]*(?:\.\d+)?(?:[eE][-+]?\d+)?")
-_CHOICE = re.compile(r"\b([A-Z])\b")
-_PLAIN = ("exact", "number", "choice", "regex")
-_PUZZLE = "reasoning_gym:"
+PUZZLE = "reasoning_gym:"
+# Every grader, with the keys of which a prompt must have one; none where any prompt will do, and
+# those without an answer are judged by the top tier.
+_NEEDS: dict[str, tuple[str, ...]] = {
+    "exact": (),
+    "number": (),
+    "choice": (),
+    "regex": (),
+    "text": (),
+    "cased": (),
+    "list": (),
+    "set": (),
+    "label": ("options",),
+    "json": ("answer", "schema"),
+    "rules": ("rules",),
+    "refuses": (),
+    "shell": (),
+    "code": ("test",),
+    "regex_works": ("matches",),
+    "sql": ("answer",),
+}
+# Graders that compare with something other than `answer`.
+_WITHOUT_ANSWER = ("json", "rules", "refuses", "code", "regex_works")
 
 
-class GradedPrompt(Frozen, frozen=True):
+class GradedPrompt(Frozen, frozen=True, omit_defaults=True):
     """One prompt to learn from or to be judged on.
 
-    `grader` is exact, number, choice, regex or `reasoning_gym:<task>`, for which `entry` is
+    `grader` is a name of docs/gates.md or `reasoning_gym:<task>`, for which `entry` is
     reasoning-gym's own record of the task. Prompts of one `group` are never split between fitting
     and judging; a prompt without a group is its own. `family` is the kind of task, for tables and
     transfer. `earlier` holds the turns before the prompt. `marks` maps the exact text of an answer
     to whether a person called it good. `max_tokens` bounds the answer; None leaves that to the
     tier.
+
+    What graders read beside `answer`: `accept` are other answers that are right. `options` are the
+    labels to choose from. `setup` is Python or SQL to be run before the answer, `test` Python that
+    asserts, or defines `check(candidate)`, which gets the `entry_point`. `matches` and `mismatches`
+    are texts for a regular expression. `schema` is that of a JSON answer, `rules` what any answer
+    must be like.
     """
 
     prompt: str
@@ -45,6 +72,15 @@ class GradedPrompt(Frozen, frozen=True):
     earlier: tuple[Message, ...] = ()
     marks: dict[str, bool] = msgspec.field(default_factory=dict)
     max_tokens: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    accept: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    setup: str = ""
+    test: str = ""
+    entry_point: str = ""
+    matches: tuple[str, ...] = ()
+    mismatches: tuple[str, ...] = ()
+    schema: dict[str, Any] | None = None
+    rules: Rules | None = None
 
     @property
     def digest(self) -> str:
@@ -68,7 +104,8 @@ class GradedPrompt(Frozen, frozen=True):
     @property
     def is_ungraded(self) -> bool:
         """Whether there is nothing to compare an answer with, so that the top tier has to judge."""
-        return self.answer is None and self.entry is None
+        has_answer = self.answer is not None or self.entry is not None or bool(self.accept)
+        return not has_answer and self.grader not in _WITHOUT_ANSWER
 
     @property
     def group_name(self) -> str:
@@ -115,69 +152,66 @@ def _read_line(where: str, line: str) -> GradedPrompt:
         ) from error
     if not prompt.prompt.strip():
         raise UsageError(f"{where}: the prompt is empty")
-    if prompt.grader.startswith(_PUZZLE):
-        if prompt.entry is None:
-            raise UsageError(f"{where}: {prompt.grader} needs the task's own record", "add `entry`")
-    elif prompt.grader not in _PLAIN:
-        raise UsageError(
-            f"{where}: no grader named {prompt.grader!r}",
-            f"known: {', '.join(_PLAIN)}, reasoning_gym:<task>",
-        )
-    if prompt.grader == "regex" and prompt.answer is not None:
-        try:
-            re.compile(prompt.answer)
-        except re.error as error:
-            raise UsageError(f"{where}: the answer is no regular expression: {error}") from error
+    if mistake := _mistake_in(prompt):
+        raise UsageError(f"{where}: {mistake[0]}", mistake[1])
     return prompt
+
+
+def _mistake_in(prompt: GradedPrompt) -> tuple[str, str] | None:
+    """Return what keeps the grader from grading, and what to do about it."""
+    if prompt.grader.startswith(PUZZLE):
+        if prompt.entry is None:
+            return f"{prompt.grader} needs the task's own record", "add `entry`"
+        return None
+    needs = _NEEDS.get(prompt.grader)
+    if needs is None:
+        known = ", ".join(_NEEDS)
+        return f"no grader named {prompt.grader!r}", f"known: {known}, reasoning_gym:<task>"
+    if needs and not any(getattr(prompt, name) not in (None, "", ()) for name in needs):
+        names = " or ".join(f"`{name}`" for name in needs)
+        return f"the grader {prompt.grader} needs {names}", f"add {names}"
+    try:
+        _try_to_read(prompt)
+    except (re.error, SyntaxError, ValueError) as error:
+        return str(error), ""
+    except SchemaRefused as error:
+        return error.message, error.hint
+    return None
+
+
+def _try_to_read(prompt: GradedPrompt) -> None:
+    """Raise what is raised on reading the parts of a prompt that are written in some language."""
+    answer = prompt.answer
+    if prompt.grader == "regex" and answer is not None:
+        _compile(answer, "the answer is")
+    if prompt.rules is not None:
+        _compile(prompt.rules.pattern, "`pattern` is")
+        _compile(prompt.rules.lacks_pattern, "`lacks_pattern` is")
+    if prompt.grader == "json":
+        if answer is not None:
+            try:
+                json.loads(answer)
+            except ValueError as error:
+                raise ValueError(f"the answer is no JSON: {error}") from error
+        if prompt.schema is not None:
+            AnswerSchema(prompt.schema)
+    if prompt.grader == "code":
+        try:
+            compile(f"{prompt.setup}\n{prompt.test}", "test", "exec")
+        except (SyntaxError, ValueError) as error:
+            raise ValueError(f"`setup` and `test` are no Python: {error}") from error
+        if "def check(" in prompt.test and not prompt.entry_point:
+            raise ValueError("`check` needs an `entry_point`")
+
+
+def _compile(pattern: str, what: str) -> None:
+    try:
+        re.compile(pattern)
+    except re.error as error:
+        raise ValueError(f"{what} no regular expression: {error}") from error
 
 
 def write_prompts(path: Path, prompts: Iterable[GradedPrompt]) -> None:
     """Write a file for `read_prompts`."""
     lines = (msgspec.json.encode(p, order="deterministic").decode() for p in prompts)
     path.write_text("\n".join(lines) + "\n", "utf-8")
-
-
-def grade(prompt: GradedPrompt, text: str) -> bool | None:
-    """Return whether an answer is right; None when the prompt has no answer to compare with.
-
-    number: compares the last number of the text, without blanks and thousands separators. choice:
-    compares the last capital letter that is a word by itself. regex: searches the whole text. A
-    person's mark overrides the grader. Raises UsageError when reasoning-gym is needed and missing.
-    """
-    if text.strip() in prompt.marks:
-        return prompt.marks[text.strip()]
-    if prompt.grader.startswith(_PUZZLE):
-        score = _scorer(prompt.grader.removeprefix(_PUZZLE))
-        return bool(score(answer=text.strip(), entry=prompt.entry) == 1.0)
-    wanted = prompt.answer
-    if wanted is None:
-        return None
-    match prompt.grader:
-        case "number":
-            given, right = _last_number(text), _last_number(wanted)
-            return given is not None and right is not None and abs(given - right) < 1e-6
-        case "choice":
-            letters = _CHOICE.findall(text)
-            return bool(letters) and letters[-1] == wanted.strip().upper()
-        case "regex":
-            return re.search(wanted, text) is not None
-    return text.strip() == wanted.strip()
-
-
-def _last_number(text: str) -> float | None:
-    numbers = _NUMBER.findall(text)
-    return float(re.sub(r"[\s,_]", "", numbers[-1])) if numbers else None
-
-
-@cache
-def _scorer(task: str) -> Any:
-    try:
-        import reasoning_gym
-    except ImportError as error:
-        raise UsageError(
-            "reasoning-gym is not installed", 'run: pip install "tierchat[train]"'
-        ) from error
-    try:
-        return reasoning_gym.get_score_answer_fn(task)
-    except ValueError as error:
-        raise UsageError(f"reasoning-gym has no task named {task!r}") from error

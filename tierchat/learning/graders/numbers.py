@@ -1,0 +1,95 @@
+"""Is the number that an answer ends with the wanted one?
+
+Does not know prompts. A number may be read in more than one way ("1,234" is 1234 or 1.234); an
+answer is right when one reading is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from fractions import Fraction
+
+_BOXED = re.compile(r"\\boxed\s*\{((?:[^{}]|\{[^{}]*\})*)\}")
+_TEX_FRACTION = re.compile(r"\\[dt]?frac\s*\{\s*([^{}]+?)\s*\}\s*\{\s*([^{}]+?)\s*\}")
+_TEX_SPACE = re.compile(r"\\[,;! ]|\{,\}")
+# A separator of thousands stands before exactly three digits, and is no line feed.
+_BLANKS = "  \u00a0\u2009\u202f"
+_WHOLE = rf"(?:[0-9]{{1,3}}(?:(?:[{_BLANKS}][0-9]{{3}})+|(?:['’_][0-9]{{3}})+)(?![0-9])|[0-9]+)"
+_DIGITS = rf"(?:{_WHOLE}(?:[.,][0-9]+)*|\.[0-9]+)"
+_NUMBER = re.compile(
+    # No part of a word, of a power, or of the number before it.
+    rf"(?P<sign>(?<![\w)\]])[-+−])?(?P<digits>(?<![^\W\d_])(?<!\^){_DIGITS})"
+    r"(?:(?P<over>\s?/\s?)(?P<divisor>[0-9]+)(?![0-9]*/))?"
+    r"(?P<power>[eE][-+]?[0-9]+(?![0-9\w])|\s?[×x*·]\s?10\^\{?[-−+]?[0-9]+\}?)?"
+    r"(?P<percent>\s?%)?"
+)
+_MIXED = re.compile(r"(?<![0-9.,/])([0-9]+) ([0-9]+)/([0-9]+)(?![0-9/])")
+_MAX_DIGITS = 300
+_NEAR = Fraction(1, 10**6)
+
+
+def is_number(text: str, wanted: str) -> bool:
+    """Return whether the last number of a text is the wanted one, up to 1e-6.
+
+    Reads thousands separators (never a line feed), a decimal comma, fractions, powers of ten, signs
+    of money and percent, Markdown and TeX; a number in `\\boxed{}` is the last one.
+    """
+    given = readings(text)
+    return any(abs(a - b) <= _NEAR for a in given for b in readings(wanted))
+
+
+def readings(text: str) -> list[Fraction]:
+    """Return every way to read the last number of a text; none where there is no number."""
+    boxed = _BOXED.findall(text)
+    plain = _TEX_SPACE.sub("", _TEX_FRACTION.sub(r"\1/\2", boxed[-1] if boxed else text))
+    numbers = list(_NUMBER.finditer(plain))
+    if not numbers:
+        return []
+    found = numbers[-1]
+    values = list(_values(found))
+    mixed = [m for m in _MIXED.finditer(plain) if m.end() == found.end("divisor")]
+    if mixed and int(mixed[-1][3]):
+        whole, over, divisor = (int(group) for group in mixed[-1].groups())
+        values.append(whole + Fraction(over, divisor))
+    if found["percent"]:
+        values += [value / 100 for value in values]
+    return values
+
+
+def _values(found: re.Match[str]) -> Iterator[Fraction]:
+    sign = -1 if found["sign"] in ("-", "−") else 1
+    divisor = int(found["divisor"] or 1) if len(found["divisor"] or "") < _MAX_DIGITS else 0
+    if divisor == 0:
+        return
+    power = re.sub(r"^(?:[eE]|.*\^\{?)", "", found["power"] or "0").rstrip("}").replace("−", "-")
+    exponent = int(power) if len(power) < 4 else 0
+    for digits in _plain_digits(found["digits"]):
+        if len(digits) < _MAX_DIGITS:
+            yield sign * Fraction(digits) * Fraction(10) ** exponent / divisor
+
+
+def _plain_digits(written: str) -> Iterator[str]:
+    """Yield the ways to read digits with commas, full stops and blanks in them."""
+    joined = re.sub(rf"[{_BLANKS}'’_]", "", written)
+    if joined != written and re.search(rf"[{_BLANKS}]", written):
+        # "100 200" may be a list, too.
+        yield from _plain_digits(re.split(rf"[{_BLANKS}]", written)[-1])
+    marks = [mark for mark in joined if mark in ".,"]
+    if not marks:
+        yield joined
+        return
+    last = max(joined.rfind("."), joined.rfind(","))
+    whole, rest = re.sub("[.,]", "", joined[:last]), joined[last + 1 :]
+    is_grouped = re.fullmatch(r"[1-9][0-9]{0,2}([.,][0-9]{3})+", joined) is not None
+    if len(set(marks)) == 2:
+        yield f"{whole}.{rest}"
+    elif len(marks) == 1:
+        yield f"{whole or 0}.{rest}"
+        if is_grouped and marks[0] == ",":
+            yield whole + rest
+    elif is_grouped:
+        yield whole + rest
+    else:
+        # A list without blanks, a date or a version.
+        yield rest
