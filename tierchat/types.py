@@ -166,6 +166,10 @@ class TierOptions(Frozen, frozen=True):
     promise, a name is what the lesson expects. With `raw` the last
     message is text that the first tier continues, without a chat template and without a gate. An
     exchange is saved only with `save`.
+
+    `answered_by` is the tier that gave the last answer of the conversation, where the client knows;
+    `floor` the tier below which the topic is not to be answered. With `up`, a person found the last
+    answer not good enough: the tier that answers now becomes the floor of the topic.
     """
 
     cascade: str | None = None
@@ -182,6 +186,9 @@ class TierOptions(Frozen, frozen=True):
     raw: bool = False
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
     save: SaveOptions | None = None
+    answered_by: str | None = None
+    floor: str | None = None
+    up: bool = False
 
 
 class Signals(Frozen, frozen=True):
@@ -254,6 +261,8 @@ class Outcome(Frozen, frozen=True):
     when that tier ran, and otherwise estimated from the token counts of the tier that answered
     (`is_compute_estimated`). `is_below_asked`: a lower tier answered than
     was asked for, because no better one could be used. `sampling` is how the last tier drew.
+    `began` says where a follow-up began, and why; `floor` is the tier below which the rest of the
+    topic is not answered, because a person asked for better.
     """
 
     answer: str
@@ -278,6 +287,8 @@ class Outcome(Frozen, frozen=True):
     compute: float = 0.0
     top_compute: float = 0.0
     sampling: dict[str, SourcedValue] = {}
+    began: str = ""
+    floor: str | None = None
 
 
 class DeviceInfo(Frozen, frozen=True):

@@ -16,6 +16,8 @@ from tierchat.cli.chat.exchanges import unfit
 from tierchat.cli.chat.keys import Keys
 from tierchat.cli.chat.session import SUMMARISE, ChatSession, Turn
 from tierchat.config.home import Home
+from tierchat.conversations.changes import LogChange
+from tierchat.conversations.last_answer import LastAnswer
 from tierchat.conversations.past import Past
 from tierchat.conversations.reader import LogReader
 from tierchat.conversations.store import LogStore
@@ -172,6 +174,41 @@ def test_a_saved_conversation_goes_on(session: ChatSession, tmp_path: Path) -> N
     session.begin()
     assert said(session.ask("x")) == ["Rules.", "x"]
     assert session.conversation not in (before, CHAT)
+
+
+def test_what_follows_is_told_who_answered_and_what_was_not_good_enough(
+    session: ChatSession,
+) -> None:
+    last = Turn("exchange3", "q3", "a3", tier="XS", cascade="pocket")
+    session.add(last)
+    options = session.ask("q4").options
+    assert (options.answered_by, options.floor, options.up) == ("XS", None, False)
+    session.mark_last(is_bad=True)
+    assert session.ask("q4").options.floor == session.floor == "S"
+    assert session.ask("q3", min_tier="S", replaces=session.last, is_up=True).options.up
+    session.mark_last(is_bad=False)
+    assert session.floor is None
+    # Turns that were summed up still tell who answered, and another cascade has other tiers.
+    session.compact(Turn("summary", SUMMARISE, "we met"))
+    assert session.ask("q4").options.answered_by == "XS"
+    session.cascade = "other"
+    assert session.ask("q4").options.answered_by is None
+
+
+def test_a_conversation_from_the_log_goes_on_where_it_was_answered(
+    session: ChatSession, tmp_path: Path
+) -> None:
+    store = LogStore(tmp_path / "log.sqlite")
+    say(store, 1, "old", "answer")
+    store.change(LogChange(what="bad", id=save(1).exchange))
+    exchanges = tuple(LogReader(tmp_path / "log.sqlite").exchanges(CHAT))
+    session.go_on_with(Past(CHAT, "pocket", "", exchanges))
+    options = session.ask("shorter").options
+    assert (options.answered_by, options.floor) == ("S", "M")
+    session.go_on_with(Past(CHAT, "pocket", "", (), LastAnswer("pocket", "M")))
+    assert session.ask("shorter").options.answered_by == "M"
+    session.begin()
+    assert session.ask("shorter").options.answered_by is None
 
 
 def test_what_is_not_to_be_saved_is_not(session: ChatSession) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tierchat.cascade.ledger import Ledger
@@ -40,6 +41,12 @@ def test_an_escalated_answer_tells_what_the_hop_cost() -> None:
 def test_the_top_tier_alone_saved_nothing_and_a_detour_cost_more() -> None:
     assert tier_line(outcome("M")).endswith("the top tier · no compute saved")
     assert tier_line(outcome("XS", "S", "M")).endswith("7.5 % more compute than M")
+
+
+def test_a_follow_up_says_where_it_began_and_why() -> None:
+    found = msgspec.structs.replace(outcome("M"), began="began at M: it answered before")
+    assert " │ began at M: it answered before │ the top tier" in tier_line(found)
+    assert explanation(found.path, found.began)[-1] == "began at M: it answered before"
 
 
 def test_an_outcome_without_an_answer_says_so() -> None:

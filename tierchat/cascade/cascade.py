@@ -12,12 +12,15 @@ from contextlib import aclosing
 import msgspec
 
 from tierchat.cascade.absent_tiers import missing, next_step
+from tierchat.cascade.conversation import Conversation
 from tierchat.cascade.deadline import until
 from tierchat.cascade.preload import Preloader
+from tierchat.cascade.prepared import Models, PreparedCascade
 from tierchat.cascade.promise import keeping_promise
-from tierchat.cascade.prompt_run import Models, PreparedCascade, PromptRun
+from tierchat.cascade.prompt_run import PromptRun
+from tierchat.cascade.turns_before import TurnsBefore
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
-from tierchat.events import CascadeEvent, Notice
+from tierchat.events import CascadeEvent, Done, Notice
 from tierchat.gates.lookup import FoundGate, GateLookup
 from tierchat.models.active_parameters import ActiveParameters
 from tierchat.models.gguf.header import CheckedHeaders
@@ -50,6 +53,7 @@ class Cascade:
         self._gates = gates
         self._reload = reload
         self._preloader = Preloader(models)
+        self._turns = TurnsBefore()
         self._headers = headers or CheckedHeaders()
         self._parameters = ActiveParameters(self._headers)
 
@@ -83,6 +87,7 @@ class Cascade:
         gate, notice = await self._find_gate(name, spec, models, is_whole=not absent)
         if notice:
             yield Notice(text=notice)
+        conversation = Conversation(name, prompt, self._turns)
         parameters = {model: await self._num_parameters(s) for model, s in models.items()}
         self._models.plan_as_part_of(name, spec.models)
         advice = SamplingAdvice(catalogue, name, prompt.think, self._headers)
@@ -98,13 +103,18 @@ class Cascade:
             gate,
             advice.sources,
             notices=tuple(filter(None, (not_promised,))),
+            beginning=conversation.beginning(spec, gate),
         )
         run = PromptRun(prompt, prepared, self._models, self._preloader)
         try:
             async with aclosing(run.events()) as events:
                 async for event in until(events, prompt.options.timeout_s):
+                    if isinstance(event, Done):
+                        conversation.answered(event.outcome)
                     yield event
         finally:
+            # What was shown of an answer that was stopped is part of the conversation.
+            conversation.stopped(run.shown)
             self._models.keep(spec.models, prompt.options.keepalive_s)
 
     async def close(self) -> None:

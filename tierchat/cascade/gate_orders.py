@@ -9,14 +9,19 @@ import msgspec
 
 from tierchat.cascade.promise import cost_weight
 from tierchat.cascade.route import Route
-from tierchat.config.catalogue import TierSpec
+from tierchat.config.catalogue import CascadeSpec, TierSpec
 from tierchat.gates.lookup import FoundGate
-from tierchat.gates.order import GateOrder
+from tierchat.gates.order import Earlier, GateOrder
 from tierchat.types import TierOptions
 
 
 def order_for(
-    tier: TierSpec, route: Route, options: TierOptions, hold_back: int, gate: FoundGate | None
+    tier: TierSpec,
+    route: Route,
+    options: TierOptions,
+    spec: CascadeSpec,
+    gate: FoundGate | None,
+    earlier: Earlier,
 ) -> GateOrder:
     """Write the gate order of the tier that a route has reached; `gate` is the learned one."""
     if not route.targets:
@@ -27,15 +32,17 @@ def order_for(
             may_escalate=route.may_escalate,
             hold_back=0,
             escalate_threshold=tier.escalate_threshold,
+            earlier=earlier,
         )
     order = GateOrder(
         kind=tier.gate,
         may_escalate=True,
         hold=options.hold or "first",
-        hold_back=hold_back,
+        hold_back=spec.hold_back,
         escalate_threshold=tier.escalate_threshold,
         answer_threshold=tier.answer_threshold,
         targets=route.targets,
+        earlier=earlier,
     )
     if gate is None:
         return order

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Protocol
 
 import msgspec
 
@@ -18,8 +17,9 @@ from tierchat.cascade.endings import BROKEN, empty, finish_reason, why_cut, why_
 from tierchat.cascade.gate_orders import order_for
 from tierchat.cascade.ledger import Ledger
 from tierchat.cascade.preload import Preloader
+from tierchat.cascade.prepared import Models, PreparedCascade
 from tierchat.cascade.route import Route
-from tierchat.config.catalogue import CascadeSpec, TierSpec
+from tierchat.config.catalogue import TierSpec
 from tierchat.errors import (
     ContextTooLong,
     DoesNotFit,
@@ -43,8 +43,7 @@ from tierchat.events import (
     ThoughtDelta,
     Working,
 )
-from tierchat.gates.lookup import FoundGate
-from tierchat.models.sampling import Resolved, SamplingSources
+from tierchat.models.sampling import Resolved
 from tierchat.types import FinishReason, Message, Prompt, Usage, Visit
 from tierchat.workers.protocol import (
     Delta,
@@ -63,37 +62,6 @@ _UNUSABLE = (
     *(ModelMissing.code, DoesNotFit.code, ModelCorrupt.code),
     *(TemplateError.code, RefusedByTemplate.code),
 )
-
-
-class Models(Protocol):
-    """What a cascade needs of the pool."""
-
-    def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]: ...
-    def is_loaded(self, model: str) -> bool: ...
-    def is_present(self, model: str) -> bool: ...
-    def take_notice(self, model: str) -> str: ...
-    def plan_as_part_of(self, cascade: str, models: Iterable[str]) -> None: ...
-    async def load_ahead(self, model: str) -> None: ...
-    def keep(self, models: Iterable[str], keepalive_s: float | None) -> None: ...
-    async def close(self) -> None: ...
-
-
-@dataclass(frozen=True)
-class PreparedCascade:
-    """A cascade as one prompt finds it.
-
-    `parameters` are the sizes of its models. `absent` are the models that are not on this
-    machine, and `next_step` tells the user how to get them. `sampling` finds how the tier of a name
-    draws tokens; it may read a file. `notices` are said before the first tier runs.
-    """
-
-    spec: CascadeSpec
-    parameters: Mapping[str, float]
-    absent: Collection[str] = ()
-    next_step: str = ""
-    gate: FoundGate | None = None
-    sampling: Callable[[str], SamplingSources] | None = None
-    notices: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -117,7 +85,10 @@ class PromptRun:
         self._preloader = preloader
         self._tiers = {tier.name: tier for tier in cascade.spec.tiers}
         self._absent = [tier.name for tier in cascade.spec.tiers if tier.model in cascade.absent]
-        self._route = Route(list(self._tiers), prompt.options, self._absent)
+        self._route = Route(
+            list(self._tiers), prompt.options, self._absent, cascade.beginning.floor
+        )
+        self._began = self._why_begun()
         self._ledger = Ledger(
             lambda tier: cascade.parameters[self._tiers[tier].model], cascade.spec.tiers[-1].name
         )
@@ -169,6 +140,23 @@ class PromptRun:
                 return
 
     @property
+    def shown(self) -> tuple[str, str] | None:
+        """The tier that is answering and its answer as far as it was shown; None before that."""
+        return (self._route.name, "".join(self._answer)) if self._answer else None
+
+    def _why_begun(self) -> str:
+        """Say where this prompt begins after the turns before it, and why.
+
+        Empty where the request, or the tiers that are here, made it begin elsewhere.
+        """
+        beginning, options = self._cascade.beginning, self._prompt.options
+        lowest = beginning.floor or next(iter(self._tiers))
+        is_asked = lowest.casefold() == (options.tier or options.min_tier or "").casefold()
+        if not beginning.why or is_asked or self._route.name != lowest:
+            return ""
+        return f"began at {lowest}: {beginning.why}"
+
+    @property
     def _is_json(self) -> bool:
         return self._prompt.sampling.json_schema is not None
 
@@ -188,8 +176,9 @@ class PromptRun:
                 tier,
                 self._route,
                 self._prompt.options,
-                self._cascade.spec.hold_back,
+                self._cascade.spec,
                 self._cascade.gate,
+                self._cascade.beginning.earlier,
             ),
         )
 
@@ -351,9 +340,20 @@ class PromptRun:
         )
         is_below = reason != "unanswered" and self._route.is_below_asked
         outcome = msgspec.structs.replace(
-            outcome, is_below_asked=is_below, sampling=dict(self._sampling.values)
+            outcome,
+            is_below_asked=is_below,
+            sampling=dict(self._sampling.values),
+            began=self._began,
+            floor=self._floor(outcome.tier),
         )
         return [Done(outcome=outcome)]
+
+    def _floor(self, tier: str | None) -> str | None:
+        """Return the tier below which the rest of the topic is not answered."""
+        names, kept = list(self._tiers), self._cascade.beginning.kept_floor
+        if not self._prompt.options.up or tier is None:
+            return kept
+        return max(tier, kept or tier, key=names.index)
 
 
 def _working(tier: TierSpec, progress: Progress) -> Working:

@@ -21,12 +21,17 @@ class Route:
     """
 
     def __init__(
-        self, names: Sequence[str], options: TierOptions, absent: Collection[str] = ()
+        self,
+        names: Sequence[str],
+        options: TierOptions,
+        absent: Collection[str] = (),
+        floor: str | None = None,
     ) -> None:
         """Choose the first tier of `names`, cheapest first.
 
         `absent` are tiers whose models are not on this machine; an absent tier is run only if it
-        is pinned. Raises UsageError for a tier that does not exist.
+        is pinned. The way does not begin below `floor`, as far as the options and the tiers that
+        are here allow. Raises UsageError for a tier that does not exist.
         """
         self._names = tuple(names)
         self._unusable = {index for index, name in enumerate(self._names) if name in absent}
@@ -41,10 +46,15 @@ class Route:
                 f"min_tier {options.min_tier} is above max_tier {options.max_tier}",
                 f"the tiers, cheapest first: {', '.join(self._names)}",
             )
+        self._index(options.floor, "floor")
         if pinned is not None:
             bottom = top = pinned
         self._top = top
         self._asked_bottom = bottom
+        if pinned is None and floor in self._names:
+            bottom = self._raised(bottom, self._names.index(floor))
+        # Tiers that the floor leaves out; they may still read what is too long for all others.
+        self._left_out = set(range(self._asked_bottom, bottom))
         self._may_go_up = pinned is None and not (options.no_escalate or options.raw)
         self._declined: set[int] = set()
         self._num_tries = dict.fromkeys(range(len(self._names)), 0)
@@ -99,9 +109,13 @@ class Route:
         # Also without leave to escalate: the prompt has to fit somewhere. A pinned tier stays.
         self._unusable.add(self._current)
         above = self._go_up(self._current + 1)
-        if above or not self._declined - self._unusable:
-            return above
-        return self._fall_back()
+        if above or self._declined - self._unusable:
+            return above or self._fall_back()
+        left_out = self._left_out - self._unusable
+        if not left_out:
+            return None
+        self._current = max(left_out)
+        return self.name
 
     def after_failure(self) -> str | None:
         """Go on after a crash: up, else to the same tier once more, else down."""
@@ -148,6 +162,13 @@ class Route:
         self._current = usable[-1]
         self._is_fallback, self._may_go_up = True, False
         return self.name
+
+    def _raised(self, bottom: int, floor: int) -> int:
+        """Return the first usable tier from the floor on, else the last usable one below it."""
+        floor = min(max(bottom, floor), self._top)
+        usable = [i for i in range(bottom, self._top + 1) if i not in self._unusable]
+        above = [index for index in usable if index >= floor]
+        return above[0] if above else usable[-1] if usable else bottom
 
     def _untried(self, end: int) -> list[int]:
         """Return the tiers below `end` that can run and have not failed."""

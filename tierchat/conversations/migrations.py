@@ -9,7 +9,8 @@ import sqlite3
 
 # Times are UTC, ISO 8601. `seq` gives the order, since clocks jump. One row of `visits` is one
 # tier's part in an exchange, and `number` counts these from 0. `hidden_by` is the exchange shown
-# instead of this one, or `undo`. `mark` is 1 for /good and -1 for /bad.
+# instead of this one, or `undo`. `mark` is 1 for /good and -1 for /bad. `floor` is the tier below
+# which the rest of the topic is not answered.
 _STEPS = (
     """
     CREATE TABLE conversations (
@@ -82,6 +83,7 @@ _STEPS = (
         VALUES (new.seq, new.prompt, new.answer);
     END;
     """,
+    "ALTER TABLE exchanges ADD COLUMN floor TEXT;",
 )
 LATEST = len(_STEPS)
 

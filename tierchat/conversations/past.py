@@ -6,8 +6,9 @@ Does not know terminals or the daemon.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+from tierchat.conversations.last_answer import LastAnswer, last_answer
 from tierchat.conversations.rows import ExchangeRow
 from tierchat.errors import UsageError
 from tierchat.paths import Paths
@@ -24,6 +25,7 @@ class Past:
     cascade: str | None = None
     system: str = ""
     exchanges: tuple[ExchangeRow, ...] = ()
+    last: LastAnswer = field(default_factory=LastAnswer)
 
     @property
     def messages(self) -> tuple[Message, ...]:
@@ -62,9 +64,12 @@ def find(paths: Paths, is_last: bool, wanted: str | None) -> Past:
             raise UsageError("there is no conversation to continue", "begin one without -c")
         rows = log.conversations(1, ids=[found])
         exchanges = log.exchanges(found)
+        cascade = rows[0].cascade if rows else None
+        last = last_answer(cascade, log.exchanges(found, is_whole=True))
     return Past(
         id=found,
-        cascade=rows[0].cascade if rows else None,
+        cascade=cascade,
         system=exchanges[-1].system if exchanges else "",
         exchanges=tuple(exchanges),
+        last=last,
     )

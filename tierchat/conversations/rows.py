@@ -52,7 +52,10 @@ class HopsRow(SpentRow, frozen=True):
 
 
 class ExchangeRow(SpentRow, frozen=True):
-    """One saved exchange; `mark` is 1 for good, -1 for bad."""
+    """One saved exchange; `mark` is 1 for good, -1 for bad.
+
+    `floor` is the tier below which the rest of the topic is not answered.
+    """
 
     kind: Literal["exchange", "summary"]
     hidden_by: str | None
@@ -66,3 +69,4 @@ class ExchangeRow(SpentRow, frozen=True):
     finish_reason: str | None
     error: str | None
     prompt_tokens: int
+    floor: str | None = None

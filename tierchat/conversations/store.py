@@ -107,7 +107,7 @@ class LogStore:
                 "UPDATE exchanges SET state = ?, answer = ?, thought = ?, tier = ?, model = ?, "
                 "finish_reason = ?, error = ?, prompt_tokens = ?, generated_tokens = ?, "
                 "escalation_tokens = ?, escalation_seconds = ?, seconds = ?, compute = ?, "
-                "top_compute = ?, top_tier = ? WHERE id = ?",
+                "top_compute = ?, top_tier = ?, floor = ? WHERE id = ?",
                 (
                     state,
                     outcome.answer,
@@ -124,6 +124,7 @@ class LogStore:
                     outcome.compute,
                     outcome.top_compute,
                     outcome.top_tier,
+                    outcome.floor,
                     exchange,
                 ),
             )

@@ -84,7 +84,7 @@ class GateHead(Frozen, frozen=True):
     """The JSON part of a gate file; `numbers_sha256` ties it to its npz.
 
     `learned` names the question groups that the gate was fitted on; it cannot be evaluated on
-    these.
+    these. `num_follow_ups` of its prompts had turns before them.
     """
 
     schema: int
@@ -97,6 +97,7 @@ class GateHead(Frozen, frozen=True):
     report: GateReport
     learned: tuple[str, ...] = ()
     jumps: bool = True
+    num_follow_ups: int = 0
     numbers_sha256: str = ""
 
     def promise(self, quality: float) -> Tradeoff | None:

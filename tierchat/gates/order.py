@@ -5,7 +5,23 @@ Values only; does not know gate files or models.
 
 from __future__ import annotations
 
+import msgspec
+
 from tierchat.types import Frozen, GateKind, Hold, Signals
+
+
+class Earlier(Frozen, frozen=True):
+    """What a gate may know of the turns before a prompt.
+
+    There were `num_turns` answers; the last one came from the tier `answered_by`, empty if that is
+    not known, at these `estimates` of its gate. `num_read` says how many tokens of the conversation
+    each tier has read or written so far: it need not read them again while they are cached.
+    """
+
+    num_turns: int = 0
+    answered_by: str = ""
+    estimates: dict[str, float] = msgspec.field(default_factory=dict)
+    num_read: dict[str, int] = msgspec.field(default_factory=dict)
 
 
 class GateOrder(Frozen, frozen=True):
@@ -15,7 +31,7 @@ class GateOrder(Frozen, frozen=True):
     above that can take the prompt; without one, an escalation declines the prompt for good.
     `hold_back` is the number of answer tokens held back for decision B, 0 for none. The rows of a
     `row` gate are those of `tier` in `file`, and a relative cost of 1 is worth `cost_weight` of a
-    right answer.
+    right answer. `earlier` is about the turns before the prompt.
     """
 
     kind: GateKind = "none"
@@ -28,6 +44,7 @@ class GateOrder(Frozen, frozen=True):
     tier: str = ""
     targets: tuple[str, ...] = ()
     cost_weight: float = 0.0
+    earlier: Earlier = Earlier()
 
 
 class Probe(Frozen, frozen=True):

@@ -14,7 +14,7 @@ _SAME_SHARE = 0.005
 
 def tier_line(outcome: Outcome) -> str:
     """Say which tier answered, what the escalation cost, and what was saved."""
-    parts = [_who(outcome)]
+    parts = [_who(outcome), *([outcome.began] if outcome.began else [])]
     if outcome.escalation_tokens or len(outcome.path) > 1:
         parts.append(_escalation(outcome))
     saved = _saved(outcome)
@@ -35,8 +35,11 @@ def working_line(event: Working) -> str:
     return f"{written} {DOT} {rate}" if rate else written
 
 
-def explanation(path: Sequence[Visit]) -> list[str]:
-    """List every visited tier with its reason, tokens, time and the numbers behind it."""
+def explanation(path: Sequence[Visit], began: str = "") -> list[str]:
+    """List every visited tier with its reason, tokens, time and the numbers behind it.
+
+    `began` says where a follow-up began.
+    """
     rows = [("tier", "model", "why it ended", "prompt", "cached", "new", "unused", "time")]
     rows += [
         (
@@ -61,7 +64,7 @@ def explanation(path: Sequence[Visit]) -> list[str]:
         if visit.estimates:
             numbers = ", ".join(f"{name} {value:.3f}" for name, value in visit.estimates.items())
             lines.append(f"{visit.tier}: {numbers}")
-    return lines
+    return [*lines, began] if began else lines
 
 
 def _who(outcome: Outcome) -> str:

@@ -16,6 +16,7 @@ from tierchat.cli.ask.stdin import Stdin
 from tierchat.cli.exit_codes import ExitCode
 from tierchat.cli.offer.rescue import Rescue
 from tierchat.config.home import Home
+from tierchat.conversations.last_answer import LastAnswer
 from tierchat.conversations.past import new_id
 from tierchat.errors import ModelMissing
 from tierchat.service.client import Client
@@ -88,8 +89,9 @@ class _Asking:
         save = self.prompt.options.save
         if save:
             save = msgspec.structs.replace(save, exchange=new_id(), replaces=save.exchange)
+        # The tiers of another cascade have answered nothing of this conversation.
         options = msgspec.structs.replace(
-            self.prompt.options,
+            LastAnswer().options(self.prompt.options, cascade, ()),
             **{"cascade": cascade, "tier": None, "min_tier": min_tier, "max_tier": None},
             save=save,
         )

@@ -122,8 +122,10 @@ class AnswerPrinter:
                 if self._view.shows_thoughts and self._is_talking:
                     self._output.thought(text)
             case Loading(tier=tier, model=model):
+                self.tier = tier
                 self._say(f"{tier}: loading {model} …")
-            case Working():
+            case Working(tier=tier):
+                self.tier = tier
                 self._show_progress(event)
             case Hop(visit=visit, target=target):
                 self.tier = target
@@ -201,7 +203,7 @@ class AnswerPrinter:
         elif self._advice:
             self._output.note(f"no tier could answer; {self._advice}")
         if self._view.explains:
-            for line in explanation(outcome.path):
+            for line in explanation(outcome.path, outcome.began):
                 self._output.note(line)
         if self._view.shows_usage or self._output.is_err_terminal:
             self._output.note(tier_line(outcome))

@@ -79,6 +79,9 @@ def build_prompt(
             "timeout_s": settings.timeout_s if request.timeout is None else request.timeout,
         },
     )
+    cascade = options.cascade or ""
+    if spec := home.catalogue.cascades.get(cascade):
+        options = past.last.options(options, cascade, [tier.name for tier in spec.tiers])
     if settings.log and not request.no_log:
         saving = conversations.save_in(past.id, request.template or "")
         options = msgspec.structs.replace(options, save=saving)

@@ -72,11 +72,15 @@ class Exchanges:
         path = last.outcome.path if last.outcome else self._saved.visits(last.exchange)
         if not path:
             raise UsageError("the last answer was interrupted: there is no ledger of it")
-        self._output.say(*explanation(path))
+        began = last.outcome.began if last.outcome else ""
+        self._output.say(*explanation(path, began))
 
     def retry(self) -> None:
-        """Ask the last prompt again."""
-        self._ask_again(self._session.last_asked().prompt)
+        """Ask the last prompt again; after a bad answer, one tier above the one that gave it."""
+        last = self._session.last_asked()
+        is_pinned = self._session.options.tier is not None
+        above = self._session.tier_above(last) if last.is_bad and not is_pinned else None
+        self._ask_again(last.prompt, min_tier=above)
 
     def undo(self) -> None:
         """Take the last exchange back, or the summary that replaced those before it."""
@@ -162,7 +166,10 @@ class Exchanges:
 
     def _ask_again(self, text: str, *, min_tier: str | None = None) -> None:
         last = self._session.last_asked()
-        self._ask(self._session.ask(text, min_tier=min_tier, replaces=last), replaces=last)
+        prompt = self._session.ask(
+            text, min_tier=min_tier, replaces=last, is_up=min_tier is not None
+        )
+        self._ask(prompt, replaces=last)
 
     def _ask(self, prompt: Prompt, replaces: Turn | None = None) -> None:
         """Ask, print and remember; an interrupted answer is remembered as far as it was shown."""
@@ -235,4 +242,6 @@ def _turn_of(prompt: Prompt, printer: AnswerPrinter) -> Turn:
         outcome,
         outcome.tier if outcome else prompt.options.tier or printer.tier,
         is_complete=outcome is not None and outcome.finish_reason == "stop",
+        cascade=prompt.options.cascade,
+        floor=outcome.floor if outcome else prompt.options.floor,
     )

@@ -55,7 +55,10 @@ class SavedChat:
         """Mark the last answer as good or bad; raises UsageError in a chat that is not saved."""
         self._require_saved("a mark is kept in the log, and this chat is not saved")
         self._change(mark, self._session.last_asked().exchange)
-        self._output.say(f"marked as {mark}")
+        self._session.mark_last(is_bad=mark == "bad")
+        floor = self._session.floor if mark == "bad" else None
+        next_ = f"; what follows on this topic begins at {floor}" if floor else ""
+        self._output.say(f"marked as {mark}{next_}")
 
     def begin(self) -> None:
         """Begin another conversation."""

@@ -5,10 +5,12 @@ Pure; does not know terminals, files or the daemon.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
+from tierchat.conversations.last_answer import LastAnswer
 from tierchat.conversations.past import Past, new_id
 from tierchat.conversations.reader import summary_messages
 from tierchat.errors import UsageError
@@ -22,7 +24,10 @@ SUMMARISE = (
 
 @dataclass(frozen=True)
 class Turn:
-    """One exchange; `outcome` is None for one that was interrupted or loaded from the log."""
+    """One exchange; `outcome` is None for one that was interrupted or loaded from the log.
+
+    `tier` and `floor` are tiers of `cascade`. The rest of the topic is not answered below `floor`.
+    """
 
     exchange: str
     prompt: str
@@ -30,6 +35,9 @@ class Turn:
     outcome: Outcome | None = None
     tier: str | None = None
     is_complete: bool = True
+    cascade: str | None = None
+    floor: str | None = None
+    is_bad: bool = False
 
     @property
     def is_answered(self) -> bool:
@@ -54,6 +62,8 @@ class ChatSession:
     turns: list[Turn] = field(default_factory=list)
     spent: list[Outcome] = field(default_factory=list)
     attached: str = ""
+    # The last answer before all turns.
+    before: LastAnswer = field(default_factory=LastAnswer)
     _folded: list[tuple[Turn, tuple[Message, ...], list[Turn]]] = field(default_factory=list)
 
     def go_on_with(self, past: Past) -> None:
@@ -61,23 +71,44 @@ class ChatSession:
         self.conversation = past.id or new_id()
         self.system = past.system if past.id else self.system
         self.said, self.turns, self.attached, self._folded = (), [], "", []
+        self.before = LastAnswer()
         for row in past.exchanges:
             if row.kind == "summary" and row.state == "done":
                 self.said, self.turns = tuple(summary_messages(row.answer)), []
             elif row.kind == "exchange":
                 is_complete = row.state == "done" and row.finish_reason == "stop"
                 self.turns.append(
-                    Turn(row.id, row.prompt, row.answer, tier=row.tier, is_complete=is_complete)
+                    Turn(
+                        row.id,
+                        row.prompt,
+                        row.answer,
+                        tier=row.tier,
+                        is_complete=is_complete,
+                        cascade=past.cascade,
+                        floor=row.floor,
+                        is_bad=row.mark == -1,
+                    )
                 )
+
+        if not self.turns:
+            self.before = past.last
 
     def begin(self) -> None:
         """Begin another conversation with the same settings."""
         self.go_on_with(Past())
 
     def ask(
-        self, text: str, *, min_tier: str | None = None, replaces: Turn | None = None
+        self,
+        text: str,
+        *,
+        min_tier: str | None = None,
+        replaces: Turn | None = None,
+        is_up: bool = False,
     ) -> Prompt:
-        """Make the prompt of the next turn, or of a turn that replaces the last."""
+        """Make the prompt of the next turn, or of a turn that replaces the last.
+
+        With `is_up` the person found the last answer not good enough.
+        """
         turns = [turn for turn in self.turns if turn is not replaces]
         first = (Message(role="system", content=self.system),) if self.system else ()
         said: list[Message] = list(self.said)
@@ -86,10 +117,11 @@ class ChatSession:
                 said.append(Message(role="user", content=turn.prompt))
                 said.append(Message(role="assistant", content=turn.answer))
         options = msgspec.structs.replace(
-            self.options,
+            self._after(turns).options(self.options, self.cascade, self.tiers),
             cascade=self.cascade,
             min_tier=min_tier or self.options.min_tier,
             tier=None if min_tier else self.options.tier,
+            up=is_up,
             save=self._save(replaces) if self.is_saved else None,
         )
         return Prompt(
@@ -98,6 +130,13 @@ class ChatSession:
             options=options,
             think=self.think,
         )
+
+    def _after(self, turns: Sequence[Turn]) -> LastAnswer:
+        """Return the last answer among some turns, or before them."""
+        for turn in reversed(turns):
+            if turn.is_answered:
+                return LastAnswer(turn.cascade, turn.tier, turn.floor, turn.is_bad)
+        return self.before
 
     def go_on(self, turn: Turn) -> Prompt:
         """Make the prompt that lets the tier of an unfinished turn write on where it stopped.
@@ -108,7 +147,10 @@ class ChatSession:
         begun = Message(role="assistant", content=turn.answer)
         # Without a hop it was the first tier; what was shown is finished by the same one.
         options = msgspec.structs.replace(
-            prompt.options, tier=turn.tier or prompt.options.tier, no_escalate=True
+            prompt.options,
+            tier=turn.tier or prompt.options.tier,
+            no_escalate=True,
+            floor=turn.floor or prompt.options.floor,
         )
         return msgspec.structs.replace(prompt, messages=(*prompt.messages, begun), options=options)
 
@@ -135,6 +177,7 @@ class ChatSession:
     def compact(self, summary: Turn) -> None:
         """Replace all turns so far by a summary; they stay on the screen and in the log."""
         self._folded.append((summary, self.said, self.turns))
+        self.before = self._after(self.turns)
         self.said, self.turns = tuple(summary_messages(summary.answer)), []
 
     def add(self, turn: Turn, replaces: Turn | None = None) -> None:
@@ -149,6 +192,15 @@ class ChatSession:
             summary, self.said, self.turns = self._folded.pop()
             return summary
         return self.turns.pop() if self.turns else None
+
+    @property
+    def floor(self) -> str | None:
+        """The tier at which a follow-up begins at least, because a person asked for better."""
+        return self.ask("").options.floor
+
+    def mark_last(self, *, is_bad: bool) -> None:
+        """Remember that a person found the last answer good or bad."""
+        self.turns[-1] = replace(self.last_asked(), is_bad=is_bad)
 
     @property
     def last(self) -> Turn | None:

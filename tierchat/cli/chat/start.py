@@ -85,7 +85,16 @@ def go_on(
     exchange = save.exchange if save else conversations.new_id()
     tier = outcome.tier if outcome else None
     is_complete = outcome is not None and outcome.finish_reason == "stop"
-    turn = Turn(exchange, prompt.question, answer, outcome, tier, is_complete)
+    turn = Turn(
+        exchange,
+        prompt.question,
+        answer,
+        outcome,
+        tier,
+        is_complete,
+        cascade=cascade,
+        floor=outcome.floor if outcome else None,
+    )
     session.add(turn)
     if outcome:
         session.spend(outcome)
