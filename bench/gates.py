@@ -70,7 +70,7 @@ def line(name: str, judged: Matrix, walks: Sequence[policies.Walk]) -> None:
 
 def climbs_on_wrong(judged: Matrix, estimates: policies.Estimates) -> list[policies.Walk]:
     """Decide by "this tier is wrong" alone, one rung at a time, at every threshold."""
-    from tierchat.learning.evaluation.controls import threshold_walks
+    from tierchat.learning.evaluation.controls.thresholds import threshold_walks
 
     scores = [estimates[tier, "prefill"].right[:, 0] for tier in range(len(judged.tiers) - 1)]
     return threshold_walks(judged, scores, whole_answer=False)

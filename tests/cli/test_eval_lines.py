@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from tierchat.cli.actions.eval_lines import curves, report_lines
 from tierchat.learning.evaluation.report import (
     EvalReport,
@@ -19,6 +21,7 @@ def line(name: str, ahead: tuple[float, float, float] | None = None) -> PolicyLi
         nhg=(0.5, 0.25, 0.75),
         ours_ahead=ahead,
         best_quality=0.9,
+        cost_at_95=0.35,
         cost_at_99=0.4,
         qnc=0.3,
         aiq=0.8,
@@ -65,18 +68,22 @@ REPORT = EvalReport(
 )
 
 
-def test_only_policies_worth_comparing_are_drawn_and_tiers_by_their_cost() -> None:
-    assert curves(REPORT) == [
-        ("tierchat", ((0.1, 0.2), (1.0, 0.9))),
-        ("tiers", ((0.1, 0.5), (1.0, 0.9))),
-    ]
+def test_ours_the_oracle_and_the_best_rivals_are_drawn_and_tiers_by_their_cost() -> None:
+    names = [name for name, _ in curves(REPORT)]
+    assert names == ["tierchat", "random", "tiers"]
+    assert curves(REPORT)[-1] == ("tiers", ((0.1, 0.5), (1.0, 0.9)))
+    weak = msgspec.structs.replace(line("weak"), nhg=(0.1, 0.0, 0.2))
+    point = msgspec.structs.replace(line("S alone"), curve=((0.1, 0.5),))
+    lines = (*REPORT.lines, weak, line("oracle"), line("family oracle"), line("kNN"), point)
+    drawn = curves(msgspec.structs.replace(REPORT, lines=lines))
+    assert [name for name, _ in drawn] == ["tierchat", "oracle", "random", "kNN", "tiers"]
 
 
 def test_every_figure_is_written_in_its_section() -> None:
     text = list(report_lines(REPORT, 7, ["a chart"]))
     assert text[0] == "net: 36 prompts the gate has not seen; 7 it was taught on are left out"
     ahead = next(row for row in text if row.startswith("random"))
-    assert ahead.split("  ")[-2:] == ["0.900", "0.400"] and " 0.500 [ 0.100,  0.900]" in ahead
+    assert ahead.split()[-3:] == ["0.900", "0.350", "0.400"] and " 0.500 [ 0.100,  0.900]" in ahead
     assert "a chart" in text and any(row.split() == ["quality", "0.875"] for row in text)
     assert "  answered by S            0.600" in text
     assert any(row.split() == ["S", "prompt", "0.910", "0.050"] for row in text)

@@ -68,15 +68,6 @@ def test_the_verdict_is_the_share_of_yes_and_is_asked_for_once(tmp_path: Path) -
     assert judge(tmp_path, models, *cases) == first and len(models.asked) == 2
 
 
-def test_without_an_experts_answer_a_tier_is_asked_about_its_own(tmp_path: Path) -> None:
-    models = Scripted()
-    assert judge(tmp_path, models, Case("q", "bad")) == pytest.approx([1 / 4])
-    assert "expert" not in models.asked[0]
-    # An expert's empty answer is another question.
-    assert judge(tmp_path, models, Case("q", "bad", "")) and "expert" in models.asked[1]
-    assert judge(tmp_path, models, Case("q", "", "")) == [1.0] and len(models.asked) == 2
-
-
 def test_the_arbiters_own_words_need_no_verdict(tmp_path: Path) -> None:
     models = Scripted()
     assert judge(tmp_path, models, Case("q", " 4\n", "4")) == [1.0] and not models.asked

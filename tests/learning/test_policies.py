@@ -16,8 +16,6 @@ from tierchat.learning.outcomes.matrix import reading_of
 
 pytest.importorskip("sklearn", reason="extra [train]")
 
-from tierchat.learning.evaluation.controls import controls
-from tierchat.learning.evaluation.report import describe_walk, policy_lines
 from tierchat.learning.training.fit import costs_of, fit_gates, predict
 from tierchat.learning.training.teaching import Round, choose_way, has_settled
 
@@ -163,27 +161,3 @@ def test_a_lesson_ends_where_eight_times_the_prompts_gain_nothing(
 ) -> None:
     rounds = [Round(n, 100 * 2**n, nhg, 1.0) for n, nhg in enumerate(curve, 1)]
     assert has_settled(rounds) == settled
-
-
-@pytest.mark.slow
-def test_every_control_is_measured_beside_ours(fitted) -> None:  # type: ignore[no-untyped-def]
-    fit, estimates = fitted
-    ours = policies.frontier(JUDGED, estimates, fit.gates.costs)
-    said = [JUDGED.right[:, tier] * 0.6 + 0.2 for tier in range(2)]
-    lines = policy_lines(JUDGED, ours, controls(LEARNED, JUDGED, said))
-    names = [line.name for line in lines]
-    assert names[0] == "tierchat" and names[-1] == "oracle" and len(set(names)) == len(names) == 12
-    by_name = {line.name: line for line in lines}
-    assert by_name["oracle"].nhg[0] == pytest.approx(1)
-    assert abs(by_name["random at equal rate"].nhg[0]) < 0.15
-    ahead = by_name["prompt-only router"].ours_ahead
-    assert ahead is not None and ahead[1] > 0
-    # Who knows which answers are right is worth much, and would be worth more if it were free.
-    assert 0 < by_name["self-verification"].nhg[0] < 1
-    for line in lines:
-        assert line.qnc >= line.cost_at_99 or line.name == "XS alone"
-        assert line.cpt_50 <= line.cpt_80
-    assert by_name["oracle"].apgr > by_name["random at equal rate"].apgr
-    assert by_name["oracle"].aiq >= by_name["tierchat"].aiq > by_name["M alone"].aiq
-    found = describe_walk(JUDGED, ours[20])
-    assert sum(found.answered_by.values()) == pytest.approx(1)

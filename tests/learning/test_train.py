@@ -61,7 +61,7 @@ def test_a_gate_is_taught_used_measured_and_removed(home: UserHome, prompts: Pat
 
     plot = home.directory / "c.svg"
     measured = home.run(
-        "eval", "--prompts", str(prompts), "--compare", "--json", "--plot", str(plot)
+        "eval", "--prompts", str(prompts), "--compare", "all", "--json", "--plot", str(plot)
     )
     assert measured.returncode == 0, measured.stderr
     found = json.loads(measured.stdout)

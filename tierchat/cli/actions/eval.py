@@ -8,7 +8,8 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,9 +26,10 @@ from tierchat.gates import files as gate_files
 from tierchat.gates.lookup import FoundGate, GateLookup
 from tierchat.learning.evaluation import policies, report
 from tierchat.learning.evaluation.chart import save_chart, terminal_chart
+from tierchat.learning.evaluation.controls.bounds import tiers_alone
+from tierchat.learning.evaluation.controls.names import ControlSpec
+from tierchat.learning.evaluation.policy import our_policy
 from tierchat.learning.evaluation.report import EvalReport, LiveReport
-from tierchat.learning.outcomes.arbiter_verdicts import self_verified
-from tierchat.learning.outcomes.collect import collect
 from tierchat.learning.outcomes.grading import grade
 from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt
@@ -50,7 +52,7 @@ class EvalRequest:
 
     source: Source
     cascade: str | None = None
-    compare: bool = False
+    compare: tuple[ControlSpec, ...] = ()
     max_prompts: int = 2_500
     max_answer: int = MAX_ANSWER
     plot: Path | None = None
@@ -76,14 +78,16 @@ def run(request: EvalRequest, home: Home, output: Output) -> int:
     seen = [p for p in prompts if p.group_name in known]
     if not fresh:
         raise UsageError("the gate was taught on every one of these prompts", "give other prompts")
-    if request.compare and not seen:
+    learning = [spec.name for spec in request.compare if spec.learns]
+    if learning and not seen:
         raise UsageError(
-            "--compare has no prompts to teach the other policies on",
-            "give the prompts that the gate was taught on, too",
+            f"--compare has no prompts to teach {', '.join(learning)} on",
+            "give the prompts that the gate was taught on, too, or choose policies that learn "
+            "nothing",
         )
     make_private(paths.data_dir)
     measuring = _Measuring(request, cascade, home, output, gate)
-    found = asyncio.run(measuring.run(fresh, seen if request.compare else []))
+    found = asyncio.run(measuring.run(fresh, seen))
     _show(found, request, len(seen), output)
     return ExitCode.DONE
 
@@ -103,30 +107,33 @@ class _Measuring:
         self._home, self._output, self._gate = home, output, gate
 
     async def run(self, fresh: Sequence[GradedPrompt], seen: Sequence[GradedPrompt]) -> EvalReport:
-        from tierchat.learning.evaluation.controls import controls
+        from tierchat.learning.evaluation.comparing import Collecting
+        from tierchat.learning.evaluation.controls.catalogue import walk_controls
         from tierchat.learning.training.fit import predict
 
         paths, catalogue = self._home.paths, self._home.catalogue
         spec = catalogue.effective(self._cascade)
         work = work_of(spec, catalogue, paths, self._request.max_answer)
         gates = gate_files.load(self._gate.path)
+        compared = self._request.compare
         async with workers(self._home, self._cascade) as pool:
-            with (
-                open_store(paths.outcomes_file) as store,
-                counting(self._output, "answers") as tell,
-            ):
-                judged = await collect(work, fresh, pool, store, tell)
-                learned = await collect(work, seen, pool, store, tell) if seen else None
-                said = await self_verified(work, judged, pool, store) if learned else []
+            with open_store(paths.outcomes_file) as store:
+                collecting = Collecting(work, pool, store, self._phase)
+                judged = await collecting.outcomes(fresh, "answers")
+                study = await collecting.study(compared, judged, seen)
             note_loading(pool, catalogue.find(self._cascade).models, self._output)
             estimates = predict(gates, judged)
-            ours = policies.gated(judged, estimates, gates)
             weight = self._gate.head.cost_weight(QUALITIES["balanced"])
             balanced = policies.walk(
                 judged, estimates, gates.costs, weight, gates.stages, jumps=gates.jumps
             )
             live = await self._live(judged, balanced, pool)
-        others = controls(learned, judged, said) if learned else []
+        ours = our_policy(judged, estimates, gates)
+        others = tiers_alone(judged) if compared else []
+        with self._phase("policies") as tell:
+            others += walk_controls(compared, study, tell)
+        with self._phase("intervals") as tell:
+            lines = report.policy_lines(judged, ours, others, tell)
         auroc, helps, ece = report.readers(judged, estimates)
         return EvalReport(
             cascade=self._cascade,
@@ -136,7 +143,7 @@ class _Measuring:
                 name: (float(judged.costs()[:, tier].mean()), float(judged.right[:, tier].mean()))
                 for tier, name in enumerate(judged.tiers)
             },
-            lines=report.policy_lines(judged, ours, others),
+            lines=lines,
             auroc=auroc,
             auroc_helps=helps,
             ece=ece,
@@ -144,6 +151,9 @@ class _Measuring:
             families=report.by_family(judged, balanced),
             live=live,
         )
+
+    def _phase(self, title: str) -> AbstractContextManager[Callable[[int, int], None]]:
+        return counting(self._output, title)
 
     async def _live(self, judged: Matrix, walk: policies.Walk, pool: Pool) -> LiveReport:
         """Send some prompts through the real cascade, which must do as the replay says."""
@@ -153,20 +163,23 @@ class _Measuring:
         num = min(_NUM_LIVE, len(judged.rows))
         chosen = random.Random(self._request.seed).sample(range(len(judged.rows)), num)
         same_tier = same_grade = num_refused = 0
-        waits_s = []
-        for index in chosen:
-            prompt = judged.prompts[index]
-            outcome, _ = await self._ask(cascade, prompt, "answer")
-            same_tier += outcome.tier == judged.tiers[walk.tier[index]]
-            # In the matrix no tier may refuse; here the top tier still has its escalate token.
-            num_refused += outcome.finish_reason == "unanswered"
-            graded = await asyncio.to_thread(grade, prompt, outcome.answer)
-            if graded is None:
-                # The top tier graded the replayed answer; the same words deserve the same grade.
-                same_grade += outcome.answer == judged.rows[index][walk.tier[index]].answer
-            else:
-                same_grade += graded == bool(walk.right[index])
-            waits_s.append((await self._ask(cascade, prompt, "first"))[1])
+        waits_s: list[float] = []
+        with self._phase("live prompts") as tell:
+            for index in chosen:
+                tell(len(waits_s), num)
+                prompt, tier = judged.prompts[index], walk.tier[index]
+                outcome, _ = await self._ask(cascade, prompt, "answer")
+                same_tier += outcome.tier == judged.tiers[tier]
+                # In the matrix no tier may refuse; here the top tier still has its escalate token.
+                num_refused += outcome.finish_reason == "unanswered"
+                graded = await asyncio.to_thread(grade, prompt, outcome.answer)
+                if graded is None:
+                    # The top tier graded the replayed answer; the same words deserve that grade.
+                    same_grade += outcome.answer == judged.rows[index][tier].answer
+                else:
+                    same_grade += graded == bool(walk.right[index])
+                waits_s.append((await self._ask(cascade, prompt, "first"))[1])
+            tell(num, num)
         return LiveReport(
             num_prompts=num,
             same_tier=same_tier / num,

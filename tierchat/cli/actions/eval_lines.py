@@ -7,12 +7,17 @@ from collections.abc import Iterator, Sequence
 from tierchat.learning.evaluation.report import EvalReport, PolicyLine
 
 Curve = tuple[str, tuple[tuple[float, float], ...]]
-_DRAWN = ("tierchat", "oracle", "prompt-only router", "answer confidence")
+_NUM_RIVALS = 2
 
 
 def curves(report: EvalReport) -> list[Curve]:
-    """Return the curves worth drawing: four policies, and the tiers as points."""
-    drawn = [(line.name, line.curve) for line in report.lines if line.name in _DRAWN]
+    """Return the curves worth drawing: ours, the oracle, the best of the others, and the tiers."""
+    ours, *others = report.lines
+    oracle = [line for line in others if line.name == "oracle"]
+    # Oracles know the answers, and a tier alone is a point of the tiers.
+    rivals = [line for line in others if "oracle" not in line.name and len(line.curve) > 1]
+    rivals.sort(key=lambda line: -line.nhg[0])
+    drawn = [(line.name, line.curve) for line in (ours, *oracle, *rivals[:_NUM_RIVALS])]
     return [*drawn, ("tiers", tuple(sorted(report.tiers.values())))]
 
 
@@ -34,21 +39,26 @@ def report_lines(report: EvalReport, num_left_out: int, chart: Sequence[str]) ->
 
 
 def _policies(lines: Sequence[PolicyLine]) -> Iterator[str]:
-    yield f"{'':22s} {'NHG':>24s}  {'tierchat ahead by':>24s}  best  cost at 99 %"
+    width = max(len(line.name) for line in lines)
+    yield (
+        f"{'':{width}s} {'NHG':>24s}  {'tierchat ahead by':>24s}  best  cost at 95 %  cost at 99 %"
+    )
     for line in lines:
         ahead = _interval(line.ours_ahead) if line.ours_ahead else ""
         yield (
-            f"{line.name:22s} {_interval(line.nhg):>24s}  {ahead:>24s}  {line.best_quality:.3f}  "
-            f"{line.cost_at_99:.3f}"
+            f"{line.name:{width}s} {_interval(line.nhg):>24s}  {ahead:>24s}  "
+            f"{line.best_quality:.3f}  {line.cost_at_95:12.3f}  {line.cost_at_99:12.3f}"
         )
 
 
 def _literature(lines: Sequence[PolicyLine]) -> Iterator[str]:
     """Write the measures of other papers, for comparison with their tables."""
-    yield f"{'':22s}   AIQ    QNC   APGR  CPT50  CPT80"
+    width = max(len(line.name) for line in lines)
+    yield f"{'':{width}s}    AIQ    QNC   APGR  CPT50  CPT80  source"
     for line in lines:
         measures = (line.aiq, line.qnc, line.apgr, line.cpt_50, line.cpt_80)
-        yield f"{line.name:22s} " + " ".join(f"{value:6.3f}" for value in measures)
+        numbers = " ".join(f"{value:6.3f}" for value in measures)
+        yield f"{line.name:{width}s} {numbers}  {line.source}".rstrip()
 
 
 def _balanced(report: EvalReport) -> Iterator[str]:

@@ -9,6 +9,9 @@ import typer
 
 from tierchat.cli.commands.train import Builtin, FromHistory, MaxAnswer, Prompts
 from tierchat.cli.options import Json, Quiet, check_plot, home_of
+from tierchat.learning.evaluation.controls.names import ALL, CONTROLS, chosen_controls
+
+_POLICIES = (ALL, *(spec.name for spec in CONTROLS))
 
 
 def add_to(app: typer.Typer) -> None:
@@ -25,8 +28,12 @@ def evaluate(
         str | None, typer.Option("--model", "-m", metavar="CASCADE", help="The cascade to measure.")
     ] = None,
     compare: Annotated[
-        bool, typer.Option("--compare", help="Also measure policies from the literature.")
-    ] = False,
+        str | None,
+        typer.Option(
+            metavar="POLICIES",
+            help=f"Also measure other policies, such as `knn,ucci`. Known: {', '.join(_POLICIES)}.",
+        ),
+    ] = None,
     max_prompts: Annotated[
         int, typer.Option(metavar="N", min=1, help="Ask at most this many prompts.")
     ] = 2_500,
@@ -43,8 +50,8 @@ def evaluate(
     """Measure how well a learned gate works.
 
     Every tier answers every prompt once, every policy is replayed on these answers, and a live run
-    checks the replay. Prompts that the gate was taught on are left out; with --compare the other
-    policies are taught on them.
+    checks the replay. Prompts that the gate was taught on are left out; the policies of --compare
+    are taught on them.
     """
     from tierchat.cli.actions.eval import EvalRequest, run
     from tierchat.learning.outcomes.sources import Source
@@ -55,7 +62,7 @@ def evaluate(
     request = EvalRequest(
         source,
         cascade=cascade,
-        compare=compare,
+        compare=() if compare is None else chosen_controls(compare),
         max_prompts=max_prompts,
         max_answer=max_answer,
         plot=plot,

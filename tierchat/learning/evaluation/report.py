@@ -5,14 +5,16 @@ Does not know files or terminals.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+import msgspec
 import numpy as np
 
-from tierchat.learning.evaluation import metrics, policies
-from tierchat.learning.evaluation.controls import Control
+from tierchat.learning.evaluation import frontiers, metrics, policies
+from tierchat.learning.evaluation.frontiers import Frontiers, Interval
 from tierchat.learning.evaluation.policies import Walk
-from tierchat.learning.outcomes.matrix import Floats, Matrix
+from tierchat.learning.evaluation.policy import Policy
+from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.types import Frozen
 
 NUM_RESAMPLES = 400
@@ -22,18 +24,21 @@ class PolicyLine(Frozen, frozen=True):
     """One policy. `nhg`, and `ours_ahead` (our NHG minus this one), are (value, low, high) with a
     95 % interval.
 
-    `cost_at_99` is the least cost that reaches 99 % of the top tier's quality, `qnc` the least
-    that reaches the quality of the best single tier, both relative to the top tier; infinite if
-    the policy never does. `aiq` is the mean quality
-    over the cost range of the tiers. `apgr`, `cpt_50` and `cpt_80` are over the share of prompts
-    that the top tier answers, between the lowest and the top tier (RouteLLM).
+    `cost_at_95` and `cost_at_99` are the least costs that reach 95 and 99 % of the top tier's
+    quality, `qnc` the least that reaches the quality of the best single tier, all relative to the
+    top tier; infinite if the policy never does. `aiq` is the mean quality over the cost range of
+    the tiers. `apgr`, `cpt_50` and `cpt_80` are over the share of prompts that the top tier
+    answers, between the lowest and the top tier (RouteLLM, arXiv 2406.18665). `auroc` of "this
+    tier is right", `auroc_helps` of "the upper tier is right and the lower is wrong" and `ece` are
+    of what the policy expects before it decides, where it expects anything.
     """
 
     name: str
     source: str
-    nhg: tuple[float, float, float]
-    ours_ahead: tuple[float, float, float] | None
+    nhg: Interval
+    ours_ahead: Interval | None
     best_quality: float
+    cost_at_95: float
     cost_at_99: float
     qnc: float
     aiq: float
@@ -41,6 +46,9 @@ class PolicyLine(Frozen, frozen=True):
     cpt_50: float
     cpt_80: float
     curve: tuple[tuple[float, float], ...]
+    auroc: dict[str, float] = msgspec.field(default_factory=dict)
+    auroc_helps: dict[str, float] = msgspec.field(default_factory=dict)
+    ece: dict[str, float] = msgspec.field(default_factory=dict)
 
 
 class WalkReport(Frozen, frozen=True):
@@ -103,55 +111,90 @@ class EvalReport(Frozen, frozen=True):
 
 
 def policy_lines(
-    matrix: Matrix, ours: Sequence[Walk], others: Sequence[Control]
+    matrix: Matrix,
+    ours: Policy,
+    others: Sequence[Policy],
+    on_line: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> tuple[PolicyLine, ...]:
-    """Measure our policy and every control on the same resamples of question groups."""
+    """Measure our policy and every control on the same resamples of question groups.
+
+    `on_line` gets the number of measured policies and the number of all.
+    """
+    weights = frontiers.draw_weights(matrix.groups, NUM_RESAMPLES)
+    field = Frontiers(matrix, weights)
+    our_nhg = field.nhg(ours.walks)
+    lines = list[PolicyLine]()
+    for policy in (ours, *others):
+        on_line(len(lines), 1 + len(others))
+        nhg = our_nhg if policy is ours else field.nhg(policy.walks)
+        lead = None if policy is ours else frontiers.interval(our_nhg - nhg)
+        lines.append(_line(matrix, policy, frontiers.interval(nhg), lead))
+    on_line(len(lines), 1 + len(others))
+    return tuple(lines)
+
+
+def _line(matrix: Matrix, policy: Policy, nhg: Interval, lead: Interval | None) -> PolicyLine:
     shares = matrix.right.mean(0)
     weak, top, best_single = float(shares[0]), float(shares[-1]), float(shares.max())
     single_points = policies.points(policies.singles(matrix))
     low, high = float(single_points[:, 0].min()), float(single_points[:, 0].max())
+    points = policies.points(policy.walks)
+    seen = [
+        (float(np.mean(w.tier == len(shares) - 1)), float(w.right.mean())) for w in policy.walks
+    ]
+    # (Share that the top tier answers, share right), from no call to all.
+    line = metrics.hull(np.array([(0.0, weak), *seen, (1.0, top)]))
+    calls = np.concatenate((line, [(1.0, line[-1, 1])]))
+    right, helps, error = seen_by(matrix, policy)
+    return PolicyLine(
+        name=policy.name,
+        source=policy.source,
+        nhg=nhg,
+        ours_ahead=lead,
+        best_quality=float(points[:, 1].max()),
+        cost_at_95=metrics.cost_at(points, 0.95 * top),
+        cost_at_99=metrics.cost_at(points, 0.99 * top),
+        qnc=metrics.cost_at(points, best_single),
+        aiq=metrics.aiq(np.concatenate((points, single_points)), low, high),
+        apgr=metrics.apgr(calls, weak, top),
+        cpt_50=metrics.cpt(calls, weak, top, 0.5),
+        cpt_80=metrics.cpt(calls, weak, top, 0.8),
+        curve=tuple((float(c), float(q)) for c, q in metrics.hull(points)),
+        auroc=right,
+        auroc_helps=helps,
+        ece=error,
+    )
 
-    def calls(walks: Sequence[Walk]) -> Floats:
-        """Return (share that the top tier answers, share right), from no call to all."""
-        seen = [(float(np.mean(w.tier == len(shares) - 1)), float(w.right.mean())) for w in walks]
-        line = metrics.hull(np.array([(0.0, weak), *seen, (1.0, top)]))
-        return np.concatenate((line, [(1.0, line[-1, 1])]))
 
-    our_nhg = policies.nhg_of(matrix, ours)
+def seen_by(
+    matrix: Matrix, policy: Policy
+) -> tuple[dict[str, float], dict[str, float], dict[str, float]]:
+    """Return three measures of what a policy expects: AUROC of "this tier is right" by tier, AUROC
+    of "the upper tier is right and the lower is wrong" by pair of tiers, and ECE by tier.
 
-    def line(name: str, source: str, walks: Sequence[Walk], *, is_ours: bool) -> PolicyLine:
-        points = policies.points(walks)
-        nhg = policies.nhg_of(matrix, walks)
-        lead = None
-        if not is_ours:
-            lead = metrics.bootstrap(
-                lambda w: our_nhg(w) - nhg(w), matrix.groups, num=NUM_RESAMPLES
-            )
-        return PolicyLine(
-            name=name,
-            source=source,
-            nhg=metrics.bootstrap(nhg, matrix.groups, num=NUM_RESAMPLES),
-            ours_ahead=lead,
-            best_quality=float(points[:, 1].max()),
-            cost_at_99=metrics.cost_at(points, 0.99 * top),
-            qnc=metrics.cost_at(points, best_single),
-            aiq=metrics.aiq(np.concatenate((points, single_points)), low, high),
-            apgr=metrics.apgr(calls(walks), weak, top),
-            cpt_50=metrics.cpt(calls(walks), weak, top, 0.5),
-            cpt_80=metrics.cpt(calls(walks), weak, top, 0.8),
-            curve=tuple((float(c), float(q)) for c, q in metrics.hull(points)),
-        )
-
-    ours_line = line("tierchat", "rows, decisions A, B, C", ours, is_ours=True)
-    return (ours_line, *(line(c.name, c.source, c.walks, is_ours=False) for c in others))
+    Empty where it expects nothing; ECE only of probabilities.
+    """
+    right, helps, error = dict[str, float](), dict[str, float](), dict[str, float]()
+    for tier, seen in policy.expects.items():
+        name, truth = matrix.tiers[tier], matrix.right[:, tier]
+        right[name] = metrics.auroc(seen[:, 0], truth)
+        if policy.are_probabilities:
+            error[name] = metrics.ece(seen[:, 0], truth)
+        for upper in range(tier + 1, len(matrix.tiers)):
+            # A policy that expects nothing of upper tiers goes up where it doubts its own.
+            step = upper - tier
+            gain = (seen[:, step] if step < seen.shape[1] else 0.0) - seen[:, 0]
+            helped = matrix.right[:, upper] & ~truth
+            helps[f"{name}→{matrix.tiers[upper]}"] = metrics.auroc(gain, helped)
+    return right, helps, error
 
 
 def describe_walk(matrix: Matrix, walk: Walk) -> WalkReport:
     """Measure one setting: what it keeps, what it wastes, what it costs."""
     right, at = matrix.right, walk.tier
-    index = np.arange(len(at))
-    is_right_above = np.array([right[i, at[i] + 1 :].any() for i in index], bool)
-    was_right_below = np.array([right[i, : at[i]].any() for i in index], bool)
+    tiers = np.arange(right.shape[1])
+    is_right_above = (right & (tiers > at[:, None])).any(1)
+    was_right_below = (right & (tiers < at[:, None])).any(1)
     cost, quality = walk.point()
     return WalkReport(
         quality=quality,

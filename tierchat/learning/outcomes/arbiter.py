@@ -20,14 +20,10 @@ from tierchat.types import Message, Sampling
 from tierchat.workers.complete import Generates, complete
 from tierchat.workers.protocol import Generate
 
-_YES, _NO = ("yes", "Yes", " yes", " Yes"), ("no", "No", " no", " No")
+YES, NO = ("yes", "Yes", " yes", " Yes"), ("no", "No", " no", " No")
 _QUESTION = (
     "Question:\n{question}\n\nProposed answer:\n{answer}\n\nAnother answer, by an expert:\n"
     "{reference}\n\nIs the proposed answer correct? Answer yes or no."
-)
-_ALONE = (
-    "Question:\n{question}\n\nProposed answer:\n{answer}\n\n"
-    "Is the proposed answer correct? Answer yes or no."
 )
 _FLOAT = struct.Struct("<d")
 # A model that puts less probability on yes and no together is not answering the question, and
@@ -39,11 +35,11 @@ _VERDICT_FORMAT = "2"
 
 @dataclass(frozen=True)
 class Case:
-    """One answer to be judged; `reference` is the arbiter's own answer, if it is to be compared."""
+    """One answer to be judged; `reference` is the arbiter's own answer."""
 
     question: str
     answer: str
-    reference: str | None = None
+    reference: str
 
 
 @dataclass(frozen=True)
@@ -68,8 +64,7 @@ class Arbiter:
 
         async def take() -> None:
             for key, case in missing:
-                expert = case.reference
-                is_same = expert is not None and case.answer.strip() == expert.strip()
+                is_same = case.answer.strip() == case.reference.strip()
                 verdict = 1.0 if is_same else await self._ask(case, models)
                 known[key] = _FLOAT.pack(math.nan if verdict is None else verdict)
                 store.save([(key, known[key])])
@@ -79,38 +74,38 @@ class Arbiter:
         return [None if math.isnan(verdict) else verdict for verdict in said]
 
     def _key(self, case: Case) -> bytes:
-        # An empty reference is another question than no reference.
-        what = "verify" if case.reference is None else "judge"
         parts = (
-            what,
+            "judge",
             _VERDICT_FORMAT,
             self.identity,
             case.question,
             case.answer,
-            case.reference or "",
+            case.reference,
         )
         return hashlib.blake2b("\0".join(parts).encode(), digest_size=20).digest()
 
     async def _ask(self, case: Case, models: Generates) -> float | None:
-        wording = _ALONE if case.reference is None else _QUESTION
-        text = wording.format(question=case.question, answer=case.answer, reference=case.reference)
+        text = _QUESTION.format(
+            question=case.question, answer=case.answer, reference=case.reference
+        )
         order = Generate(
             id=0,
             messages=(Message(role="user", content=text),),
             sampling=Sampling(temperature=0, max_tokens=1),
             think=False,
             probe=True,
-            watch=(*_YES, *_NO),
+            watch=(*YES, *NO),
         )
         try:
             completed = await complete(models, self.tier.model, order)
         except ContextTooLong:
             return 0.0
-        return _share_of_yes(completed.probe.first.watched if completed.probe else ())
+        return share_of_yes(completed.probe.first.watched if completed.probe else ())
 
 
-def _share_of_yes(watched: Sequence[float]) -> float | None:
+def share_of_yes(watched: Sequence[float]) -> float | None:
+    """Return the share of "yes" in the probabilities of YES and NO; None where both are small."""
     # Spellings may begin with the same token; the largest probability avoids counting it twice.
-    yes = max(watched[: len(_YES)], default=0.0)
-    no = max(watched[len(_YES) :], default=0.0)
+    yes = max(watched[: len(YES)], default=0.0)
+    no = max(watched[len(YES) :], default=0.0)
     return yes / (yes + no) if yes + no >= _LEAST_SAID else None

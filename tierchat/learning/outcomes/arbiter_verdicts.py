@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from tierchat.learning.outcomes.arbiter import Arbiter, Case
 from tierchat.learning.outcomes.grading import has_grade
-from tierchat.learning.outcomes.matrix import Floats, Matrix
+from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.store import OutcomeStore
 from tierchat.learning.outcomes.work import Models, Work
@@ -96,22 +94,3 @@ async def agreement(
     truths = [True] * len(rights) + [False] * len(wrongs)
     num_same = sum(_is_yes(v) == truth for v, truth in zip(verdicts, truths, strict=True))
     return num_same / len(cases), len(cases), sum(verdict is None for verdict in verdicts)
-
-
-async def self_verified(
-    work: Work, matrix: Matrix, models: Models, store: OutcomeStore
-) -> list[Floats]:
-    """Ask every tier but the top one how likely its own answers are right (AutoMix).
-
-    Returns one array of n probabilities for each of these tiers; no verdict counts as 0.
-    """
-    said = []
-    for index, tier in enumerate(work.tiers[:-1]):
-        cases = [
-            Case(prompt.question, row[index].answer)
-            for prompt, row in zip(matrix.prompts, matrix.rows, strict=True)
-        ]
-        arbiter = Arbiter(tier, work.identities[index], work.num_at_once)
-        verdicts = await arbiter.judge(cases, models, store)
-        said.append(np.array([0.0 if verdict is None else verdict for verdict in verdicts]))
-    return said

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -46,30 +47,32 @@ class Matrix:
     rows: tuple[tuple[Cell, ...], ...]
     hold_back: int = 8
 
-    @property
+    @cached_property
     def groups(self) -> tuple[str, ...]:
         """The group of each prompt, which must not be split between fitting and judging."""
         return tuple(prompt.group_name for prompt in self.prompts)
 
-    @property
+    @cached_property
     def families(self) -> tuple[str, ...]:
         """The kind of each prompt."""
         return tuple(prompt.family_name for prompt in self.prompts)
 
-    @property
+    @cached_property
     def right(self) -> npt.NDArray[np.bool_]:
-        """Which answers were right, shape (n, k)."""
-        return np.array([[cell.is_right for cell in row] for row in self.rows])
+        """Which answers were right, shape (n, k); not to be written to, as the numbers below."""
+        right = np.array([[cell.is_right for cell in row] for row in self.rows], bool)
+        right.setflags(write=False)
+        return right
 
-    @property
+    @cached_property
     def prompt_tokens(self) -> Floats:
         """Numbers of prompt tokens, shape (n, k)."""
-        return np.array([[cell.num_prompt_tokens for cell in row] for row in self.rows], float)
+        return _fixed([[cell.num_prompt_tokens for cell in row] for row in self.rows])
 
-    @property
+    @cached_property
     def generated_tokens(self) -> Floats:
         """Numbers of generated tokens, shape (n, k)."""
-        return np.array([[cell.num_generated_tokens for cell in row] for row in self.rows], float)
+        return _fixed([[cell.num_generated_tokens for cell in row] for row in self.rows])
 
     @property
     def escalate_probabilities(self) -> Floats:
@@ -114,6 +117,12 @@ class Matrix:
     def features(self, tier: int, stage: Stage, *, has_token: bool) -> Floats:
         """Return the readings as numbers, shape (n, num_features)."""
         return np.stack([features(r, has_token=has_token) for r in self.readings(tier, stage)])
+
+
+def _fixed(rows: list[list[int]]) -> Floats:
+    numbers = np.array(rows, float)
+    numbers.setflags(write=False)
+    return numbers
 
 
 def reading_of(cell: Cell, stage: Stage, hold_back: int) -> Reading:
