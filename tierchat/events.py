@@ -28,6 +28,16 @@ class Loading(Frozen, frozen=True, tag="loading"):
     model: str
 
 
+class Starting(Frozen, frozen=True, tag="starting"):
+    """A tier takes the prompt, for requests that ask for signs of life.
+
+    Its whole answer is expected `expected_s` seconds from now, unless it passes the prompt on.
+    """
+
+    tier: str
+    expected_s: float
+
+
 class Working(Frozen, frozen=True, tag="working"):
     """A sign of life of a tier, for requests that ask for them.
 
@@ -61,4 +71,4 @@ class Done(Frozen, frozen=True, tag="done"):
     outcome: Outcome
 
 
-CascadeEvent = AnswerDelta | ThoughtDelta | Loading | Working | Hop | Notice | Done
+CascadeEvent = AnswerDelta | ThoughtDelta | Loading | Starting | Working | Hop | Notice | Done

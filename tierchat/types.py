@@ -163,9 +163,10 @@ class TierOptions(Frozen, frozen=True):
     says how much is held back where a higher tier may still answer; `progress` asks for signs of
     life while no text comes; a negative `keepalive_s` keeps the models loaded for ever.
     `quality` is the share of the top tier's right answers that the cascade keeps: a number is a
-    promise, a name is what the lesson expects. With `raw` the last
-    message is text that the first tier continues, without a chat template and without a gate. An
-    exchange is saved only with `save`.
+    promise, a name is what the lesson expects. Tiers that are expected to take longer than
+    `max_wait_s` are not chosen; `timeout_s` gives up after so long. With `raw` the last message is
+    text that the first tier continues, without a chat template and without a gate. An exchange is
+    saved only with `save`.
 
     `answered_by` is the tier that gave the last answer of the conversation, where the client knows;
     `floor` the tier below which the topic is not to be answered. With `up`, a person found the last
@@ -185,6 +186,7 @@ class TierOptions(Frozen, frozen=True):
     keepalive_s: float | None = None
     raw: bool = False
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
+    max_wait_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
     save: SaveOptions | None = None
     answered_by: str | None = None
     floor: str | None = None
@@ -209,32 +211,38 @@ class Verdict(Frozen, frozen=True):
     """A gate's decision, with its reason: answer here, or escalate.
 
     `target` names the tier to go to, from gates that can choose one. `estimates` holds the
-    numbers behind the decision, by name, for `--explain`.
+    numbers behind the decision, by name, for `--explain`. `lengths` are the tokens that each tier
+    is expected to write; `too_slow` is the tier that would have been chosen in more time.
     """
 
     escalate: bool
     reason: str
     target: str | None = None
     estimates: dict[str, float] = {}
+    lengths: dict[str, float] = {}
+    too_slow: str | None = None
 
 
 class Usage(Frozen, frozen=True):
     """Tokens and seconds of one visit, counted by the engine.
 
-    `prompt_tokens` includes the `cached_tokens`, which cost nothing.
+    `prompt_tokens` includes the `cached_tokens`, which cost nothing. `reading_seconds` of the
+    `seconds` went by until the first token, 0 if none was generated.
     """
 
     prompt_tokens: int = 0
     cached_tokens: int = 0
     generated_tokens: int = 0
     seconds: float = 0.0
+    reading_seconds: float = 0.0
 
 
 class Visit(Frozen, frozen=True):
     """One tier's part in an outcome: a line of the ledger.
 
     `reason` says why the prompt left this tier, or how the answer ended here.
-    `discarded_tokens` are generated tokens that were never shown as an answer.
+    `discarded_tokens` are generated tokens that were never shown as an answer. `expected_wait_s` is
+    what a whole answer of this tier was expected to take when the prompt came to it.
     """
 
     tier: str
@@ -246,6 +254,7 @@ class Visit(Frozen, frozen=True):
     discarded_tokens: int = 0
     seconds: float = 0.0
     estimates: dict[str, float] = {}
+    expected_wait_s: float | None = None
 
     @property
     def computed_tokens(self) -> int:

@@ -34,6 +34,7 @@ from tierchat.workers.protocol import (
     Progress,
     RequestEvent,
 )
+from tierchat.workers.speeds import ModelSpeed
 
 Step = RequestEvent | Exception | float
 USAGE = Usage(prompt_tokens=10, generated_tokens=2, seconds=0.1)
@@ -65,6 +66,7 @@ class Scripted:
     notices: dict[str, str] = field(default_factory=dict)
     ahead: list[str] = field(default_factory=list)
     unloaded: tuple[str, ...] = ()
+    token_s: dict[str, float] = field(default_factory=dict)
 
     async def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]:
         self.orders.append((model, order))
@@ -83,6 +85,10 @@ class Scripted:
 
     def is_loaded(self, model: str) -> bool:
         return model not in self.unloaded
+
+    def speed(self, model: str, think: bool | None = None) -> ModelSpeed:
+        token_s = self.token_s.get(model, 0.0)
+        return ModelSpeed(load_s=0.0, prompt_token_s=token_s / 10, token_s=token_s)
 
     def is_present(self, model: str) -> bool:
         return model not in self.absent

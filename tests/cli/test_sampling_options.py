@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.conftest import UserHome
-from tierchat.cli.ask.sampling_options import parse_quality, parse_sampling
+from tierchat.cli.ask.sampling_options import parse_quality, parse_sampling, parse_wait
 from tierchat.errors import UsageError
 from tierchat.types import Sampling
 
@@ -78,6 +78,15 @@ def test_a_quality_is_a_name_or_a_number() -> None:
         with pytest.raises(UsageError) as caught:
             parse_quality(text)
         assert text in caught.value.message and hint in caught.value.hint
+
+
+def test_a_wait_is_a_duration() -> None:
+    typed = ("10s", "500ms", "1m", "1m30s", "0.5", " 2 ")
+    assert [parse_wait(text) for text in typed] == [10, 0.5, 60, 90, 0.5, 2]
+    for text in ("0", "-1", "soon", "10 s", "1d", "", "9999h", "nan"):
+        with pytest.raises(UsageError) as caught:
+            parse_wait(text)
+        assert "no time to wait" in caught.value.message and "10s" in caught.value.hint
 
 
 def test_the_command_says_so_and_ends_with_code_2(home: UserHome) -> None:

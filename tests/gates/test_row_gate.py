@@ -7,9 +7,9 @@ from typing import cast
 import numpy as np
 import pytest
 
-from tierchat.gates.order import GateOrder
-from tierchat.gates.row_gate import STAGES, Head, RowGate, RowGates, TierCosts
-from tierchat.gates.signals import Reading
+from tierchat.gates.order import GateOrder, TierWait
+from tierchat.gates.row_gate import STAGES, Head, Row, RowGate, RowGates, TierCosts
+from tierchat.gates.signals import Reading, features
 from tierchat.gates.token_gate import TokenGate
 from tierchat.types import Hold, Signals, Stage
 
@@ -49,3 +49,44 @@ def test_an_answer_waits_only_for_a_decision_b_that_pays() -> None:
     hidden = cast(np.ndarray[tuple[int], np.dtype[np.float32]], np.zeros(3, np.float32))
     both.read(Reading("first", now, now, num_generated=8, hidden=hidden))
     assert not both.holds("a", 5)
+
+
+NOW = Signals(entropy=0.1, margin=0.9, num_prompt_tokens=5)
+READING = Reading("prefill", NOW, NOW, num_generated=1, hidden=np.zeros(3, np.float32))
+
+
+def sure(*right: float) -> Head:
+    """Rows that always expect these probabilities, and 10, 20, ... tokens."""
+    width, num = len(features(READING, has_token=False)), len(right)
+    knots = np.array([-1.0, 1.0])
+    rows = tuple(Row(np.zeros(width), 0.0, knots, np.full(2, p)) for p in right)
+    lengths = np.column_stack((np.zeros((num, width)), 10.0 * np.arange(1, num + 1)))
+    return Head(np.zeros(width), np.ones(width), rows, lengths, np.full(num, 99.0))
+
+
+@pytest.mark.parametrize(
+    ("max_wait_s", "target", "too_slow"),
+    [(None, "M", None), (60.0, "M", None), (20.0, "S", "M"), (1.0, None, "M")],
+)
+@pytest.mark.parametrize("cost_weight", [0.1, 0.0, -0.1])
+def test_a_tier_that_takes_too_long_is_not_chosen(
+    max_wait_s: float | None, target: str | None, too_slow: str | None, cost_weight: float
+) -> None:
+    heads = {(0, STAGES[0]): sure(0.2, 0.5, 0.9)}
+    rows = RowGates(("XS", "S", "M"), TierCosts((1.0, 2.0, 4.0), 100.0), False, heads)
+    order = GateOrder(
+        kind="row",
+        may_escalate=True,
+        tier="XS",
+        targets=("S", "M"),
+        cost_weight=cost_weight,
+        max_wait_s=max_wait_s,
+        waits={
+            "S": TierWait(load_s=1, prompt_token_s=0, token_s=0.1),
+            "M": TierWait(load_s=1, prompt_token_s=0, token_s=1.0),
+        },
+    )
+    verdict = RowGate(rows, order, TokenGate(order)).read(READING)
+    assert verdict.target == target and verdict.escalate == bool(target)
+    assert verdict.too_slow == too_slow
+    assert verdict.lengths == {"XS": 10, "S": 20, "M": 30}

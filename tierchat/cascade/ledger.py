@@ -25,6 +25,8 @@ class Ledger:
         self._visits: list[Visit] = []
         self._answering: int | None = None
         self.notices: list[str] = []
+        # How long the answer of the tier that is visited now is expected to take.
+        self.expected_wait_s: float | None = None
 
     @property
     def visits(self) -> tuple[Visit, ...]:
@@ -51,6 +53,7 @@ class Ledger:
             discarded_tokens=0 if is_answer else usage.generated_tokens,
             seconds=usage.seconds,
             estimates=verdict.estimates if verdict else {},
+            expected_wait_s=self.expected_wait_s,
         )
         self._visits.append(visit)
         return visit

@@ -59,6 +59,8 @@ def _why_not(options: TierOptions, top: str) -> str:
         return f"only {options.tier} is asked"
     if options.max_tier is not None and not _is(options.max_tier, top):
         return f"no tier above {options.max_tier} is asked"
+    if options.max_wait_s is not None:
+        return "--max-wait may leave tiers out"
     if options.raw or (options.no_escalate and not _is(options.min_tier, top)):
         return "nothing may escalate"
     return ""

@@ -19,6 +19,7 @@ from tierchat.cascade.ledger import Ledger
 from tierchat.cascade.preload import Preloader
 from tierchat.cascade.prepared import Models, PreparedCascade
 from tierchat.cascade.route import Route
+from tierchat.cascade.waits import Waits
 from tierchat.config.catalogue import TierSpec
 from tierchat.errors import (
     ContextTooLong,
@@ -40,6 +41,7 @@ from tierchat.events import (
     Hop,
     Loading,
     Notice,
+    Starting,
     ThoughtDelta,
     Working,
 )
@@ -88,6 +90,14 @@ class PromptRun:
         self._route = Route(
             list(self._tiers), prompt.options, self._absent, cascade.beginning.floor
         )
+        self._waits = Waits(
+            prompt,
+            cascade.spec.tiers,
+            models.speed,
+            cascade.beginning.earlier.num_read,
+            cascade.gate.head if cascade.gate else None,
+        )
+        self._too_slow = self._waits.begin(self._route, cascade.beginning.kept_floor)
         self._began = self._why_begun()
         self._ledger = Ledger(
             lambda tier: cascade.parameters[self._tiers[tier].model], cascade.spec.tiers[-1].name
@@ -104,14 +114,20 @@ class PromptRun:
 
         Raises UsageError, ContextTooLong, or what the last usable tier failed with.
         """
-        for text in self._cascade.notices:
-            yield self._notice(text)
+        for text in (*self._cascade.notices, self._too_slow):
+            if text:
+                yield self._notice(text)
         if self._absent and self._route.is_fallback:
             yield self._notice(f"answering with {self._route.name}: {self._missing()}")
         while True:
             tier = self._tiers[self._route.name]
+            expected_s = self._ledger.expected_wait_s = self._waits.expected_s(tier.name)
+            if self._cascade.gate is None:
+                self._waits.leave_out_slow(self._route)
             if not self._models.is_loaded(tier.model):
                 yield Loading(tier=tier.name, model=tier.model)
+            if self._prompt.options.progress:
+                yield Starting(tier=tier.name, expected_s=expected_s)
             self._look_ahead(tier)
             self._thought = []
             began_s = time.monotonic()
@@ -172,13 +188,15 @@ class PromptRun:
             sampling=self._sampling.sampling,
             think=tier.think,
             is_raw=self._prompt.options.raw,
-            gate=order_for(
-                tier,
-                self._route,
-                self._prompt.options,
-                self._cascade.spec,
-                self._cascade.gate,
-                self._cascade.beginning.earlier,
+            gate=self._waits.limit(
+                order_for(
+                    tier,
+                    self._route,
+                    self._prompt.options,
+                    self._cascade.spec,
+                    self._cascade.gate,
+                    self._cascade.beginning.earlier,
+                )
             ),
         )
 
@@ -233,6 +251,7 @@ class PromptRun:
 
     def _after_escalation(self, tier: TierSpec, end: Escalated) -> list[CascadeEvent]:
         reason = end.verdict.reason
+        self._waits.learn(end.usage, end.verdict)
         visit = self._ledger.add(tier.name, tier.model, reason, end.usage, end.verdict)
         self._draft = end.draft if self._prompt.options.draft and not end.cut else ""
         if end.cut and end.draft.strip():
@@ -256,6 +275,10 @@ class PromptRun:
         )
         if notice:
             notices.append(notice)
+        too_slow = self._waits.notice(self._route, end.verdict)
+        self._waits.learn(end.usage, end.verdict)
+        if too_slow:
+            notices.append(too_slow)
         min_tier = self._prompt.options.min_tier
         if self._route.is_below_asked and min_tier:
             notices.insert(0, f"answered by {tier.name}, below the requested {min_tier}")

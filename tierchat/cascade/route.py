@@ -58,6 +58,7 @@ class Route:
         self._may_go_up = pinned is None and not (options.no_escalate or options.raw)
         self._declined: set[int] = set()
         self._num_tries = dict.fromkeys(range(len(self._names)), 0)
+        self._slow: frozenset[int] = frozenset()
         self._current = bottom
         if pinned is None and bottom in self._unusable:
             self._go_up_or_fall_back(bottom)
@@ -69,13 +70,36 @@ class Route:
     @property
     def may_escalate(self) -> bool:
         """Whether the current tier may decline; a top tier with a trained escalate token may."""
-        return self._may_go_up
+        # A tier that has others above it, which are only too slow, answers.
+        return self._may_go_up and not (self._slow and not self.targets)
 
     @property
     def targets(self) -> tuple[str, ...]:
         """The tiers that a gate may send the prompt to from here."""
         above = range(self._current + 1, self._top + 1) if self._may_go_up else ()
-        return tuple(self._names[index] for index in above if index not in self._unusable)
+        closed = self._unusable | self._slow
+        return tuple(self._names[index] for index in above if index not in closed)
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """The current tier and the usable ones above it that may answer, slow or not."""
+        above = range(self._current + 1, self._top + 1) if self._may_go_up else ()
+        usable = (self._names[index] for index in above if index not in self._unusable)
+        return (self.name, *usable)
+
+    def start_at(self, name: str) -> None:
+        """Begin with one of the `candidates`, or of the tiers below that are allowed."""
+        self._current = self._names.index(name)
+
+    def allowed_below(self, lowest: str | None = None) -> tuple[str, ...]:
+        """The usable tiers below the current one that the request allows, from `lowest` on."""
+        first = self._names.index(lowest) if lowest in self._names else 0
+        below = range(max(self._asked_bottom, first), self._current) if self._may_go_up else ()
+        return tuple(self._names[index] for index in below if index not in self._unusable)
+
+    def pass_over(self, names: Collection[str]) -> None:
+        """Let no gate send the prompt to these tiers; where others fail, they may still answer."""
+        self._slow = frozenset(self._names.index(name) for name in names)
 
     @property
     def is_fallback(self) -> bool:
@@ -93,6 +117,9 @@ class Route:
         self._declined.add(self._current)
         above = self._current + 1
         wanted = self._names.index(target) if target in self._names else above
+        open_to_gates = [self._names.index(name) for name in self.targets]
+        if wanted in self._slow and open_to_gates:
+            wanted = next((i for i in open_to_gates if i > wanted), open_to_gates[-1])
         return self._go_up_or_fall_back(max(wanted, above))
 
     def after_unusable(self) -> str | None:

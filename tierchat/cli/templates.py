@@ -28,6 +28,7 @@ prompt = "$input"
 # min_tier = "S"        start at this tier
 # max_tier = "M"        go no higher
 # quality = "balanced"  frugal, balanced, best or 0..1: for learned gates
+# max_wait = "10s"      choose no tier that is expected to take longer
 # think = true
 
 [options]
@@ -48,6 +49,7 @@ class Template(Frozen, frozen=True):
     max_tier: str | None = None
     no_escalate: bool = False
     quality: str | float | None = None
+    max_wait: str | float | None = None
     think: bool | None = None
     options: Sampling = Sampling()
 

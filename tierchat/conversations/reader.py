@@ -24,6 +24,8 @@ _SUMMARY, _UNDERSTOOD = "Summary of our conversation so far:", "Understood."
 _Row = TypeVar("_Row")
 # Chinese, Japanese, Thai, Lao, Khmer, Burmese.
 _UNSPACED = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff]")
+# What is told with an answer and not kept with it.
+_NOT_SAVED = ("expected_wait_s",)
 _SHOWN = "hidden_by IS NULL"
 # Exchanges before the latest summary are left out.
 _SINCE_SUMMARY = (
@@ -148,7 +150,7 @@ class LogReader:
 
     def visits(self, exchange: str) -> list[Visit]:
         """List the visits of an exchange."""
-        names = ", ".join(Visit.__struct_fields__)
+        names = ", ".join(name for name in Visit.__struct_fields__ if name not in _NOT_SAVED)
         query = f"SELECT {names} FROM visits WHERE exchange_id = ? ORDER BY number"
         return [
             msgspec.convert({**row, "estimates": msgspec.json.decode(row["estimates"])}, Visit)

@@ -5,6 +5,8 @@ Values only; does not know gate files or models.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from tierchat.types import Frozen, GateKind, Hold, Signals
@@ -24,6 +26,29 @@ class Earlier(Frozen, frozen=True):
     num_read: dict[str, int] = msgspec.field(default_factory=dict)
 
 
+class TierWait(Frozen, frozen=True):
+    """What a tier's answer takes: seconds until it can begin, then for each token read and written.
+
+    `num_cached` tokens of the prompt need not be read. `max_tokens` bounds the answer, None does
+    not.
+    """
+
+    load_s: float
+    prompt_token_s: float
+    token_s: float
+    max_tokens: int | None = None
+    num_cached: int = 0
+
+    def seconds(self, num_prompt_tokens: float, num_tokens: float) -> float:
+        """Return the expected seconds until an answer of so many tokens is complete."""
+        if self.max_tokens:
+            num_tokens = min(num_tokens, self.max_tokens)
+        # However short the prompt, reading it takes a pass through all weights.
+        num_new = num_prompt_tokens - self.num_cached
+        read_s = max(num_new * self.prompt_token_s, self.token_s)
+        return self.load_s + read_s + num_tokens * self.token_s
+
+
 class GateOrder(Frozen, frozen=True):
     """How the gate of one request decides.
 
@@ -31,7 +56,9 @@ class GateOrder(Frozen, frozen=True):
     above that can take the prompt; without one, an escalation declines the prompt for good.
     `hold_back` is the number of answer tokens held back for decision B, 0 for none. The rows of a
     `row` gate are those of `tier` in `file`, and a relative cost of 1 is worth `cost_weight` of a
-    right answer. `earlier` is about the turns before the prompt.
+    right answer. A tier above that would take longer than `max_wait_s` from now on, by its entry in
+    `waits` and the length that the rows expect, is not chosen. `earlier` is about the turns
+    before the prompt.
     """
 
     kind: GateKind = "none"
@@ -45,6 +72,8 @@ class GateOrder(Frozen, frozen=True):
     targets: tuple[str, ...] = ()
     cost_weight: float = 0.0
     earlier: Earlier = Earlier()
+    max_wait_s: float | None = None
+    waits: Mapping[str, TierWait] = msgspec.field(default_factory=dict)
 
 
 class Probe(Frozen, frozen=True):

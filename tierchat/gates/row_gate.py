@@ -5,13 +5,15 @@ Does not know files, fitting or models. A worker and a replay make the same choi
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from tierchat.gates.order import GateOrder
+from tierchat.gates.order import GateOrder, TierWait
 from tierchat.gates.signals import Reading, features
 from tierchat.gates.token_gate import TokenGate
 from tierchat.types import Stage, Verdict
@@ -107,6 +109,27 @@ def choose(probabilities: Floats, costs: Floats, cost_weight: float) -> npt.NDAr
 
 
 @dataclass(frozen=True)
+class WaitLimit:
+    """The longest wait for an answer, `began_s` being when it began on a monotonic clock."""
+
+    max_wait_s: float
+    waits: Mapping[str, TierWait]
+    began_s: float
+
+    def too_slow(
+        self, names: Sequence[str], num_prompt_tokens: float, lengths: Mapping[str, float]
+    ) -> list[bool]:
+        """Mark the tiers above the first that would take longer, from now on."""
+        left_s = self.max_wait_s - (time.monotonic() - self.began_s)
+        return [
+            index > 0
+            and name in self.waits
+            and self.waits[name].seconds(num_prompt_tokens, lengths[name]) > left_s
+            for index, name in enumerate(names)
+        ]
+
+
+@dataclass(frozen=True)
 class RowGates:
     """The learned gates of a cascade: `heads` by (tier index, stage).
 
@@ -125,8 +148,15 @@ class RowGates:
         """The stages at which these gates decide, in order."""
         return tuple(stage for stage in STAGES if (0, stage) in self.heads)
 
-    def verdict(self, tier: int, reading: Reading, cost_weight: float, last: int) -> Verdict:
-        """Decide for `tier`; the verdict's target is at most tier `last`."""
+    def verdict(
+        self,
+        tier: int,
+        reading: Reading,
+        cost_weight: float,
+        last: int,
+        limit: WaitLimit | None = None,
+    ) -> Verdict:
+        """Decide for `tier`; the verdict's target is at most tier `last`, and within the limit."""
         head = self.heads.get((tier, reading.stage))
         if head is None:
             return Verdict(escalate=False, reason="no gate for this stage")
@@ -138,16 +168,27 @@ class RowGates:
         probabilities = guess.right[:num_open]
         num_prompt = np.asarray(float(reading.first.num_prompt_tokens))
         costs = self.costs.ahead(tier, reading.stage, num_prompt, guess.generated)[:num_open]
-        step = int(choose(probabilities, costs, cost_weight))
-        estimates = {f"{self.tiers[tier + j]} right": float(p) for j, p in enumerate(probabilities)}
-        if not step:
-            return Verdict(escalate=False, reason="keeps it", estimates=estimates)
-        target = self.tiers[tier + (step if self.jumps else 1)]
-        return Verdict(
-            escalate=True,
-            reason=f"{target} is worth its cost",
-            target=target,
+        names = self.tiers[tier : last + 1]
+        estimates = {
+            f"{name} right": float(p) for name, p in zip(names, probabilities, strict=True)
+        }
+        lengths = {name: float(n) for name, n in zip(names, guess.generated, strict=False)}
+        wanted = step = int(choose(probabilities, costs, cost_weight))
+        if limit:
+            slow = limit.too_slow(names, float(num_prompt), lengths)
+            step = int(choose(np.where(slow, -np.inf, probabilities), costs, cost_weight))
+        verdict = Verdict(
+            escalate=False,
+            reason="keeps it",
             estimates=estimates,
+            lengths=lengths,
+            too_slow=names[wanted] if step != wanted else None,
+        )
+        if not step:
+            return verdict
+        target = self.tiers[tier + (step if self.jumps else 1)]
+        return msgspec.structs.replace(
+            verdict, escalate=True, reason=f"{target} is worth its cost", target=target
         )
 
 
@@ -165,6 +206,11 @@ class RowGate:
         self._tier = gates.tiers.index(order.tier)
         self._last = _last_allowed(gates.tiers, order.targets, self._tier)
         self._has_read = False
+        self._limit = (
+            None
+            if order.max_wait_s is None
+            else WaitLimit(order.max_wait_s, order.waits, time.monotonic())
+        )
         decided = order.may_escalate and [s for s in STAGES if (self._tier, s) in gates.heads]
         # An answer that is shown while it grows cannot be judged as a whole.
         self.stages: tuple[Stage, ...] = tuple(
@@ -184,7 +230,9 @@ class RowGate:
                 return Verdict(escalate=False, reason="keeps it")
             self._has_read = True
         last = self._last if self._order.may_escalate else self._tier
-        verdict = self._gates.verdict(self._tier, reading, self._order.cost_weight, last)
+        verdict = self._gates.verdict(
+            self._tier, reading, self._order.cost_weight, last, self._limit
+        )
         if verdict.escalate or max(verdict.estimates.values(), default=1.0) > _NO_TIER:
             return verdict
         return self._token_gate.read(reading)

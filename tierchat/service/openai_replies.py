@@ -25,6 +25,7 @@ from tierchat.events import (
     Hop,
     Loading,
     Notice,
+    Starting,
     ThoughtDelta,
     Working,
 )
@@ -93,8 +94,8 @@ def _events_of(chunk: _Chunk) -> Iterator[CascadeEvent]:
         sent = extension["outcome"]
         known = {name: sent[name] for name in Outcome.__struct_fields__ if name in sent}
         yield Done(outcome=msgspec.convert({"answer": "", "thought": "", **known}, Outcome))
-    elif kind in ("hop", "notice", "loading", "working"):
-        yield msgspec.convert(extension, Hop | Notice | Loading | Working)
+    elif kind in ("hop", "notice", "loading", "starting", "working"):
+        yield msgspec.convert(extension, Hop | Notice | Loading | Starting | Working)
 
 
 def read_error(body: bytes, status: int) -> TierchatError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tierchat.events import Working
-from tierchat.terminal.units import percent, seconds
+from tierchat.terminal.units import duration_text, percent, seconds
 from tierchat.types import Outcome, Visit
 
 BAR, ARROW, DOT, ABOUT = "│", "→", "·", "≈"
@@ -33,6 +33,16 @@ def working_line(event: Working) -> str:
     written = f"{event.tier} {DOT} {event.generated} tokens"
     rate = f"{event.generated / event.seconds:.0f} tokens/s" if event.seconds else ""
     return f"{written} {DOT} {rate}" if rate else written
+
+
+def waiting_line(tier: str, left_s: float) -> str:
+    """Say how long the answer of a tier that has just begun is expected to take."""
+    return f"{tier} {DOT} {about(left_s)}"
+
+
+def about(left_s: float) -> str:
+    """Say a time that is expected: about 12 s."""
+    return f"about {duration_text(max(1.0, left_s))}"
 
 
 def explanation(path: Sequence[Visit], began: str = "") -> list[str]:

@@ -15,15 +15,16 @@ import msgspec
 from tierchat.config.catalogue import ModelSpec
 from tierchat.config.shared_models import owners
 from tierchat.errors import EngineCrashed, ModelMissing
-from tierchat.models.on_disk import is_here
+from tierchat.models.on_disk import is_here, size_on_disk
 from tierchat.models.placement.cascade_plans import CascadePlans
 from tierchat.models.placement.hardware import num_cores
 from tierchat.workers.cores import CoreBudget
 from tierchat.workers.crashes import refuse_quarantined
 from tierchat.workers.eviction import Eviction
 from tierchat.workers.idle import IdleTimers
-from tierchat.workers.protocol import Generate, ModelInfo, RequestEvent
+from tierchat.workers.protocol import Escalated, Finished, Generate, ModelInfo, RequestEvent
 from tierchat.workers.seat import Seat
+from tierchat.workers.speeds import ModelSpeed, Speeds
 from tierchat.workers.starter import Starter
 from tierchat.workers.status import WorkerStatus
 from tierchat.workers.worker import Worker, WorkerDied
@@ -57,6 +58,7 @@ class Pool:
         self._sweeps: set[asyncio.Task[None]] = set()
         self._eviction = Eviction(plans, self._owner)
         self._cores = cores or CoreBudget(num_cores())
+        self._speeds = Speeds()
         self._is_closed = False
 
     def is_loaded(self, model: str) -> bool:
@@ -73,6 +75,13 @@ class Pool:
         """Return what the model's worker last reported, or None if it was never loaded."""
         seat = self._seats.get(self._owner(model))
         return seat.info if seat else None
+
+    def speed(self, model: str, think: bool | None = None) -> ModelSpeed:
+        """Return how long this model is expected to load, read and write on this machine."""
+        seat = self._seats.get(self._owner(model))
+        is_loaded = self.is_loaded(model)
+        size_bytes = _active_bytes(seat.spec) if seat else 0.0
+        return self._speeds.speed(self._owner(model), size_bytes, is_loaded=is_loaded, think=think)
 
     async def load_ahead(self, model: str) -> None:
         """Load a model unless another would have to be unloaded for it."""
@@ -105,7 +114,11 @@ class Pool:
             if self._is_closed:
                 raise EngineCrashed("the daemon is stopping")
             self._share_cores()
+            began_s = time.monotonic()
             await seat.start(self._owner(model), self._starter)
+            self._speeds.record_load(
+                self._owner(model), _active_bytes(seat.spec), time.monotonic() - began_s
+            )
         except asyncio.CancelledError:
             if self._is_closed and not _is_cancelled():
                 raise EngineCrashed("the daemon is stopping") from None
@@ -148,6 +161,8 @@ class Pool:
             events = worker.generate(order)
             try:
                 async for event in events:
+                    if isinstance(event, Escalated | Finished):
+                        self._record(model, order, event)
                     yield event
             except WorkerDied as error:
                 await seat.bury(worker, error)
@@ -162,6 +177,10 @@ class Pool:
                 await self._end_retired()
             elif not seat.num_active:
                 self._idle.start(self._owner(model), self._keepalive_s)
+
+    def _record(self, model: str, order: Generate, end: Escalated | Finished) -> None:
+        is_answer = isinstance(end, Finished) and end.reason in ("stop", "length")
+        self._speeds.record(self._owner(model), end.usage, is_answer=is_answer, think=order.think)
 
     def keep(self, models: Iterable[str], keepalive_s: float | None) -> None:
         """Let idle models stay for so long from now: seconds, negative for ever, 0 not at all.
@@ -244,6 +263,13 @@ class Pool:
             await seat.unload()
             if not seat.num_active and seat in self._retired:
                 self._retired.remove(seat)
+
+
+def _active_bytes(spec: ModelSpec) -> float:
+    """Return how many bytes of a model are used for each token: a share of a mixture of experts."""
+    is_mixture = spec.active_parameters and spec.parameters
+    share = spec.active_parameters / spec.parameters if is_mixture else 1.0
+    return size_on_disk(spec) * share
 
 
 async def _close(seat: Seat) -> None:

@@ -80,6 +80,14 @@ class AskRequest:
             "balanced and best are what the lesson expects.",
         ),
     ] = None
+    max_wait: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME",
+            help="Choose no tier that is expected to take longer: 10s, 500ms, 1m. Cuts nothing "
+            "off; that is --timeout.",
+        ),
+    ] = None
     think: Annotated[
         bool | None,
         typer.Option("--think/--no-think", help="Let the tiers think before they answer."),

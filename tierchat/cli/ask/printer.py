@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from tierchat.cli.ask.answer_stream import AnswerStream
+from tierchat.cli.ask.waiting import Waiting
 from tierchat.cli.exit_codes import ExitCode
 from tierchat.errors import DaemonUnreachable, TierchatError
 from tierchat.events import (
@@ -22,6 +23,7 @@ from tierchat.events import (
     Hop,
     Loading,
     Notice,
+    Starting,
     ThoughtDelta,
     Working,
 )
@@ -72,6 +74,7 @@ class AnswerPrinter:
         # The tier that writes, as far as it has shown itself.
         self.tier: str | None = None
         self._told: set[str] = set()
+        self._waiting = Waiting()
         self._pieces: list[str] = []
         self._stream = AnswerStream(output, self._markdown())
         is_text = not view.is_json and not view.extracts
@@ -124,9 +127,12 @@ class AnswerPrinter:
             case Loading(tier=tier, model=model):
                 self.tier = tier
                 self._say(f"{tier}: loading {model} …")
+            case Starting(tier=tier, expected_s=expected_s):
+                self._waiting.begin(tier, expected_s)
+                self._show_status(self._waiting.line)
             case Working(tier=tier):
                 self.tier = tier
-                self._show_progress(event)
+                self._show_status(self._waiting.with_rest(working_line(event)))
             case Hop(visit=visit, target=target):
                 self.tier = target
                 self._say(hop_line(visit, target))
@@ -154,11 +160,11 @@ class AnswerPrinter:
         if self._is_streamed:
             self._stream.add(text)
 
-    def _show_progress(self, event: Working) -> None:
+    def _show_status(self, line: str) -> None:
         # A line on stderr would be mixed into an answer that already grows on the same terminal.
         is_growing = self._is_streamed and bool(self._pieces)
-        if self._is_talking and not is_growing:
-            self._output.status(working_line(event))
+        if line and self._is_talking and not is_growing:
+            self._output.status(line)
 
     def _show_partial(self) -> None:
         """Show what there is of an answer that will not be finished."""

@@ -14,7 +14,12 @@ from tierchat.cli import templates
 from tierchat.cli.ask.answer_schema import read_schema
 from tierchat.cli.ask.attachments import attach
 from tierchat.cli.ask.options import AskRequest
-from tierchat.cli.ask.sampling_options import checked, parse_quality, parse_sampling
+from tierchat.cli.ask.sampling_options import (
+    checked,
+    parse_quality,
+    parse_sampling,
+    parse_wait,
+)
 from tierchat.cli.ask.stdin import Notices, Stdin, StdinRule, read_prompt, readable
 from tierchat.config.home import Home
 from tierchat.config.settings import parse_keepalive
@@ -59,7 +64,7 @@ def build_prompt(
     if request.schema:
         wanted = read_schema(request.schema)
         sampling = msgspec.structs.replace(sampling, json_schema=wanted)
-    asked = request.quality or known.quality
+    asked, wait = request.quality or known.quality, request.max_wait or known.max_wait
     options = checked(
         TierOptions,
         {
@@ -72,6 +77,7 @@ def build_prompt(
             "draft": request.draft,
             "explain": request.explain,
             "quality": None if asked is None else parse_quality(str(asked)),
+            "max_wait_s": None if wait is None else parse_wait(str(wait)),
             "hold": hold,
             "keepalive_s": None
             if request.keepalive is None

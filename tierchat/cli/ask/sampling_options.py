@@ -6,6 +6,7 @@ Does not know commands or terminals.
 from __future__ import annotations
 
 import contextlib
+import re
 from typing import Any, TypeVar
 
 import msgspec
@@ -14,6 +15,8 @@ from tierchat.config.expected import place_and_message, wrong
 from tierchat.errors import UsageError, did_you_mean
 from tierchat.types import QUALITIES, SAMPLING_ALIASES, QualityName, Sampling
 
+_UNITS_S = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_MAX_WAIT_S = 86_400
 _Value = TypeVar("_Value")
 _NO_SAMPLING = Sampling()
 # These take several values, one with each use of the option.
@@ -60,6 +63,25 @@ def parse_quality(text: str) -> QualityName | float:
         hint = did_you_mean(text, tuple(QUALITIES), f"write {names}, or a number from 0 to 1")
         raise UsageError(f"{text!r} is no quality", hint)
     return quality
+
+
+def parse_wait(text: str) -> float:
+    """Read a duration such as `10s`, `500ms` or `1m30s`, or a number of seconds.
+
+    Raises UsageError.
+    """
+    bare = text.strip()
+    found = 0.0
+    if re.fullmatch(r"[0-9]+(\.[0-9]+)?", bare):
+        found = float(bare)
+    elif re.fullmatch(r"([0-9]+(\.[0-9]+)?(ms|s|m|h))+", bare):
+        parts = re.findall(r"([0-9.]+)(ms|s|m|h)", bare)
+        found = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
+    if not 0 < found <= _MAX_WAIT_S:
+        raise UsageError(
+            f"{text!r} is no time to wait", "write 10s, 500ms, 1m30s or a number of seconds"
+        )
+    return found
 
 
 def checked(kind: type[_Value], values: dict[str, Any]) -> _Value:

@@ -113,7 +113,7 @@ class Chat:
         words["/compact"] = lambda: self.session.tiers
         words["/model"] = lambda: self._home.catalogue.cascades
         words["/think"] = lambda: settings.THINKING
-        words["/set"] = lambda: [*Sampling.__struct_fields__, "quality"]
+        words["/set"] = lambda: [*Sampling.__struct_fields__, "quality", "max_wait"]
         words["/load"] = self._saved.newest_ids
         return words
 

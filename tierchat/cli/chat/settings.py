@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import msgspec
 
-from tierchat.cli.ask.sampling_options import parse_quality, parse_sampling
+from tierchat.cli.ask.sampling_options import parse_quality, parse_sampling, parse_wait
 from tierchat.cli.chat.session import ChatSession
 from tierchat.config.catalogue import Catalogue
 from tierchat.errors import UsageError, did_you_mean
@@ -52,18 +52,24 @@ def system(session: ChatSession, rest: str) -> str:
 
 
 def sampling(session: ChatSession, rest: str) -> list[str]:
-    """Set a sampling option or the quality; raises UsageError with the nearest name."""
+    """Set a sampling option, the quality or the wait; raises UsageError with the nearest name."""
     if rest:
         key, _, value = rest.replace("=", " ", 1).partition(" ")
+        value, is_open = value.strip(), value.strip() == "default"
         if key == "quality":
-            quality = parse_quality(value.strip())
+            quality = None if is_open else parse_quality(value)
             session.options = msgspec.structs.replace(session.options, quality=quality)
+        elif key == "max_wait":
+            wait_s = None if is_open else parse_wait(value)
+            session.options = msgspec.structs.replace(session.options, max_wait_s=wait_s)
         else:
-            pair = f"{key}={value.strip()}" if value.strip() else key
+            pair = f"{key}={value}" if value else key
             session.sampling = _parsed(pair, session.sampling)
     known = session.sampling.given()
     if session.options.quality is not None:
         known["quality"] = session.options.quality
+    if session.options.max_wait_s is not None:
+        known["max_wait"] = f"{session.options.max_wait_s:g}s"
     found = [f"{name} = {value}" for name, value in known.items()]
     return found or ["no option is set: every tier uses its own"]
 

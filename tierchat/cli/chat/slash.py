@@ -38,7 +38,9 @@ COMMANDS = (
     Command(("copy",), "", "Copy the last answer to the clipboard."),
     Command(("file",), "PATH", "Send a text file with the next prompt."),
     Command(("system",), "[TEXT]", "Show or set the system prompt; `-` removes it."),
-    Command(("set",), "[KEY VALUE]", "Show or set temperature, top_p, max_tokens, seed, quality."),
+    Command(
+        ("set",), "[KEY VALUE]", "Show or set temperature, max_tokens, seed, quality, max_wait."
+    ),
     Command(
         ("think",),
         "[on|off|auto|show|hide]",

@@ -147,6 +147,7 @@ class Request:
             cached_tokens=self.sequence.num_cached,
             generated_tokens=self.sequence.num_generated - self._num_refused,
             seconds=time.monotonic() - self._started_s,
+            reading_seconds=self._first_token_s - self._started_s,
         )
 
     def _read_gate(self, step: Step) -> Escalated | None:
