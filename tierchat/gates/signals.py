@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from tierchat.gates.order import Earlier
 from tierchat.types import Signals, Stage
 
 _TINY = 1e-7
@@ -28,7 +29,7 @@ class Reading:
     `first` to the last position of the prompt. `num_generated` counts the token just drawn, whose
     natural log-probability is the last of `logprobs`; these include thoughts, `answer_logprobs`
     do not. `text` is the answer before this token, as far as it is held back. `is_last`: the turn
-    ends with this token.
+    ends with this token. `earlier` is about the turns before the prompt.
     """
 
     stage: Stage
@@ -41,6 +42,7 @@ class Reading:
     answer_logprobs: Sequence[float] = ()
     is_last: bool = False
     text: str = ""
+    earlier: Earlier = field(default_factory=Earlier)
 
 
 def features(reading: Reading, *, has_token: bool) -> npt.NDArray[np.float64]:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
     from tierchat.workers.pool import Pool
 
 MIN_PROMPTS = 40
+# Of the time of a lesson, for the answers on which next turns build.
+_TALKS_SHARE = 0.2
 
 
 @dataclass(frozen=True)
@@ -111,6 +113,11 @@ class _Lesson:
         with open_store(paths.outcomes_file) as store, Phases(self._output) as phases:
             async with workers(home, self._cascade) as pool:
                 answers = LessonAnswers(work, pool, store, phases.tell)
+                if any(prompt.then for prompt in prompts):
+                    until_s = time.monotonic() + _TALKS_SHARE * budget.seconds
+                    until_s = until_s if budget.seconds else math.inf
+                    phases.begin("conversations: the turns before", until_s)
+                    prompts = await answers.follow_ups(prompts, request.seed, until_s)
                 async for taught in teach(prompts, answers, budget, phases.begin):
                     note_loading(pool, self._spec.models, self._output)
                     last = taught.rounds[-1]

@@ -6,9 +6,10 @@ Does not know policies or fitting. Models run as the daemon runs them, batched, 
 from __future__ import annotations
 
 import asyncio
+import functools
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 from tierchat.learning.outcomes.arbiter import Arbiter
 from tierchat.learning.outcomes.arbiter_verdicts import judge_ungraded
@@ -45,19 +46,46 @@ async def collect(
     """
     cells = Cells(work, prompts, store)
     verdicts: dict[tuple[int, int], bool] = {}
-    on_cell(cells.num_known, cells.num_wanted)
-    try:
-        left_s = None if until_s == math.inf else until_s - time.monotonic()
-        async with asyncio.timeout(left_s) as limit:
-            await _fill(cells, models, lambda: on_cell(cells.num_known, cells.num_wanted), verdicts)
-    except TimeoutError:
-        if not limit.expired():
-            raise
+    _tell(cells, on_cell)
+    on_done = functools.partial(_tell, cells, on_cell)
+    await _until(until_s, _fill(cells, models, on_done, verdicts))
     parameters = [0.0] * len(work.tiers)
     if cells.whole_rows():
         # Without a row nobody reads them, and a model may never have been loaded.
         parameters = [await _parameters(models, tier.model) for tier in work.tiers]
     return _assemble(cells, await _graded(cells, verdicts), parameters)
+
+
+async def answers(
+    work: Work,
+    prompts: Sequence[GradedPrompt],
+    models: Models,
+    store: OutcomeStore,
+    on_cell: Callable[[int, int], None],
+    until_s: float = math.inf,
+) -> list[str]:
+    """Return the answers of the only tier of some work, not graded; empty where time was up."""
+    cells = Cells(work, prompts, store)
+    _tell(cells, on_cell)
+    filling = Filling(cells, models, functools.partial(_tell, cells, on_cell))
+    await _until(until_s, filling.run(cells.missing_rows()))
+    whole = set(cells.whole_rows())
+    return [cells.of(row)[0].answer if row in whole else "" for row in range(len(prompts))]
+
+
+def _tell(cells: Cells, on_cell: Callable[[int, int], None]) -> None:
+    on_cell(cells.num_known, cells.num_wanted)
+
+
+async def _until(ends_s: float, work: Awaitable[None]) -> None:
+    """Wait for some work until the monotonic clock shows `ends_s`, and cancel it then."""
+    left_s = None if ends_s == math.inf else ends_s - time.monotonic()
+    try:
+        async with asyncio.timeout(left_s) as limit:
+            await work
+    except TimeoutError:
+        if not limit.expired():
+            raise
 
 
 async def _fill(

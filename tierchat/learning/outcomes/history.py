@@ -5,9 +5,11 @@ Does not know models or grading.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from tierchat.conversations.reader import LogReader, messages_of, open_log
+from tierchat.conversations.rows import ExchangeRow
 from tierchat.errors import UsageError
 from tierchat.learning.outcomes.prompts import GradedPrompt
 
@@ -51,8 +53,14 @@ def _of_conversation(log: LogReader, id: str) -> list[GradedPrompt]:
             group=id,
             system=exchange.system,
             earlier=tuple(messages_of(shown[:index])),
+            answered_by=_answered_by(shown[:index]),
             marks=marks.get(exchange.prompt, {}),
         )
         for index, exchange in enumerate(shown)
         if exchange.kind == "exchange"
     ]
+
+
+def _answered_by(exchanges: Sequence[ExchangeRow]) -> str:
+    """Return the tier that gave the last answer; empty where that is not known."""
+    return next((row.tier or "" for row in reversed(exchanges) if row.answer.strip()), "")

@@ -6,7 +6,7 @@ Pure values; does not know where they come from. There are n prompts and k tiers
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -112,7 +112,10 @@ class Matrix:
 
     def readings(self, tier: int, stage: Stage) -> list[Reading]:
         """Rebuild what a gate would have read of each prompt at one tier and stage."""
-        return [reading_of(row[tier], stage, self.hold_back) for row in self.rows]
+        return [
+            replace(reading_of(row[tier], stage, self.hold_back), earlier=prompt.before)
+            for prompt, row in zip(self.prompts, self.rows, strict=True)
+        ]
 
     def features(self, tier: int, stage: Stage, *, has_token: bool) -> Floats:
         """Return the readings as numbers, shape (n, num_features)."""

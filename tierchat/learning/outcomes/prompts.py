@@ -17,6 +17,7 @@ import msgspec
 from tierchat.decoding import decode_strictly, lines_of
 from tierchat.errors import SchemaRefused, UsageError
 from tierchat.gates.answer_schema import AnswerSchema
+from tierchat.gates.order import Earlier
 from tierchat.learning.graders.rules import Rules
 from tierchat.types import Frozen, Message
 
@@ -55,6 +56,9 @@ class GradedPrompt(Frozen, frozen=True, omit_defaults=True):
     to whether a person called it good. `max_tokens` bounds the answer; None leaves that to the
     tier.
 
+    `then` is the next turn of the conversation: a lesson asks it after a tier's own answer to this
+    prompt. `answered_by` names the tier that gave the last answer of `earlier`, where one did.
+
     What graders read beside `answer`: `accept` are other answers that are right. `options` are the
     labels to choose from. `setup` is Python or SQL to be run before the answer, `test` Python that
     asserts, or defines `check(candidate)`, which gets the `entry_point`. `matches` and `mismatches`
@@ -81,6 +85,8 @@ class GradedPrompt(Frozen, frozen=True, omit_defaults=True):
     mismatches: tuple[str, ...] = ()
     schema: dict[str, Any] | None = None
     rules: Rules | None = None
+    then: GradedPrompt | None = None
+    answered_by: str = ""
 
     @property
     def digest(self) -> str:
@@ -94,6 +100,12 @@ class GradedPrompt(Frozen, frozen=True, omit_defaults=True):
         """The conversation that is sent to a tier."""
         system = (Message(role="system", content=self.system),) if self.system else ()
         return (*system, *self.earlier, Message(role="user", content=self.prompt))
+
+    @property
+    def before(self) -> Earlier:
+        """What a gate may know of the turns before the prompt."""
+        num_turns = sum(turn.role == "assistant" for turn in self.earlier)
+        return Earlier(num_turns=num_turns, answered_by=self.answered_by)
 
     @property
     def question(self) -> str:
@@ -152,8 +164,15 @@ def _read_line(where: str, line: str) -> GradedPrompt:
         ) from error
     if not prompt.prompt.strip():
         raise UsageError(f"{where}: the prompt is empty")
-    if mistake := _mistake_in(prompt):
-        raise UsageError(f"{where}: {mistake[0]}", mistake[1])
+    turn: GradedPrompt | None = prompt
+    while turn is not None:
+        if mistake := _mistake_in(turn):
+            raise UsageError(f"{where}: {mistake[0]}", mistake[1])
+        if turn.then is not None and (turn.then.earlier or not turn.then.prompt.strip()):
+            raise UsageError(
+                f"{where}: `then` needs a prompt, and has no turns before it but this one"
+            )
+        turn = turn.then
     return prompt
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tierchat.config.catalogue import CascadeSpec, Catalogue, TierSpec
@@ -74,6 +74,16 @@ class Work:
     num_at_once: int = 16
     max_answer: int = MAX_ANSWER
     thinks: tuple[bool, ...] = ()
+
+    def only(self, tier: int) -> Work:
+        """Return the work of one tier alone."""
+        kept = slice(tier, tier + 1)
+        return replace(
+            self,
+            tiers=self.tiers[kept],
+            identities=self.identities[kept],
+            thinks=self.thinks[kept],
+        )
 
     def bound(self, tier: int, prompt: GradedPrompt) -> int:
         """Return how many tokens a tier may write on a prompt."""

@@ -19,10 +19,11 @@ from tierchat.gates.row_gate import STAGES
 from tierchat.learning.evaluation import metrics, policies
 from tierchat.learning.evaluation.promise import PROMISE_WEIGHTS, tradeoffs
 from tierchat.learning.outcomes.cells import Cells
-from tierchat.learning.outcomes.collect import collect
+from tierchat.learning.outcomes.collect import answers, collect
 from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.store import OutcomeStore
+from tierchat.learning.outcomes.talks import with_follow_ups
 from tierchat.learning.outcomes.work import Models, Work
 from tierchat.learning.training.teaching import Taught
 
@@ -37,19 +38,25 @@ class LessonAnswers:
     ) -> None:
         self._work, self._models, self._store, self._on_cell = work, models, store, on_cell
         # To choose prompts it is enough to read them.
-        self._lowest = replace(
-            work,
-            tiers=work.tiers[:1],
-            identities=work.identities[:1],
-            thinks=work.thinks[:1],
-            max_answer=1,
-        )
+        self._lowest = replace(work.only(0), max_answer=1)
 
     async def collect(self, prompts: Sequence[GradedPrompt], until_s: float) -> Matrix:
         return await self._collect(self._work, prompts, until_s)
 
     async def collect_lowest(self, prompts: Sequence[GradedPrompt], until_s: float) -> Matrix:
         return await self._collect(self._lowest, prompts, until_s)
+
+    async def follow_ups(
+        self, prompts: Sequence[GradedPrompt], seed: int, until_s: float
+    ) -> list[GradedPrompt]:
+        """Return the prompts and the next turns of those that have some."""
+
+        async def answers_of(tier: int, asked: Sequence[GradedPrompt]) -> list[str]:
+            work = self._work.only(tier)
+            return await answers(work, asked, self._models, self._store, self._on_cell, until_s)
+
+        names = [tier.name for tier in self._work.tiers]
+        return await with_follow_ups(prompts, names, answers_of, seed)
 
     def num_known(self, prompts: Sequence[GradedPrompt]) -> int:
         return len(Cells(self._work, prompts, self._store).whole_rows())

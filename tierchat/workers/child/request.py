@@ -180,6 +180,7 @@ class Request:
             answer_logprobs=self._answer_logprobs,
             is_last=step.is_end,
             text=self._held,
+            earlier=self.order.gate.earlier,
         )
         self._first = self._first or reading
         if reading.num_generated <= self.order.gate.hold_back:
