@@ -124,6 +124,11 @@ class Paths:
         return self.state_dir / "machine.json"
 
     @property
+    def speeds_file(self) -> Path:
+        """How fast each model was on this machine."""
+        return self.state_dir / "speeds.json"
+
+    @property
     def verified_file(self) -> Path:
         """The hashes of model files that were checked."""
         return self.state_dir / "verified.json"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 
 import msgspec
 import pytest
@@ -57,7 +58,7 @@ def test_a_gate_may_not_choose_a_tier_that_takes_too_long() -> None:
     assert [order.gate.targets for _, order in models.orders] == [("S",), ()]
     assert outcome.tier == "S" and not models.orders[-1][1].gate.may_escalate
     [notice] = outcome.notices
-    assert "M (about 13 s)" in notice and "--max-wait 5 s" in notice
+    assert "M (about 13 s)" in notice and "the wait of 5 s" in notice
 
 
 def test_a_slow_tier_between_fast_ones_is_passed_over() -> None:
@@ -201,3 +202,24 @@ def test_a_model_that_thinks_writes_answers_of_its_own_length() -> None:
     speeds.record("m", usage(100, 500, 1.0, 0.1), is_answer=True, think=True)
     assert speeds.speed("m", 1e9, is_loaded=True, think=True).answer_tokens == 500
     assert speeds.speed("m", 1e9, is_loaded=True, think=False).answer_tokens is None
+
+
+def test_speeds_outlive_the_daemon_but_not_the_file_of_the_model(tmp_path: Path) -> None:
+    file = tmp_path / "speeds.json"
+    before = Speeds(file)
+    before.record_load("m", 1e9, 3.0)
+    before.record("m", usage(100, 11, 1.0, 0.1), is_answer=True, think=False)
+    before.save()
+    again = Speeds(file)
+    expected = before.speed("m", 1e9, is_loaded=False, think=False)
+    assert again.speed("m", 1e9, is_loaded=False, think=False) == expected
+    assert expected.load_s == 3 and expected.answer_tokens == 11
+    again.record_load("m", 2e9, 1.0)
+    assert not again.speed("m", 2e9, is_loaded=True).is_measured
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"m": 5}'])
+def test_a_damaged_file_of_speeds_is_no_speeds(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "speeds.json"
+    file.write_text(text)
+    assert not Speeds(file).speed("m", 1e9, is_loaded=True).is_measured

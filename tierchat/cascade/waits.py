@@ -107,7 +107,7 @@ class Waits:
         """Say which tiers were left out above the one that answered; empty if none was missed."""
         if self._max_wait_s is None or self._is_told:
             return ""
-        limit = f"longer than --max-wait {_seconds(self._max_wait_s)}"
+        limit = f"longer than the wait of {_seconds(self._max_wait_s)}"
         if verdict and verdict.too_slow:
             about = _seconds(self.expected_s(verdict.too_slow))
             return f"{verdict.too_slow} is worth its cost, but would take about {about}, {limit}"

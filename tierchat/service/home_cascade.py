@@ -28,6 +28,7 @@ from tierchat.service.messages import LoadReport, ServedModel
 from tierchat.service.openai_format import ANY_MODEL
 from tierchat.types import Prompt
 from tierchat.workers.build_pool import build_pool, plan_cascades
+from tierchat.workers.speeds import Speeds
 from tierchat.workers.status import WorkerStatus
 
 
@@ -46,6 +47,7 @@ class HomeCascade:
             settings,
             keepalive_s=parse_keepalive(settings.keepalive),
             headers=headers,
+            speeds=Speeds(paths.speeds_file),
         )
         self._cascade = Cascade(
             catalogue,

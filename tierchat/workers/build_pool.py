@@ -16,6 +16,7 @@ from tierchat.paths import Paths, make_private
 from tierchat.workers.cores import CoreBudget
 from tierchat.workers.pool import Pool
 from tierchat.workers.quirks import MachineQuirks
+from tierchat.workers.speeds import Speeds
 from tierchat.workers.starter import Starter
 
 
@@ -27,11 +28,12 @@ def build_pool(
     *,
     keepalive_s: float,
     headers: CheckedHeaders | None = None,
+    speeds: Speeds | None = None,
 ) -> Pool:
     """Return a pool without workers; its models are planned as those of `cascade` first.
 
     An idle model stays for `keepalive_s` seconds, for ever if that is negative. `headers` may be
-    shared with others who read them.
+    shared with others who read them. `speeds` are those measured before.
     Raises UnsafePath, UsageError.
     """
     # Where the starter remembers checked files and quirks.
@@ -45,7 +47,9 @@ def build_pool(
     plans = plan_cascades(catalogue, cascade, settings)
     # A person who sets more threads than cores wants them for the worker that is busy alone.
     cores = CoreBudget(max(hardware.num_cores(), settings.num_threads))
-    return Pool(catalogue.models, starter, keepalive_s=keepalive_s, plans=plans, cores=cores)
+    return Pool(
+        catalogue.models, starter, keepalive_s=keepalive_s, plans=plans, cores=cores, speeds=speeds
+    )
 
 
 def plan_cascades(catalogue: Catalogue, cascade: str, settings: Settings) -> CascadePlans:

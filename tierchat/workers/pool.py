@@ -46,6 +46,7 @@ class Pool:
         keepalive_s: float,
         plans: CascadePlans | None = None,
         cores: CoreBudget | None = None,
+        speeds: Speeds | None = None,
     ) -> None:
         # The seat of each model has the name of the first model that shares it.
         self._owners = owners(models)
@@ -58,7 +59,7 @@ class Pool:
         self._sweeps: set[asyncio.Task[None]] = set()
         self._eviction = Eviction(plans, self._owner)
         self._cores = cores or CoreBudget(num_cores())
-        self._speeds = Speeds()
+        self._speeds = speeds or Speeds()
         self._is_closed = False
 
     def is_loaded(self, model: str) -> bool:
@@ -236,6 +237,7 @@ class Pool:
         for seat in seats:
             seat.stop_starting()
         await asyncio.gather(*(_close(seat) for seat in seats), self._idle.close(), *self._sweeps)
+        self._speeds.save()
 
     def _share_cores(self) -> None:
         self._cores.share([*self._seats.values(), *self._retired])

@@ -8,9 +8,13 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
+import msgspec
+
+from tierchat.atomic_file import write_quietly
 from tierchat.types import Frozen, Usage
 
 # Visits that count: enough to outvote a hiccup, few enough to follow a machine that got busy.
@@ -20,6 +24,7 @@ _MIN_READ = 16
 # First guesses for a model in RAM: bytes of weights that pass the processor in a second.
 _DECODE_BYTES_PER_S, _READ_BYTES_PER_S, _LOAD_BYTES_PER_S = 15e9, 60e9, 0.5e9
 _FIRST_LOAD_S = 0.3
+_THINK = {"auto": None, "on": True, "off": False}
 
 
 class ModelSpeed(Frozen, frozen=True):
@@ -40,6 +45,16 @@ def _kept() -> deque[float]:
     return deque(maxlen=_NUM_KEPT)
 
 
+class _Stored(msgspec.Struct):
+    """What is kept of one model between two daemons; another file begins anew."""
+
+    size_bytes: float
+    read_s: list[float]
+    token_s: list[float]
+    load_s: list[float]
+    lengths: dict[str, list[float]]
+
+
 @dataclass
 class _Measured:
     size_bytes: float = 0
@@ -53,13 +68,24 @@ class _Measured:
 
 
 class Speeds:
-    """What was measured of the models of one process; owned by its pool."""
+    """What was measured of the models of one process; owned by its pool.
 
-    def __init__(self) -> None:
-        self._models: dict[str, _Measured] = {}
+    With a `path`, what the last process of this user measured is where this one begins.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        self._models = _read(path) if path else {}
+
+    def save(self) -> None:
+        """Write what was measured, if there is a file for it; errors leave it as it was."""
+        if self._path and self._models:
+            write_quietly(self._path, msgspec.json.encode(_stored(self._models)))
 
     def record_load(self, model: str, size_bytes: float, seconds: float) -> None:
         """Remember how long a model took to load."""
+        if self._of(model).size_bytes not in (0, size_bytes):
+            del self._models[model]
         measured = self._of(model)
         measured.size_bytes = size_bytes
         measured.load_s.append(seconds)
@@ -120,3 +146,33 @@ def _median(values: Iterable[float]) -> float:
     """Return the median, 0 without values."""
     found = list(values)
     return statistics.median(found) if found else 0.0
+
+
+def _read(path: Path) -> dict[str, _Measured]:
+    try:
+        stored = msgspec.json.decode(path.read_bytes(), type=dict[str, _Stored])
+    except (OSError, ValueError):
+        return {}
+    found = {}
+    for model, of in stored.items():
+        measured = found[model] = _Measured(of.size_bytes)
+        measured.read_s.extend(of.read_s)
+        measured.token_s.extend(of.token_s)
+        measured.load_s.extend(of.load_s)
+        for think, lengths in of.lengths.items():
+            measured.lengths[_THINK.get(think)].extend(lengths)
+    return found
+
+
+def _stored(models: Mapping[str, _Measured]) -> dict[str, _Stored]:
+    names = {think: name for name, think in _THINK.items()}
+    return {
+        model: _Stored(
+            of.size_bytes,
+            list(of.read_s),
+            list(of.token_s),
+            list(of.load_s),
+            {names[think]: list(lengths) for think, lengths in of.lengths.items()},
+        )
+        for model, of in models.items()
+    }
