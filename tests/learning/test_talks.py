@@ -12,7 +12,7 @@ import pytest
 from tests.learning.test_collect import WORK, Scripted
 from tierchat.errors import UsageError
 from tierchat.gates.order import Earlier
-from tierchat.learning.outcomes.collect import answers
+from tierchat.learning.outcomes.collect import run_tier
 from tierchat.learning.outcomes.prompts import GradedPrompt, read_prompts, write_prompts
 from tierchat.learning.outcomes.store import open_store
 from tierchat.learning.outcomes.talks import after, with_follow_ups
@@ -89,8 +89,8 @@ def test_when_time_is_up_what_is_missing_has_no_answer(tmp_path: Path) -> None:
     with open_store(tmp_path / "outcomes.sqlite") as store:
         slow = Scripted(delay_s=60)
         only = replace(WORK, thinks=(False, True)).only(0)
-        found = asyncio.run(answers(only, [PLAIN], slow, store, lambda _n, _a: None, 0.0))
-        assert found == [""]
+        found = asyncio.run(run_tier(only, [PLAIN], slow, store, lambda _n, _a: None, 0.0))
+        assert found == [None]
 
 
 def test_conversations_are_written_in_a_file_of_prompts(tmp_path: Path) -> None:

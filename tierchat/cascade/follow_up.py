@@ -77,6 +77,11 @@ _EDITS = _words(
     "преврати оставь поправь проверь повтори добавьте уберите сделайте измените исправьте "
     "перепишите замените переведите объясните"
 )
+# These change something even where a text to be put in follows them.
+_ADDS = _words(
+    "add drop remove delete rename keep include mention sign undo raise return let "
+    "добавь добавьте убери уберите удали оставь переименуй пусть верни"
+)
 # A statement that begins so tells more about the matter at hand.
 _TELLERS = _words("the my i we our я мы у мой моя мое моё мои наш наша")
 # Words that ask, and words for the form of an answer: neither says what a prompt is about.
@@ -131,6 +136,8 @@ def _leans(prompt: str, earlier: str) -> bool:
     if _BACK.search(text) or _continues(words) or _points_back(words, has_data):
         return True
     own = _content(words)
+    if words[0] in _ADDS and len(_numbers(words)) < _NUM_NUMBERS and len(own) < _NUM_LONG:
+        return True
     is_change = words[0] in _EDITS or (words[0] in _TELLERS and "?" not in text)
     if not has_data and is_change and len(own) < _NUM_LONG:
         return True
@@ -163,7 +170,7 @@ def _points_back(words: Sequence[str], has_data: bool) -> bool:
 
 def _content(words: Iterable[str]) -> set[str]:
     """Return the stems of the words that say what a text is about."""
-    empty = _FORM | _LITTLE | _PRONOUNS | _EDITS
+    empty = _FORM | _LITTLE | _PRONOUNS | _EDITS | _ADDS
     return {word[:_STEM] for word in words if word not in empty}
 
 

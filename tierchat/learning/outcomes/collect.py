@@ -56,21 +56,21 @@ async def collect(
     return _assemble(cells, await _graded(cells, verdicts), parameters)
 
 
-async def answers(
+async def run_tier(
     work: Work,
     prompts: Sequence[GradedPrompt],
     models: Models,
     store: OutcomeStore,
     on_cell: Callable[[int, int], None],
     until_s: float = math.inf,
-) -> list[str]:
-    """Return the answers of the only tier of some work, not graded; empty where time was up."""
+) -> list[Stored | None]:
+    """Return the cells of the only tier of some work, not graded; None where time was up."""
     cells = Cells(work, prompts, store)
     _tell(cells, on_cell)
     filling = Filling(cells, models, functools.partial(_tell, cells, on_cell))
     await _until(until_s, filling.run(cells.missing_rows()))
     whole = set(cells.whole_rows())
-    return [cells.of(row)[0].answer if row in whole else "" for row in range(len(prompts))]
+    return [cells.of(row)[0] if row in whole else None for row in range(len(prompts))]
 
 
 def _tell(cells: Cells, on_cell: Callable[[int, int], None]) -> None:

@@ -19,7 +19,7 @@ from tierchat.gates.row_gate import STAGES
 from tierchat.learning.evaluation import metrics, policies
 from tierchat.learning.evaluation.promise import PROMISE_WEIGHTS, tradeoffs
 from tierchat.learning.outcomes.cells import Cells
-from tierchat.learning.outcomes.collect import answers, collect
+from tierchat.learning.outcomes.collect import collect, run_tier
 from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.store import OutcomeStore
@@ -53,7 +53,8 @@ class LessonAnswers:
 
         async def answers_of(tier: int, asked: Sequence[GradedPrompt]) -> list[str]:
             work = self._work.only(tier)
-            return await answers(work, asked, self._models, self._store, self._on_cell, until_s)
+            cells = await run_tier(work, asked, self._models, self._store, self._on_cell, until_s)
+            return [cell.answer if cell else "" for cell in cells]
 
         names = [tier.name for tier in self._work.tiers]
         return await with_follow_ups(prompts, names, answers_of, seed)
