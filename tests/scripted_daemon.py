@@ -25,6 +25,7 @@ from tierchat.service.daemon import run_daemon
 from tierchat.service.messages import LoadReport, ServedModel
 from tierchat.service.replies import Limits
 from tierchat.types import Prompt, Usage, Visit
+from tierchat.workers.lending import Models
 from tierchat.workers.status import WorkerStatus
 
 # The bound of tests on what happens at once while a script of 20 s runs, such as 1000 words 0.02 s
@@ -105,6 +106,12 @@ class Script:
 
     async def preload(self) -> None:
         return
+
+    def lend(self, _cascade: str) -> Models:
+        raise AssertionError("nothing here can be taught")
+
+    def teachable(self) -> dict[str, float]:
+        return {}
 
     async def close(self) -> None:
         return

@@ -67,6 +67,11 @@ class Paths:
         return self.data_dir / "gates"
 
     @property
+    def teach_file(self) -> Path:
+        """Which cascades teach themselves."""
+        return self.data_dir / "teach.json"
+
+    @property
     def lessons_dir(self) -> Path:
         """Which cascades are taught now, and how far their lessons are."""
         return self.data_dir / "lessons"
@@ -74,6 +79,14 @@ class Paths:
     def lesson_lock(self, cascade: str) -> Path:
         """Locked by the process that teaches a cascade."""
         return self.lessons_dir / f"{cascade}.lock"
+
+    def lesson_state(self, cascade: str) -> Path:
+        """How far the lesson of a cascade is."""
+        return self.lessons_dir / f"{cascade}.json"
+
+    def unused_gate(self, cascade: str) -> Path:
+        """A gate that a lesson made and that is not worth its use."""
+        return self.lessons_dir / f"{cascade}.gate.json"
 
     @property
     def models_dir(self) -> Path:

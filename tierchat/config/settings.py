@@ -43,6 +43,11 @@ class Settings(Frozen, frozen=True):
     hide_reasoning: bool = False
     log: bool = True
     offer_pull: bool = True
+    teach: bool = True
+    teach_idle_s: Annotated[float, msgspec.Meta(ge=0, le=86_400)] = 120.0
+    teach_share: Annotated[float, msgspec.Meta(gt=0, le=1)] = 0.5
+    teach_on_battery: bool = False
+    audit_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.02
     theme: Literal["dark", "light", "plain"] = "dark"
 
 

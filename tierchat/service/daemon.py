@@ -27,6 +27,8 @@ from tierchat.service.daemon_socket import bind, remove_socket
 from tierchat.service.daemon_start import HINT
 from tierchat.service.home_cascade import HomeCascade
 from tierchat.service.http_listener import Http
+from tierchat.service.lessons.activity import Activity
+from tierchat.service.lessons.teacher import Teacher
 from tierchat.service.messages import DaemonStatus
 from tierchat.service.protocols import AnsweringKeeper, ModelKeeper
 from tierchat.service.recorder import Recorder
@@ -49,12 +51,14 @@ class Daemon:
         until_stopped: UntilStopped,
         recorder: Recorder,
         admission: Admission,
+        teacher: Teacher,
         paths: Paths,
     ) -> None:
         self._keeper = keeper
         self._until_stopped = until_stopped
         self._recorder = recorder
         self._admission = admission
+        self._teacher = teacher
         self._paths = paths
         self._started_s = time.monotonic()
         self._stopping = asyncio.Event()
@@ -78,14 +82,16 @@ class Daemon:
         http = Http(service.app(), GRACE_S, limits.head_s, limits.stall_s)
         serving = asyncio.create_task(http.serve(sockets=[listener]))
         preloading = asyncio.create_task(self._keeper.preload())
+        teaching = asyncio.create_task(self._teacher.run())
         stop = asyncio.create_task(self._stopping.wait())
         await asyncio.wait((serving, stop), return_when=asyncio.FIRST_COMPLETED)
         preloading.cancel()
+        teaching.cancel()
         await self._drain()
         http.should_exit = True
         await asyncio.wait((serving,), timeout=_LAST_STEPS_S)
         http.force_exit = True
-        await asyncio.gather(preloading, return_exceptions=True)
+        await asyncio.gather(preloading, teaching, return_exceptions=True)
         await self._keeper.close()
         await self._recorder.close()
 
@@ -117,6 +123,8 @@ class Daemon:
             num_active=self._admission.num_active,
             num_waiting=self._admission.num_waiting,
             is_stopping=self._stopping.is_set(),
+            teaching=self._teacher.cascade,
+            is_teaching_paused=self._teacher.is_paused,
         )
 
 
@@ -143,10 +151,13 @@ def run_daemon(
     append_quietly(1, f"{time.strftime('%F %T')} daemon {__version__}, PID {os.getpid()}")
 
     async def serve() -> None:
-        until_stopped = UntilStopped(home)
+        activity = Activity(home)
+        until_stopped = UntilStopped(activity)
         recorder = Recorder(until_stopped, home, paths.log_file)
         admission = Admission(settings.max_active, settings.max_waiting)
-        await Daemon(home, until_stopped, recorder, admission, paths).run(listener, limits)
+        teacher = Teacher(home, activity, paths, settings)
+        daemon = Daemon(home, until_stopped, recorder, admission, teacher, paths)
+        await daemon.run(listener, limits)
 
     asyncio.run(serve())
     append_quietly(1, f"{time.strftime('%F %T')} daemon ended, PID {os.getpid()}")

@@ -28,6 +28,7 @@ from tierchat.service.messages import LoadReport, ServedModel
 from tierchat.service.openai_format import ANY_MODEL
 from tierchat.types import Prompt
 from tierchat.workers.build_pool import build_pool, plan_cascades
+from tierchat.workers.pool import Pool
 from tierchat.workers.speeds import Speeds
 from tierchat.workers.status import WorkerStatus
 
@@ -90,6 +91,23 @@ class HomeCascade:
                     found.insert(0, ServedModel(id=ANY_MODEL, created=newest))
                 found += [ServedModel(id=name, created=newest), *tiers]
         return tuple(found)
+
+    def lend(self, cascade: str) -> Pool:
+        """Return the models for a lesson of a cascade, planned as those of that cascade."""
+        self._pool.plan_as_part_of(cascade, self._cascade.catalogue.cascades[cascade].models)
+        return self._pool
+
+    def teachable(self) -> dict[str, float]:
+        """Return the cascades with a tier to escalate to whose models are all here.
+
+        With each the time of its newest file, in seconds since 1970.
+        """
+        found = {}
+        for name, spec in self._cascade.catalogue.cascades.items():
+            times = [self._created(model) for model in spec.models]
+            if len(spec.tiers) > 1 and None not in times:
+                found[name] = float(max(time for time in times if time is not None))
+        return found
 
     def _created(self, model: str) -> int | None:
         """Return when a model's file came here, or None if it is not here."""

@@ -52,7 +52,10 @@ class RowsChanged(msgspec.Struct, frozen=True):
 
 
 class DaemonStatus(Frozen, frozen=True):
-    """The daemon's description of itself, as `daemon status` and `ps` show it."""
+    """The daemon's description of itself, as `daemon status` and `ps` show it.
+
+    `teaching` is the cascade that teaches itself now; a paused lesson waits for a quiet time.
+    """
 
     pid: int
     version: str
@@ -65,3 +68,5 @@ class DaemonStatus(Frozen, frozen=True):
     num_waiting: int = 0
     is_stopping: bool = False
     default_cascade: str = ""
+    teaching: str = ""
+    is_teaching_paused: bool = False

@@ -11,6 +11,7 @@ from typing import Protocol
 from tierchat.events import CascadeEvent
 from tierchat.service.messages import LoadReport, ServedModel
 from tierchat.types import Prompt
+from tierchat.workers.lending import Models
 from tierchat.workers.status import WorkerStatus
 
 
@@ -48,6 +49,17 @@ class ModelKeeper(Protocol):
     async def unload(self, name: str) -> tuple[LoadReport, ...]: ...
     async def reload(self) -> None: ...
     async def close(self) -> None: ...
+
+    def lend(self, cascade: str) -> Models:
+        """Return the models for a lesson of a cascade, planned as those of that cascade."""
+        ...
+
+    def teachable(self) -> dict[str, float]:
+        """Return the cascades that can be taught, as their models are all here.
+
+        With each the time of its newest file, in seconds since 1970.
+        """
+        ...
 
 
 class AnsweringKeeper(Answerer, ModelKeeper, Protocol):

@@ -229,6 +229,11 @@ class FrameTooLarge(TierchatError):
 
 def encode(frame: ToWorker | FromWorker) -> bytes:
     """Return the frame as bytes ready for the wire, length included."""
+    return pack(frame)
+
+
+def pack(frame: msgspec.Struct) -> bytes:
+    """Return any struct as `FrameReader` reads it."""
     body = msgspec.msgpack.encode(frame)
     if len(body) > MAX_FRAME_BYTES:
         raise FrameTooLarge(f"a frame of {len(body)} bytes exceeds {MAX_FRAME_BYTES}")

@@ -8,12 +8,17 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
+import msgspec
+
+from tierchat.cli.actions.lessons import lesson_lines
 from tierchat.cli.actions.promise_lines import promise_lines
 from tierchat.config.home import Home
 from tierchat.errors import UsageError
 from tierchat.gates import files as gate_files
 from tierchat.gates.files import GateFileBad, GateHead, numbers_file, read_head
+from tierchat.gates.lesson_state import read_state
 from tierchat.gates.lookup import GateLookup
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import make_private
@@ -50,10 +55,21 @@ class LearnedGates:
                     f"NHG {report.nhg[0]:.3f}, {report.num_prompts} prompts, {report.date}: {state}"
                 )
             yield f"{name:16s} {state}"
+        yield from lesson_lines(self._home.paths, self._home.catalogue.cascades)
 
-    def list_facts(self) -> list[dict[str, str]]:
-        """Return the gates and their states as plain values, for JSON."""
-        return [{"cascade": name, "state": self._state(name)} for name in self._names()]
+    def list_facts(self) -> list[dict[str, Any]]:
+        """Return the gates, their states and lessons as plain values, for JSON."""
+        cascades = dict.fromkeys((*self._names(), *self._home.catalogue.cascades))
+        lessons = {name: read_state(self._home.paths, name) for name in cascades}
+        return [
+            {
+                "cascade": name,
+                "state": self._state(name) if name in self._names() else "no gate",
+                "lesson": msgspec.to_builtins(lesson) if (lesson := lessons[name]) else None,
+            }
+            for name in cascades
+            if lessons[name] or name in self._names()
+        ]
 
     def refuse_unknown(self, cascade: str) -> None:
         """Raise UsageError for a cascade without a gate."""

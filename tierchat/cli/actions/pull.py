@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from tierchat.cli.actions.lessons import settle_teaching
 from tierchat.cli.actions.plan_lines import describe_machine, describe_plan, disk_line
 from tierchat.cli.offer.fetching import as_one, said
 from tierchat.cli.pull_plan import PullPlan, bytes_to_fetch, plan_facts, plan_pull, propose
@@ -43,7 +44,8 @@ class PullRequest:
 
     `names` are cascades, models or `owner/repo:file`; without any, the cascade that fits best is
     pulled. `source` is a file on this machine to take instead of a download. `only_plan` fetches
-    nothing; `context` 0 is the longest that fits.
+    nothing; `context` 0 is the longest that fits. `teaches` says whether the cascade may teach
+    itself; None asks at a terminal.
     """
 
     names: tuple[str, ...] = ()
@@ -53,6 +55,7 @@ class PullRequest:
     only_plan: bool = False
     is_offline: bool = False
     is_json: bool = False
+    teaches: bool | None = None
 
 
 def pull(request: PullRequest, home: Home, output: Output) -> None:
@@ -117,6 +120,8 @@ class Puller:
                 )
             self._ask(f"Fetch {size_text(plan.bytes_to_fetch(self._paths))}?")
         self._pull_models(plan.published, catalogue, cascade=name)
+        if len(plan.spec.tiers) > 1:
+            settle_teaching(name, self._home, self._output, self._request.teaches)
 
     def _show_plan(self, plan: PullPlan) -> None:
         if self._request.is_json:

@@ -47,6 +47,9 @@ def worker_lines(status: DaemonStatus | None) -> list[str]:
     lines += [f"{w.model}: {w.reason}" for w in status.workers if w.reason]
     loaded = sum(worker.rss_bytes or 0 for worker in status.workers)
     own = f"daemon {memory_text(status.rss_bytes)}, models {memory_text(loaded)}"
+    if status.teaching:
+        how = "waits until nobody asks" if status.is_teaching_paused else "runs"
+        own += f"; the lesson of {status.teaching} {how}"
     return [*lines, own]
 
 

@@ -25,7 +25,7 @@ from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.sources import Source, find_prompts, need
 from tierchat.learning.outcomes.store import OutcomeStore, open_store
 from tierchat.learning.outcomes.work import MAX_ANSWER
-from tierchat.learning.training.lesson_lock import one_lesson
+from tierchat.learning.training.lesson_lock import end_idle_lesson, one_lesson
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import make_private
 from tierchat.terminal.output import Output
@@ -70,6 +70,8 @@ def run(request: TrainRequest, home: Home, output: Output) -> int:
             f"give at least {MIN_PROMPTS}",
         )
     make_private(home.paths.data_dir)
+    if end_idle_lesson(home.paths, cascade):
+        output.note(f"ended the lesson that {cascade} gave itself; its answers are kept")
     lesson = _Lesson(request, cascade, spec, home, output)
     with one_lesson(home.paths, cascade), contextlib.suppress(KeyboardInterrupt):
         asyncio.run(lesson.run(prompts))

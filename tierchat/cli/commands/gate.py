@@ -1,4 +1,4 @@
-"""`tierchat gate ls|show|rm|export|import`: the learned gates."""
+"""`tierchat gate ls|show|rm|export|import|teach`: the learned gates."""
 
 from __future__ import annotations
 
@@ -25,6 +25,7 @@ def add_to(app: typer.Typer) -> None:
         ("rm", rm),
         ("export", export),
         ("import", import_),
+        ("teach", teach),
     ):
         group.command(name)(command)
     app.add_typer(group, name="gate")
@@ -99,3 +100,24 @@ def import_(
     standard_output().line(
         f"imported the gate of {LearnedGates(home_of(context)).import_from(file)}"
     )
+
+
+def teach(
+    context: typer.Context,
+    cascade: Cascade,
+    off: Annotated[bool, typer.Option("--off", help="Let it teach itself no more.")] = False,
+) -> None:
+    """Let a cascade teach itself in idle time.
+
+    The lesson runs while nothing is asked, on mains power, at most half of the time, and stops at
+    once when a prompt comes; `tierchat gate ls` shows how far it is. The settings teach,
+    teach_idle_s, teach_share, teach_on_battery and audit_share change that.
+    """
+    from tierchat.cli.actions.lessons import let_teach
+    from tierchat.errors import UsageError
+    from tierchat.terminal.output import standard_output
+
+    home = home_of(context)
+    if len(home.catalogue.find(cascade).tiers) < 2:
+        raise UsageError(f"{cascade} has only one tier", "name a cascade with a tier above another")
+    let_teach(cascade, home, standard_output(), is_wanted=not off)

@@ -14,13 +14,16 @@ def add_to(app: typer.Typer) -> None:
 
 def ps(context: typer.Context, json: Json = False) -> None:
     """List the models: tier, state, memory, context, time left."""
+    from tierchat.cli.actions.lessons import lesson_lines
     from tierchat.cli.actions.status import status_facts, worker_lines
     from tierchat.service.client import Client
     from tierchat.terminal.output import standard_output
 
-    found = Client(home_of(context).paths).status()
+    home = home_of(context)
+    found = Client(home.paths).status()
     output = standard_output()
     if json:
         output.json(status_facts(found))
     else:
         output.lines(worker_lines(found))
+        output.lines(lesson_lines(home.paths, home.catalogue.cascades))

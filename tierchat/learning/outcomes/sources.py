@@ -26,12 +26,16 @@ class Source:
 
 def need(*modules: str) -> None:
     """Raise UsageError unless these libraries, from the extra `train`, are installed."""
-    missing = [name for name in modules if importlib.util.find_spec(name) is None]
-    if missing:
+    if missing := missing_modules(*modules):
         raise UsageError(
             f"teaching and measuring gates need {', '.join(missing)}",
             'run: pip install "tierchat[train]"',
         )
+
+
+def missing_modules(*modules: str) -> list[str]:
+    """Return those of these libraries that are not installed."""
+    return [name for name in modules if importlib.util.find_spec(name) is None]
 
 
 def find_prompts(source: Source, paths: Paths, num: int, seed: int) -> list[GradedPrompt]:
@@ -48,6 +52,11 @@ def find_prompts(source: Source, paths: Paths, num: int, seed: int) -> list[Grad
         return read_prompts(source.file)
     if source.is_history:
         return history_prompts(paths.log_file, num)
+    return shipped_prompts(num, seed)
+
+
+def shipped_prompts(num: int, seed: int) -> list[GradedPrompt]:
+    """Draw `num` prompts of the mix that comes with tierchat, in random order."""
     from tierchat.learning.outcomes.builtin import builtin_prompts
 
     return builtin_prompts(num, seed)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import random
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -62,13 +62,15 @@ class Answers(Protocol):
 class Budget:
     """When to stop at the latest; a curve that no longer moves ends the lesson earlier.
 
-    With 0 `seconds` there is one round, however long it takes.
+    With 0 `seconds` there is one round, however long it takes. `first_batch` is how many prompts
+    the first round learns from.
     """
 
     seconds: float
     max_prompts: int
     has_token: bool
     seed: int = 0
+    first_batch: int = _FIRST_BATCH
 
 
 @dataclass(frozen=True)
@@ -93,10 +95,15 @@ class Taught:
 
 
 async def teach(
-    prompts: Sequence[GradedPrompt], answers: Answers, budget: Budget, tell: Tell = _say_nothing
+    prompts: Sequence[GradedPrompt],
+    answers: Answers,
+    budget: Budget,
+    tell: Tell = _say_nothing,
+    counts: Mapping[str, int] | None = None,
 ) -> AsyncIterator[Taught]:
     """Yield the result of every round, until the curve stops moving or the budget is spent.
 
+    `counts` says, by digest, how often a prompt counts in a fit; the others count once.
     Raises Timeout when the time was over before there was enough for a first fit.
     """
     clock = LessonClock(budget.seconds)
@@ -109,7 +116,9 @@ async def teach(
     held_out: Matrix | None = None
     while True:
         number, until_s = len(rounds) + 1, clock.answers_until_s
-        size = min(max(_FIRST_BATCH, len(chosen)), budget.max_prompts - len(chosen), len(pool))
+        size = min(
+            max(budget.first_batch, len(chosen)), budget.max_prompts - len(chosen), len(pool)
+        )
         if rounds:
             size = _worth_while(size, len(chosen), clock)
         if not size:
@@ -127,8 +136,9 @@ async def teach(
         chosen = [*chosen, *batch]
         tell(f"round {number}: fit", clock.fit_ends_s)
         with clock.fitting():
-            is_random = np.array([prompt.digest in randoms for prompt in learned.prompts])
-            fit = fit_gates(learned, has_token=budget.has_token, representative=is_random)
+            counted = _counted(learned, counts or {})
+            is_random = np.array([prompt.digest in randoms for prompt in counted.prompts])
+            fit = fit_gates(counted, has_token=budget.has_token, representative=is_random)
             estimates = predict(fit.gates, held_out)
             fit = replace(fit, gates=choose_way(fit.gates, held_out, estimates))
             nhg = _nhg(held_out, fit.gates, estimates)
@@ -148,6 +158,13 @@ def _worth_while(size: int, num_chosen: int, clock: LessonClock) -> int:
 def _part(matrix: Matrix, prompts: Sequence[GradedPrompt]) -> Matrix:
     names = {prompt.digest for prompt in prompts}
     return matrix.take([i for i, p in enumerate(matrix.prompts) if p.digest in names])
+
+
+def _counted(matrix: Matrix, counts: Mapping[str, int]) -> Matrix:
+    if not counts:
+        return matrix
+    rows = enumerate(matrix.prompts)
+    return matrix.take([i for i, p in rows for _ in range(counts.get(p.digest, 1))])
 
 
 def _refuse_too_few(held_out: Matrix, learned: Matrix) -> None:

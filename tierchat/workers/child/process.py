@@ -5,7 +5,6 @@ Does not know tiers, cascades or the daemon.
 
 from __future__ import annotations
 
-import ctypes
 import os
 import queue
 import signal
@@ -23,6 +22,7 @@ from tierchat.workers.child.intake import Intake
 from tierchat.workers.child.long_texts import Counted
 from tierchat.workers.child.outbox import Outbox
 from tierchat.workers.child.request import Request
+from tierchat.workers.parent import die_with
 from tierchat.workers.protocol import (
     Cancel,
     Escalated,
@@ -35,7 +35,6 @@ from tierchat.workers.protocol import (
     SetThreads,
 )
 
-_PR_SET_PDEATHSIG = 1
 _HEARTBEAT_S = 1.0
 _SIGN_OF_LIFE_S = 0.5
 
@@ -142,17 +141,9 @@ class _Reporter:
             self._connection.send([LoadProgress(share=share)])
 
 
-def _die_with_parent(parent: int) -> None:
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    # The parent may have died before this process asked to die with it.
-    if os.getppid() != parent:
-        sys.exit(1)
-
-
 def main(argv: list[str]) -> int:
     """Serve one model over the inherited socket: `process.py FD PARENT_PID`."""
-    _die_with_parent(int(argv[2]))
+    die_with(int(argv[2]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = Connection(socket.socket(fileno=int(argv[1])))
     order = connection.read_load()

@@ -37,6 +37,12 @@ def pull(
             metavar="N", min=0, help="Plan for N tokens of context; 0 for the most that fit."
         ),
     ] = 0,
+    teach: Annotated[
+        bool | None,
+        typer.Option(
+            "--teach/--no-teach", help="Let the cascade teach itself in idle time; else asked."
+        ),
+    ] = None,
     yes: Yes = False,
     offline: Offline = False,
     json: Json = False,
@@ -62,5 +68,6 @@ def pull(
         only_plan=plan,
         is_offline=offline,
         is_json=json,
+        teaches=teach,
     )
     pull(request, home_of(context), standard_output(quiet=quiet))

@@ -1,0 +1,1 @@
+"""Lessons in idle time: when one may run, and what stops it."""
