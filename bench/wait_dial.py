@@ -21,7 +21,8 @@ from tierchat.cli.ask.sampling_options import parse_wait
 from tierchat.config.home import Home
 from tierchat.events import Done
 from tierchat.gates.lookup import GateLookup
-from tierchat.learning.outcomes.prompts import GradedPrompt, grade, read_prompts
+from tierchat.learning.outcomes.grading import grade
+from tierchat.learning.outcomes.prompts import GradedPrompt, read_prompts
 from tierchat.learning.outcomes.work import workers
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.types import Outcome, Prompt, Sampling, TierOptions

@@ -387,3 +387,16 @@ def test_an_error_is_read_back_as_the_error_it_was_made_of() -> None:
 def test_an_error_without_a_message_is_reported_with_its_status(body: bytes) -> None:
     found = read_error(body, 502)
     assert isinstance(found, DaemonUnreachable) and "502" in found.message
+
+
+@pytest.mark.parametrize("quality", ["frugal", "balanced", "best", 0.95, 1])
+def test_a_quality_is_a_name_or_a_share(quality: str | float) -> None:
+    sent = read_request(request(x_tierchat={"quality": quality, "max_wait_s": 2.5})).prompt
+    assert sent.options.quality == quality and sent.options.max_wait_s == 2.5
+    assert read_request(write_request(sent)).prompt.options == sent.options
+
+
+@pytest.mark.parametrize("wait", [0, -1, "10s", 1e9])
+def test_a_wait_is_a_number_of_seconds(wait: object) -> None:
+    with pytest.raises(InvalidRequest, match="max_wait_s"):
+        read_request(request(x_tierchat={"max_wait_s": wait}))

@@ -81,7 +81,8 @@ class Pool:
         """Return how long this model is expected to load, read and write on this machine."""
         seat = self._seats.get(self._owner(model))
         is_loaded = self.is_loaded(model)
-        size_bytes = _active_bytes(seat.spec) if seat else 0.0
+        # The size of a loaded model was noted when it was loaded.
+        size_bytes = _active_bytes(seat.spec) if seat and not is_loaded else 0.0
         return self._speeds.speed(self._owner(model), size_bytes, is_loaded=is_loaded, think=think)
 
     async def load_ahead(self, model: str) -> None:

@@ -108,8 +108,12 @@ class Speeds:
     def speed(
         self, model: str, size_bytes: float, *, is_loaded: bool, think: bool | None = None
     ) -> ModelSpeed:
-        """Return what to expect of a model that reads `size_bytes` of weights for each token."""
+        """Return what to expect of a model that reads `size_bytes` of weights for each token.
+
+        0 stands for the size that was noted when the model was loaded.
+        """
         own = self._models.get(model, _Measured())
+        size_bytes = size_bytes or own.size_bytes
         lengths = own.lengths[think]
         token_s, read_s = _median(own.token_s), _median(own.read_s)
         guessed_token_s = size_bytes / _DECODE_BYTES_PER_S
