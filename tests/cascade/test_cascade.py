@@ -315,6 +315,58 @@ def test_options_of_the_caller_reach_the_request() -> None:
     assert order.gate.hold == "answer" and models.kept == [0.0]
 
 
+LINES = Verdict(escalate=True, reason="several lines where one was asked")
+
+
+def unfit(draft: str, cut: str = "", reason: str = LINES.reason) -> list[Step]:
+    verdict = msgspec.structs.replace(LINES, reason=reason)
+    end = Escalated(id=0, stage="answer", verdict=verdict, usage=USAGE, draft=draft)
+    is_misfit = "schema" in reason
+    return [msgspec.structs.replace(end, unfit=reason, cut=cut, is_misfit=is_misfit)]
+
+
+def test_an_unfit_answer_goes_up_and_the_ledger_says_why() -> None:
+    events = run(Scripted({"xs": [unfit("a\nb", cut="form")], "s": [answer("a")]}))
+    found = outcome(events)
+    assert (found.tier, found.answer, found.notices) == ("S", "a", ())
+    assert [visit.reason for visit in found.path] == [LINES.reason, "stop"]
+    assert found.path[0].discarded_tokens == USAGE.generated_tokens
+
+
+def test_where_the_top_tier_does_no_better_its_answer_is_shown_and_named() -> None:
+    end = msgspec.structs.replace(finished(), unfit=LINES.reason)
+    top: list[Step] = [Delta(id=0, answer="c\nd"), end]
+    scripts = {"xs": [unfit("a\nb")], "s": [unfit("e\nf")], "m": [top]}
+    found = outcome(run(Scripted(scripts)))
+    assert (found.tier, found.answer, found.finish_reason) == ("M", "c\nd", "stop")
+    assert found.notices == (f"the answer of M is not as asked: {LINES.reason}",)
+    [alone] = [outcome(run(Scripted({"xs": [list(top)]})))]
+    assert alone.notices == ()
+
+
+@pytest.mark.parametrize(
+    ("cut", "reason", "finish"),
+    [
+        ("", LINES.reason, "stop"),
+        ("form", LINES.reason, "length"),
+        ("", "does not fit the schema: x", "misfit"),
+    ],
+)
+def test_where_the_tiers_above_fail_an_unfit_answer_is_not_lost(
+    cut: str, reason: str, finish: str
+) -> None:
+    def scripts(top: list[list[Step]]) -> Scripted:
+        return Scripted({"xs": [unfit("a\nb", cut, reason)], "s": [up()], "m": top})
+
+    found = outcome(run(scripts([answer("")])))
+    assert (found.tier, found.answer, found.finish_reason) == ("XS", "a\nb", finish)
+    assert f"the answer of XS is not as asked: {reason}" in found.notices
+    crash: list[Step] = [EngineCrashed("died")]
+    lower = Scripted({"xs": [unfit("a\nb", cut, reason)], "s": [crash, crash], "m": [crash, crash]})
+    found = outcome(run(lower))
+    assert (found.tier, found.answer, found.is_below_asked) == ("XS", "a\nb", True)
+
+
 def notices(events: list[CascadeEvent]) -> list[str]:
     return [event.text for event in events if isinstance(event, Notice)]
 

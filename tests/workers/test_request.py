@@ -36,10 +36,11 @@ class Script:
         hold_back: int = 3,
         answer_threshold: float | None = -1.0,
         marker: str = "",
+        question: str = "q",
     ) -> None:
         order = Generate(
             id=1,
-            messages=(Message(role="user", content="q"),),
+            messages=(Message(role="user", content=question),),
             sampling=Sampling(stop=stop),
             gate=GateOrder(
                 kind="token",
@@ -330,3 +331,111 @@ def test_progress_counts_the_prompt_and_what_is_written() -> None:
     script.write("abcd")
     script.sequence.num_computed = 7
     assert (script.request.progress.computed, script.request.progress.generated) == (4, 4)
+
+
+LINE = "Explain DNA in one line."
+PYTHON = "Write a Python function that adds two numbers."
+
+
+def unfit(script: Script) -> Escalated:
+    [event] = script.events
+    assert isinstance(event, Escalated) and event.stage == "answer" and event.unfit
+    assert event.verdict.reason == event.unfit
+    return event
+
+
+@pytest.mark.parametrize("hold", ["answer", "judged", "first"])
+def test_a_second_line_where_one_was_asked_goes_up_at_once(hold: Hold) -> None:
+    script = Script(hold=hold, question=LINE, answer_threshold=None)
+    script.write("DNA holds genes.\n")
+    assert script.events == []
+    script.write("I")
+    event = unfit(script)
+    assert event.unfit == "several lines where one was asked"
+    assert event.cut == "form" and event.draft == "DNA holds genes.\nI"
+
+
+def test_a_line_that_runs_on_is_shown_where_it_is_watched() -> None:
+    script = Script(question=LINE)
+    script.write("word " * 20)
+    assert script.answer.startswith("word word")
+    script.write("\nand more")
+    script.draw(END)
+    last = script.events[-1]
+    assert isinstance(last, Finished) and last.unfit == "several lines where one was asked"
+
+
+@pytest.mark.parametrize("hold", ["answer", "judged"])
+def test_code_that_does_not_compile_goes_up(hold: Hold) -> None:
+    script = Script(hold=hold, question=PYTHON, answer_threshold=None)
+    script.write("```python\ndef add(a, b)\n    return a + b\n```")
+    assert script.events == []
+    script.draw(END)
+    event = unfit(script)
+    assert event.unfit == "its Python does not compile: line 1"
+    assert event.cut == "" and event.draft.startswith("```python")
+
+
+def test_code_is_shown_as_it_grows_where_somebody_watches() -> None:
+    script = Script(question=PYTHON)
+    script.write("def add(")
+    assert script.answer == "def add("
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [(LINE, "DNA holds genes."), (PYTHON, "def f():\n  return 1"), ("q", "x")],
+)
+def test_an_answer_as_asked_is_let_go(question: str, answer: str) -> None:
+    script = Script(hold="judged", question=question, answer_threshold=None)
+    script.write(answer)
+    script.draw(END)
+    assert script.answer == answer and isinstance(script.events[-1], Finished)
+
+
+def test_with_no_tier_above_an_unfit_answer_is_shown_as_it_grows() -> None:
+    script = Script(hold="answer", question=LINE, targets=(), hold_back=0, answer_threshold=None)
+    script.write("DNA")
+    assert script.answer == "DNA"
+    script.write("\nholds genes")
+    script.draw(END)
+    last = script.events[-1]
+    assert isinstance(last, Finished) and last.unfit == "several lines where one was asked"
+
+
+def test_what_a_limit_or_a_stop_string_cut_is_not_called_unfit() -> None:
+    for script in (
+        Script(hold="answer", question=PYTHON, max_tokens=10, answer_threshold=None),
+        Script(hold="answer", question=PYTHON, stop=("#",), answer_threshold=None),
+    ):
+        script.write("def add(a#"[:10])
+        assert isinstance(script.events[-1], Finished)
+
+
+def test_text_that_was_given_is_not_given_back_even_where_it_is_watched() -> None:
+    log = "\n".join(f"{n} error in module number {n}" for n in range(10))
+    script = Script(question=f"Why does it fail?\n\n{log}")
+    for line in log.splitlines():
+        for word in line.replace(" ", " \0").split("\0"):
+            if not script.events:
+                script.write(word)
+        if not script.events:
+            script.write("\n")
+    # Letters are tokens here: no more than 48 are kept back.
+    assert script.answer.startswith("0 error")
+    whole = Script(hold="judged", question=f"Why does it fail?\n\n{log}", answer_threshold=None)
+    for letter in log:
+        if not whole.events:
+            whole.write(letter)
+    assert unfit(whole).unfit == "repeats what it was given"
+    other = Script(question=f"Why does it fail?\n\n{log}", hold_back=1, answer_threshold=None)
+    other.write("Be")
+    assert other.answer == "Be"
+
+
+def test_marks_without_an_answer_go_up() -> None:
+    script = Script(hold="answer", answer_threshold=None)
+    script.write("```\n```")
+    script.draw(END)
+    [event] = script.events
+    assert isinstance(event, Escalated) and event.verdict.reason == "gives an empty answer"

@@ -36,6 +36,11 @@ def why_cut(tier: str, reason: str, is_json: bool) -> str:
     return _of_json(_CUT.get(reason, "").format(tier=tier), is_json)
 
 
+def why_unfit(tier: str, why: str) -> str:
+    """Return the words for an answer that is not what was asked for."""
+    return f"the answer of {tier} is not as asked: {why}"
+
+
 def why_short(tier: str, end: Finished, sampling: Sampling) -> str:
     """Return the words for an answer that is cut or does not fit; empty for any other end."""
     is_json = sampling.json_schema is not None

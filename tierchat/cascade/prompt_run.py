@@ -13,7 +13,14 @@ from dataclasses import dataclass
 
 import msgspec
 
-from tierchat.cascade.endings import BROKEN, empty, finish_reason, why_cut, why_short
+from tierchat.cascade.endings import (
+    BROKEN,
+    empty,
+    finish_reason,
+    why_cut,
+    why_short,
+    why_unfit,
+)
 from tierchat.cascade.gate_orders import order_for
 from tierchat.cascade.ledger import Ledger
 from tierchat.cascade.preload import Preloader
@@ -67,12 +74,11 @@ _UNUSABLE = (
 
 
 @dataclass(frozen=True)
-class _CutAnswer:
-    """An answer that a detector ended before any of it was shown; the last thing to show."""
+class _Refused:
+    """An answer that was refused before any of it was shown; the last thing to show."""
 
     visit: Visit
-    text: str
-    cut: str
+    end: Escalated
 
 
 class PromptRun:
@@ -107,7 +113,7 @@ class PromptRun:
         self._thought: list[str] = []
         self._draft = ""
         self._sampling = Resolved(prompt.sampling, {})
-        self._cut: _CutAnswer | None = None
+        self._refused: _Refused | None = None
 
     async def events(self) -> AsyncGenerator[CascadeEvent, None]:
         """Yield the events of the prompt, `Done` last.
@@ -254,8 +260,8 @@ class PromptRun:
         self._waits.learn(end.usage, end.verdict)
         visit = self._ledger.add(tier.name, tier.model, reason, end.usage, end.verdict)
         self._draft = end.draft if self._prompt.options.draft and not end.cut else ""
-        if end.cut and end.draft.strip():
-            self._cut = _CutAnswer(visit, end.draft, end.cut)
+        if (end.cut or end.unfit) and end.draft.strip():
+            self._refused = _Refused(visit, end)
         target = self._route.after_verdict(end.verdict.target)
         if self._route.is_fallback:
             why = f"{tier.name} would pass this on, but {self._missing()}"
@@ -273,6 +279,8 @@ class PromptRun:
         notice = (
             empty(tier.name) if is_empty else why_short(tier.name, end, self._sampling.sampling)
         )
+        if not notice and end.unfit and self._refused and self._refused.end.unfit:
+            notice = why_unfit(tier.name, end.unfit)
         if notice:
             notices.append(notice)
         too_slow = self._waits.notice(self._route, end.verdict)
@@ -283,12 +291,12 @@ class PromptRun:
         if self._route.is_below_asked and min_tier:
             notices.insert(0, f"answered by {tier.name}, below the requested {min_tier}")
         self._ledger.notices += [words for words in notices if words not in self._ledger.notices]
-        cut = self._cut if is_empty else None
+        refused = self._refused if is_empty else None
         self._ledger.add(
-            tier.name, tier.model, end.reason, end.usage, end.verdict, is_answer=cut is None
+            tier.name, tier.model, end.reason, end.usage, end.verdict, is_answer=refused is None
         )
-        if cut:
-            return self._show_cut(cut)
+        if refused:
+            return self._show_refused(refused)
         return self._done(finish_reason(end.reason))
 
     def _unanswered(self) -> list[CascadeEvent]:
@@ -307,8 +315,9 @@ class PromptRun:
         usage = Usage(seconds=end.usage.seconds)
         visit = self._ledger.add(tier.name, tier.model, end.message, usage)
         target = self._route.after_too_long()
-        if self._cut and target in (None, self._cut.visit.tier):
-            return [self._notice(f"{tier.name}: {end.message}"), *self._show_cut(self._cut)]
+        if self._refused and target in (None, self._refused.visit.tier):
+            told = self._notice(f"{tier.name}: {end.message}")
+            return [told, *self._show_refused(self._refused)]
         if target is None:
             why = end.hint or "no tier with a longer context may be asked"
             why = self._missing() if self._absent else why
@@ -325,21 +334,24 @@ class PromptRun:
         visit = self._ledger.add(tier.name, tier.model, end.code, end.usage)
         is_unusable = end.code in _UNUSABLE
         target = self._route.after_unusable() if is_unusable else self._route.after_failure()
-        if self._cut and target in (None, self._cut.visit.tier):
+        if self._refused and target in (None, self._refused.visit.tier):
             failed = self._notice(f"{tier.name} failed ({end.message})")
-            return [failed, *self._show_cut(self._cut)]
+            return [failed, *self._show_refused(self._refused)]
         if target is None:
             raise error_from_code(end.code, end.message, end.hint)
         next_try = "trying it once more" if target == tier.name else f"going on with {target}"
         notice = self._notice(f"{tier.name} failed ({end.message}); {next_try}")
         return [notice, Hop(visit=visit, target=target)]
 
-    def _show_cut(self, cut: _CutAnswer) -> list[CascadeEvent]:
-        """Show what a tier wrote until it was stopped: nothing better will come."""
-        self._ledger.notices.append(why_cut(cut.visit.tier, cut.cut, self._is_json))
-        self._answer, self._thought = [cut.text], []
-        self._ledger.answered_by(cut.visit)
-        return [AnswerDelta(text=cut.text), *self._done("length")]
+    def _show_refused(self, refused: _Refused) -> list[CascadeEvent]:
+        """Show what a tier wrote and did not give: nothing better will come."""
+        end, visit = refused.end, refused.visit
+        why = why_cut(visit.tier, end.cut, self._is_json) or why_unfit(visit.tier, end.unfit)
+        self._ledger.notices.append(why)
+        self._answer, self._thought = [end.draft], []
+        self._ledger.answered_by(visit)
+        reason: FinishReason = "length" if end.cut else "misfit" if end.is_misfit else "stop"
+        return [AnswerDelta(text=end.draft), *self._done(reason)]
 
     def _notice(self, text: str) -> Notice:
         self._ledger.notices.append(text)

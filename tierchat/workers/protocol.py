@@ -174,7 +174,9 @@ class Delta(Frozen, frozen=True, tag="delta"):
 class Escalated(Frozen, frozen=True, tag="escalated"):
     """The request goes up; `draft` is the text that was written and kept back.
 
-    `cut` says what ended the draft, if that was no gate: `repetition`, `garbage` or `grammar`.
+    `cut` says what ended the draft before it was whole, if that was no gate: `repetition`,
+    `garbage`, `grammar` or `form`. `unfit` says why the draft is not what was asked for: it is not
+    of the form, or does not fit the schema (`is_misfit`).
     """
 
     id: int
@@ -183,15 +185,17 @@ class Escalated(Frozen, frozen=True, tag="escalated"):
     usage: Usage
     draft: str = ""
     cut: str = ""
+    unfit: str = ""
+    is_misfit: bool = False
 
 
 class Finished(Frozen, frozen=True, tag="finished"):
     """The request is over; the reason `repetition` means that the detector stopped it.
 
-    With the reason `misfit`, `misfit` says why the answer does not fit its schema. `notices` are
-    for the user. `verdict` is the gate's last one, with the estimates for `--explain`; it does not
-    escalate.
-    `probe` comes if the request asked for it.
+    With the reason `misfit`, `misfit` says why the answer does not fit its schema; `unfit` says why
+    it is not of the form that was asked for. `notices` are for the user. `verdict` is the gate's
+    last one, with the estimates for `--explain`; it does not escalate. `probe` comes if the request
+    asked for it.
     """
 
     id: int
@@ -200,6 +204,7 @@ class Finished(Frozen, frozen=True, tag="finished"):
     verdict: Verdict | None = None
     probe: Probe | None = None
     misfit: str = ""
+    unfit: str = ""
     notices: tuple[str, ...] = ()
 
 

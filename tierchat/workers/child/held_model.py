@@ -27,6 +27,7 @@ from tierchat.errors import ContextTooLong, SchemaRefused
 from tierchat.gates.answer_schema import AnswerSchema
 from tierchat.models.placement.hardware import num_cores
 from tierchat.types import KvType, Sampling
+from tierchat.workers.child.answer_check import AnswerCheck
 from tierchat.workers.child.gating import Gating, RequestGate, with_unsure_sentence
 from tierchat.workers.child.long_texts import LongTexts
 from tierchat.workers.child.prompt_writer import PromptWriter
@@ -189,7 +190,7 @@ class HeldModel:
             self.model,
             max_tokens=order.sampling.limit(room),
             think_tokens=self.think_tokens,
-            schema=schema,
+            check=AnswerCheck(order, schema),
             notices=(*notices, *self._useless_wish(order)),
             is_thinking=draft.prompt.opens_thought,
             # After "Answer:" an answer begins with a blank; what continues a text keeps it.

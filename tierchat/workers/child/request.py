@@ -14,11 +14,12 @@ import msgspec
 from tierchat.engine.repetition import RepetitionDetector, asked_in
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.engine.text import Detokenizer, StopStrings
-from tierchat.gates.answer_schema import AnswerSchema
 from tierchat.gates.order import Probe
 from tierchat.gates.row_gate import STAGES
 from tierchat.gates.signals import Reading
+from tierchat.gates.verification.fitness import EMPTY, is_empty
 from tierchat.types import Stage, Usage, Verdict
+from tierchat.workers.child.answer_check import AnswerCheck
 from tierchat.workers.protocol import Delta, Escalated, Finished, Generate, Progress, RequestEvent
 
 
@@ -42,8 +43,8 @@ class Request:
 
     `think_tokens` are the ids that open and close a thought, if the model has them; `is_thinking`
     says that the template opened a thought at the end of the prompt; `trims_start` drops blanks at
-    the start of the answer. A finished answer is checked
-    against `schema`; `notices` are for the user.
+    the start of the answer. `check` judges the answer's schema and form; `notices` are for the
+    user.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Request:
         think_tokens: tuple[int, int] | None = None,
         is_thinking: bool = False,
         trims_start: bool = False,
-        schema: AnswerSchema | None = None,
+        check: AnswerCheck | None = None,
         notices: tuple[str, ...] = (),
     ) -> None:
         self.order = order
@@ -67,9 +68,9 @@ class Request:
         self._max_tokens = max_tokens
         self._think_tokens = think_tokens
         self._trims_start = trims_start
-        self._schema, self._notices = schema, notices
+        self._check, self._notices = check or AnswerCheck(order), notices
         # With a schema only the answer can be drawn, even where the template opens a thought.
-        self._is_thinking = schema is None and is_thinking
+        self._is_thinking = order.sampling.json_schema is None and is_thinking
         self._is_released = False
         self._held = ""
         self._written = order.begun
@@ -117,6 +118,8 @@ class Request:
             events += [Delta(id=self.order.id, thought=text)] if text else []
         else:
             events += self._add_answer(text, step)
+            if why := self._why_broken():
+                return [self._unfit(why, cut="form")]
         if self._repetition.is_repeating(step.token, text) and not self.order.sampling.ignore_eos:
             return events + self._give_up("repetition", "repeats itself")
         if self._stops.is_stopped or step.is_complete:
@@ -205,9 +208,12 @@ class Request:
         hold = self.order.gate.hold
         if "answer" in self._stages and hold != "first":
             return True
-        # Nobody sees it grow, so it goes up if it runs away; an empty answer always does.
-        if self.order.gate.targets and (hold == "answer" or not self._held.strip()):
-            return True
+        if self.order.gate.targets:
+            # Nobody sees it grow, so it goes up if it runs away; an empty answer always does.
+            if hold == "answer" or is_empty(self._held):
+                return True
+            if self._check.holds(hold, self._written, self._num_held):
+                return True
         return self._gate.holds(self._held, self._num_held)
 
     def _release(self) -> list[RequestEvent]:
@@ -227,24 +233,36 @@ class Request:
         self._num_refused = 1 if last else 0
         tail = self._stops.flush()
         self._written += tail
-        misfit = self._misfit() if reason == "stop" else ""
+        # What a limit or the caller's own stop string cut could have become anything.
+        is_whole = reason == "stop" and not (self._stops.is_stopped and self._check.may_be_cut)
+        misfit = self._check.misfit(self._written) if reason == "stop" else ""
+        unfit = self._check.unfit(self._written, is_whole=is_whole)
         if self._is_released:
             events: list[RequestEvent] = [Delta(id=self.order.id, answer=tail)] if tail else []
-            return [*events, self._finished(reason, misfit)]
+            return [*events, self._finished(reason, misfit, unfit)]
         self._held += tail
-        rejected = self._read_fit(misfit) or self._read_whole() or self._read_empty(reason)
-        return [rejected] if rejected else [*self._release(), self._finished(reason, misfit)]
+        rejected = self._read_fit(misfit, unfit) or self._read_whole() or self._read_empty(is_whole)
+        return [rejected] if rejected else [*self._release(), self._finished(reason, misfit, unfit)]
 
-    def _misfit(self) -> str:
-        """Say why the whole answer does not fit its schema; empty if it fits or has none."""
-        return (self._schema.problem(self._written) or "") if self._schema else ""
-
-    def _read_fit(self, misfit: str) -> Escalated | None:
-        """Send a prompt up whose answer does not fit its schema."""
-        if not misfit or not self.order.gate.targets:
+    def _read_fit(self, misfit: str, unfit: str) -> Escalated | None:
+        """Send a prompt up whose answer does not fit its schema, or is not of the asked form."""
+        if not self.order.gate.targets:
             return None
-        why = f"the answer does not fit the schema: {misfit}"
-        return self._escalated("answer", Verdict(escalate=True, reason=why))
+        if misfit:
+            why = f"does not fit the schema: {misfit}"
+            return self._unfit(why, is_misfit=True)
+        return self._unfit(unfit) if unfit else None
+
+    def _why_broken(self) -> str:
+        """Say why nothing that may follow can bring a held answer into its form."""
+        if self._is_released or not self.order.gate.targets:
+            return ""
+        return self._check.unfit(self._written, is_whole=False)
+
+    def _unfit(self, why: str, *, cut: str = "", is_misfit: bool = False) -> Escalated:
+        verdict = self._with_earlier(Verdict(escalate=True, reason=why))
+        found = self._escalated("answer", verdict, cut)
+        return msgspec.structs.replace(found, unfit=why, is_misfit=is_misfit)
 
     def _read_whole(self) -> Escalated | None:
         """Let the gate judge the finished answer (decision C)."""
@@ -254,12 +272,11 @@ class Request:
         verdict = self._last_verdict = self._with_earlier(self._gate.read(whole))
         return self._escalated("answer", verdict) if verdict.escalate else None
 
-    def _read_empty(self, reason: str) -> Escalated | None:
+    def _read_empty(self, is_whole: bool) -> Escalated | None:
         """Send a prompt up whose answer is empty, unless the caller's own stop string cut it."""
-        is_empty = reason == "stop" and not self._written.strip() and not self._stops.is_stopped
-        if not is_empty or not self.order.gate.targets:
+        if not is_whole or not is_empty(self._written) or not self.order.gate.targets:
             return None
-        return self._escalated("first", Verdict(escalate=True, reason="gives an empty answer"))
+        return self._escalated("first", Verdict(escalate=True, reason=EMPTY))
 
     def _escalated(self, stage: Stage, verdict: Verdict, cut: str = "") -> Escalated:
         return Escalated(
@@ -283,11 +300,12 @@ class Request:
             return [self._escalated("first", Verdict(escalate=True, reason=why), cut=reason)]
         return [*self._rest(), self._finished(reason)]
 
-    def _finished(self, reason: str, misfit: str = "") -> Finished:
+    def _finished(self, reason: str, misfit: str = "", unfit: str = "") -> Finished:
         return Finished(
             id=self.order.id,
             reason="misfit" if misfit else reason,
             misfit=misfit,
+            unfit=unfit,
             notices=self._notices,
             usage=self.usage,
             verdict=self._last_verdict,
