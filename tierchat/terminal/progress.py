@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from tierchat.terminal.output import Output
-from tierchat.terminal.units import size_text
+from tierchat.terminal.units import duration_text, size_text
 
 _LINE_EVERY_S = 10.0
 
@@ -115,10 +115,10 @@ def _bar(output: Output, what: str, is_bytes: bool = False) -> Iterator[Callable
         TextColumn("{task.description}", markup=False),
         BarColumn(bar_width=24),
         DownloadColumn() if is_bytes else MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}/s"),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
     )
-    shown = size_text if is_bytes else _whole
+    shown = _size_rate if is_bytes else _count_rate
     console = Console(stderr=True, highlight=False)
 
     def above(text: str) -> None:
@@ -129,7 +129,7 @@ def _bar(output: Output, what: str, is_bytes: bool = False) -> Iterator[Callable
         Progress(*columns, console=console, transient=True) as progress,
         output.lines_go(above),
     ):
-        task = progress.add_task(what, total=None, rate=shown(0))
+        task = progress.add_task(what, total=None, rate="")
         rate = _Rate()
 
         def tell(done: int, total: int) -> None:
@@ -157,16 +157,31 @@ class _Lines:
     def __init__(self, output: Output, what: str, is_bytes: bool = False) -> None:
         self._output, self._what, self._rate = output, what, _Rate()
         self._shown = size_text if is_bytes else _whole
+        self._pace = _size_rate if is_bytes else _count_rate
         self._last_s = time.monotonic()
 
     def __call__(self, done: int, total: int) -> None:
         rate = self._rate(done)
         if time.monotonic() - self._last_s > _LINE_EVERY_S:
             self._last_s = time.monotonic()
-            left = f", {(total - done) / rate:.0f} s left" if rate else ""
+            left = f", {duration_text((total - done) / rate)} left" if rate else ""
             counts = f"{self._shown(done)} of {self._shown(total)}"
-            self._output.note(f"{self._what}: {counts}, {self._shown(rate)}/s{left}")
+            pace = f", {self._pace(rate)}" if rate else ""
+            self._output.note(f"{self._what}: {counts}{pace}{left}")
 
 
 def _whole(number: float) -> str:
     return f"{number:.0f}"
+
+
+def _size_rate(rate: float) -> str:
+    return f"{size_text(rate)}/s"
+
+
+def _count_rate(rate: float) -> str:
+    """Write a rate per second, or per minute where nothing would be left of it."""
+    if not rate:
+        return ""
+    if rate < 1:
+        return f"{60 * rate:.0f}/min" if rate > 1 / 60 else f"{3600 * rate:.0f}/h"
+    return f"{rate:.1f}/s" if rate < 10 else f"{rate:.0f}/s"

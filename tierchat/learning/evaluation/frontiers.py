@@ -1,6 +1,7 @@
 """NHG of many policies on the same resamples of question groups, within seconds.
 
-The numbers are those of `metrics.nhg`; does not know how policies were fitted.
+The numbers are those of `metrics.nhg`, to the precision of float32; does not know how policies were
+fitted. Needs threadpoolctl.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ class Frontiers:
         """Take weights of shape (resamples, n), of which no row is all 0."""
         self._rows = np.flatnonzero(weights.any(0))
         kept = weights[:, self._rows]
-        self._shares = kept / kept.sum(1, keepdims=True)
+        self._shares = (kept / kept.sum(1, keepdims=True)).T.astype(np.float32)
         self._singles = singles(matrix)
         self._single_points = self._points(self._singles)
         costs = self._single_points[:, 0]
@@ -72,22 +73,28 @@ class Frontiers:
         single tiers at the same cost.
         """
         costs, qualities = self._points([walk])[0]
-        rest = np.array(
-            [
-                quality_at(self._single_points[:, :, i], np.array([cost]))[0]
-                for i, cost in enumerate(costs)
-            ]
-        )
-        gain: Floats = qualities - rest
+        # Nothing costs less than the cheapest tier but by rounding.
+        spent = np.maximum(costs, self._low)
+        rest = [
+            quality_at(self._single_points[:, :, i], spent[i : i + 1])[0] for i in range(len(spent))
+        ]
+        gain: Floats = qualities - np.array(rest)
         return gain
 
     def _points(self, walks: Sequence[Walk]) -> Floats:
         """Return mean cost and share right, shape (walks, 2, resamples)."""
-        table = np.stack([np.stack((w.cost[self._rows], w.right[self._rows])) for w in walks])
-        distinct = np.unique(table, axis=0)
-        # One flat product: NumPy multiplies a stack of thin matrices many times slower.
-        means = distinct.reshape(-1, len(self._rows)) @ self._shares.T
-        points: Floats = means.reshape(len(distinct), 2, -1)
+        from threadpoolctl import threadpool_limits
+
+        # Neighbouring settings often walk alike.
+        distinct = {(w.cost.tobytes(), w.right.tobytes()): w for w in walks}.values()
+        table = np.empty((len(distinct), 2, len(self._rows)), np.float32)
+        for index, walk in enumerate(distinct):
+            table[index] = walk.cost[self._rows], walk.right[self._rows]
+        # One flat product: NumPy multiplies a stack of thin matrices many times slower. One thread:
+        # on busy cores the threads of a product wait for each other many times longer than for one.
+        with threadpool_limits(1):
+            means = table.reshape(-1, len(self._rows)) @ self._shares
+        points: Floats = means.reshape(len(distinct), 2, -1).astype(np.float64)
         return points
 
     def _areas(self, points: Floats) -> Floats:

@@ -24,7 +24,7 @@ def first_token_margin(study: Study) -> Policy:
 def first_token_entropy(study: Study) -> Policy:
     """Go up where the distribution of the first token is wide; nothing is learned."""
     scores = [-score for score in _first(study.judged, "entropy")]
-    levels = np.concatenate(([-np.inf], -np.geomspace(20.0, 1e-5, 140), [np.inf]))
+    levels = np.concatenate(([-np.inf], -np.geomspace(20.0, 1e-5, 80), [np.inf]))
     walks = threshold_walks(study.judged, scores, levels, whole_answer=False)
     return Policy("first-token entropy", "decision A", walks, _columns(scores))
 

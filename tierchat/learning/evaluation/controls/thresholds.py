@@ -12,7 +12,7 @@ import numpy as np
 from tierchat.learning.evaluation.policies import Walk, follow
 from tierchat.learning.outcomes.matrix import Floats, Matrix
 
-_STEEPEST, _NUM_LEVELS = 14.0, 141
+_STEEPEST, _NUM_LEVELS = 12.0, 81
 
 
 def probability_levels() -> Floats:
