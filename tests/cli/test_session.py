@@ -324,3 +324,4 @@ def test_the_line_below_the_prompt_shows_the_tiers_of_its_own_cascade() -> None:
     for cascade, shown in (("home", "XS (S)"), ("net", "(XS) S"), ("third", "(XS) (S)")):
         session = ChatSession(cascade=cascade, tiers=("XS", "S"))
         assert reports.status_line(session, status) == shown
+        assert reports.status_line(session, status, "lesson 1/5") == f"{shown} · lesson 1/5"

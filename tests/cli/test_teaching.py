@@ -9,7 +9,7 @@ import pexpect
 import pytest
 
 from tests.conftest import UserHome
-from tierchat.cli.actions.lessons import lesson_text, short_text
+from tierchat.cli.lesson_text import lesson_text, short_text
 from tierchat.config.teach_choice import taught_cascades
 from tierchat.gates.lesson_state import LessonState
 

@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
-from tierchat.cli.actions.lessons import lesson_lines
 from tierchat.cli.actions.promise_lines import promise_lines
+from tierchat.cli.lesson_text import lesson_lines
 from tierchat.config.home import Home
 from tierchat.errors import UsageError
 from tierchat.gates import files as gate_files

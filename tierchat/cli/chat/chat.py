@@ -16,8 +16,10 @@ from tierchat.cli.chat.keys import Keys
 from tierchat.cli.chat.rescue import ChatRescue
 from tierchat.cli.chat.saved_chat import SavedChat
 from tierchat.cli.chat.session import ChatSession
+from tierchat.cli.lesson_text import short_text
 from tierchat.config.home import Home
 from tierchat.errors import TierchatError
+from tierchat.gates.lesson_state import read_state
 from tierchat.service.client import Client
 from tierchat.service.messages import DaemonStatus
 from tierchat.terminal.output import Output
@@ -118,8 +120,14 @@ class Chat:
         return words
 
     def status_line(self) -> str:
-        """Say in one line which tiers are loaded, how full a context is, and what was saved."""
-        return reports.status_line(self.session, self._status())
+        """Say in one line which tiers are loaded, how full a context is, and what was saved.
+
+        The lesson that the cascade gives itself is told, too.
+        """
+        lesson = read_state(self._home.paths, self.session.cascade)
+        return reports.status_line(
+            self.session, self._status(), short_text(lesson) if lesson else ""
+        )
 
     def _plain_commands(self) -> dict[str, Callable[[str], None]]:
         """Return the commands that take no argument; `slash.COMMANDS` describes each."""

@@ -14,7 +14,7 @@ from tierchat.workers.status import WorkerStatus
 _ANY = 1 << 30
 
 
-def status_line(session: ChatSession, status: DaemonStatus | None) -> str:
+def status_line(session: ChatSession, status: DaemonStatus | None, lesson: str = "") -> str:
     """Say in one line which tiers are loaded, how full a context is, and what was saved."""
     workers = [worker for worker in status.workers if worker.pid] if status else []
     loaded = {t for w in workers if status for t in _tiers(status, w, session.cascade)}
@@ -29,6 +29,8 @@ def status_line(session: ChatSession, status: DaemonStatus | None) -> str:
         parts.append(f"{session.num_tokens:,} tokens")
     if session.compute_saved is not None:
         parts.append(f"{session.compute_saved:.0%} compute saved")
+    if lesson:
+        parts.append(lesson)
     return " · ".join(parts)
 
 

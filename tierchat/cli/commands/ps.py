@@ -14,8 +14,8 @@ def add_to(app: typer.Typer) -> None:
 
 def ps(context: typer.Context, json: Json = False) -> None:
     """List the models: tier, state, memory, context, time left."""
-    from tierchat.cli.actions.lessons import lesson_lines
     from tierchat.cli.actions.status import status_facts, worker_lines
+    from tierchat.cli.lesson_text import lesson_lines
     from tierchat.service.client import Client
     from tierchat.terminal.output import standard_output
 
