@@ -67,6 +67,7 @@ class Scripted:
     ahead: list[str] = field(default_factory=list)
     unloaded: tuple[str, ...] = ()
     token_s: dict[str, float] = field(default_factory=dict)
+    templates: dict[str, str] = field(default_factory=dict)
 
     async def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]:
         self.orders.append((model, order))
@@ -89,6 +90,9 @@ class Scripted:
     def speed(self, model: str, think: bool | None = None) -> ModelSpeed:
         token_s = self.token_s.get(model, 0.0)
         return ModelSpeed(load_s=0.0, prompt_token_s=token_s / 10, token_s=token_s)
+
+    def template_sha256(self, model: str) -> str | None:
+        return self.templates.get(model)
 
     def is_present(self, model: str) -> bool:
         return model not in self.absent

@@ -12,6 +12,7 @@ from contextlib import aclosing
 import msgspec
 
 from tierchat.cascade.absent_tiers import missing, next_step
+from tierchat.cascade.changed_template import other_template
 from tierchat.cascade.conversation import Conversation
 from tierchat.cascade.deadline import until
 from tierchat.cascade.preload import Preloader
@@ -53,6 +54,8 @@ class Cascade:
         self._gates = gates
         self._reload = reload
         self._preloader = Preloader(models)
+        # What was said of each cascade's gate.
+        self._told: dict[str, str] = {}
         self._turns = TurnsBefore()
         self._headers = headers or CheckedHeaders()
         self._parameters = ActiveParameters(self._headers)
@@ -85,7 +88,8 @@ class Cascade:
         absent = {m: s for m, s in models.items() if not self._models.is_present(m)}
         _refuse_absent(name, spec, absent, prompt.options.tier)
         gate, notice = await self._find_gate(name, spec, models, is_whole=not absent)
-        if notice:
+        gate, changed = self._without_other_template(gate, name, spec)
+        if notice := notice or changed:
             yield Notice(text=notice)
         conversation = Conversation(name, prompt, self._turns)
         parameters = {model: await self._num_parameters(s) for model, s in models.items()}
@@ -132,6 +136,14 @@ class Cascade:
             return None, self._gates.teaching_hint(name, spec) if is_whole else ""
         # Hashing a model file for the first time takes seconds.
         return await asyncio.to_thread(self._gates.find, name, spec, models)
+
+    def _without_other_template(
+        self, gate: FoundGate | None, name: str, spec: CascadeSpec
+    ) -> tuple[FoundGate | None, str]:
+        """Return the gate unless a tier's template is another one now; that is told once."""
+        why = other_template(gate, spec, self._models.template_sha256) if gate else ""
+        told, self._told[name] = self._told.get(name), why
+        return (None if why else gate), why if why != told else ""
 
     async def _num_parameters(self, spec: ModelSpec) -> float:
         given = self._parameters.given(spec)

@@ -55,6 +55,8 @@ def _progress(state: LessonState) -> str:
         return "lesson failed"
     if state.phase == _DONE:
         return "lesson over"
+    if state.phase == "audit":
+        return "checking the gate on what you asked since"
     stage = f"lesson {min(state.stage + 1, state.num_stages)}/{state.num_stages}"
     if state.phase == "fit":
         return f"{stage}, fitting"

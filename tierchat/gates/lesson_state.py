@@ -13,7 +13,8 @@ from tierchat.atomic_file import write_quietly
 from tierchat.paths import Paths
 from tierchat.types import Frozen
 
-Phase = Literal["answers", "fit", "done", "failed"]
+# `audit` is the check of a gate in use against what was asked since it was made.
+Phase = Literal["audit", "answers", "fit", "done", "failed"]
 
 
 class LessonState(Frozen, frozen=True):

@@ -85,6 +85,11 @@ class Pool:
         size_bytes = _active_bytes(seat.spec) if seat and not is_loaded else 0.0
         return self._speeds.speed(self._owner(model), size_bytes, is_loaded=is_loaded, think=think)
 
+    def template_sha256(self, model: str) -> str | None:
+        """Return the hash of the model's chat template; None while it is not loaded."""
+        info = self.info(model) if self.is_loaded(model) else None
+        return info.template_sha256 if info else None
+
     async def load_ahead(self, model: str) -> None:
         """Load a model unless another would have to be unloaded for it."""
         await self.load(model, may_unload=False)
@@ -181,6 +186,9 @@ class Pool:
                 self._idle.start(self._owner(model), self._keepalive_s)
 
     def _record(self, model: str, order: Generate, end: Escalated | Finished) -> None:
+        if order.is_background:
+            # Several share a decode, and a lesson holds back: that says nothing of a prompt's wait.
+            return
         is_answer = isinstance(end, Finished) and end.reason in ("stop", "length")
         self._speeds.record(self._owner(model), end.usage, is_answer=is_answer, think=order.think)
 

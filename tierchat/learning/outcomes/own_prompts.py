@@ -22,11 +22,19 @@ _MOST, _HALF_LIFE_DAYS = 4, 90.0
 
 @dataclass(frozen=True)
 class OwnPrompts:
-    """The prompts with how often each counts; `name` changes with them and with their marks."""
+    """The prompts with how often each counts, by digest, and when each was asked.
+
+    `name` changes with them and with their marks.
+    """
 
     prompts: tuple[GradedPrompt, ...]
     counts: dict[str, int]
+    asked_at: dict[str, datetime]
     name: str
+
+    def since(self, seconds: float) -> list[GradedPrompt]:
+        """Return the prompts that were asked since a time, in seconds since 1970."""
+        return [p for p in self.prompts if self.asked_at[p.digest].timestamp() >= seconds]
 
 
 def own_prompts(log_file: Path, cascade: str, audit_share: float, now: datetime) -> OwnPrompts:
@@ -42,7 +50,8 @@ def own_prompts(log_file: Path, cascade: str, audit_share: float, now: datetime)
         if _is_taken(dated.prompt, audit_share) and (count := count_of(dated, now))
     }
     taken = [dated.prompt for dated in found if dated.prompt.digest in counts]
-    return OwnPrompts(tuple(taken), counts, _name(taken))
+    asked_at = {dated.prompt.digest: dated.asked_at for dated in found}
+    return OwnPrompts(tuple(taken), counts, asked_at, _name(taken))
 
 
 def count_of(dated: DatedPrompt, now: datetime) -> int:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from tierchat.config.catalogue import CascadeSpec, Catalogue, TierSpec
+from tierchat.config.chat_formats import read_format
 from tierchat.config.home import Home
 from tierchat.config.settings import Settings
 from tierchat.gates.order import Probe
@@ -137,7 +138,12 @@ def work_of(
     for tier in spec.tiers:
         model = catalogue.models[tier.model]
         sha256 = files.sha256_of_model(model.files)
-        identities.append(f"{sha256} think={tier.think} context={model.context} {tier.sampling}")
+        settings = f"think={tier.think} context={model.context} {tier.sampling}"
+        if chat_format := read_format(model.template):
+            # Instead of the template in the file, which its sha256 covers.
+            source = hashlib.sha256(chat_format.source.encode("utf-8", "replace")).hexdigest()
+            settings += f" template={source}"
+        identities.append(f"{sha256} {settings}")
         header = header_of(model, headers)
         thinks.append(tier.think is not False and header is not None and header.can_think)
     return Work(

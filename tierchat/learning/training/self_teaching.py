@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import os
 import socket
 import sys
@@ -22,7 +23,7 @@ import msgspec
 from tierchat.atomic_file import append_quietly
 from tierchat.config.home import Home
 from tierchat.errors import LessonRunning, TierchatError
-from tierchat.gates.files import GateFileBad, read_head
+from tierchat.gates.files import GateFileBad, numbers_file, read_head
 from tierchat.gates.lesson_state import LessonState, read_state, write_state
 from tierchat.gates.lookup import GateLookup
 from tierchat.learning.outcomes.own_prompts import own_prompts
@@ -33,6 +34,7 @@ from tierchat.learning.outcomes.work import Models, Work, work_of
 from tierchat.learning.training.lesson_lock import IN_IDLE_TIME, one_lesson
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import make_private
+from tierchat.types import QUALITIES
 from tierchat.workers.borrowed import BorrowedModels
 from tierchat.workers.parent import die_with
 
@@ -66,6 +68,7 @@ class SelfTeaching:
 
     async def run(self, store: OutcomeStore) -> None:
         """Run the stages that are left; with new prompts of the user the last one again."""
+        await self._check_gate(store)
         stage = self._state.stage
         if stage >= len(STAGES):
             if self._own.name == self._state.own:
@@ -81,6 +84,35 @@ class SelfTeaching:
     def fail(self, error: TierchatError) -> None:
         """Write down why the lesson could not go on."""
         self._tell(phase="failed", why=f"the lesson stopped: {error.message}")
+
+    async def _check_gate(self, store: OutcomeStore) -> None:
+        """Take a gate out of use whose estimates no longer hold for what the user asks."""
+        from tierchat.gates.files import load, save
+        from tierchat.learning.evaluation import policies
+        from tierchat.learning.evaluation.drift import drift, expected_of
+        from tierchat.learning.training.fit import predict
+        from tierchat.learning.training.lesson import LessonAnswers
+
+        newer = self._own.since(self._state.taught_at)
+        if not self._state.is_used or not newer or self._why_not_replaced():
+            return
+        self._tell(phase="audit", num_done=0, num_wanted=0)
+        answers = LessonAnswers(self._work, self._models, store, self._note_cell)
+        judged = await answers.collect(newer, math.inf)
+        if not judged.rows:
+            return
+        head, gates = read_head(self._gate_file), load(self._gate_file)
+        estimates = predict(gates, judged)
+        weight = head.cost_weight(QUALITIES["balanced"])
+        [walk] = policies.gated(judged, estimates, gates, [weight])
+        found = drift(expected_of(walk, estimates), walk.right)
+        if found.is_certain:
+            save(self._paths.unused_gate(self._cascade), head, gates)
+            for part in (self._gate_file, numbers_file(self._gate_file)):
+                part.unlink(missing_ok=True)
+            # With these prompts, whose answers are there, the next one is made at once.
+            stage = min(self._state.stage, len(STAGES) - 1)
+            self._tell(is_used=False, why=f"{found}", gate="", stage=stage, own="")
 
     async def _stage(self, stage: int, mix: Sequence[GradedPrompt], store: OutcomeStore) -> None:
         from tierchat.learning.training.lesson import LessonAnswers

@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 from tierchat.config.settings import Settings
 from tierchat.config.teach_choice import taught_cascades
@@ -87,12 +88,11 @@ class Teacher:
         if read_holder(self._paths.lesson_lock(cascade)):
             return False
         state = read_state(self._paths, cascade)
-        if state is None or state.phase in ("answers", "fit") or newest_file > state.changed_at:
+        if state is None or state.phase not in ("done", "failed"):
             return True
-        with contextlib.suppress(OSError):
-            has_news = self._paths.log_file.stat().st_mtime > state.changed_at
-            return has_news or state.phase == "failed"
-        return state.phase == "failed"
+        changed = (self._paths.log_file, self._paths.models_file, self._paths.added_models_file)
+        newest = max(newest_file, *map(_changed_at, changed))
+        return newest > state.changed_at or state.phase == "failed"
 
     async def _teach(self, cascade: str) -> None:
         self.cascade = cascade
@@ -119,6 +119,13 @@ class Teacher:
     def _yield_to_prompt(self) -> None:
         if self._lesson:
             self._lesson.pause()
+
+
+def _changed_at(file: Path) -> float:
+    try:
+        return file.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 class _Lesson:
