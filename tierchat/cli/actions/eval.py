@@ -72,7 +72,7 @@ def run(request: EvalRequest, home: Home, output: Output) -> int:
     gate, notice = lookup.find(cascade, spec, catalogue.models)
     if gate is None:
         raise UsageError(notice, "run `tierchat train` again")
-    prompts = find_prompts(request.source, paths, request.max_prompts, request.seed)
+    prompts = find_prompts(request.source, home, cascade, request.max_prompts, request.seed)
     known = set(gate.head.learned)
     fresh = [p for p in prompts if p.group_name not in known][: request.max_prompts]
     seen = [p for p in prompts if p.group_name in known]

@@ -63,7 +63,7 @@ def run(request: TrainRequest, home: Home, output: Output) -> int:
         raise UsageError(
             f"cascade {cascade} has only one tier", "teach a cascade with a tier to escalate to"
         )
-    prompts = find_prompts(request.source, home.paths, request.max_prompts, request.seed)
+    prompts = find_prompts(request.source, home, cascade, request.max_prompts, request.seed)
     if len(prompts) < MIN_PROMPTS:
         raise UsageError(
             f"{len(prompts)} different prompts are too few to learn from",

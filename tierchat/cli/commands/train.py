@@ -13,7 +13,9 @@ Prompts = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="JSON lines with prompt, answer, grader, family, group."),
 ]
-Builtin = Annotated[bool, typer.Option("--builtin", help="Use a mix of reasoning-gym tasks.")]
+Builtin = Annotated[
+    bool, typer.Option("--builtin", help="Use the prompts that come with tierchat.")
+]
 FromHistory = Annotated[
     bool,
     typer.Option("--from-history", help="Use your saved prompts, with their /good and /bad marks."),

@@ -18,9 +18,16 @@ _DELIMITED = re.compile(r"^/(?P<inner>.+)/(?P<flags>[gimsu]*)$", re.DOTALL)
 _IN_PYTHON = re.compile(r"""(?:re\.\w+\(\s*|^\w+\s*=\s*)[rR]?(["'])(.+?)\1""", re.M)
 _MATCH_TEST = """
 import re
-expression = re.compile(PATTERN)
-assert all(expression.fullmatch(text) for text in MATCHES)
-assert not any(expression.fullmatch(text) for text in MISMATCHES)
+
+def works(pattern):
+    try:
+        expression = re.compile(pattern)
+    except re.error:
+        return False
+    found = all(expression.fullmatch(text) for text in MATCHES)
+    return found and not any(expression.fullmatch(text) for text in MISMATCHES)
+
+assert any(works(pattern) for pattern in PATTERNS)
 """
 
 
@@ -40,15 +47,16 @@ def is_expression(text: str, matches: Sequence[str], mismatches: Sequence[str]) 
 
     and none of others. Slashes, quotes and code marks around it are no part of it.
     """
-    code = f"PATTERN = {_expression(text)!r}\nMATCHES = {list(matches)!r}\n"
+    code = f"PATTERNS = {_expressions(text)!r}\nMATCHES = {list(matches)!r}\n"
     code += f"MISMATCHES = {list(mismatches)!r}\n"
     return passes("", _MATCH_TEST, setup=code)
 
 
-def _expression(text: str) -> str:
+def _expressions(text: str) -> list[str]:
+    """Return the ways to read an expression; quotes around it may be a part of it."""
     fenced, inline = blocks(text), _INLINE.findall(text)
     found = fenced[-1] if fenced else inline[0] if len(inline) == 1 else text.strip().strip("`")
-    found = found.strip()
+    bare = found = found.strip()
     if written := _IN_PYTHON.search(found):
         found = written[2]
     elif string := _PYTHON_STRING.match(found):
@@ -56,6 +64,10 @@ def _expression(text: str) -> str:
     elif delimited := _DELIMITED.match(found):
         flags = delimited["flags"].replace("g", "").replace("u", "")
         found = (f"(?{flags})" if flags else "") + delimited["inner"].replace("\\/", "/")
+    return [_as_python(one) for one in dict.fromkeys((found, bare))]
+
+
+def _as_python(expression: str) -> str:
     for name, letters in _POSIX.items():
-        found = found.replace(name, letters)
-    return re.sub(r"\(\?<(?![=!])", "(?P<", found)
+        expression = expression.replace(name, letters)
+    return re.sub(r"\(\?<(?![=!])", "(?P<", expression)

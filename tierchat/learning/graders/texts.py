@@ -106,12 +106,17 @@ def is_list(text: str, wanted: str, *, is_ordered: bool) -> bool:
 
 
 def is_label(text: str, wanted: str, options: Sequence[str]) -> bool:
-    """Return whether an answer names the wanted one of some options, first or alone."""
+    """Return whether an answer names the wanted one of some options, first or alone.
+
+    "A or B" names none of them.
+    """
     said = plain(text)
     names = sorted({plain(option) for option in (*options, wanted)}, key=len, reverse=True)
     pattern = re.compile(rf"(?<!\w)({'|'.join(map(re.escape, names))})(?!\w)")
-    if first := pattern.match(said.lstrip("\"'*` ")):
-        return first[1] == plain(wanted)
+    said = said.lstrip("\"'*` ")
+    if first := pattern.match(said):
+        is_sure = not re.match(rf"\W*(?:or|или|/|\|)\W*(?:{pattern.pattern})", said[first.end() :])
+        return first[1] == plain(wanted) and is_sure
     return set(pattern.findall(said)) == {plain(wanted)}
 
 

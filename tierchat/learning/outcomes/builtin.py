@@ -1,14 +1,18 @@
-"""A mix of reasoning-gym tasks, for users who have no prompts of their own.
+"""The prompts that come with tierchat, for users who have none of their own: the mix, or for the
+bundled models, which know nothing else, puzzles of reasoning-gym.
 
-Does not know models. Every task comes with its own grader.
+Does not know how prompts are answered.
 """
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
+from pathlib import Path
 
+from tierchat.config.catalogue import CascadeSpec, Catalogue
 from tierchat.errors import UsageError
+from tierchat.learning.mix.prompts import mix_prompts
 from tierchat.learning.outcomes.prompts import GradedPrompt
 
 # From tasks that the smallest models solve to those that only large models solve.
@@ -40,8 +44,23 @@ TASKS = (
 )
 
 
-def builtin_prompts(num: int, seed: int) -> list[GradedPrompt]:
-    """Draw `num` prompts, the same number of each task; raises UsageError without reasoning-gym."""
+_BUNDLED_MODELS = Path(__file__).parents[2] / "pocket" / "models"
+
+
+def builtin_prompts(
+    num: int, seed: int, spec: CascadeSpec, catalogue: Catalogue
+) -> list[GradedPrompt]:
+    """Draw `num` prompts that suit a cascade.
+
+    Raises UsageError where the cascade is one of bundled models and reasoning-gym is missing.
+    """
+    files = [Path(catalogue.models[name].file) for name in spec.models]
+    is_bundled = all(file.parent == _BUNDLED_MODELS for file in files)
+    return puzzles(num, seed) if is_bundled else mix_prompts(num, seed)
+
+
+def puzzles(num: int, seed: int) -> list[GradedPrompt]:
+    """Draw `num` puzzles, the same number of each task; raises UsageError without reasoning-gym."""
     try:
         import reasoning_gym
     except ImportError as error:

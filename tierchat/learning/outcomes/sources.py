@@ -9,10 +9,10 @@ import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 
+from tierchat.config.home import Home
 from tierchat.errors import UsageError
 from tierchat.learning.outcomes.history import history_prompts
 from tierchat.learning.outcomes.prompts import GradedPrompt, read_prompts
-from tierchat.paths import Paths
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,12 @@ def missing_modules(*modules: str) -> list[str]:
     return [name for name in modules if importlib.util.find_spec(name) is None]
 
 
-def find_prompts(source: Source, paths: Paths, num: int, seed: int) -> list[GradedPrompt]:
-    """Read the prompts of a source; `num` and `seed` limit what is drawn or read from the log.
+def find_prompts(
+    source: Source, home: Home, cascade: str, num: int, seed: int
+) -> list[GradedPrompt]:
+    """Read the prompts of a source for a cascade.
+
+    `num` and `seed` limit what is drawn or read from the log.
 
     Raises UsageError unless exactly one source is given, and what reading raises.
     """
@@ -51,12 +55,12 @@ def find_prompts(source: Source, paths: Paths, num: int, seed: int) -> list[Grad
     if source.file is not None:
         return read_prompts(source.file)
     if source.is_history:
-        return history_prompts(paths.log_file, num)
-    return shipped_prompts(num, seed)
+        return history_prompts(home.paths.log_file, num)
+    return shipped_prompts(home, cascade, num, seed)
 
 
-def shipped_prompts(num: int, seed: int) -> list[GradedPrompt]:
-    """Draw `num` prompts of the mix that comes with tierchat, in random order."""
+def shipped_prompts(home: Home, cascade: str, num: int, seed: int) -> list[GradedPrompt]:
+    """Draw `num` prompts that come with tierchat and suit a cascade."""
     from tierchat.learning.outcomes.builtin import builtin_prompts
 
-    return builtin_prompts(num, seed)
+    return builtin_prompts(num, seed, home.catalogue.find(cascade), home.catalogue)

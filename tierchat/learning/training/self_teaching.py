@@ -54,7 +54,7 @@ class SelfTeaching:
     """One run of a cascade's own lesson, from where the last one stopped to its end."""
 
     def __init__(self, home: Home, cascade: str, work: Work, models: Models) -> None:
-        self._paths, self._cascade = home.paths, cascade
+        self._home, self._paths, self._cascade = home, home.paths, cascade
         self._work, self._models = work, models
         share = home.settings.audit_share
         self._own = own_prompts(home.paths.log_file, cascade, share, datetime.now(UTC))
@@ -74,7 +74,7 @@ class SelfTeaching:
             if self._own.name == self._state.own:
                 return
             stage = len(STAGES) - 1
-        mix = shipped_prompts(STAGES[-1], _SEED)
+        mix = shipped_prompts(self._home, self._cascade, STAGES[-1], _SEED)
         while stage < len(STAGES):
             await self._stage(stage, mix[: STAGES[stage]], store)
             is_whole = STAGES[stage] >= len(mix)

@@ -1,0 +1,1 @@
+"""Prompts of our own with exact graders, shaped like what people ask a terminal."""

@@ -1,0 +1,1 @@
+"""Code to write and to read: functions, expressions, queries, commands, logs, diffs."""

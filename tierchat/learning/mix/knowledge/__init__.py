@@ -1,0 +1,1 @@
+"""Questions whose answers are known or computed: facts, units, dates, sums, puzzles."""

@@ -1,0 +1,1 @@
+"""Small talk, questions that nobody can answer, and conversations of several turns."""
