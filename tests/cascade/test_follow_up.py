@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.cascade.follow_up_cases import CAPITAL, MERGE, SEEN, UNSEEN
@@ -45,3 +47,11 @@ def test_a_pasted_question_of_its_own_is_a_new_topic_even_if_it_says_this() -> N
     pasted = "What is wrong with this command?\ntar -xzvf archive.zip /home/user/backup"
     assert not leans(talk(*CAPITAL, pasted))
     assert leans(talk(*CAPITAL, "What is wrong with this?"))
+
+
+@pytest.mark.parametrize("text", ["“", "'a", "ok ", "1+", "(1", "Я ", " \n", "a: ", "Ab "])
+def test_a_pasted_megabyte_is_judged_at_once(text: str) -> None:
+    paste = text * 300_000
+    began_s = time.monotonic()
+    leans(talk(paste, paste, paste))
+    assert time.monotonic() - began_s < 1

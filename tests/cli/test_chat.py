@@ -91,6 +91,27 @@ def test_a_chat_answers_says_who_did_and_why(talk: Talk, warm: UserHome) -> None
     assert shown[2].mark == 1 and [e.prompt for e in reader.exchanges(last)] == ["2+2"]
 
 
+def test_a_topic_goes_on_higher_after_bad_and_up_and_a_new_one_begins_below(
+    warm: UserHome,
+) -> None:
+    talk = Talk(warm, columns=200)
+    talk.say("What is 17*24?")
+    talk.hear("pocket-s")
+    talk.say("/bad")
+    talk.hear("marked as bad; what follows on this topic begins at M")
+    talk.say("and 17*25?")
+    talk.hear("began at M: the answer of S was not good enough")
+    talk.say("2+2")
+    talk.hear("began at XS: a new topic")
+    talk.say("/up")
+    talk.hear("pocket-s")
+    talk.say("and 2+3?")
+    talk.hear("began at S: it answered before")
+    talk.say("/why")
+    talk.hear("began at S: it answered before")
+    assert talk.leave() == 0
+
+
 def test_the_chat_of_yesterday_goes_on(warm: UserHome) -> None:
     first = Talk(warm)
     first.say("2+2")

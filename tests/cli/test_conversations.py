@@ -43,6 +43,17 @@ def test_minus_c_goes_on_and_says_the_whole_conversation(warm: UserHome) -> None
     assert {e.system for e in found} == {"Be brief."}
 
 
+def test_a_follow_up_begins_where_it_was_answered_also_with_another_daemon(
+    home: UserHome,
+) -> None:
+    assert ask(home, "What is 17*24?")["tier"] == "S"
+    assert ask(home, "-c", "and 17*25?")["began"] == "began at S: it answered before"
+    home.run("daemon", "down")
+    assert ask(home, "-c", "and 17*26?")["began"] == "began at S: it answered before"
+    assert ask(home, "-c", "--tier", "M", "and 17*27?")["began"] == ""
+    assert ask(home, "-c", "2+2")["began"] == "began at XS: a new topic"
+
+
 def test_a_second_turn_computes_new_tokens_only(warm: UserHome) -> None:
     text = "2+2 " * 40
     first = ask(warm, text + "= ?")

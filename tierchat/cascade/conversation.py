@@ -28,11 +28,12 @@ class Conversation:
         messages, options = self._prompt.messages, self._prompt.options
         if options.raw:
             return Beginning()
+        before = turn_before(options, self._known, tiers)
         found = begin(
             tiers,
-            turn_before(options, self._known, tiers),
+            before,
             num_turns=sum(message.role == "assistant" for message in messages),
-            leans=leans(messages),
+            leans=before is not None and leans(messages),
             knows_follow_ups=gate is not None and gate.head.num_follow_ups >= MIN_FOLLOW_UPS,
         )
         self._floor = found.kept_floor

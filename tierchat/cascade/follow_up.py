@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 
 from tierchat.types import Message
 
-_MAX_EARLIER_CHARS = 40_000
+# A long paste says at its beginning what is wanted.
+_MAX_CHARS, _MAX_EARLIER_CHARS = 4_000, 40_000
 # Of a prompt's own words; with a larger share in what was said before, it is about the same thing.
 _MAX_SHARED = 0.24
 _NUM_OWN, _NUM_OWN_WITH_NAME, _NUM_LONG = 3, 2, 6
@@ -22,7 +23,7 @@ _STEM = 5
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)?|\d+(?:[.,]\d+)*")
 _SUM = re.compile(r"[(\d][\d\s.,()]*(?:[-+*/^%×÷−][\d\s.,()]+)+[=?\s]*")
-_DATA = re.compile(r"[:\n]\s*\S|[\"“«`][^\"”»`]{2,}[\"”»`]|(?<!\w)'[^']{2,}'(?!\w)")
+_DATA = re.compile(r"[:\n]\s*\S|[\"“«`][^\"”»`]{2,200}[\"”»`]|(?<!\w)'[^']{2,200}'(?!\w)")
 _NAME = re.compile(r"(?<=[^.!?\s])\s+[^\W\d_]*[A-ZА-ЯЁ]\w*|\d")
 _POLITE = re.compile(
     r"(?:(?:ok|okay|thanks|thank you|great|cool|perfect|got it|hi|hello|"
@@ -121,7 +122,7 @@ def leans(messages: Sequence[Message]) -> bool:
         return True
     said = [m.content for m in messages[:-1] if m.role != "system"]
     prompt = next((m.content for m in reversed(messages) if m.role == "user"), "")
-    return bool(said) and _leans(prompt, "\n".join(said)[-_MAX_EARLIER_CHARS:])
+    return bool(said) and _leans(prompt[:_MAX_CHARS], "\n".join(said)[-_MAX_EARLIER_CHARS:])
 
 
 def _leans(prompt: str, earlier: str) -> bool:
