@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import statistics
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,11 +94,12 @@ async def run(home: Home, name: str, prompts: Sequence[GradedPrompt], waits: Seq
         for prompt in prompts[:_NUM_WARM]:
             for tier in tiers:
                 await ask(cascade, prompt, TierOptions(hold="answer", tier=tier))
-        for prompt in prompts[_NUM_WARM:]:
+        for number, prompt in enumerate(prompts[_NUM_WARM:], 1):
             for wait in waits:
                 max_wait_s = None if wait == "none" else parse_wait(wait)
                 options = TierOptions(hold="answer", max_wait_s=max_wait_s)
                 found[wait].append(await ask(cascade, prompt, options))
+                print(f"{number} {wait}: {found[wait][-1]}", file=sys.stderr, flush=True)
     print(f"{len(prompts) - _NUM_WARM} prompts; ratio: actual to expected wait, 10 to 90 %\n")
     show(found, tiers)
 

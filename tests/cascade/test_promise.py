@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from tests.gates.test_files import head
@@ -12,14 +13,15 @@ from tierchat.types import TierOptions
 TIERS = ("XS", "S", "M")
 
 
-def taught() -> GateHead:
+def taught(num_held_out: int = 245) -> GateHead:
     return head(
+        report=msgspec.structs.replace(head().report, num_held_out=num_held_out),
         tradeoffs=(
             Tradeoff(cost_weight=-1.0, quality=1.0, cost=1.1, promised=0.99),
             Tradeoff(cost_weight=0.0, quality=1.01, cost=0.9, promised=0.97),
             Tradeoff(cost_weight=0.1, quality=0.992, cost=0.4, promised=0.95),
             Tradeoff(cost_weight=1.0, quality=0.95, cost=0.1, promised=0.7),
-        )
+        ),
     )
 
 
@@ -44,7 +46,12 @@ def test_a_name_never_calls_the_top_tier(quality: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("gate", "said"), [(None, "no lesson shows"), (taught(), "the lesson was too small")]
+    ("gate", "said"),
+    [
+        (None, "no lesson shows"),
+        (taught(), "the lesson was too small"),
+        (taught(num_held_out=0), "older than promises"),
+    ],
 )
 def test_the_top_tier_answers_where_nothing_is_sure(gate: GateHead | None, said: str) -> None:
     options, notice = keeping_promise(TierOptions(quality=0.98), "mine", TIERS, gate)
@@ -56,6 +63,7 @@ def test_the_top_tier_answers_where_nothing_is_sure(gate: GateHead | None, said:
     [
         ({"tier": "xs"}, "only xs is asked"),
         ({"max_tier": "S"}, "no tier above S"),
+        ({"max_wait_s": 5}, "--max-wait may leave"),
         ({"no_escalate": True}, "nothing may escalate"),
         ({"raw": True}, "nothing may escalate"),
     ],
@@ -67,8 +75,17 @@ def test_what_a_request_says_of_tiers_wins(limits: dict[str, object], said: str)
         assert options == asked and said in notice and "not promised" in notice
 
 
-@pytest.mark.parametrize("limits", [{"tier": "m"}, {"min_tier": "M"}, {"max_tier": "M"}])
-def test_the_top_tier_keeps_any_promise(limits: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "limits",
+    [
+        {"tier": "m"},
+        {"min_tier": "M"},
+        {"max_tier": "M"},
+        {"min_tier": "M", "max_wait_s": 5},
+        {"min_tier": "M", "no_escalate": True},
+    ],
+)
+def test_the_top_tier_keeps_any_promise(limits: dict[str, object]) -> None:
     asked = TierOptions(quality=1.0, **limits)  # type: ignore[arg-type]
     _, notice = keeping_promise(asked, "mine", TIERS, taught())
     assert "not promised" not in notice

@@ -32,6 +32,8 @@ def keeping_promise(
     quality, top = options.quality, tiers[-1]
     if isinstance(quality, str) or quality is None or len(tiers) == 1:
         return options, ""
+    if _is(options.min_tier, top) or _is(options.tier, top):
+        return options, ""
     why = _why_not(options, top)
     if why:
         return options, f"quality {quality:g} of {top} is not promised: {why}"
@@ -39,12 +41,15 @@ def keeping_promise(
         # The promise holds for all decisions of the gate, that on the finished answer included.
         hold = "judged" if options.hold in (None, "first") else options.hold
         return msgspec.structs.replace(options, hold=hold), ""
-    if _is(options.min_tier, top) or _is(options.tier, top):
-        return options, ""
     if head is None:
         way = f"`tierchat train -m {cascade}` finds out whether a cheaper tier may"
         notice = (
             f"{top} answers: no lesson shows which tiers keep {quality:g} of its quality; {way}"
+        )
+    elif not head.report.num_held_out:
+        notice = (
+            f"{top} answers: the gate is older than promises such as {quality:g}; "
+            f"`tierchat train -m {cascade}` finds out what it can promise"
         )
     else:
         notice = (
@@ -55,15 +60,13 @@ def keeping_promise(
 
 
 def _why_not(options: TierOptions, top: str) -> str:
-    if options.tier is not None and not _is(options.tier, top):
+    if options.tier is not None:
         return f"only {options.tier} is asked"
     if options.max_tier is not None and not _is(options.max_tier, top):
         return f"no tier above {options.max_tier} is asked"
     if options.max_wait_s is not None:
         return "--max-wait may leave tiers out"
-    if options.raw or (options.no_escalate and not _is(options.min_tier, top)):
-        return "nothing may escalate"
-    return ""
+    return "nothing may escalate" if options.raw or options.no_escalate else ""
 
 
 def _is(name: str | None, tier: str) -> bool:
