@@ -1,6 +1,6 @@
 """Are follow-ups answered as well as by the top tier? 200 conversations under several policies.
 
-    python bench/conversations.py -m CASCADE [--num 10] [--quality balanced]
+    python bench/conversations.py -m CASCADE [--num 10] [--margins 0.5 0.8] [--quality balanced]
 
 Policies: the top tier always; every turn from the bottom, as before; and floors, as the daemon
 begins follow-ups now. The last two are walked with each gate: the untaught margin of the first
@@ -32,7 +32,7 @@ from tierchat.terminal.output import standard_output
 from tierchat.terminal.progress import Phases
 from tierchat.types import QUALITIES, QualityName
 
-_MARGINS = (0.2, 0.35, 0.5, 0.65, 0.8, 0.95)
+_MARGINS = (0.35, 0.5, 0.65, 0.8)
 _NUM_RESAMPLES = 2_000
 
 
@@ -162,13 +162,17 @@ def show(lines: Sequence[Line], walks: dict[str, list[Walk]]) -> None:
 
 
 async def measure(
-    home: Home, cascade: str, prompts: Sequence[GradedPrompt], quality: QualityName
+    home: Home,
+    cascade: str,
+    prompts: Sequence[GradedPrompt],
+    margins: Sequence[float],
+    quality: QualityName,
 ) -> None:
     """Walk all conversations under all policies and print what they came to."""
     make_private(home.paths.data_dir)
     work = work_of(home.catalogue.effective(cascade), home.catalogue, home.paths)
     policies = [Policy("always the top tier")]
-    for margin in _MARGINS:
+    for margin in margins:
         gate = margin_gate(margin)
         policies.append(Policy(f"margin {margin:g}, from the bottom", gate))
         policies.append(Policy(f"margin {margin:g}, floors", gate, has_floors=True))
@@ -203,13 +207,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("-m", "--cascade", required=True)
     parser.add_argument("--num", type=int, default=200, help="of the conversations, mixed")
+    parser.add_argument("--margins", type=float, nargs="*", default=_MARGINS)
     parser.add_argument("--quality", choices=list(QUALITIES), default="balanced")
     arguments = parser.parse_args()
     every = talks()
     # The same mix of kinds, however few are asked for.
     order = np.random.default_rng(1).permutation(len(every))[: arguments.num]
     prompts = [every[index] for index in sorted(order)]
-    asyncio.run(measure(Home.of_process(), arguments.cascade, prompts, arguments.quality))
+    home, cascade = Home.of_process(), arguments.cascade
+    asyncio.run(measure(home, cascade, prompts, arguments.margins, arguments.quality))
 
 
 if __name__ == "__main__":

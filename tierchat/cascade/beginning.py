@@ -30,6 +30,26 @@ class Beginning:
     kept_floor: str | None = None
     earlier: Earlier = field(default_factory=Earlier)
 
+    def told(self, tiers: Sequence[str], first: str, options: TierOptions) -> str:
+        """Say where and why a prompt begins whose first tier is `first`.
+
+        Empty where the request, or the tiers that are here, make it begin elsewhere.
+        """
+        lowest = self.floor or tiers[0]
+        is_asked = lowest.casefold() == (options.tier or options.min_tier or "").casefold()
+        return (
+            "" if not self.why or is_asked or first != lowest else f"began at {first}: {self.why}"
+        )
+
+    def floor_after(self, tiers: Sequence[str], tier: str | None, *, is_up: bool) -> str | None:
+        """Return the tier below which the rest of the topic is not answered, after `tier` has.
+
+        With `is_up` a person asked for a higher tier, and this one it is from now on.
+        """
+        if not is_up or tier is None:
+            return self.kept_floor
+        return max(tier, self.kept_floor or tier, key=tiers.index)
+
 
 def turn_before(
     options: TierOptions, known: TurnBefore | None, tiers: Sequence[str]

@@ -104,7 +104,7 @@ class PromptRun:
             cascade.gate.head if cascade.gate else None,
         )
         self._too_slow = self._waits.begin(self._route, cascade.beginning.kept_floor)
-        self._began = self._why_begun()
+        self._began = cascade.beginning.told(list(self._tiers), self._route.name, prompt.options)
         self._ledger = Ledger(
             lambda tier: cascade.parameters[self._tiers[tier].model], cascade.spec.tiers[-1].name
         )
@@ -165,18 +165,6 @@ class PromptRun:
     def shown(self) -> tuple[str, str] | None:
         """The tier that is answering and its answer as far as it was shown; None before that."""
         return (self._route.name, "".join(self._answer)) if self._answer else None
-
-    def _why_begun(self) -> str:
-        """Say where this prompt begins after the turns before it, and why.
-
-        Empty where the request, or the tiers that are here, made it begin elsewhere.
-        """
-        beginning, options = self._cascade.beginning, self._prompt.options
-        lowest = beginning.floor or next(iter(self._tiers))
-        is_asked = lowest.casefold() == (options.tier or options.min_tier or "").casefold()
-        if not beginning.why or is_asked or self._route.name != lowest:
-            return ""
-        return f"began at {lowest}: {beginning.why}"
 
     @property
     def _is_json(self) -> bool:
@@ -374,21 +362,15 @@ class PromptRun:
             time.monotonic() - self._began_s,
         )
         is_below = reason != "unanswered" and self._route.is_below_asked
+        up = self._prompt.options.up
         outcome = msgspec.structs.replace(
             outcome,
             is_below_asked=is_below,
             sampling=dict(self._sampling.values),
             began=self._began,
-            floor=self._floor(outcome.tier),
+            floor=self._cascade.beginning.floor_after(list(self._tiers), outcome.tier, is_up=up),
         )
         return [Done(outcome=outcome)]
-
-    def _floor(self, tier: str | None) -> str | None:
-        """Return the tier below which the rest of the topic is not answered."""
-        names, kept = list(self._tiers), self._cascade.beginning.kept_floor
-        if not self._prompt.options.up or tier is None:
-            return kept
-        return max(tier, kept or tier, key=names.index)
 
 
 def _working(tier: TierSpec, progress: Progress) -> Working:

@@ -84,7 +84,7 @@ class GateHead(Frozen, frozen=True):
     """The JSON part of a gate file; `numbers_sha256` ties it to its npz.
 
     `learned` names the question groups that the gate was fitted on; it cannot be evaluated on
-    these. `num_follow_ups` of its prompts had turns before them.
+    these. `num_follow_ups` of its prompts came after an answer of a tier.
     """
 
     schema: int

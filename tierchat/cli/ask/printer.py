@@ -128,6 +128,7 @@ class AnswerPrinter:
                 self.tier = tier
                 self._say(f"{tier}: loading {model} …")
             case Starting(tier=tier, expected_s=expected_s):
+                self.tier = tier
                 self._waiting.begin(tier, expected_s)
                 self._show_status(self._waiting.line)
             case Working(tier=tier):

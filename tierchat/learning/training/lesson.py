@@ -79,7 +79,7 @@ def write(path: Path, cascade: str, work: Work, models: Models, taught: Taught) 
         tradeoffs=_tradeoffs(taught),
         report=_report(taught),
         learned=tuple(sorted(set(taught.learned.groups))),
-        num_follow_ups=sum(bool(prompt.earlier) for prompt in taught.learned.prompts),
+        num_follow_ups=sum(bool(prompt.answered_by) for prompt in taught.learned.prompts),
     )
     gate_files.save(path, head, taught.fit.gates)
     return head
