@@ -93,6 +93,23 @@ def test_other_numbers_are_wrong(text: str, wanted: str) -> None:
     assert not is_number(text, wanted)
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted", "asked", "verdict"),
+    [
+        ("There are 5000 meters in 5 kilometers.", "5000", "How many meters are 5 km?", True),
+        ("There are 30 days in November 2011.", "30", "Days of November 2011?", True),
+        ("It is 17 or 18 of 5.", "17", "5?", False),
+        ("With 18 left, the answer is 5.", "18", "She has 5", False),
+        ("There are 18.\nShe has 5.", "18", "She has 5", False),
+    ],
+)
+def test_numbers_of_the_question_may_be_said_again(
+    text: str, wanted: str, asked: str, verdict: bool
+) -> None:
+    prompt = GradedPrompt(prompt=asked, answer=wanted, grader="number")
+    assert grade(prompt, text) is verdict
+
+
 CASES: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
     (
         {"grader": "choice", "answer": "B"},
@@ -103,7 +120,8 @@ CASES: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
     (
         {"grader": "text", "answer": "Canberra", "accept": ("Kanberra",)},
         ("Canberra", "canberra.", '"Canberra"', "**Canberra**", "`Canberra`", "Kanberra",
-         "```\nCanberra\n```", "Answer: Canberra", "Answer:\nCanberra", 'It is "Canberra".'),
+         "```\nCanberra\n```", "Answer: Canberra", "Answer:\nCanberra", 'It is "Canberra".',
+         "The word is **Canberra**.", "Canberra\n\nIt lies inland."),
         ("Sydney", "", "Canberra or Sydney", "not Canberra"),
     ),
     (
@@ -117,7 +135,8 @@ CASES: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
          "1. apple\n2. fig\n3. pear",
          "Apple, fig, and pear.", "Sorted: apple, fig, pear", "apple fig pear",
          "[apple, fig, pear]",
-         '["apple", "fig", "pear"]', "Here you are:\n\n- apple\n- fig\n- pear",
+         '["apple", "fig", "pear"]', "The sorted words are apple, fig, and pear.",
+         "Here you are:\n\n- apple\n- fig\n- pear",
          "```\napple\nfig\npear\n```"),
         ("fig, apple, pear", "apple, fig", "apple, fig, pear, pear", ""),
     ),
@@ -162,7 +181,9 @@ CASES: list[tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = [
     (
         {"grader": "shell", "answer": "ls -la /tmp", "accept": ("ls --all -l /tmp",)},
         ("ls -la /tmp", "ls -al /tmp", "`ls -l -a /tmp`", "```bash\nls -la '/tmp'\n```",
-         "$ ls -la /tmp", "```sh\n# list\nls -la /tmp\n```", "Use `ls -la /tmp`."),
+         "$ ls -la /tmp", "```sh\n# list\nls -la /tmp\n```",
+         "Use `ls -la /tmp`. The `-a` shows all.",
+         "ls -la /tmp\n\nThis lists all."),
         ("ls /tmp", "ls -la", "ls -la /tmp | head", "rm -rf /tmp", "", "'"),
     ),
     (
@@ -190,7 +211,7 @@ RULES: list[tuple[Rules, tuple[str, ...], tuple[str, ...]]] = [
     (Rules(), ("x",), ("", " \n")),
     (Rules(max_words=3), ("one two three", "It's e.g. well-made"), ("one two three four",)),
     (Rules(min_words=3, max_words=3), ("a b c",), ("a b", "a b c d")),
-    (Rules(max_lines=1), ("one line",), ("two\nlines",)),
+    (Rules(max_lines=1), ("one line", "```\none line\n```"), ("two\nlines",)),
     (Rules(min_lines=2, max_lines=2), ("a\n\nb",), ("a", "a\nb\nc")),
     (Rules(min_sentences=2, max_sentences=2),
      ("It is 3.5 m. Yes!", "One.\nTwo"), ("1.", "A. B. C.")),

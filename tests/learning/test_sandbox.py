@@ -235,6 +235,8 @@ def test_many_at_once_do_not_disturb_each_other() -> None:
         "```python\nimport re\npattern = r'^\\d{3}-\\d{4}$'\n```",
         "```python\nre.fullmatch(r'\\d{3}-\\d{4}', text)\n```",
         r"^(?<first>\d{3})-(?<second>\d{4})$",
+        "`^\\d{3}-\\d{4}$`\n\n- `^` is the start\n- `\\d` is a digit",
+        "^\\d{3}-\\d{4}$\n\nIt matches digits.",
     ],
 )
 def test_a_regular_expression_is_tried(text: str) -> None:

@@ -53,9 +53,12 @@ def is_expression(text: str, matches: Sequence[str], mismatches: Sequence[str]) 
 
 
 def _expressions(text: str) -> list[str]:
-    """Return the ways to read an expression; quotes around it may be a part of it."""
+    """Return the ways to read an expression: the first piece of code, or the first line.
+
+    Quotes around it may be a part of it.
+    """
     fenced, inline = blocks(text), _INLINE.findall(text)
-    found = fenced[-1] if fenced else inline[0] if len(inline) == 1 else text.strip().strip("`")
+    found = (fenced or inline or [text.strip().partition("\n")[0].strip("`")])[0]
     bare = found = found.strip()
     if written := _IN_PYTHON.search(found):
         found = written[2]

@@ -27,7 +27,11 @@ def is_command(text: str, wanted: Sequence[str]) -> bool:
 
 def _command_of(text: str) -> str:
     fenced, inline = blocks(text), _INLINE.findall(text)
-    command = fenced[0] if fenced else inline[0] if len(inline) == 1 else text.strip().strip("`")
+    if fenced or inline:
+        command = (fenced or inline)[0]
+    else:
+        # What follows the first line is an explanation.
+        command = text.strip().partition("\n")[0].strip("`")
     lines = [line for line in command.splitlines() if line.strip() and line.lstrip()[0] != "#"]
     return re.sub(r"^\s*[$%>#]\s+", "", " ".join(lines)) if lines else ""
 

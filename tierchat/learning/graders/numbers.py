@@ -26,17 +26,31 @@ _NUMBER = re.compile(
 )
 _MIXED = re.compile(r"(?<![0-9.,/])([0-9]+) ([0-9]+)/([0-9]+)(?![0-9/])")
 _MAX_DIGITS = 300
+_MAX_WORDS = 25
+_SAYS_ANSWER = re.compile(r"(?i)answer|result|total|\b(?:so|or|или)\b|therefore|ответ|итог|значит")
 _NEAR = Fraction(1, 10**6)
 
 
-def is_number(text: str, wanted: str) -> bool:
+def is_number(text: str, wanted: str, asked: str = "") -> bool:
     """Return whether the last number of a text is the wanted one, up to 1e-6.
 
     Reads thousands separators (never a line feed), a decimal comma, fractions, powers of ten, signs
-    of money and percent, Markdown and TeX; a number in `\\boxed{}` is the last one.
+    of money and percent, Markdown and TeX; a number in `\\boxed{}` is the last one. In one sentence
+    the only number that is not among those `asked` about is the answer, too: "There are 5000 m in
+    5 km".
     """
-    given = readings(text)
-    return any(abs(a - b) <= _NEAR for a in given for b in readings(wanted))
+    right = readings(wanted)
+    if _is_near(readings(text), right):
+        return True
+    if "\n" in text.strip() or len(text.split()) > _MAX_WORDS or _SAYS_ANSWER.search(text):
+        return False
+    known = {found[0] for found in _NUMBER.finditer(asked)}
+    new = {found[0] for found in _NUMBER.finditer(text)} - known
+    return len(new) == 1 and _is_near(readings(new.pop()), right)
+
+
+def _is_near(some: list[Fraction], others: list[Fraction]) -> bool:
+    return any(abs(a - b) <= _NEAR for a in some for b in others)
 
 
 def readings(text: str) -> list[Fraction]:

@@ -82,6 +82,9 @@ def broken(text: str, rules: Rules) -> Iterator[str]:
     if not text:
         yield "empty"
         return
+    if not rules.json and text.startswith("```") and text.endswith("```"):
+        # A fence around the whole answer is no line of it.
+        text = without_fence(text)
     for name, number in _counts(text).items():
         least, most = getattr(rules, f"min_{name}"), getattr(rules, f"max_{name}")
         if least is not None and number < least:

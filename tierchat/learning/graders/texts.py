@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 
 _BLOCK = re.compile(r"^[ \t]*(```+|~~~+)[^\n`]*\n(.*?)(?:^[ \t]*\1[ \t]*$|\Z)", re.DOTALL | re.M)
 _INLINE = re.compile(r"(?<!`)`([^`\n]+)`(?!`)")
+_BOLD = re.compile(r"\*\*([^*\n]+)\*\*")
+_ARE = re.compile(r"^[^,\n]{1,80}\b(?:is|are|это)\b:?\s+(?=\S)")
 _QUOTED = re.compile(r'"([^"\n]+)"|“([^”\n]+)”|«([^»\n]+)»')
 _QUOTES = tuple(zip("\"'`“«‘„", "\"'`”»’“", strict=True))
 _BRACKETS = (("(", ")"), ("[", "]"), ("{", "}"))
@@ -70,9 +72,12 @@ def _readings(text: str) -> Iterator[str]:
     yield unfenced
     if led := _LEAD_IN.match(unfenced):
         yield unfenced[led.end() :]
-    for pattern in (_QUOTED, _INLINE):
-        spans = [next(filter(None, found.groups())) for found in pattern.finditer(text)]
-        if spans and "\n" not in text.strip():
+    # What follows the first line is an explanation.
+    first_line = text.strip().partition("\n")[0]
+    yield first_line
+    for pattern in (_QUOTED, _INLINE, _BOLD):
+        spans = [next(filter(None, found.groups())) for found in pattern.finditer(first_line)]
+        if spans:
             yield spans[-1]
 
 
@@ -98,7 +103,8 @@ def items(text: str) -> list[str]:
 def is_list(text: str, wanted: str, *, is_ordered: bool) -> bool:
     """Return whether an answer lists the wanted items, in their order or in any."""
     right = items(wanted)
-    for reading in _readings(text):
+    # "The even numbers are 2, 4 and 8."
+    for reading in (*_readings(text), _ARE.sub("", text.strip())):
         given = items(reading)
         if given == right or (not is_ordered and Counter(given) == Counter(right)):
             return True

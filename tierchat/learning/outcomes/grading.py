@@ -86,7 +86,7 @@ def _is_right(prompt: GradedPrompt, text: str) -> bool:
     accepted = (wanted, *prompt.accept) if prompt.answer is not None else prompt.accept
     match prompt.grader:
         case "number":
-            return any(numbers.is_number(text, one) for one in accepted)
+            return any(numbers.is_number(text, one, prompt.prompt) for one in accepted)
         case "choice":
             return texts.is_choice(text, wanted)
         case "regex":

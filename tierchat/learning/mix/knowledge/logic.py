@@ -42,7 +42,7 @@ def _larger(rng: random.Random, language: Language) -> Item:
         ("Какое число больше: {} или {}? Только число.",),
     ).format(*pair)
     right = max(pair, key=float)
-    return number(text, f"larger {min(pair)} {max(pair)}", right, wrong=[min(pair, key=float)])
+    return _options(text, f"larger {min(pair)} {max(pair)}", right, pair)
 
 
 def _order(rng: random.Random, language: Language) -> Item:

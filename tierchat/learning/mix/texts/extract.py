@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 
 from tierchat.learning.mix.item import LINES, SENTENCE, STEPS, Item, Language, item, pick
 from tierchat.learning.mix.words import CITIES, CITIES_RU, JOBS, JOBS_RU, PEOPLE, PEOPLE_RU, WORDS
@@ -123,9 +124,10 @@ def _field(rng: random.Random, language: Language) -> Item:
     ).format(key, body)
     right = asked[key]
     wrong = [value for name, value in asked.items() if name != key]
-    accept = (f"${right}", f"{right} dollars", f"{right} руб", f"{right} руб.", f"№ {right}")
+    others = "|".join(map(re.escape, wrong))
+    answer = rf"(?s)^(?!.*(?:{others})).*(?<!\w){re.escape(right)}(?!\w)"
     return item(
-        text, f"field {number}", right, wrong, grader="text", answer=right, accept=accept,
+        text, f"field {number}", right, [*wrong, body], grader="regex", answer=answer,
         max_tokens=SENTENCE,
     )  # fmt: skip
 
