@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import chain
 
 from tierchat.gates.verification.form import Bound, Unit
 
@@ -68,7 +69,7 @@ _AT_MOST = (
 # What such a bound is about: the answer, not a thing that the answer is about.
 _ABOUT_ANSWER = (
     r"(?:^|[,.;:(!?—–]\s*|\b(?:in|it|answer|reply|respond|response|message|summary|explanation|"
-    r"description|title|use|using|be|is|to|limited to|with|write|in exactly|ответ|ответь(?:те)?|"
+    r"description|title|use|using|be|is|to|limited to|write|ответ|ответь(?:те)?|напиши(?:те)?|"
     r"сообщение|описание|уложись|уложитесь|в|объём|объем|длиной)\s+)"
 )
 _LINE = re.compile(
@@ -112,6 +113,30 @@ _PLAIN = re.compile(
     re.IGNORECASE,
 )
 _MAX_PLAIN_WORDS = 12
+_SENTENCES = (
+    r"(?:one or |одно или )?"
+    + _N
+    + r"(?: "
+    + _SHORT
+    + r"| короткое| короткие| кратких| коротких)?\s+(?P<unit>sentences?|предложени(?:е|я|й|ях))\b"
+)
+# "Two sentences." as a clause of its own, "Write one sentence about".
+_ALONE = (
+    re.compile(
+        r"(?:^|[,.;(?!—–-]\s*)(?:in |в |just |only )*"
+        + _SENTENCES
+        + r"(?=\s*(?:[.,;!?)\n]|$|please))",
+        re.IGNORECASE | re.MULTILINE,
+    ),
+    re.compile(
+        r"\b(?:write|give|answer|напиши(?:те)?|дай(?:те)?)(?: me| us)?(?: exactly| only| just)* "
+        + _SENTENCES,
+        re.IGNORECASE,
+    ),
+)
+_EXACT = re.compile(
+    r"\b(?:of|with) exactly " + _N + r" (?P<unit>words|lines|sentences)" + _END, re.IGNORECASE
+)
 _ITEM = (
     r"(?:reasons?|examples?|ideas?|ways?|tips?|names?|facts?|items?|points?|options?|titles?|"
     r"questions?|synonyms?|alternatives?|suggestions?|benefits?|advantages?|disadvantages?|pros|"
@@ -156,6 +181,10 @@ def _found(text: str) -> Iterator[Bound]:
             yield Bound(unit, num, is_exact)
         elif unit in ("lines", "sentences") and num > 1:
             yield Bound(unit, num)
+    for match in chain.from_iterable(pattern.finditer(text) for pattern in _ALONE):
+        yield Bound(_unit(match["unit"]), _number(match["n"]))
+    for match in _EXACT.finditer(text):
+        yield Bound(_unit(match["unit"]), _number(match["n"]), is_exact=True)
     for match in _BOUND.finditer(text):
         n = match["n"] or match["n2"] or match["n3"]
         yield Bound(_unit(match["unit"] or match["unit2"] or match["unit3"]), _number(n))

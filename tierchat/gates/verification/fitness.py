@@ -124,6 +124,8 @@ def _without_content(form: Form, answer: str) -> Iterator[str]:
             yield "neither yes nor no where one was asked"
         case "choice" if not _chooses(form, answer):
             yield f"none of what was to choose from: {', '.join(form.choices)}"
+        case "date" if not re.search(re.sub(r"[YMDHS]", r"\\d", form.date), answer):
+            yield f"nothing of the form {form.date}"
         case "json":
             yield from _json_problems(form, answer)
     yield from _python_problems(form, answer)

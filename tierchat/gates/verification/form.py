@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import Literal
 
-Content = Literal["", "number", "word", "letter", "yes_no", "choice", "json", "python"]
+Content = Literal["", "number", "word", "letter", "yes_no", "choice", "date", "json", "python"]
 Unit = Literal["lines", "sentences", "words", "characters", "items"]
 # The first word of the Unicode names of a script's letters.
 Script = Literal[
@@ -33,15 +33,16 @@ class Bound:
 class Form:
     """What a prompt plainly asks for; empty values ask nothing.
 
-    `content` is what the answer must hold, one of the `choices` for a choice; with `is_only` it
-    holds nothing else. `is_commit_message`: it describes a diff and is none. `language` is the name
-    of the language that needs `script`. `given` is a long text that the prompt brings along and
-    that the answer has no reason to repeat.
+    `content` is what the answer must hold, one of the `choices` for a choice, something written
+    like `date` for a date; with `is_only` it holds nothing else. `is_commit_message`: it describes
+    a diff and is none. `language` is the name of the language that needs `script`. `given` is a
+    long text that the prompt brings along and that the answer has no reason to repeat.
     """
 
     content: Content = ""
     is_only: bool = False
     choices: tuple[str, ...] = ()
+    date: str = ""
     bounds: tuple[Bound, ...] = ()
     script: Script | None = None
     language: str = ""

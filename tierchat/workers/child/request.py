@@ -260,8 +260,8 @@ class Request:
         return self._check.unfit(self._written, is_whole=False)
 
     def _unfit(self, why: str, *, cut: str = "", is_misfit: bool = False) -> Escalated:
-        verdict = self._with_earlier(Verdict(escalate=True, reason=why))
-        found = self._escalated("answer", verdict, cut)
+        # What the gate read had no part in this.
+        found = self._escalated("answer", Verdict(escalate=True, reason=why), cut)
         return msgspec.structs.replace(found, unfit=why, is_misfit=is_misfit)
 
     def _read_whole(self) -> Escalated | None:
