@@ -237,7 +237,9 @@ async def _plainly(pool: Pool, model: str, texts: Sequence[str]) -> None:
 def fit_time(learned: Matrix) -> None:
     x = np.stack([features(r, has_token=True) for r in learned.readings(0, "prefill")])
     began_s = time.perf_counter()
-    fit_head(x, learned.right, learned.generated_tokens, deal_folds(learned.groups))
+    fit_head(
+        x, learned.num_wide(0), learned.right, learned.generated_tokens, deal_folds(learned.groups)
+    )
     print(f"\nfitting one head of {x.shape[1]} features on {len(x)}: ", end="")
     print(f"{time.perf_counter() - began_s:.1f} s")
 

@@ -16,7 +16,7 @@ from tierchat.gates.order import Earlier
 from tierchat.types import Signals, Stage
 
 _TINY = 1e-7
-_NUM_BUCKETS = 128
+NUM_BUCKETS = 128
 _BUCKET_SHIFT = 32 - 7
 Vector = npt.NDArray[np.float32]
 
@@ -72,7 +72,7 @@ def log_odds(probability: float | None) -> float:
 def _in_buckets(tokens: Sequence[int]) -> npt.NDArray[np.float64]:
     """Return the logarithmic counts of tokens by a multiplicative hash (Knuth) of their ids."""
     buckets = np.asarray(tokens, np.uint32) * np.uint32(2654435761) >> np.uint32(_BUCKET_SHIFT)
-    return np.log1p(np.bincount(buckets, minlength=_NUM_BUCKETS))
+    return np.log1p(np.bincount(buckets, minlength=NUM_BUCKETS))
 
 
 def _of_signals(signals: Signals, has_token: bool) -> list[float]:

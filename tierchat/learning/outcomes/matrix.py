@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tierchat.gates.order import Probe
-from tierchat.gates.signals import Reading, features
+from tierchat.gates.signals import NUM_BUCKETS, Reading, features
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.types import Stage
 
@@ -120,6 +120,11 @@ class Matrix:
     def features(self, tier: int, stage: Stage, *, has_token: bool) -> Floats:
         """Return the readings as numbers, shape (n, num_features)."""
         return np.stack([features(r, has_token=has_token) for r in self.readings(tier, stage)])
+
+    def num_wide(self, tier: int) -> int:
+        """Return how many features of a tier are its hidden state and the prompt's words."""
+        hidden = np.frombuffer(self.rows[0][tier].probe.first_hidden, "<f4")
+        return len(hidden) + NUM_BUCKETS
 
 
 def _fixed(rows: list[list[int]]) -> Floats:
