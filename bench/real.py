@@ -1,0 +1,124 @@
+"""The cascade on models that people really have: one outcome matrix, every policy, one command.
+
+    python bench/real.py --models DIR --data DIR --out DIR
+
+XS is SmolLM2-135M-Instruct (Q4_1), S and M are Qwen2.5-Coder-0.5B and 1.5B-Instruct (Q4_K_M), at
+the revisions that the catalogue pins; --models holds the three files, --data the public sets.
+`bench/real_prompts.py` says in which forms these are asked; the mix that lessons learn from comes
+after them. Every tier answers every prompt greedily, wave by wave; a run that is stopped goes on
+where it was, and --waves FROM:TO runs a part. Answers, grades and all that a gate reads but hidden
+states are kept in bench/real/outcomes.jsonl.xz (--export), so that another machine only reads the
+prompts again. Tables and charts go to --out.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import real_prompts
+
+from tierchat.config.home import Home
+from tierchat.learning.outcomes.cells import Cells
+from tierchat.learning.outcomes.collect import collect
+from tierchat.learning.outcomes.matrix import Matrix
+from tierchat.learning.outcomes.prompts import GradedPrompt
+from tierchat.learning.outcomes.store import open_store
+from tierchat.learning.outcomes.work import work_of, workers
+from tierchat.paths import find_paths, make_private
+from tierchat.workers.protocol import ModelInfo
+
+CASCADE = "real"
+LADDER = {"XS": "smollm2-135m", "S": "qwen2.5-coder-0.5b", "M": "qwen2.5-coder-1.5b"}
+
+
+def home_with(models: Path, directory: Path) -> Home:
+    """Return a home whose cascade `real` is made of the files in `models`."""
+    home = Home(find_paths({"TIERCHAT_HOME": str(directory)}), {})
+    shipped = home.catalogue.models
+    lines = []
+    for tier, name in LADDER.items():
+        model = shipped[name]
+        file = (models / Path(model.file).name).resolve()
+        if not file.exists():
+            raise SystemExit(f"{file} is missing: it is {model.repo} on the hub")
+        lines += [f'[models."{tier.lower()}"]', f'file = "{file}"', f'sha256 = "{model.sha256}"']
+        lines += [f"[[cascades.{CASCADE}.tiers]]", f'name = "{tier}"', f'model = "{tier.lower()}"']
+    home.paths.models_file.parent.mkdir(parents=True, exist_ok=True)
+    home.paths.models_file.write_text("\n".join(lines) + "\n", "utf-8")
+    return Home(home.paths, {})
+
+
+async def fill(home: Home, waves: Sequence[Sequence[GradedPrompt]]) -> Matrix:
+    """Fill the matrix, a wave at a time; says how far it is and how long the rest will take."""
+    work = work_of(home.catalogue.cascades[CASCADE], home.catalogue, home.paths)
+    make_private(home.paths.data_dir)
+    began_s, ran, done = time.monotonic(), 0, 0
+    num = sum(map(len, waves)) * len(work.tiers)
+    async with workers(home, CASCADE) as pool:
+        with open_store(home.paths.outcomes_file) as store:
+            for number, wave in enumerate(waves):
+                known = Cells(work, wave, store).num_known
+                await collect(work, wave, pool, store, lambda _done, _all: None)
+                ran += len(wave) * len(work.tiers) - known
+                done += len(wave) * len(work.tiers)
+                pace_s = (time.monotonic() - began_s) / max(ran, 1)
+                left = f"about {(num - done) * pace_s / 60:.0f} min left" if ran else "all known"
+                print(f"wave {number}: {done} of {num} answers, {left}", flush=True)
+            everything = [prompt for wave in waves for prompt in wave]
+            return await collect(work, everything, pool, store, lambda _done, _all: None)
+
+
+class Sizes:
+    """Stands in for a pool where every answer is known: tells the sizes of the ladder's models."""
+
+    def __init__(self, home: Home) -> None:
+        self._home = home
+
+    def info(self, model: str) -> ModelInfo:
+        parameters = self._home.catalogue.models[LADDER[model.upper()]].parameters
+        assert parameters
+        return ModelInfo(
+            name=model,
+            architecture="",
+            parameters=int(parameters),
+            size_bytes=0,
+            context=0,
+            vocabulary_size=0,
+        )
+
+    async def load(self, model: str) -> None:
+        """Nothing is loaded."""
+
+
+async def known(directory: Path, data: Path) -> Matrix:
+    """Return the matrix of the prompts that every tier has answered so far."""
+    home = Home(find_paths({"TIERCHAT_HOME": str(directory)}), {})
+    work = work_of(home.catalogue.cascades[CASCADE], home.catalogue, home.paths)
+    waves = real_prompts.waves(data) + real_prompts.mix_waves()
+    with open_store(home.paths.outcomes_file) as store:
+        prompts = [prompt for wave in waves for prompt in wave]
+        there = [prompts[row] for row in Cells(work, prompts, store).whole_rows()]
+        return await collect(work, there, Sizes(home), store, lambda _done, _all: None)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--models", type=Path, required=True)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--home", type=Path, default=Path.home() / ".cache" / "tierchat-bench-real")
+    parser.add_argument("--out", type=Path, default=Path("bench-real"))
+    parser.add_argument("--waves", default=":")
+    given = parser.parse_args()
+    home = home_with(given.models, given.home)
+    first, last = (int(text) if text else None for text in given.waves.split(":"))
+    waves = real_prompts.waves(given.data) + real_prompts.mix_waves()
+    asyncio.run(fill(home, waves[first:last]))
+
+
+if __name__ == "__main__":
+    main()
