@@ -37,7 +37,7 @@ def make_cascade(paths: Paths, folder: Path | None) -> str:
     names = NAMES[: len(files)]
     lines = [f'[models.{n}]\nfile = "{file}"' for n, file in zip(names, files, strict=True)]
     tiers = ", ".join(
-        f'{{name = "{n}", model = "{n}", gate = "{"none" if n == names[-1] else "command"}"}}'
+        f'{{name = "{n}", model = "{n}", gate = "{"none" if n == names[-1] else "untaught"}"}}'
         for n in names
     )
     make_private(paths.config_dir)

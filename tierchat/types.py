@@ -13,7 +13,7 @@ QualityName = Literal["frugal", "balanced", "best"]
 # The share of the top tier's quality that a name expects of a learned gate, and does not promise.
 QUALITIES: dict[QualityName, float] = {"frugal": 0.95, "balanced": 0.99, "best": 1.0}
 Role = Literal["system", "user", "assistant"]
-GateKind = Literal["token", "row", "command", "none"]
+GateKind = Literal["token", "row", "untaught", "none"]
 FinishReason = Literal["stop", "length", "interrupted", "unanswered", "misfit"]
 """How an answer ended. `misfit`: it is whole, but does not fit the schema that was asked for."""
 Hold = Literal["first", "judged", "answer"]

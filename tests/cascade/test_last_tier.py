@@ -50,7 +50,7 @@ def untaught(gate: GateKind, *names: str) -> object:
     return msgspec.structs.replace(CATALOGUE, cascades={"three": CascadeSpec(tiers=tiers)})
 
 
-@pytest.mark.parametrize("gate", ["command", "token", "row", "none"])
+@pytest.mark.parametrize("gate", ["untaught", "token", "row", "none"])
 @pytest.mark.parametrize("options", [{"tier": "S"}, {"no_escalate": True, "min_tier": "S"}, {}])
 def test_a_tier_with_nobody_above_answers_and_holds_nothing_back(
     gate: GateKind, options: dict[str, object]
@@ -60,21 +60,21 @@ def test_a_tier_with_nobody_above_answers_and_holds_nothing_back(
     run(models, untaught(gate, *names), hold="answer", **options)  # type: ignore[arg-type]
     order = order_of(models)
     assert (order.targets, order.hold, order.hold_back) == ((), "first", 0)
-    # Only the escalate token of the model's own makers may decline, and it is never asked in words.
+    # Only the escalate token of the model's own makers may decline.
     assert order.kind == ("none" if gate == "none" else "token")
     assert order.may_escalate == (not options)
 
 
-def test_the_top_tier_is_not_asked_in_words_but_the_tiers_below_are() -> None:
+def test_the_top_tier_holds_nothing_back_but_the_tiers_below_do() -> None:
     models = Scripted({"xs": [up()], "s": [answer("x")]})
-    run(models, untaught("command", "xs", "s"))  # type: ignore[arg-type]
-    assert [order.gate.kind for _, order in models.orders] == ["command", "token"]
+    run(models, untaught("none", "xs", "s"))  # type: ignore[arg-type]
+    assert [order.gate.hold_back for _, order in models.orders] == [8, 0]
     assert [order.gate.targets for _, order in models.orders] == [("S",), ()]
 
 
-def test_a_tier_below_absent_ones_is_not_asked_in_words() -> None:
+def test_a_tier_below_absent_ones_answers() -> None:
     models = Scripted({"xs": [answer("x")]}, absent=("s",))
-    run(models, untaught("command", "xs", "s"))  # type: ignore[arg-type]
+    run(models, untaught("untaught", "xs", "s"))  # type: ignore[arg-type]
     assert order_of(models).kind == "token" and order_of(models).hold_back == 0
 
 

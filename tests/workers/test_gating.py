@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 
 from tierchat.engine.llama import LlamaModel
 from tierchat.gates.order import GateOrder
 from tierchat.types import GateKind
-from tierchat.workers.child.gating import MARKER, Gating
+from tierchat.workers.child.gating import Gating
 
-TOKEN, MARKER_TOKEN = 5, 77
+TOKEN = 5
 
 
 @dataclass
@@ -24,10 +24,6 @@ class Facts:
 
     def metadata(self, key: str) -> str | None:
         return self.known.get(key)
-
-    def tokenize(self, text: str, **_options: Any) -> list[int]:
-        assert text == MARKER
-        return [MARKER_TOKEN, 78]
 
 
 def gating(**metadata: str) -> Gating:
@@ -44,7 +40,7 @@ def with_token() -> Gating:
     [
         ("token", True, TOKEN, None),
         ("token", False, TOKEN, TOKEN),
-        ("command", True, TOKEN, None),
+        ("untaught", True, TOKEN, None),
         ("none", True, None, TOKEN),
         ("none", False, None, TOKEN),
         # The gate file is gone: the model's own token decides.
@@ -57,19 +53,14 @@ def test_a_model_with_a_token_of_its_own(
     order = GateOrder(kind=kind, may_escalate=may_escalate, file="/gone.json", tier="S")
     found = with_token().gate_for(order)
     assert (found.escalate_token, found.banned_token) == (read, banned)
-    assert not found.asks_in_words and found.num_hidden_states == 0
+    assert found.num_hidden_states == 0
 
 
-@pytest.mark.parametrize(
-    ("kind", "may_escalate", "asks"),
-    [("command", True, True), ("command", False, False), ("token", True, False)],
-)
-def test_a_model_without_one_is_asked_in_words_if_it_may_escalate(
-    kind: GateKind, may_escalate: bool, asks: bool
-) -> None:
-    found = gating().gate_for(GateOrder(kind=kind, may_escalate=may_escalate))
-    assert found.asks_in_words == asks and found.banned_token is None
-    assert found.escalate_token == (MARKER_TOKEN if asks else None)
+@pytest.mark.parametrize("kind", ["untaught", "token", "none"])
+def test_a_model_without_one_keeps_what_it_is_given(kind: GateKind) -> None:
+    found = gating().gate_for(GateOrder(kind=kind, may_escalate=True, targets=("M",)))
+    assert found.escalate_token is None and found.banned_token is None
+    assert found.gate.stages == ()
 
 
 def test_metadata_that_is_no_number_is_no_threshold() -> None:

@@ -10,9 +10,7 @@ import pytest
 from tierchat.config.chat_formats import FORMATS, ChatFormat
 from tierchat.engine.llama import LlamaLog, LlamaModel
 from tierchat.errors import RefusedByTemplate, TemplateError
-from tierchat.gates.order import GateOrder
 from tierchat.types import Message, Sampling
-from tierchat.workers.child.gating import UNSURE_SENTENCE
 from tierchat.workers.child.held_model import HeldModel
 from tierchat.workers.child.prompt_writer import EXAMPLE, PromptWriter
 from tierchat.workers.protocol import Delta, Finished, Generate, LoadModel, RequestEvent
@@ -100,14 +98,7 @@ def answer(held: HeldModel, order: Generate) -> str:
     return "".join(event.answer for event in events if isinstance(event, Delta))
 
 
-def test_our_own_sentence_goes_to_the_user_where_there_is_no_system_role(
-    without_system: HeldModel,
-) -> None:
-    gate = GateOrder(kind="command", may_escalate=True, targets=("M",))
-    request = without_system.request(Generate(id=1, messages=(USER,), gate=gate))
-    text = without_system.model.shown(request.sequence.tokens)
-    assert text == f"<|user|>{UNSURE_SENTENCE}\n2+2<|assistant|>"
-    without_system.engine.finish(request.sequence)
+def test_what_the_template_lacks_is_told(without_system: HeldModel) -> None:
     assert without_system.info.template_limits[0].startswith("no system role")
 
 

@@ -35,7 +35,6 @@ class Script:
         targets: tuple[str, ...] = ("M",),
         hold_back: int = 3,
         answer_threshold: float | None = -1.0,
-        marker: str = "",
         question: str = "q",
     ) -> None:
         order = Generate(
@@ -51,7 +50,7 @@ class Script:
             ),
         )
         self.sequence = Sequence(1, [1, 2, 3, 4], order.sampling)
-        gate = TokenGate(order.gate, 0.5, answer_threshold, marker=marker)
+        gate = TokenGate(order.gate, 0.5, answer_threshold)
         self.request = Request(
             order,
             self.sequence,
@@ -268,27 +267,6 @@ def test_text_that_may_begin_a_stop_string_makes_no_answer_empty() -> None:
     script.write("408")
     script.draw(END)
     assert script.answer == "408" and isinstance(script.events[-1], Finished)
-
-
-def test_the_marker_of_an_unsure_model_is_never_shown() -> None:
-    script = Script(marker="UNSURE")
-    script.write("UNSURE")
-    assert script.answer == ""
-    script.write(".")
-    [event] = script.events
-    assert isinstance(event, Escalated) and event.verdict.reason == "says it is unsure"
-    script = Script(marker="UNSURE")
-    script.write("UNSURE")
-    script.draw(END)
-    assert [type(event) for event in script.events] == [Escalated]
-
-
-def test_an_answer_that_does_not_begin_like_the_marker_is_shown_at_once() -> None:
-    script = Script(marker="UNSURE", answer_threshold=None)
-    script.write("U")
-    assert script.answer == ""
-    script.write("p")
-    assert script.answer == "Up" and not script.sequence.reads_signals
 
 
 @pytest.mark.parametrize("way", ["end", "length", "interrupt", "stop"])

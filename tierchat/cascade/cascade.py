@@ -20,12 +20,13 @@ from tierchat.cascade.prepared import Models, PreparedCascade
 from tierchat.cascade.promise import keeping_promise
 from tierchat.cascade.prompt_run import PromptRun
 from tierchat.cascade.turns_before import TurnsBefore
+from tierchat.cascade.untaught import begin_untaught
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
 from tierchat.events import CascadeEvent, Done, Notice
 from tierchat.gates.lookup import FoundGate, GateLookup
 from tierchat.models.active_parameters import ActiveParameters
 from tierchat.models.gguf.header import CheckedHeaders
-from tierchat.models.sampling import SamplingAdvice
+from tierchat.models.sampling import SamplingAdvice, header_of
 from tierchat.types import Prompt
 
 
@@ -92,7 +93,11 @@ class Cascade:
         if notice := notice or changed:
             yield Notice(text=notice)
         conversation = Conversation(name, prompt, self._turns)
+        beginning = conversation.beginning(spec, gate)
         parameters = {model: await self._num_parameters(s) for model, s in models.items()}
+        if gate is None and not prompt.options.raw and await self._is_untaught(catalogue, spec):
+            names, sizes = zip(*((t.name, parameters[t.model]) for t in spec.tiers), strict=True)
+            beginning = begin_untaught(beginning, names, sizes, prompt.messages, prompt.options)
         self._models.plan_as_part_of(name, spec.models)
         advice = SamplingAdvice(catalogue, name, prompt.think, self._headers)
         options, not_promised = keeping_promise(
@@ -107,7 +112,7 @@ class Cascade:
             gate,
             advice.sources,
             notices=tuple(filter(None, (not_promised,))),
-            beginning=conversation.beginning(spec, gate),
+            beginning=beginning,
         )
         run = PromptRun(prompt, prepared, self._models, self._preloader)
         try:
@@ -144,6 +149,17 @@ class Cascade:
         why = other_template(gate, spec, self._models.template_sha256) if gate else ""
         told, self._told[name] = self._told.get(name), why
         return (None if why else gate), why if why != told else ""
+
+    async def _is_untaught(self, catalogue: Catalogue, spec: CascadeSpec) -> bool:
+        """Whether no tier but the top one has anything of its own to decide by."""
+        lower = spec.tiers[:-1]
+        if not lower or any(tier.gate != "untaught" for tier in lower):
+            return False
+        headers = [
+            await asyncio.to_thread(header_of, catalogue.models[tier.model], self._headers)
+            for tier in lower
+        ]
+        return all(header is None or not header.has_escalate_token for header in headers)
 
     async def _num_parameters(self, spec: ModelSpec) -> float:
         given = self._parameters.given(spec)

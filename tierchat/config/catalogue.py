@@ -91,12 +91,12 @@ class TierSpec(Frozen, frozen=True):
     """One rung: a model and how hard it may try.
 
     `gate` decides until `tierchat train` has taught a better one: `token` reads the escalate
-    token that a model was trained with, `command` asks the model in words.
+    token that a model was trained with, `untaught` guesses from the prompt and the models' sizes.
     """
 
     name: Name
     model: str
-    gate: GateKind = "command"
+    gate: GateKind = "untaught"
     think: bool | None = None
     escalate_threshold: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     answer_threshold: Annotated[float, msgspec.Meta(le=0)] | None = None

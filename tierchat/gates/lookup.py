@@ -77,8 +77,8 @@ class GateLookup:
         return found, notice
 
     def teaching_hint(self, cascade: str, spec: CascadeSpec) -> str:
-        """Return, only once, a hint that a cascade whose tiers are asked in words can be taught."""
-        if all(tier.gate != "command" for tier in spec.tiers[:-1]):
+        """Return, only once, a hint that a cascade can be taught."""
+        if all(tier.gate != "untaught" for tier in spec.tiers[:-1]):
             return ""
         told = self._directory / f"{cascade}.told"
         if cascade in self._told or told.exists():
@@ -88,8 +88,8 @@ class GateLookup:
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         write_quietly(told, b"")
         return (
-            f"the tiers of {cascade} are asked in words whether to escalate; "
-            f"`tierchat train -m {cascade} --builtin` teaches them better within 10 minutes"
+            f"the tiers of {cascade} were not taught yet: which one answers is guessed from the "
+            f"prompt and their sizes; `tierchat train -m {cascade} --builtin` teaches them"
         )
 
     def why_not_for(

@@ -1,4 +1,4 @@
-"""The `token` gate: decides by the model's own escalate token, or by the marker it was told.
+"""The `token` gate: decides by the escalate token that a model was trained with.
 
 Does not know models, names of tiers or processes.
 """
@@ -17,11 +17,9 @@ DEFAULT_ESCALATE_THRESHOLD = 0.5
 class TokenGate:
     """Decides A and B by the probability of the escalate token, C by the answer's weakest token.
 
-    With a `marker`, with which an unsure model was told to begin, A reads the probability of its
-    first token and B whether the answer begins with it. `reads_token` False: the model has
-    neither. The gate cannot choose between higher tiers, so its verdicts have no target.
-    Thresholds come from the order, else from the model's metadata; without either, 0.5 and no
-    decision C.
+    `reads_token` False: the model has no such token. The gate cannot choose between higher tiers,
+    so its verdicts have no target. Thresholds come from the order, else from the model's metadata;
+    without either, 0.5 and no decision C.
     """
 
     def __init__(
@@ -30,7 +28,6 @@ class TokenGate:
         escalate_threshold: float | None = None,
         answer_threshold: float | None = None,
         *,
-        marker: str = "",
         reads_token: bool = True,
     ) -> None:
         thresholds = (order.escalate_threshold, escalate_threshold, DEFAULT_ESCALATE_THRESHOLD)
@@ -39,8 +36,6 @@ class TokenGate:
             answer_threshold if order.answer_threshold is None else order.answer_threshold
         )
         self._order = order
-        self._marker = marker
-        self._reason = "says it is unsure" if marker else "escalate token"
         self.stages = tuple(self._find_stages(reads_token))
 
     def _find_stages(self, reads_token: bool) -> Iterator[Stage]:
@@ -53,33 +48,21 @@ class TokenGate:
         if self._order.hold != "first" and self._answer_threshold is not None:
             yield "answer"
 
-    def holds(self, text: str, num_tokens: int) -> bool:
-        """Whether decision B may still reject an answer that begins with `text`."""
-        if "first" not in self.stages:
-            return False
-        if not self._marker:
-            return num_tokens < self._order.hold_back
-        begun = text.lstrip()
-        return self._marker.startswith(begun) or begun.startswith(self._marker)
+    def holds(self, _text: str, num_tokens: int) -> bool:
+        """Whether decision B may still reject the answer."""
+        return "first" in self.stages and num_tokens < self._order.hold_back
 
     def read(self, reading: Reading) -> Verdict:
         """Decide at one stage; `estimates` repeats the numbers that were compared."""
         if reading.stage == "answer":
             return self._read_answer(reading)
-        if self._marker and reading.stage == "first":
-            # The first token of the marker may begin any word: the text itself tells.
-            is_unsure = reading.text.lstrip().startswith(self._marker)
-            may = self._order.may_escalate
-            return Verdict(
-                escalate=is_unsure and may, reason=self._reason if is_unsure else "keeps it"
-            )
         probability = reading.now.escalate_probability
         if probability is None:
             return Verdict(escalate=False, reason="no escalate token")
         wants_up = probability > self._escalate_threshold
         return Verdict(
             escalate=wants_up and self._order.may_escalate,
-            reason=self._reason if wants_up else "keeps it",
+            reason="escalate token" if wants_up else "keeps it",
             estimates={
                 "escalate_probability": probability,
                 "escalate_threshold": self._escalate_threshold,

@@ -24,7 +24,7 @@ from tierchat.models.gguf.number_formats import file_type_name
 from tierchat.models.gguf.parts import later_parts, refuse_later_part
 from tierchat.models.gguf.reader import FETCH_AGAIN, MAX_NAME_LENGTH, Value
 from tierchat.models.gguf.tensors import Tensor
-from tierchat.models.gguf.vocabulary import check_vocabulary
+from tierchat.models.gguf.vocabulary import ESCALATE_ID, check_vocabulary
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,11 @@ class GgufHeader:
     tokens_sha256: str
     """Equal for two files that turn every text into the same tokens, control tokens included: a
     hash of token texts and types, merges, kind of tokenizer, special ids and switches."""
+
+    @property
+    def has_escalate_token(self) -> bool:
+        """Whether the model was trained to say that a prompt is not for it."""
+        return ESCALATE_ID in self.metadata
 
     @property
     def num_parameters(self) -> int:

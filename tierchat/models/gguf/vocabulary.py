@@ -20,7 +20,7 @@ _NO_VOCABULARY = (b"no_vocab", b"none")
 # The tokens that begin or end a turn. llama.cpp ignores other special ids outside the vocabulary,
 # which some published files have.
 _NEEDED_IDS = tuple(f"{_PREFIX}{name}_token_id" for name in ("bos", "eos", "eot", "eom"))
-_ESCALATE_ID = "tierchat.escalate_token_id"
+ESCALATE_ID = "tierchat.escalate_token_id"
 _NO_TOKEN = 0xFFFFFFFF
 
 Raw = Mapping[str, Number | bytes | RawArray]
@@ -83,9 +83,9 @@ def _check_tokens(tokens: RawArray) -> None:
 
 
 def _check_special_ids(values: Raw, num_tokens: int) -> None:
-    for key in (*_NEEDED_IDS, _ESCALATE_ID):
+    for key in (*_NEEDED_IDS, ESCALATE_ID):
         value = values.get(key)
-        if value is None or (value == _NO_TOKEN and key != _ESCALATE_ID):
+        if value is None or (value == _NO_TOKEN and key != ESCALATE_ID):
             continue
         if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < num_tokens:
             shown = repr(value) if isinstance(value, int | float) else "no number"

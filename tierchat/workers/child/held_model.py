@@ -28,7 +28,7 @@ from tierchat.gates.answer_schema import AnswerSchema
 from tierchat.models.placement.hardware import num_cores
 from tierchat.types import KvType, Sampling
 from tierchat.workers.child.answer_check import AnswerCheck
-from tierchat.workers.child.gating import Gating, RequestGate, with_unsure_sentence
+from tierchat.workers.child.gating import Gating, RequestGate
 from tierchat.workers.child.long_texts import LongTexts
 from tierchat.workers.child.prompt_writer import PromptWriter
 from tierchat.workers.child.request import Request
@@ -163,8 +163,7 @@ class HeldModel:
         if order.is_raw:
             prompt = self._writer.text(order.messages[-1].content, long_texts)
         else:
-            asks = with_unsure_sentence if gate.asks_in_words else tuple
-            prompt = self._writer.conversation(asks(order.messages), think, long_texts)
+            prompt = self._writer.conversation(order.messages, think, long_texts)
         return Draft(order, gate, think, prompt, long_texts)
 
     def begin(self, draft: Draft, tokens: list[int]) -> Request:

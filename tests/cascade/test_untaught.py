@@ -1,0 +1,43 @@
+"""Without a lesson a prompt begins at the tier that its kind and the models' sizes ask for."""
+
+from __future__ import annotations
+
+import pytest
+
+from tierchat.cascade.beginning import Beginning
+from tierchat.cascade.untaught import begin_untaught
+from tierchat.types import Message, TierOptions
+
+TIERS = ("XS", "S", "M")
+SIZES = (134_515_008.0, 630_167_424.0, 1_777_088_000.0)
+HARD = [
+    Message(
+        role="user",
+        content="Complete this Python function.\n\n```python\ndef primes_below(n: int) -> list:\n"
+        '    """Return the prime numbers below n in rising order."""\n```',
+    )
+]
+
+
+def begin(quality: str | float | None, floor: str | None = None) -> Beginning:
+    before = Beginning(floor, "it answered before") if floor else Beginning()
+    return begin_untaught(before, TIERS, SIZES, HARD, TierOptions(quality=quality))  # type: ignore[arg-type]
+
+
+def test_a_hard_kind_of_prompt_begins_higher_and_says_why() -> None:
+    found = begin("best")
+    assert found.floor == "M" and "without a lesson" in found.why and "%" in found.why
+
+
+def test_what_the_conversation_asks_for_stays_the_least() -> None:
+    assert begin("frugal", "M") == Beginning("M", "it answered before")
+
+
+@pytest.mark.parametrize("quality", [None, 0.9])
+def test_a_number_is_a_promise_that_the_prior_does_not_give(quality: float | None) -> None:
+    assert begin(quality) == begin("balanced")
+
+
+def test_equal_sizes_begin_at_the_bottom() -> None:
+    found = begin_untaught(Beginning(), TIERS, (1e9, 1e9, 1e9), HARD, TierOptions())
+    assert found == Beginning()

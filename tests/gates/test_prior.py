@@ -1,0 +1,53 @@
+"""The untaught default: letters and sizes in, a tier out, the same on every machine."""
+
+from __future__ import annotations
+
+import math
+import time
+
+import pytest
+
+from tierchat.gates import prior
+from tierchat.types import Message
+
+SIZES = (134_515_008, 630_167_424, 1_777_088_000)
+
+
+def test_letters_are_counted_the_same_everywhere() -> None:
+    found = prior.buckets("Ab ab")
+    assert found == prior.buckets("ab  AB") and found != prior.buckets("ba ab")
+    assert math.isclose(sum(value**2 for value in found.values()), 1.0)
+    # Hashes must not change with the process, as Python's own do.
+    assert sorted(prior.buckets("a"))[0] == 1500
+    assert prior.buckets("") == {} and len(prior.buckets("日本語 \ud800")) > 5
+
+
+def test_a_larger_model_is_likelier_right() -> None:
+    for text in ("What is the capital of France?", "def f(x):\n    return", "Сколько будет 2+2?"):
+        right = prior.shipped().right(text, SIZES)
+        assert all(0 < p < 1 for p in right) and right == sorted(right)
+
+
+def test_the_better_the_quality_the_higher_the_tier() -> None:
+    found = prior.shipped()
+    for text in ("hi", "Prove that the square root of 2 is irrational.", "x" * 5_000):
+        tiers = [found.choose(text, SIZES, quality) for quality in (0.5, 0.9, 0.95, 0.99, 1.0)]
+        assert tiers == sorted(tiers)
+    assert found.choose("hi", (7e9, 7e9, 7e9), 0.99) == 0
+
+
+def test_of_a_long_text_both_ends_are_read_quickly() -> None:
+    long = "a" * 500_000
+    messages = [Message(role="system", content="s" * 900), Message(role="user", content=long)]
+    text = prior.text_of(messages)
+    assert text.startswith("sss") and len(text) < 2_500
+    tail = [Message(role="user", content=f"{long} write the commit message")]
+    assert "commit message" in prior.text_of(tail)
+    began_s = time.perf_counter()
+    prior.shipped().right(text, SIZES)
+    assert time.perf_counter() - began_s < 1.0
+
+
+@pytest.mark.parametrize("messages", [[Message(role="user", content="q")]])
+def test_without_a_system_turn_only_the_question_is_read(messages: list[Message]) -> None:
+    assert prior.text_of(messages) == "q"
