@@ -61,7 +61,18 @@ from tierchat.types import Message
         ("9/3=3", "3"),
         ("12\n345", "345"),
         ("5\u2009000", "5000"),
-        ("10^3", "10"),
+        ("10^3", "1000"),
+        ("$\\frac12$", "0.5"),
+        ("3½ cups", "3.5"),
+        ("₹1,00,000", "100000"),
+        ("minus 18", "-18"),
+        ("–5", "-5"),
+        ("1.5 million", "1500000"),
+        ("2,5 млн", "2500000"),
+        ("Answer: 18\nExplanation: 3 boxes of 6", "18"),
+        ("The answer is **18**. Check: 3 * 6.", "18"),
+        ("The answer is 3 * 6 = 18", "18"),
+        ("Ответ: 1 234 рубля, то есть 3 пачки", "1234"),
     ],
 )
 def test_numbers_are_read_as_people_write_them(text: str, wanted: str) -> None:
@@ -87,6 +98,9 @@ def test_numbers_are_read_as_people_write_them(text: str, wanted: str) -> None:
         ("9" * 5000, "9"),
         ("12 34", "1234"),
         ("1,23", "123"),
+        ("10-12", "1012"),
+        ("- 18", "-18"),
+        ("1.2.3", "123"),
     ],
 )
 def test_other_numbers_are_wrong(text: str, wanted: str) -> None:
