@@ -267,10 +267,10 @@ class PromptRun:
         notice = (
             empty(tier.name) if is_empty else why_short(tier.name, end, self._sampling.sampling)
         )
-        if not notice and end.unfit and self._refused and self._refused.end.unfit:
-            notice = why_unfit(tier.name, end.unfit)
         if notice:
             notices.append(notice)
+        if end.unfit and self._refused and self._refused.end.unfit:
+            notices.append(why_unfit(tier.name, end.unfit))
         too_slow = self._waits.notice(self._route, end.verdict)
         self._waits.learn(end.usage, end.verdict)
         if too_slow:
