@@ -106,6 +106,7 @@ def test_how_long_it_may_be(bound: Bound, prompt: str) -> None:
     ("language", "prompt"),
     [
         ("Russian", "What is DNA? Answer in Russian."),
+        ("Russian", "Explain in Russian what a monad is."),
         ("Russian", "Translate to Russian: good morning"),
         ("Russian", "What is DNA? Ответь по-русски."),
         ("English", "Переведи на английский: доброе утро"),
@@ -146,6 +147,7 @@ def test_which_language_it_is_in(language: str, prompt: str) -> None:
         "Please reply to this mail or tell me how to.",
         "Count to ten in French and German.",
         "Give me 2 kg of bread, please: a recipe.",
+        "Give me 3 tips for learning Spanish and 2 for French.",
         "Two sentences about cats follow. Which is better?",
         "Here are two sentences. Compare them.",
         "Name the 4 seasons and 2 holidays of each.",
@@ -211,6 +213,7 @@ def test_what_an_answer_has_no_reason_to_repeat() -> None:
 
 def test_only_code() -> None:
     assert asked("How do I list files by size? Only the command.").is_bare_code
+    assert asked("just the command to list open ports on linux").is_bare_code
     assert asked("Как посмотреть файлы? Только команду.").is_bare_code
     assert not asked("How do I list files by size?").is_bare_code
 

@@ -159,7 +159,12 @@ _ITEMS = re.compile(
     re.IGNORECASE,
 )
 _MIN_ITEMS, _MAX_ITEMS = 2, 30
-_EACH = re.compile(r"\b(?:each|every|per|for both|кажд\w+|по \d|по одн\w+)\b", re.IGNORECASE)
+# Then the items are of several lists.
+_EACH = re.compile(
+    r"\b(?:each|every|per|for both|кажд\w+|по \d|по одн\w+)\b|"
+    r"\b(?:and|plus|и|а также) (?:\d+|" + "|".join(_NUMBERS) + r")\b",
+    re.IGNORECASE,
+)
 
 
 def bounds_in(text: str, *, is_code: bool) -> tuple[Bound, ...]:

@@ -47,7 +47,7 @@ _PYTHON_2 = re.compile(r"\bpython ?2", re.IGNORECASE)
 _COMMAND_ONLY = re.compile(
     r"\b(?:only|just)(?: with| give| me| write| print| output| show| return)*(?: the| a| one)?"
     r"(?: single| shell| bash| sql| git| linux| terminal| regular)* "
-    r"(?:commands?|code|query|sql|regex|expression)" + _END + r"|"
+    r"(?:commands?|code|query|sql|regex|expression)(?:(?= (?:to|that|for)\b)|" + _END + r")|"
     r"\b(?:commands?|code|query|sql) only\b|"
     r"\bтолько (?:сам\w+ )?(?:команд(?:у|ы|ой|а)|код(?:ом)?|запрос(?:ом)?|sql|выражени(?:е|ем))"
     + _END,

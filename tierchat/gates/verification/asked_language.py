@@ -46,7 +46,11 @@ _END = r"(?=\s*(?:[.,;:!?)\]\n]|$|[—–-]\s|only|please|and |with|using|in |wi
 _ASKED = re.compile(
     r"\b(?:answer|reply|respond|speak|write back)(?: me| to me| us)?(?: only| just| always)?"
     r"(?: \w+)?(?: only)? in (?:plain |simple |fluent )?(?P<a>" + _ENGLISH_NAME + r")\b|"
-    r"\btranslat\w+\b[^.!?\n]{0,120}?\b(?:to|into|in) (?P<b>" + _ENGLISH_NAME + r")\b|"
+    r"\b(?:write|explain|describe|summari[sz]e|tell me)(?: it| this| that)? in (?P<h>"
+    + _ENGLISH_NAME
+    + r")\b|\btranslat\w+\b[^.!?\n]{0,120}?\b(?:to|into|in) (?P<b>"
+    + _ENGLISH_NAME
+    + r")\b|"
     r"\b(?:write|explain|describe|summari[sz]e|say|tell me|give)\b[^.!?\n]{0,80}?, in (?P<c>"
     + _ENGLISH_NAME
     + r")"
