@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import cast
 
 import numpy as np
 import pytest
 
 from tierchat.gates.order import GateOrder, TierWait
-from tierchat.gates.row_gate import STAGES, Head, Row, RowGate, RowGates, TierCosts
+from tierchat.gates.row_gate import STAGES, Head, Reach, Row, RowGate, RowGates, TierCosts
 from tierchat.gates.signals import Reading, features
 from tierchat.gates.token_gate import TokenGate
 from tierchat.types import Hold, Signals, Stage
@@ -90,3 +91,26 @@ def test_a_tier_that_takes_too_long_is_not_chosen(
     assert verdict.target == target and verdict.escalate == bool(target)
     assert verdict.too_slow == too_slow
     assert verdict.lengths == {"XS": 10, "S": 20, "M": 30}
+
+
+@pytest.mark.parametrize(("limit", "goes"), [(0.5, True), (1e9, False)])
+@pytest.mark.parametrize("last", [1, 2])
+def test_a_prompt_unlike_the_lesson_goes_one_tier_up_and_says_so(
+    limit: float, goes: bool, last: int
+) -> None:
+    first = sure(0.9, 0.9, 0.9)
+    # Nothing lies within the lesson's only direction.
+    direction = np.zeros((3, 1))
+    direction[0] = 1.0
+    far = replace(READING, hidden=np.array([0, 1, 1], np.float32))
+    head = replace(first, reach=Reach(direction, limit))
+    gates = RowGates(
+        ("XS", "S", "M"), TierCosts((1.0, 2.0, 4.0), 100.0), False, {(0, "prefill"): head}
+    )
+    verdict = gates.verdict(0, far, 0.1, last)
+    assert verdict.escalate == goes
+    if goes:
+        assert (verdict.target, verdict.reason) == ("S", "unlike its lesson")
+    near = replace(READING, hidden=np.array([1, 0, 0], np.float32))
+    assert not gates.verdict(0, near, 0.1, last).escalate
+    assert not gates.verdict(0, far, 0.1, 0).escalate

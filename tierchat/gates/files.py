@@ -184,6 +184,9 @@ def save(path: Path, head: GateHead, gates: RowGates) -> None:
         prefix = f"{tier}/{stage}"
         numbers[f"{prefix}/mean"], numbers[f"{prefix}/scale"] = rows.mean, rows.scale
         numbers[f"{prefix}/lengths"], numbers[f"{prefix}/longest"] = rows.lengths, rows.longest
+        if rows.reach:
+            numbers[f"{prefix}/directions"] = rows.reach.directions
+            numbers[f"{prefix}/limit"] = np.array([rows.reach.limit])
         for index, row in enumerate(rows.rows):
             numbers[f"{prefix}/{index}/weights"] = np.append(row.weights, row.bias)
             numbers[f"{prefix}/{index}/knots"] = np.stack((row.scores, row.probabilities))
@@ -197,7 +200,7 @@ def save(path: Path, head: GateHead, gates: RowGates) -> None:
 
 
 def _head(numbers: dict[str, Floats], tier: int, stage: Stage, num_rows: int, path: Path) -> Head:
-    from tierchat.gates.row_gate import Head, Row
+    from tierchat.gates.row_gate import Head, Reach, Row
 
     prefix = f"{tier}/{stage}"
 
@@ -219,7 +222,13 @@ def _head(numbers: dict[str, Floats], tier: int, stage: Stage, num_rows: int, pa
     lengths, longest = take("lengths", 2), take("longest", 1)
     if lengths.shape != (num_rows, len(mean) + 1) or longest.shape != (num_rows,):
         raise GateFileBad(f"{path}: the lengths of {prefix} have the wrong shape")
-    return Head(mean, scale, tuple(rows), lengths, longest)
+    reach = None
+    if f"{prefix}/directions" in numbers:
+        directions, limit = take("directions", 2), take("limit", 1)
+        if len(directions) > len(mean) or len(limit) != 1:
+            raise GateFileBad(f"{path}: the directions of {prefix} have the wrong shape")
+        reach = Reach(directions, float(limit[0]))
+    return Head(mean, scale, tuple(rows), lengths, longest, reach)
 
 
 def _load_numbers(path: Path) -> dict[str, Floats]:

@@ -45,11 +45,38 @@ class Row:
 class Guess:
     """Expectations of a tier and of each tier above, along the last axis.
 
-    `right` are the probabilities of a right answer, `generated` are tokens.
+    `right` are the probabilities of a right answer, `generated` are tokens. `is_unlike`, without
+    the last axis, marks prompts that are unlike the lesson; None where that was not measured.
     """
 
     right: Floats
     generated: Floats
+    is_unlike: npt.NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True)
+class Reach:
+    """How far a lesson reaches: the directions in which its prompts differ from each other.
+
+    `directions`, shape (num_wide, rank), are orthonormal. What is left outside of them of a
+    prompt's first `num_wide` standardised features, as a sum of squares, is above `limit` for one
+    in a hundred prompts of the lesson's kinds, and for many prompts of other kinds.
+    """
+
+    directions: Floats
+    limit: float
+
+    def is_beyond(self, scaled: Floats) -> npt.NDArray[np.bool_]:
+        """Mark features, shape (..., num_features), that the lesson does not reach."""
+        found: npt.NDArray[np.bool_] = self.rest(scaled) > self.limit
+        return found
+
+    def rest(self, scaled: Floats) -> Floats:
+        """Return the sum of squares outside the directions."""
+        wide = scaled[..., : len(self.directions)]
+        inside = wide @ self.directions
+        rest: Floats = (wide**2).sum(-1) - (inside**2).sum(-1)
+        return rest
 
 
 @dataclass(frozen=True)
@@ -57,7 +84,8 @@ class Head:
     """All rows that read one tier at one stage: a row for that tier and for each tier above.
 
     `lengths`, shape (num_rows, num_features + 1), give a linear estimate of how many tokens each
-    tier would write, at most `longest`, shape (num_rows,).
+    tier would write, at most `longest`, shape (num_rows,). `reach` says which prompts are unlike
+    the lesson.
     """
 
     mean: Floats
@@ -65,6 +93,7 @@ class Head:
     rows: tuple[Row, ...]
     lengths: Floats
     longest: Floats
+    reach: Reach | None = None
 
     def guess(self, x: Floats) -> Guess:
         """Map features, shape (..., num_features), to guesses of shape (..., num_rows)."""
@@ -72,7 +101,8 @@ class Head:
         scaled = np.clip((x - self.mean) / self.scale, -FAR, FAR)
         right = np.stack([row.probability(scaled) for row in self.rows], -1)
         generated = scaled @ self.lengths[:, :-1].T + self.lengths[:, -1]
-        return Guess(right, np.clip(generated, 1.0, self.longest))
+        is_unlike = self.reach.is_beyond(scaled) if self.reach else None
+        return Guess(right, np.clip(generated, 1.0, self.longest), is_unlike)
 
 
 @dataclass(frozen=True)
@@ -174,6 +204,7 @@ class RowGates:
         }
         lengths = {name: float(n) for name, n in zip(names, guess.generated, strict=False)}
         wanted = step = int(choose(probabilities, costs, cost_weight))
+        slow = [False] * len(names)
         if limit:
             slow = limit.too_slow(names, float(num_prompt), lengths)
             step = int(choose(np.where(slow, -np.inf, probabilities), costs, cost_weight))
@@ -184,6 +215,10 @@ class RowGates:
             lengths=lengths,
             too_slow=names[wanted] if step != wanted else None,
         )
+        if not step and guess.is_unlike is not None and guess.is_unlike and not all(slow[1:]):
+            return msgspec.structs.replace(
+                verdict, escalate=True, reason="unlike its lesson", target=names[1]
+            )
         if not step:
             return verdict
         target = self.tiers[tier + (step if self.jumps else 1)]

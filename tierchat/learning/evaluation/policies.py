@@ -109,6 +109,8 @@ def walk(
             guess = estimates[tier, stage]
             ahead = costs.ahead(tier, stage, prompt_tokens[:, tier], guess.generated)
             step = choose(guess.right, ahead, cost_weight)
+            if guess.is_unlike is not None:
+                step = np.maximum(step, guess.is_unlike)
             goes = step > 0
             steps[goes, tier] = step[goes] if jumps else 1
             written[goes, tier] = _written(stage, generated[goes, tier], matrix.hold_back)

@@ -6,12 +6,12 @@ Does not know how the matrix was filled or where gates are kept. Needs scikit-le
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from tierchat.gates.row_gate import FAR, STAGES, Guess, Head, RowGates, TierCosts
+from tierchat.gates.row_gate import FAR, STAGES, Guess, Head, Reach, RowGates, TierCosts
 from tierchat.learning.evaluation.policies import Estimates
 from tierchat.learning.outcomes.matrix import Floats, Matrix
 from tierchat.learning.training import rows
@@ -20,6 +20,8 @@ from tierchat.types import Stage
 # Per prompt; chosen by leaving one prompt out at a time.
 _LENGTH_STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 _LENGTH_RANK = 64
+# Of prompts like those of the lesson so many are within its reach.
+_REACH_RANK, _REACH = 32, 0.99
 _NUM_FOLDS = 5
 
 
@@ -64,6 +66,7 @@ def fit_gates(
                     matrix.generated_tokens[:, tier:],
                     folds,
                     representative,
+                    measures_reach=stage == "prefill" and tier < len(matrix.tiers) - 1,
                 )
     return Fit(RowGates(matrix.tiers, costs_of(matrix), has_token, heads), estimates)
 
@@ -83,11 +86,14 @@ def fit_head(
     generated: Floats,
     folds: npt.NDArray[np.intp],
     representative: npt.NDArray[np.bool_] | None = None,
+    *,
+    measures_reach: bool = False,
 ) -> tuple[Head, Guess]:
     """Fit one row for each column of `truths` and `generated`.
 
     The first `num_wide` features are the hidden state and the prompt's words. Returns the head, and
-    its guesses of prompts that were held out of the fit.
+    its guesses of prompts that were held out of the fit. `measures_reach`: the head is to know
+    prompts that are unlike these.
     """
     mean, scale = x.mean(0), x.std(0)
     scale = np.where(scale > 1e-6, scale, 1.0)
@@ -96,9 +102,25 @@ def fit_head(
     basis = rows.Basis.of(scaled, num_wide)
     fitted = [rows.fit_row(scaled, basis, truth, folds, judged) for truth in truths.T]
     lengths, longest = _fit_lengths(scaled, basis, generated), generated.max(0)
-    head = Head(mean, scale, tuple(row for row, _ in fitted), lengths, np.maximum(longest, 1.0))
+    reach = _reach(scaled, num_wide, folds) if measures_reach else None
+    longest = np.maximum(longest, 1.0)
+    head = Head(mean, scale, tuple(row for row, _ in fitted), lengths, longest, reach)
     held_out = np.stack([probabilities for _, probabilities in fitted], -1)
-    return head, Guess(held_out, head.guess(x).generated)
+    return head, replace(head.guess(x), right=held_out)
+
+
+def _reach(x: Floats, num_wide: int, folds: npt.NDArray[np.intp]) -> Reach:
+    """Find how far a lesson reaches, by what prompts held out of it leave outside."""
+
+    def found(part: Floats) -> Reach:
+        directions = rows.Basis.of(part, num_wide).directions
+        return Reach(directions[:, :_REACH_RANK], 0.0)
+
+    outside = np.zeros(len(x))
+    for fold in np.unique(folds):
+        out = folds == fold
+        outside[out] = found(x[~out]).rest(x[out])
+    return Reach(found(x).directions, float(np.quantile(outside, _REACH)))
 
 
 def _fit_lengths(x: Floats, basis: rows.Basis, generated: Floats) -> Floats:

@@ -28,10 +28,11 @@ class Basis:
     """Directions of standardised features, by falling variance; the columns span few numbers.
 
     `wide`, shape (num_wide, rank), projects the hidden state and the prompt's words. The numbers
-    after them, entropy and the like, are taken as they are.
+    after them, entropy and the like, are taken as they are. `directions` are the same, orthonormal.
     """
 
     wide: Floats
+    directions: Floats
 
     @classmethod
     def of(cls, x: Floats, num_wide: int) -> Basis:
@@ -42,7 +43,7 @@ class Basis:
         sizes, directions = sizes[kept], directions[kept]
         # Large directions count more, but by the root of what they would without whitening.
         weights = np.sqrt(len(x)) / np.sqrt(sizes * sizes[0]) if len(sizes) else sizes
-        return cls((directions * weights[:, None]).T)
+        return cls((directions * weights[:, None]).T, directions.T)
 
     def project(self, x: Floats, rank: int) -> Floats:
         """Return features in few directions, shape (n, at most rank + the numbers after them)."""
