@@ -24,6 +24,7 @@ from pathlib import Path
 from lesson_wait import make_cascade
 
 from tierchat.cli.lesson_text import lesson_text
+from tierchat.config.home import Home
 from tierchat.config.teach_choice import choose_teaching
 from tierchat.conversations.past import new_id
 from tierchat.events import Done
@@ -71,7 +72,7 @@ def main() -> None:
         choose_teaching(paths, cascade, is_wanted=True)
         client = Client(paths)
         try:
-            prompts = choose(given.prompts, given.num)
+            prompts = choose(Home(paths, os.environ), cascade, given.prompts, given.num)
             print_table(ask_all(client, paths, cascade, prompts, given.burst, given.break_s))
             state = read_state(paths, cascade)
             print(lesson_text(state) if state else "no lesson began")
@@ -79,15 +80,15 @@ def main() -> None:
             client.stop()
 
 
-def choose(file: Path | None, num: int) -> list[GradedPrompt]:
-    """Draw prompts that no lesson of a cascade has."""
+def choose(home: Home, cascade: str, file: Path | None, num: int) -> list[GradedPrompt]:
+    """Draw prompts whose groups no lesson of a cascade has."""
     if file:
         found = read_prompts(file)
         random.Random(SEED).shuffle(found)
         return found[:num]
-    learned = {prompt.digest for prompt in shipped_prompts(2_500, 0)}
-    fresh = shipped_prompts(2 * num, SEED)
-    return [prompt for prompt in fresh if prompt.digest not in learned][:num]
+    learned = {p.group_name for p in shipped_prompts(home, cascade, 2_500, 0)}
+    fresh = shipped_prompts(home, cascade, 10 * num, SEED)
+    return [prompt for prompt in fresh if prompt.group_name not in learned][:num]
 
 
 def ask_all(

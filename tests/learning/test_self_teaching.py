@@ -27,7 +27,7 @@ pytestmark = pytest.mark.slow
 BENCH = Path(__file__).parents[2] / "bench"
 
 
-def mix(num: int, _seed: int) -> list[GradedPrompt]:
+def mix(_home: Home, _cascade: str, num: int, _seed: int) -> list[GradedPrompt]:
     """Draw sums that XS can do, products that take S, and what no tier knows."""
     rng = random.Random(1)
     found = []
