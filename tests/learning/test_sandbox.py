@@ -243,6 +243,12 @@ def test_a_regular_expression_is_tried(text: str) -> None:
     assert is_expression(text, ["555-1234"], ["5555-123", "555 1234", "555-1234 x"])
 
 
+@pytest.mark.parametrize("text", [r".*\.(log|txt)", r"\.(log|txt)$", r"[.]log$|[.]txt$"])
+def test_an_expression_may_match_a_part(text: str) -> None:
+    assert is_expression(text, ["a.log", "b c.txt"], ["a.logs", "log", "a.csv"])
+    assert not is_expression(text, ["a.log", "b.txt", "c.csv"], ["a.logs"])
+
+
 @pytest.mark.parametrize("text", ["", "(", r"\d+", ".*", "I cannot"])
 def test_another_regular_expression_is_wrong(text: str) -> None:
     assert not is_expression(text, ["555-1234"], ["5555-123", "1" * 60])

@@ -24,8 +24,10 @@ def works(pattern):
         expression = re.compile(pattern)
     except re.error:
         return False
-    found = all(expression.fullmatch(text) for text in MATCHES)
-    return found and not any(expression.fullmatch(text) for text in MISMATCHES)
+    return any(
+        all(map(match, MATCHES)) and not any(map(match, MISMATCHES))
+        for match in (expression.fullmatch, expression.search)
+    )
 
 assert any(works(pattern) for pattern in PATTERNS)
 """
@@ -43,9 +45,11 @@ def is_code(text: str, test: str, *, entry_point: str = "", setup: str = "") -> 
 
 
 def is_expression(text: str, matches: Sequence[str], mismatches: Sequence[str]) -> bool:
-    """Return whether an answer is a regular expression that matches all of some texts, as a whole,
+    """Return whether an answer is a regular expression that tells some texts from others.
 
-    and none of others. Slashes, quotes and code marks around it are no part of it.
+    It matches all of the first and none of the others, either as a whole or somewhere in them:
+    "ends with .log" may be `.*[.]log` or `[.]log$`. Slashes, quotes and code marks around it are no
+    part of it.
     """
     code = f"PATTERNS = {_expressions(text)!r}\nMATCHES = {list(matches)!r}\n"
     code += f"MISMATCHES = {list(mismatches)!r}\n"

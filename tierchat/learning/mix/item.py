@@ -16,7 +16,7 @@ from tierchat.learning.outcomes.prompts import GradedPrompt
 Language = Literal["en", "ru"]
 
 # Bounds of answers, in tokens: a word, a sentence, a few lines, worked-out steps, code.
-WORD, SENTENCE, LINES, STEPS, CODE = 32, 48, 96, 224, 256
+WORD, SENTENCE, LINES, STEPS, CODE, LONG_CODE = 32, 48, 96, 224, 256, 352
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from tierchat.learning.outcomes.prompts import PUZZLE, GradedPrompt
 from tierchat.learning.outcomes.store import OutcomeStore
 
 # To be raised when a slow grader comes to mean something else: stored grades are then made again.
-_GRADES_FORMAT = "1"
+_GRADES_FORMAT = "2"
 # Graders that start a process or may take seconds.
 _SLOW = ("code", "regex_works", "sql")
 

@@ -10,10 +10,11 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from tierchat.learning.mix.item import CODE, SENTENCE, Item, Language, item, pick
+from tierchat.learning.mix.item import CODE, LONG_CODE, SENTENCE, Item, Language, item, pick
 from tierchat.learning.mix.tables import blocks
 from tierchat.learning.mix.words import WORDS
 
+_NUM_LINES_OF_LONG = 7
 _ENGLISH = (
     "Write a Python function {n}({a}) that {d}.",
     "python: function {n}({a}) which {d}. Only code.",
@@ -68,7 +69,8 @@ def function_item(task: Task, text: str) -> Item:
     wrong = (f"def {task.name}({task.args}):\n    return None", "I would use a loop.")
     return item(
         text, f"code/{task.name}", f"Here it is:\n\n```python\n{task.solution}```", wrong,
-        grader="code", test=test, entry_point=task.name, max_tokens=CODE,
+        grader="code", test=test, entry_point=task.name,
+        max_tokens=LONG_CODE if task.solution.count("\n") > _NUM_LINES_OF_LONG else CODE,
     )  # fmt: skip
 
 

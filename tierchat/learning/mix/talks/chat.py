@@ -15,7 +15,15 @@ from tierchat.learning.mix.words import CITIES, CITIES_RU, WORDS, WORDS_RU
 # What a good answer to some of the questions says: one of these.
 _SUBSTANCE = {
     "Why is the sky blue? Short answer.": ("scatter", "рассе"),
-    "What is recursion, in one or two sentences?": ("itself", "сам", "себя", "себе"),
+    "What is recursion, in one or two sentences?": (
+        "itself",
+        "subproblem",
+        "smaller",
+        "recursive",
+        "сам",
+        "себя",
+        "себе",
+    ),
     "What is the difference between TCP and UDP, briefly?": (
         *("connection", "reliab", "guarantee", "соединен", "надёжн", "надежн", "гарант"),
     ),
@@ -44,9 +52,9 @@ def chat(rng: random.Random, language: Language) -> Item:
         any=substance,
         lacks=("User:", "<|", "Assistant:"),
     )
-    right = f"Конечно, отвечаю {' '.join(substance)}." if language == "ru" else (
-        f"Sure, here you are: {' '.join(one for one in substance if one.isascii())}"
-    )  # fmt: skip
+    # The reference says what is wanted in the language of the question.
+    said = " ".join(one for one in substance if one.isascii() == (language == "en"))
+    right = f"Конечно, отвечаю {said}." if language == "ru" else f"Sure, here you are: {said}"
     wrong = [
         "I'm sorry, I cannot help with that.",
         "Конечно!" if language == "en" else "Sure thing!",
