@@ -111,7 +111,7 @@ def margin_gate(threshold: float) -> Gate:
 def learned_gate(home: Home, cascade: str, quality: QualityName) -> tuple[Gate, bool] | None:
     """Return the cascade's learned gate, and whether its lesson held follow-ups."""
     lookup = GateLookup(home.paths.gates_dir, VerifiedFiles(home.paths.verified_file))
-    if not lookup.has_file(cascade):
+    if lookup.file(cascade) is None:
         return None
     path = lookup.path(cascade)
     head, gates = gate_files.read_head(path), gate_files.load(path)

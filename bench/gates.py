@@ -165,7 +165,7 @@ def overhead(fit: Fit, judged: Matrix) -> None:
 async def drafts(home: Home, judge: Path, num: int) -> None:
     """Send prompts through the real cascade, with and without the rejected draft handed on."""
     lookup = GateLookup(home.paths.gates_dir, VerifiedFiles(home.paths.verified_file))
-    if not lookup.has_file("pocket"):
+    if lookup.file("pocket") is None:
         print("\nno learned gate in TIERCHAT_HOME: drafts are not measured")
         return
     print(

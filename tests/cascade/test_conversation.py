@@ -242,8 +242,8 @@ class Taught(GateLookup):
             num_follow_ups=num_follow_ups,
         )  # fmt: skip
 
-    def has_file(self, cascade: str) -> bool:
-        return True
+    def file(self, cascade: str) -> Path:
+        return Path("gate.json")
 
     def find(self, cascade: str, spec: CascadeSpec, models: object) -> tuple[FoundGate | None, str]:
         return FoundGate(Path("gate.json"), self._head), ""

@@ -320,3 +320,27 @@ def test_a_worker_reads_a_gate_again_that_was_replaced_with_its_time_kept(
     assert held.request(order).sequence.num_hidden_states == 0
     assert "gate file ignored" in capfd.readouterr().err
     held.close()
+
+
+def test_a_shipped_gate_is_used_until_the_user_has_one(path: Path, tmp_path: Path) -> None:
+    catalogue = load_catalogue(find_paths({"TIERCHAT_HOME": str(tmp_path / "home")}))
+    spec, models, own = catalogue.cascades["pocket"], catalogue.models, tmp_path / "own"
+    own.mkdir()
+    lookup = GateLookup(own, VerifiedFiles(tmp_path / "verified.json"), shipped=path.parent)
+    found, notice = lookup.find("pocket", spec, models)
+    assert found and found.path == path and notice == "" and lookup.is_shipped("pocket")
+    assert lookup.names() == ["pocket"] and lookup.path("pocket").parent == own
+    gate_files.save(lookup.path("pocket"), head(), FIT.gates)
+    found, _ = lookup.find("pocket", spec, models)
+    assert found and found.path.parent == own and not lookup.is_shipped("pocket")
+
+
+def test_a_shipped_gate_says_nothing_of_another_cascade_of_its_name(
+    path: Path, tmp_path: Path
+) -> None:
+    catalogue = load_catalogue(find_paths({"TIERCHAT_HOME": str(tmp_path / "home")}))
+    spec = catalogue.cascades["pocket"]
+    fewer = msgspec.structs.replace(spec, tiers=spec.tiers[:2])
+    files = VerifiedFiles(tmp_path / "verified.json")
+    lookup = GateLookup(tmp_path / "own", files, shipped=path.parent)
+    assert lookup.find("pocket", fewer, catalogue.models) == (None, "")

@@ -136,7 +136,7 @@ class Cascade:
     ) -> tuple[FoundGate | None, str]:
         if self._gates is None:
             return None, ""
-        if not self._gates.has_file(name):
+        if self._gates.file(name) is None:
             # A cascade cannot be taught before all its models are here.
             return None, self._gates.teaching_hint(name, spec) if is_whole else ""
         # Hashing a model file for the first time takes seconds.

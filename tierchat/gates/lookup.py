@@ -17,6 +17,9 @@ from tierchat.models.file_stamp import FileStamp
 from tierchat.models.verified_files import VerifiedFiles
 
 
+SHIPPED = Path(__file__).with_name("shipped")
+
+
 @dataclass(frozen=True)
 class _Checked:
     """What a verdict on a gate depends on: the cascade, its models, and the files as they were.
@@ -38,21 +41,38 @@ class FoundGate:
 
 
 class GateLookup:
-    """Looks gates up in one directory, and again when a file or the cascade has changed."""
+    """Looks gates up in a user's directory, else among those that tierchat comes with.
 
-    def __init__(self, directory: Path, files: VerifiedFiles) -> None:
-        self._directory = directory
+    A file is looked at again when it or the cascade has changed.
+    """
+
+    def __init__(self, directory: Path, files: VerifiedFiles, shipped: Path = SHIPPED) -> None:
+        self._directory, self._shipped = directory, shipped
         self._files = files
         self._told: set[str] = set()
         self._known: dict[str, tuple[_Checked, FoundGate | None]] = {}
 
     def path(self, cascade: str) -> Path:
-        """Return the path of a cascade's gate, whether or not there is one."""
+        """Return the path of a user's gate for a cascade, whether or not there is one."""
         return self._directory / f"{cascade}.json"
 
-    def has_file(self, cascade: str) -> bool:
-        """Whether a cascade has a gate file. Cheap: called for every prompt."""
-        return self.path(cascade).exists()
+    def file(self, cascade: str) -> Path | None:
+        """Return the gate file of a cascade, the user's before a shipped one.
+
+        Cheap: called for every prompt.
+        """
+        files = (self.path(cascade), self._shipped / f"{cascade}.json")
+        return next((file for file in files if file.exists()), None)
+
+    def is_shipped(self, cascade: str) -> bool:
+        """Whether a cascade's gate file is one that tierchat comes with."""
+        file = self.file(cascade)
+        return file is not None and file.parent == self._shipped
+
+    def names(self) -> list[str]:
+        """Return the cascades with a gate file."""
+        files = (*self._directory.glob("*.json"), *self._shipped.glob("*.json"))
+        return sorted({file.stem for file in files})
 
     def find(
         self, cascade: str, spec: CascadeSpec, models: Mapping[str, ModelSpec]
@@ -61,7 +81,7 @@ class GateLookup:
 
         May hash model files whose sha256 models.toml does not give. Raises ModelMissing.
         """
-        path = self.path(cascade)
+        path = self.file(cascade) or self.path(cascade)
         checked = _to_check(path, spec, models)
         known = self._known.get(cascade)
         if known and known[0] == checked:
@@ -72,7 +92,9 @@ class GateLookup:
             self._check(head, cascade, spec, models)
             found = FoundGate(path, head)
         except GateFileBad as error:
-            notice = f"the learned gate of {cascade} is not used: {error.message}"
+            if not self.is_shipped(cascade):
+                # Somebody's own cascade may have the name of one that a gate is shipped for.
+                notice = f"the learned gate of {cascade} is not used: {error.message}"
         self._known[cascade] = (checked, found)
         return found, notice
 

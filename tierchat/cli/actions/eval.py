@@ -67,7 +67,7 @@ def run(request: EvalRequest, home: Home, output: Output) -> int:
     cascade = request.cascade or home.settings.cascade
     spec = catalogue.effective(cascade)
     lookup = GateLookup(paths.gates_dir, VerifiedFiles(paths.verified_file))
-    if not lookup.has_file(cascade):
+    if lookup.file(cascade) is None:
         raise UsageError(f"{cascade} has no learned gate to measure", "run `tierchat train` first")
     gate, notice = lookup.find(cascade, spec, catalogue.models)
     if gate is None:

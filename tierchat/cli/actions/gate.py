@@ -35,8 +35,8 @@ class LearnedGates:
 
     def head(self, cascade: str) -> GateHead:
         """Read the head of a gate; raises UsageError without one, GateFileBad for a damaged one."""
-        path = self._lookup.path(cascade)
-        if not path.exists():
+        path = self._lookup.file(cascade)
+        if path is None:
             known = ", ".join(self._names())
             hint = f"cascades with a gate: {known}" if known else "`tierchat train` makes one"
             raise UsageError(f"no gate for {cascade!r}", hint)
@@ -50,7 +50,7 @@ class LearnedGates:
         for name in names:
             state = self._state(name)
             with contextlib.suppress(GateFileBad):
-                report = read_head(self._lookup.path(name)).report
+                report = self.head(name).report
                 state = (
                     f"NHG {report.nhg[0]:.3f}, {report.num_prompts} prompts, {report.date}: {state}"
                 )
@@ -79,6 +79,11 @@ class LearnedGates:
     def remove(self, cascade: str) -> None:
         """Delete a gate, damaged or not; raises UsageError for a cascade without a gate."""
         self.refuse_unknown(cascade)
+        if self._lookup.is_shipped(cascade):
+            raise UsageError(
+                f"the gate of {cascade} is part of tierchat and stays",
+                f"`tierchat train -m {cascade}` makes one that is used instead",
+            )
         path = self._lookup.path(cascade)
         for part in (path, numbers_file(path)):
             part.unlink(missing_ok=True)
@@ -91,7 +96,7 @@ class LearnedGates:
         for part in (file, numbers_file(file)):
             if part.exists():
                 raise UsageError(f"{part} exists already", "choose another name")
-        gate_files.save(file, head, gate_files.load(self._lookup.path(cascade)))
+        gate_files.save(file, head, gate_files.load(self._file(cascade)))
 
     def import_from(self, file: Path) -> str:
         """Import a gate file after checking it; returns its cascade.
@@ -120,15 +125,22 @@ class LearnedGates:
         return head.cascade
 
     def _names(self) -> list[str]:
-        return sorted(path.stem for path in self._home.paths.gates_dir.glob("*.json"))
+        return self._lookup.names()
+
+    def _file(self, cascade: str) -> Path:
+        file = self._lookup.file(cascade)
+        assert file is not None
+        return file
 
     def _state(self, name: str) -> str:
         catalogue = self._home.catalogue
         spec = catalogue.cascades.get(name)
         if spec is None:
             return "no such cascade"
-        _, notice = self._lookup.find(name, spec, catalogue.models)
-        return notice or "in use"
+        found, notice = self._lookup.find(name, spec, catalogue.models)
+        if not self._lookup.is_shipped(name):
+            return notice or "in use"
+        return "shipped, in use" if found else "shipped, not for the models here"
 
 
 def _import_hint(file: Path) -> str:
