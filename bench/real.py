@@ -19,6 +19,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import real_outcomes
 import real_prompts
 
 from tierchat.config.home import Home
@@ -60,6 +61,9 @@ async def fill(home: Home, waves: Sequence[Sequence[GradedPrompt]]) -> Matrix:
     num = sum(map(len, waves)) * len(work.tiers)
     async with workers(home, CASCADE) as pool:
         with open_store(home.paths.outcomes_file) as store:
+            everything = [prompt for wave in waves for prompt in wave]
+            restored = await real_outcomes.restore(work, everything, pool, store)
+            print(f"{restored} answers from {real_outcomes.FILE}", flush=True)
             for number, wave in enumerate(waves):
                 known = Cells(work, wave, store).num_known
                 await collect(work, wave, pool, store, lambda _done, _all: None)
@@ -68,8 +72,14 @@ async def fill(home: Home, waves: Sequence[Sequence[GradedPrompt]]) -> Matrix:
                 pace_s = (time.monotonic() - began_s) / max(ran, 1)
                 left = f"about {(num - done) * pace_s / 60:.0f} min left" if ran else "all known"
                 print(f"wave {number}: {done} of {num} answers, {left}", flush=True)
-            everything = [prompt for wave in waves for prompt in wave]
             return await collect(work, everything, pool, store, lambda _done, _all: None)
+
+
+def export(home: Home, waves: Sequence[Sequence[GradedPrompt]]) -> int:
+    """Add all answers so far to the file in the repository."""
+    work = work_of(home.catalogue.cascades[CASCADE], home.catalogue, home.paths)
+    with open_store(home.paths.outcomes_file) as store:
+        return real_outcomes.export(store, work, [p for wave in waves for p in wave])
 
 
 class Sizes:
@@ -113,11 +123,15 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=Path.home() / ".cache" / "tierchat-bench-real")
     parser.add_argument("--out", type=Path, default=Path("bench-real"))
     parser.add_argument("--waves", default=":")
+    parser.add_argument("--export", action="store_true")
     given = parser.parse_args()
     home = home_with(given.models, given.home)
     first, last = (int(text) if text else None for text in given.waves.split(":"))
     waves = real_prompts.waves(given.data) + real_prompts.mix_waves()
-    asyncio.run(fill(home, waves[first:last]))
+    if given.export:
+        print(f"{export(home, waves)} answers in {real_outcomes.FILE}")
+    else:
+        asyncio.run(fill(home, waves[first:last]))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,6 @@ from tierchat.gates.files import GateFileBad, GateHead, numbers_file, read_head
 from tierchat.models.file_stamp import FileStamp
 from tierchat.models.verified_files import VerifiedFiles
 
-
 SHIPPED = Path(__file__).with_name("shipped")
 
 

@@ -13,7 +13,8 @@ import msgspec
 from tierchat.errors import ContextTooLong
 from tierchat.gates.order import GateOrder, Probe
 from tierchat.learning.outcomes.cells import Cells
-from tierchat.learning.outcomes.work import Models, Stored
+from tierchat.learning.outcomes.prompts import GradedPrompt
+from tierchat.learning.outcomes.work import Models, Stored, Work
 from tierchat.types import Signals
 from tierchat.workers.complete import complete
 from tierchat.workers.protocol import Generate
@@ -27,6 +28,19 @@ _NO_PROBE = Probe(
     logprobs=(),
     prompt_tokens=(),
 )
+
+
+def order_for(work: Work, tier: int, prompt: GradedPrompt, max_tokens: int) -> Generate:
+    """Ask a tier for an answer that is drawn greedily and may not escalate, and for all signals."""
+    spec = work.tiers[tier]
+    return Generate(
+        id=0,
+        messages=prompt.messages,
+        sampling=msgspec.structs.replace(spec.sampling, temperature=0, max_tokens=max_tokens),
+        think=spec.think,
+        gate=GateOrder(kind="token", hold="answer", hold_back=work.hold_back),
+        probe=True,
+    )
 
 
 class Filling:
@@ -68,24 +82,10 @@ class Filling:
         self._unsaved = []
 
     async def _answer(self, tier: int, row: int) -> Stored:
-        prompt, work = self._cells.prompts[row], self._cells.work
-        spec = work.tiers[tier]
-        order = Generate(
-            id=0,
-            messages=prompt.messages,
-            sampling=msgspec.structs.replace(
-                spec.sampling, temperature=0, max_tokens=self._cells.bound(row, tier)
-            ),
-            think=spec.think,
-            gate=GateOrder(
-                kind="token",
-                hold="answer",
-                hold_back=work.hold_back,
-            ),
-            probe=True,
-        )
+        work, bound = self._cells.work, self._cells.bound(row, tier)
+        order = order_for(work, tier, self._cells.prompts[row], bound)
         try:
-            completed = await complete(self._models, spec.model, order)
+            completed = await complete(self._models, work.tiers[tier].model, order)
         except ContextTooLong as error:
             return Stored(
                 answer="",
