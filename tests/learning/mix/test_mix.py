@@ -50,6 +50,23 @@ def test_code_passes_its_tests(items: list[Item]) -> None:
         assert not [found for found in threads.map(graded_otherwise, sample) if found]
 
 
+@pytest.mark.parametrize(
+    ("text", "verdict"),
+    [
+        ("{}", True),
+        ("The output is `{}`.", True),
+        ("It prints {}", True),
+        ("```\n{}\n```\n\nThis adds the numbers up.", True),
+        ("{}\n\nThe loop runs 3 times.", True),
+        ("{}1", False),
+        ("The loop runs {} times, and then it goes on.", False),
+    ],
+)
+def test_an_output_may_be_explained(items: list[Item], text: str, verdict: bool) -> None:
+    for item in [item for item in items if item.prompt.family == "code/output"][:20]:
+        assert grade(item.prompt, text.format(item.right)) is verdict, item.prompt.answer
+
+
 @pytest.mark.slow
 def test_all_code_passes_its_tests(items: list[Item]) -> None:
     slow = [item for item in items if item.prompt.grader in SLOW]

@@ -127,8 +127,8 @@ def _typo(rng: random.Random) -> Change:
         (f"The {other} will {right} the data.",),
         (f"# {name.title()}", ""),
         ("", "See also the guide."),
-        ("typo", "spelling", right, name, "fix", "correct"),
-        ("опечат", "орфограф", "исправ", right, name),
+        ("typo", "spell", "fix", "correct", "grammar", "wording"),
+        ("опечат", "орфограф", "исправ", "правопис"),
         f"Fix a typo in docs/{name}.md",
     )
 

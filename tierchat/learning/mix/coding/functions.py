@@ -96,9 +96,10 @@ def outputs(rng: random.Random, language: Language) -> Item:
 
 
 def _at_the_end(printed: str) -> str:
-    """Match an answer that is the output, or names it once in the line that ends with it."""
+    """Match a line that is the output, or that speaks of the output and ends with it."""
     escaped = re.escape(printed).replace(r",\ ", r",\s*").replace(r"\ ", r"\s+")
-    return rf"""(?:^|[\s`"':])['"]?{escaped}['"]?[`"'.*\s]*$"""
+    spoken = r"output|print|result|return|вывод|напечат|выве|результат"
+    return rf"""(?m)^(?:[^\n]*\b(?i:{spoken})[^\n]*?[\s`"':*])?[`"'*]*{escaped}[`"'*.]*\s*$"""
 
 
 def _slice(rng: random.Random) -> tuple[str, str, str]:
