@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from tierchat.learning.evaluation import metrics, policies
 from tierchat.learning.evaluation.token_policy import TokenLimits, token_gated
+from tierchat.learning.evaluation.untaught_policy import untaught
 from tierchat.learning.outcomes.matrix import Floats, Matrix
 from tierchat.workers.protocol import ModelInfo
 
@@ -57,8 +58,8 @@ def worth(matrix: Matrix, ours: Sequence[policies.Walk], infos: Sequence[ModelIn
 
 
 def default(matrix: Matrix, infos: Sequence[ModelInfo]) -> list[policies.Walk]:
-    """Replay what the cascade does untaught: its models' escalate tokens, else single tiers."""
+    """Replay what the cascade does untaught: its models' escalate tokens, else the prior."""
     have_tokens = [info.escalate_token is not None for info in infos]
     if len(have_tokens) < len(matrix.tiers) or not all(have_tokens):
-        return []
+        return untaught(matrix)
     return [token_gated(matrix, [TokenLimits.of(info) for info in infos])]

@@ -14,6 +14,7 @@ from tierchat.learning.evaluation.policy import Policy
 
 _WALKS: dict[str, Callable[[Study], Policy]] = {
     "random": bounds.at_random,
+    "untaught": prompts.untaught_default,
     "knn": prompts.nearest,
     "lr": prompts.embedding_router,
     "tfidf": prompts.text_router,

@@ -29,6 +29,7 @@ class ControlSpec:
 
 CONTROLS = (
     ControlSpec("random"),
+    ControlSpec("untaught"),
     ControlSpec("knn", learns=True),
     ControlSpec("lr", learns=True),
     ControlSpec("tfidf", learns=True),

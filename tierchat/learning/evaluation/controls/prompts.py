@@ -11,10 +11,17 @@ from tierchat.learning.evaluation.controls.fitting import best_strength, logisti
 from tierchat.learning.evaluation.controls.study import Study
 from tierchat.learning.evaluation.policies import COST_WEIGHTS, pick
 from tierchat.learning.evaluation.policy import Policy
+from tierchat.learning.evaluation.untaught_policy import untaught
 from tierchat.learning.outcomes.matrix import Floats, Matrix
 from tierchat.learning.training.fit import deal_folds
 
 _NEIGHBOURS = (5, 10, 20, 40, 80)
+
+
+def untaught_default(study: Study) -> Policy:
+    """Begin as a cascade without a lesson does: by the prompt's letters and the models' sizes."""
+    walks = tuple(untaught(study.judged))
+    return Policy("untaught default", "gates/prior.py, nothing learned here", walks)
 
 
 def text_router(study: Study) -> Policy:
