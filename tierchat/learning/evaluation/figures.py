@@ -70,7 +70,7 @@ class Drawn:
 def draw_plane(drawn: Drawn, path: Path) -> None:
     """Draw quality against cost; the format is that of the file's suffix."""
     with _figure(path, 4.7) as (figure, axes):
-        figure.subplots_adjust(left=0.085, right=0.7, top=0.9, bottom=0.12)
+        figure.subplots_adjust(left=0.085, right=0.665, top=0.9, bottom=0.12)
         tiers = sorted(drawn.tiers.values())
         far = max(1.0, *(cost for cost, _ in tiers)) * 1.02
         named: list[tuple[float, str, dict[str, Any]]] = []
@@ -113,18 +113,18 @@ def _list_names(
     figure: Any, named: Sequence[tuple[float, str, dict[str, Any]]], has_others: bool
 ) -> None:
     """Write the names beside the picture, each with a piece of its curve."""
+    from matplotlib.lines import Line2D
+
     listed = [(name, style) for _, name, style in sorted(named, key=lambda each: -each[0])]
     if has_others:
         listed.append(("all other policies", {"color": _PALE, "linewidth": 0.9}))
     for index, (name, style) in enumerate(listed):
         height = 0.86 - 0.06 * index
         piece = {key: value for key, value in style.items() if key != "zorder"}
-        [line] = figure.axes[0].plot((0.715, 0.745), (height,) * 2, **piece)
-        line.set_transform(figure.transFigure)
-        line.set_clip_on(False)
+        figure.add_artist(Line2D((0.685, 0.712), (height, height), **piece))
         colour = _GREY if style["color"] == _PALE else style["color"]
         weight = "bold" if style["linewidth"] > 2 else "normal"
-        figure.text(0.755, height, name, va="center", color=colour, weight=weight, fontsize=9)
+        figure.text(0.72, height, name, va="center", color=colour, weight=weight, fontsize=9)
 
 
 def plane_of(
