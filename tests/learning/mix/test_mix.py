@@ -106,6 +106,23 @@ def test_a_quarter_is_russian_and_conversations_are_there(items: list[Item]) -> 
         assert roles == ["user", "assistant"] * (len(roles) // 2)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        r"when (?:did|was|were)\b",
+        r"\bdo 1\b|\b1 such\b",
+        r"\bone: i(?:'m)?\b",
+        r"(?<!1)[1-4] лет\b|(?:первые|последние) [1-4] ",
+        r"\b(?:[05-9]|1[0-9]) (?:год|года)\b",
+        r"[Кк]акой командой в терминале",
+        r"\(INI text\)",
+    ],
+)
+def test_numbers_and_verbs_agree(items: list[Item], wrong: str) -> None:
+    texts = [item.prompt.prompt for item in items]
+    assert not [text for text in texts if re.search(wrong, text) and "diff" not in text]
+
+
 def test_the_same_seed_gives_the_same_prompts_everywhere() -> None:
     """The digest is that of Python 3.11: an answer that was kept must be found again."""
     named = "".join(prompt.digest for prompt in mix_prompts(330, 7))

@@ -106,7 +106,7 @@ def history(rng: random.Random, language: Language) -> Item:
             language,
             table("facts/events"),
             "year",
-            ("In which year {}?", "What year was it when {}?"),
+            ("In which year {}?", "What year {}?"),
             ("В каком году {}?", "Назови год: когда {}?"),
         )
     return _ask(
@@ -115,7 +115,7 @@ def history(rng: random.Random, language: Language) -> Item:
         table("facts/authors"),
         "author",
         ("Who wrote {}?", "Who is the author of {}?", "{} was written by whom?"),
-        ("Кто написал «{}»?", "Кто автор произведения «{}»?"),
+        ("«{}»: кто это написал?", "Кто автор произведения «{}»?"),
         brief=False,
     )
 
@@ -157,5 +157,5 @@ def computing(rng: random.Random, language: Language) -> Item:
         table("facts/tools"),
         "tool",
         ("Which Unix command {}?", "What command line tool {}?"),
-        ("Какая команда Unix {}?", "Какой командой в терминале {}?"),
+        ("Какая команда Unix {}?", "Какая программа в терминале {}?"),
     )

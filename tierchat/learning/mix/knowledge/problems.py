@@ -101,8 +101,8 @@ def _discount(rng: random.Random, language: Language, name: str) -> Told:
     text = pick(
         rng,
         language,
-        ("A chair costs ${p} and is {s}% off today. How many dollars do {k} such chairs cost?",),
-        ("Стул стоит {p} руб., сегодня скидка {s}%. Сколько рублей надо отдать: стульев {k}?",),
+        ("A chair costs ${p} and is {s}% off today. How many dollars is that for {k}?",),
+        ("Стул стоит {p} руб., сегодня скидка {s}%. Сколько рублей выйдет за {k} шт.?",),
     ).format(p=price, s=share, k=num)
     return text, f"{price} {share} {num}", Fraction(num * price * (100 - share), 100)
 
@@ -183,10 +183,10 @@ def _ages(rng: random.Random, language: Language, name: str) -> Told:
             "times as old as the sister. How old will the father be in 5 years?",
         ),
         (
-            "Ребёнку {a} лет. Сестра старше на {m} года, а отец старше сестры в {k} раза. "
+            "Ребёнку {a} лет. Сестра старше на {m} {y}, а отец старше сестры в {k} раза. "
             "Сколько лет будет отцу через 5 лет?",
         ),
-    ).format(n=name, a=age, m=more, k=times)
+    ).format(n=name, a=age, m=more, k=times, y="лет" if more > 4 else "года")
     return text, f"{age} {more} {times}", (age + more) * times + 5
 
 

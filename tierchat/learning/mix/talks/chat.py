@@ -39,10 +39,9 @@ def chat(rng: random.Random, language: Language) -> Item:
     english, russian = rng.choice(table("chat/talk"))
     opener = rng.choice(_OPENERS)[language == "ru"]
     text = russian if language == "ru" else english
-    if opener and text[0].isupper() and "Quick" not in opener:
-        text = opener + text
-    elif opener:
-        text = opener + text[0].lower() + text[1:]
+    if opener.endswith(": ") and not text.startswith(("I ", "I'")):
+        text = text[0].lower() + text[1:]
+    text = opener + text
     substance = _SUBSTANCE.get(english, ())
     rules = Rules(
         min_words=1,

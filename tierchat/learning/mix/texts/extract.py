@@ -160,7 +160,7 @@ def _person(rng: random.Random, language: Language) -> Item:
         rng,
         language,
         ("{0} is {1} years old, lives in {2} and works as a {3}.", "Meet {0} ({1}), {3}, {2}."),
-        ("{0}, {1} лет, город {2}, профессия: {3}.",),
+        ("{0}, возраст {1}, город {2}, профессия: {3}.",),
     ).format(name, age, city, job)
     text = text.format(b=body, k=", ".join(keys))
     wanted = {key: value[key] for key in keys}
@@ -195,7 +195,7 @@ def _converted(rng: random.Random, language: Language) -> Item:
     form, given = rng.choice(
         (
             ("query string", "&".join(f"{k}={v}" for k, v in value.items())),
-            ("INI text", "\n".join(f"{k} = {v}" for k, v in value.items())),
+            ("INI", "\n".join(f"{k} = {v}" for k, v in value.items())),
             ("YAML", "\n".join(f"{k}: {v}" for k, v in value.items())),
             ("CSV with a header", f"{','.join(keys)}\n{','.join(map(str, values))}"),
         )
@@ -204,6 +204,6 @@ def _converted(rng: random.Random, language: Language) -> Item:
         rng,
         language,
         ("Convert this {} to one JSON object; numbers as numbers:\n{}",),
-        ("Преобразуй ({}) в один объект JSON, числа — числами:\n{}",),
+        ("Преобразуй в один объект JSON, числа — числами. Дано ({}):\n{}",),
     ).format(form, given)
     return _json_item(text, f"convert {value}", value, {keys[0]: values[0]})
