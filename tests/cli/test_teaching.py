@@ -9,9 +9,10 @@ import pexpect
 import pytest
 
 from tests.conftest import UserHome
-from tierchat.cli.lesson_text import lesson_text, short_text
-from tierchat.config.teach_choice import taught_cascades
-from tierchat.gates.lesson_state import LessonState
+from tierchat.cli.lesson_text import lesson_lines, lesson_text, short_text
+from tierchat.config.teach_choice import choose_teaching, taught_cascades
+from tierchat.gates.lesson_state import LessonState, read_state, write_state
+from tierchat.paths import make_private
 
 
 @pytest.fixture
@@ -70,7 +71,7 @@ def test_pull_asks_once_at_a_terminal(mine: UserHome, typed: str, is_wanted: boo
 
 
 def test_the_choice_changes_and_shows(mine: UserHome) -> None:
-    assert b"teaches itself while nothing" in mine.run("gate", "teach", "mine").stderr
+    assert b"teaches itself while the daemon runs" in mine.run("gate", "teach", "mine").stderr
     assert b"mine: teaches itself as soon as" in mine.run("gate", "ls").stdout
     assert b"does not teach itself" in mine.run("gate", "teach", "mine", "--off").stderr
     assert b"mine" not in mine.run("gate", "ls").stdout
@@ -95,3 +96,35 @@ def test_a_lesson_is_told_in_one_line() -> None:
     assert lesson_text(failed) == "lesson failed; the lesson stopped: no sklearn"
     aside = LessonState("x", phase="done", nhg=(0.0, 0.0, 0.1), why="it is not better")
     assert "not used: it is not better" in lesson_text(aside)
+
+
+def test_what_is_off_or_removed_is_told(home: UserHome) -> None:
+    paths = home.paths
+    make_private(paths.lessons_dir)
+    state = LessonState(
+        "pocket", stage=1, num_stages=5, num_prompts=90, nhg=(0.5, 0.4, 0.6), is_used=True
+    )
+    write_state(paths, state)
+    assert list(lesson_lines(paths, ["pocket"])) == [
+        "pocket: no longer teaches itself; lesson 2/5, 0% of its answers; "
+        "not used: its gate was removed"
+    ]
+    choose_teaching(paths, "pocket", is_wanted=True)
+    make_private(paths.gates_dir)
+    (paths.gates_dir / "pocket.json").touch()
+    [line] = lesson_lines(paths, ["pocket"])
+    assert line.startswith("pocket: lesson 2/5") and "NHG 0.50" in line
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"stage": -3}, {"taught_at": 10**18}, {"cascade": "../../elsewhere"}, {"phase": "napping"}],
+)
+def test_a_broken_state_is_none(home: UserHome, change: dict[str, object]) -> None:
+    make_private(home.paths.lessons_dir)
+    write_state(home.paths, LessonState("pocket"))
+    assert read_state(home.paths, "pocket")
+    file = home.paths.lesson_state("pocket")
+    file.write_text(json.dumps({**json.loads(file.read_text()), **change}))
+    assert read_state(home.paths, "pocket") is None
+    assert home.run("gate", "ls").returncode == 0

@@ -14,7 +14,7 @@ import pytest
 
 from tests.conftest import UserHome
 from tierchat.config.home import Home
-from tierchat.gates.lesson_state import LessonState, read_state
+from tierchat.gates.lesson_state import LessonState, read_state, write_state
 from tierchat.learning.outcomes.own_prompts import OwnPrompts
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.store import open_store
@@ -120,6 +120,18 @@ def test_a_gate_that_no_longer_holds_is_taken_out_of_use(
     assert any("judged answers were right, where it expected" in why for why in told), told
     assert after.phase == "done" and after.own == str(len(sums))
     assert here.paths.unused_gate("pocket").exists()
+
+
+def test_a_gate_that_was_removed_is_not_checked(
+    here: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    work = work_of(here.catalogue.effective("pocket"), here.catalogue, here.paths)
+    identity = " ".join(work.identities)
+    done = LessonState("pocket", "done", 2, 2, is_used=True, models=identity, own="1")
+    write_state(here.paths, done)
+    news = own(GradedPrompt(prompt="7+1", answer="8"))
+    monkeypatch.setattr(self_teaching, "own_prompts", lambda *_given: news)
+    assert lesson(here) == (done, 0)
 
 
 def test_the_simulation_of_a_fresh_home_runs(home: UserHome) -> None:

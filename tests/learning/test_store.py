@@ -72,3 +72,26 @@ def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
     (tmp_path / "o.sqlite").write_bytes(b"not a database, but long enough to be looked at" * 50)
     with pytest.raises(ConfigError, match="cannot use"):
         OutcomeStore(tmp_path / "o.sqlite")
+
+
+def test_a_file_that_is_damaged_within_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "o.sqlite"
+    cells = [(os.urandom(20), os.urandom(500)) for _ in range(400)]
+    with open_store(path) as store:
+        store.save(cells)
+    raw = path.read_bytes()
+    path.write_bytes(raw[:8_192] + os.urandom(len(raw) - 8_192))
+    with open_store(path) as store:
+        with pytest.raises(ConfigError, match=r"cannot use .*o\.sqlite.*malformed") as told:
+            store.load(key for key, _ in cells)
+        assert "move it away" in told.value.hint
+
+
+def test_a_full_disk_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "o.sqlite"
+    with open_store(path) as store:
+        store._db.execute("PRAGMA max_page_count = 8")
+        with pytest.raises(ConfigError, match="is full") as told:
+            store.save((bytes([n]), os.urandom(3_000)) for n in range(99))
+        assert "disk is not full" in told.value.hint
+        assert store.count() == 0

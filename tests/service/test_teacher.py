@@ -133,6 +133,18 @@ def test_a_lesson_keeps_to_its_share_of_the_time(paths: Paths) -> None:
     run(paths, use, Settings(teach_idle_s=0.1, teach_share=0.1))
 
 
+def test_a_lesson_that_is_no_longer_wanted_ends(paths: Paths) -> None:
+    async def use(teacher: Teacher, _activity: Activity, keeper: Keeper) -> None:
+        await until(lambda: keeper.models.began)
+        choose_teaching(paths, "x", is_wanted=False)
+        await until(lambda: teacher.cascade == "")
+        before = len(keeper.models.began)
+        await asyncio.sleep(0.3)
+        assert len(keeper.models.began) == before and teacher.cascade == ""
+
+    run(paths, use)
+
+
 @pytest.mark.parametrize("why", ["off", "battery", "not chosen", "locked", "done"])
 def test_no_lesson_runs_without_leave(paths: Paths, why: str) -> None:
     settings = Settings(teach_idle_s=0.05, teach=why != "off")

@@ -8,6 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator
 
+from msgspec.structs import replace
+
 from tierchat.config.teach_choice import taught_cascades
 from tierchat.gates.lesson_state import LessonState, read_state
 from tierchat.paths import Paths
@@ -19,11 +21,23 @@ def lesson_lines(paths: Paths, cascades: Iterable[str]) -> Iterator[str]:
     """Say how far the lesson of each cascade is that teaches itself."""
     chosen = taught_cascades(paths)
     for cascade in cascades:
-        state = read_state(paths, cascade)
+        state, is_on = known_state(paths, cascade), chosen.get(cascade)
         if state:
-            yield f"{cascade}: {lesson_text(state)}"
-        elif chosen.get(cascade):
-            yield f"{cascade}: teaches itself as soon as nothing is asked for a while"
+            yield f"{cascade}: {'' if is_on else 'no longer teaches itself; '}{lesson_text(state)}"
+        elif is_on:
+            yield (
+                f"{cascade}: teaches itself as soon as the daemon runs and nothing is asked for "
+                "a while"
+            )
+
+
+def known_state(paths: Paths, cascade: str) -> LessonState | None:
+    """Return how far a lesson is; of a gate that somebody removed since, only that."""
+    state = read_state(paths, cascade)
+    if state and state.is_used and not (paths.gates_dir / f"{cascade}.json").exists():
+        gone = "its gate was removed"
+        return replace(state, nhg=None, cost_at_99=None, is_used=False, why=gone)
+    return state
 
 
 def lesson_text(state: LessonState) -> str:

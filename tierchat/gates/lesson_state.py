@@ -5,7 +5,7 @@ Does not know how a lesson runs.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -15,6 +15,9 @@ from tierchat.types import Frozen
 
 # `audit` is the check of a gate in use against what was asked since it was made.
 Phase = Literal["audit", "answers", "fit", "done", "failed"]
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+# Until the end of the year 9999, the last that can be told.
+_Seconds = Annotated[int, msgspec.Meta(ge=0, lt=253_402_300_800)]
 
 
 class LessonState(Frozen, frozen=True):
@@ -29,17 +32,17 @@ class LessonState(Frozen, frozen=True):
 
     cascade: str
     phase: Phase = "answers"
-    stage: int = 0
-    num_stages: int = 0
-    num_done: int = 0
-    num_wanted: int = 0
-    num_prompts: int = 0
-    num_own: int = 0
+    stage: _Count = 0
+    num_stages: _Count = 0
+    num_done: _Count = 0
+    num_wanted: _Count = 0
+    num_prompts: _Count = 0
+    num_own: _Count = 0
     nhg: tuple[float, float, float] | None = None
     cost_at_99: float | None = None
     is_used: bool = False
-    taught_at: int = 0
-    changed_at: int = 0
+    taught_at: _Seconds = 0
+    changed_at: _Seconds = 0
     why: str = ""
     models: str = ""
     own: str = ""
@@ -50,9 +53,10 @@ def read_state(paths: Paths, cascade: str) -> LessonState | None:
     """Return what the last lesson wrote; None without one, or for a file that cannot be read."""
     try:
         raw = paths.lesson_state(cascade).read_bytes()
-        return msgspec.json.decode(raw, type=LessonState)
+        state = msgspec.json.decode(raw, type=LessonState)
     except (OSError, ValueError):
         return None
+    return state if state.cascade == cascade else None
 
 
 def write_state(paths: Paths, state: LessonState) -> None:

@@ -157,8 +157,9 @@ def print_head(head: GateHead, output: Output) -> None:
     """Print how a gate was taught, and its quality and cost at each setting."""
     report = head.report
     value, low, high = report.nhg
+    rounds = "1 round" if report.num_rounds == 1 else f"{report.num_rounds} rounds"
     output.line(
-        f"{head.cascade}: taught on {report.num_prompts} prompts in {report.num_rounds} rounds, "
+        f"{head.cascade}: taught on {report.num_prompts} prompts in {rounds}, "
         f"{report.seconds:.0f} s, {report.date}"
     )
     output.line(

@@ -41,8 +41,8 @@ def let_teach(cascade: str, home: Home, output: Output, *, is_wanted: bool) -> N
         output.note(f"{cascade} does not teach itself; `tierchat train -m {cascade}` teaches it")
         return
     output.note(
-        f"{cascade} teaches itself while nothing is asked for {home.settings.teach_idle_s:g} s; "
-        "`tierchat gate ls` shows how far it is"
+        f"{cascade} teaches itself while the daemon runs and nothing is asked for "
+        f"{home.settings.teach_idle_s:g} s; `tierchat gate ls` shows how far it is"
     )
     if missing := missing_modules("sklearn", "threadpoolctl"):
         output.note(f'it needs {", ".join(missing)}: run pip install "tierchat[train]"', "yellow")

@@ -16,10 +16,9 @@ from tierchat.cli.chat.keys import Keys
 from tierchat.cli.chat.rescue import ChatRescue
 from tierchat.cli.chat.saved_chat import SavedChat
 from tierchat.cli.chat.session import ChatSession
-from tierchat.cli.lesson_text import short_text
+from tierchat.cli.lesson_text import known_state, short_text
 from tierchat.config.home import Home
 from tierchat.errors import TierchatError
-from tierchat.gates.lesson_state import read_state
 from tierchat.service.client import Client
 from tierchat.service.messages import DaemonStatus
 from tierchat.terminal.output import Output
@@ -124,7 +123,7 @@ class Chat:
 
         The lesson that the cascade gives itself is told, too.
         """
-        lesson = read_state(self._home.paths, self.session.cascade)
+        lesson = known_state(self._home.paths, self.session.cascade)
         return reports.status_line(
             self.session, self._status(), short_text(lesson) if lesson else ""
         )

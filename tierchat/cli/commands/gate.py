@@ -15,7 +15,7 @@ Cascade = Annotated[str, typer.Argument(metavar="CASCADE", help="The cascade of 
 def add_to(app: typer.Typer) -> None:
     """Register the group and its subcommands."""
     group = typer.Typer(
-        help="List, show, remove, export and import learned gates.",
+        help="Look after learned gates, and let cascades teach themselves.",
         no_args_is_help=True,
         rich_markup_mode=None,
     )

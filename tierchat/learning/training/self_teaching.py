@@ -83,7 +83,8 @@ class SelfTeaching:
 
     def fail(self, error: TierchatError) -> None:
         """Write down why the lesson could not go on."""
-        self._tell(phase="failed", why=f"the lesson stopped: {error.message}")
+        told = f"{error.message} ({error.hint})" if error.hint else error.message
+        self._tell(phase="failed", why=f"the lesson stopped: {told}")
 
     async def _check_gate(self, store: OutcomeStore) -> None:
         """Take a gate out of use whose estimates no longer hold for what the user asks."""
@@ -96,12 +97,16 @@ class SelfTeaching:
         newer = self._own.since(self._state.taught_at)
         if not self._state.is_used or not newer or self._why_not_replaced():
             return
+        try:
+            head, gates = read_head(self._gate_file), load(self._gate_file)
+        except GateFileBad:
+            # Somebody removed or damaged it; the daemon says so of the latter.
+            return
         self._tell(phase="audit", num_done=0, num_wanted=0)
         answers = LessonAnswers(self._work, self._models, store, self._note_cell)
         judged = await answers.collect(newer, math.inf)
         if not judged.rows:
             return
-        head, gates = read_head(self._gate_file), load(self._gate_file)
         estimates = predict(gates, judged)
         weight = head.cost_weight(QUALITIES["balanced"])
         [walk] = policies.gated(judged, estimates, gates, [weight])

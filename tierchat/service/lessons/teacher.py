@@ -106,8 +106,10 @@ class Teacher:
             self._not_before_s[cascade] = time.monotonic() + again_s
 
     async def _steer(self, lesson: _Lesson) -> None:
-        """Let a lesson work its share of the quiet time, until it is over."""
+        """Let a lesson work its share of the quiet time, until it is over or unwanted."""
         while not await lesson.is_over(self._look_s):
+            if not taught_cascades(self._paths).get(self.cascade):
+                return
             if lesson.is_paused:
                 if self._is_quiet():
                     lesson.resume()
