@@ -136,10 +136,21 @@ def _code(name: str, row: dict[str, Any]) -> GradedPrompt:
     return GradedPrompt(
         prompt=_CODE.format(code=row["prompt"].strip("\n")),
         grader="code",
-        setup=row["prompt"],
+        setup=_stub(row["prompt"]),
         test=row["test"],
         entry_point=row["entry_point"],
         family=name,
         group=row["entry_point"],
         max_tokens=LONG_TOKENS,
     )
+
+
+def _stub(code: str) -> str:
+    """Return code that may run before the answer: imports and helpers. Some stubs are no Python."""
+    for stub in (code, f"{code.rstrip()}\n    pass\n"):
+        try:
+            compile(stub, "stub", "exec")
+        except SyntaxError:
+            continue
+        return stub
+    return ""
