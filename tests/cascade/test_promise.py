@@ -45,6 +45,22 @@ def test_a_name_never_calls_the_top_tier(quality: str) -> None:
         assert keeping_promise(asked, "mine", TIERS, gate) == (asked, "")
 
 
+def test_the_top_tier_answers_where_the_tiers_below_cost_more_than_they_save() -> None:
+    dear = msgspec.structs.replace(
+        taught(),
+        tradeoffs=(
+            Tradeoff(cost_weight=0.0, quality=1.0, cost=1.1, promised=0.9),
+            Tradeoff(cost_weight=0.1, quality=0.97, cost=0.8, promised=0.8),
+        ),
+    )
+    for name, top in (("best", "M"), ("balanced", "M"), (None, "M"), ("frugal", None)):
+        asked = TierOptions(quality=name)  # type: ignore[arg-type]
+        options, notice = keeping_promise(asked, "mine", TIERS, dear)
+        assert (options.min_tier, notice) == (top, "")
+    pinned = TierOptions(tier="S")
+    assert keeping_promise(pinned, "mine", TIERS, dear) == (pinned, "")
+
+
 @pytest.mark.parametrize(
     ("gate", "said"),
     [

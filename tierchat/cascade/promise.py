@@ -24,17 +24,20 @@ def cost_weight(head: GateHead, quality: QualityName | float | None) -> float:
 def keeping_promise(
     options: TierOptions, cascade: str, tiers: Sequence[str], head: GateHead | None
 ) -> tuple[TierOptions, str]:
-    """Return the options under which a promised quality is kept, and a notice or "".
+    """Return the options under which a quality is kept, and a notice or "".
 
-    The top tier answers where nothing cheaper is sure to keep it. What else a request says of the
-    tiers wins over the promise.
+    The top tier answers where nothing cheaper is sure to keep a promised quality, and where the
+    tiers below cost more than they save at one that has a name. What else a request says of the
+    tiers wins.
     """
     quality, top = options.quality, tiers[-1]
-    if isinstance(quality, str) or quality is None or len(tiers) == 1:
-        return options, ""
-    if _is(options.min_tier, top) or _is(options.tier, top):
+    if len(tiers) == 1 or _is(options.min_tier, top) or _is(options.tier, top):
         return options, ""
     why = _why_not(options, top)
+    if isinstance(quality, str) or quality is None:
+        if head and not why and head.is_top_better(QUALITIES[quality or "balanced"]):
+            return msgspec.structs.replace(options, min_tier=top), ""
+        return options, ""
     if why:
         return options, f"quality {quality:g} of {top} is not promised: {why}"
     if head and head.promise(quality):

@@ -112,10 +112,19 @@ class GateHead(Frozen, frozen=True):
 
         If none did, the one of best quality.
         """
+        return self.expected(quality).cost_weight
+
+    def expected(self, quality: float) -> Tradeoff:
+        """Return the setting behind `cost_weight`, with what it kept and cost."""
         enough = [t for t in self.tradeoffs if t.quality >= quality]
         if enough:
-            return min(enough, key=lambda t: t.cost).cost_weight
-        return max(self.tradeoffs, key=lambda t: (t.quality, -t.cost)).cost_weight
+            return min(enough, key=lambda t: t.cost)
+        return max(self.tradeoffs, key=lambda t: (t.quality, -t.cost))
+
+    def is_top_better(self, quality: float) -> bool:
+        """Whether the top tier alone keeps a quality for less, and no worse."""
+        setting = self.expected(quality)
+        return setting.cost >= 1.0 and setting.quality <= 1.0
 
 
 def cheapest_keeping(tradeoffs: Iterable[Tradeoff], quality: float) -> Tradeoff | None:

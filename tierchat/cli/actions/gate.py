@@ -167,10 +167,12 @@ def print_head(head: GateHead, output: Output) -> None:
         "(0: mixing tiers at random, 1: an oracle)"
     )
     for name, quality in QUALITIES.items():
-        weight = head.cost_weight(quality)
-        chosen = next(t for t in head.tradeoffs if t.cost_weight == weight)
+        chosen, top = head.expected(quality), head.tiers[-1].name
+        if head.is_top_better(quality):
+            output.line(f"{name:9s} {top} answers everything: asking lower tiers first costs more")
+            continue
         output.line(
-            f"{name:9s} {chosen.quality:6.1%} of {head.tiers[-1].name}'s right answers "
+            f"{name:9s} {chosen.quality:6.1%} of {top}'s right answers "
             f"at {chosen.cost:5.1%} of its compute"
         )
     output.lines(promise_lines(head))
