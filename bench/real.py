@@ -19,8 +19,10 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import real_outcomes
 import real_prompts
+import real_report
 
 from tierchat.config.home import Home
 from tierchat.learning.outcomes.cells import Cells
@@ -29,6 +31,7 @@ from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.store import open_store
 from tierchat.learning.outcomes.work import work_of, workers
+from tierchat.learning.training.fit import deal_folds
 from tierchat.paths import find_paths, make_private
 from tierchat.workers.protocol import ModelInfo
 
@@ -115,6 +118,23 @@ async def known(directory: Path, data: Path) -> Matrix:
         return await collect(work, there, Sizes(home), store, lambda _done, _all: None)
 
 
+def report(matrix: Matrix, out: Path) -> None:
+    """Judge every policy on two fifths of the question groups, and on every set left out."""
+    folds = deal_folds(matrix.groups)
+    learned, judged = (matrix.take(np.flatnonzero(part)) for part in (folds > 1, folds <= 1))
+    out.mkdir(parents=True, exist_ok=True)
+    embedder = real_report.Embedder(file=out / "embeddings.npz")
+    # The shipped prior was fitted on these very prompts; `bench/prior.py` judges it fairly.
+    question = real_report.Question(
+        *(learned, judged, real_report.fit_rows, real_prompts.set_of),
+        embedder=embedder,
+        without=("untaught",),
+    )
+    comparisons = [real_report.in_set(question), real_report.left_out(question)]
+    real_report.write_report(out, comparisons)
+    print(out / "report.md")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
@@ -123,15 +143,20 @@ def main() -> None:
     parser.add_argument("--home", type=Path, default=Path.home() / ".cache" / "tierchat-bench-real")
     parser.add_argument("--out", type=Path, default=Path("bench-real"))
     parser.add_argument("--waves", default=":")
-    parser.add_argument("--export", action="store_true")
+    parser.add_argument("--export", action="store_true", help="into the repository, no more")
+    parser.add_argument("--only-report", action="store_true", help="on the answers so far")
     given = parser.parse_args()
     home = home_with(given.models, given.home)
     first, last = (int(text) if text else None for text in given.waves.split(":"))
     waves = real_prompts.waves(given.data) + real_prompts.mix_waves()
     if given.export:
         print(f"{export(home, waves)} answers in {real_outcomes.FILE}")
+        return
+    if given.only_report:
+        matrix = asyncio.run(known(given.home, given.data))
     else:
-        asyncio.run(fill(home, waves[first:last]))
+        matrix = asyncio.run(fill(home, waves[first:last]))
+    report(matrix, given.out)
 
 
 if __name__ == "__main__":

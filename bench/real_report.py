@@ -57,7 +57,7 @@ TOPICS: tuple[Topic, ...] = ("is-right", "unsure")
 @dataclass(frozen=True)
 class Question:
     """What a report is made of. `replies` are those about the prompts of both matrices; controls
-    whose topic is not among them are left out.
+    whose topic is not among them are left out, and those named in `without`.
     """
 
     learned: Matrix
@@ -66,10 +66,12 @@ class Question:
     set_of: SetOf
     replies: Mapping[Topic, Replies] = field(default_factory=dict)
     embedder: Embedder = field(default_factory=Embedder)
+    without: tuple[str, ...] = ()
 
     @property
     def controls(self) -> tuple[ControlSpec, ...]:
-        return tuple(s for s in CONTROLS if s.topic is None or s.topic in self.replies)
+        known = [spec for spec in CONTROLS if spec.name not in self.without]
+        return tuple(s for s in known if s.topic is None or s.topic in self.replies)
 
     @property
     def whole(self) -> Matrix:
