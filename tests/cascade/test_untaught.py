@@ -41,3 +41,8 @@ def test_a_number_is_a_promise_that_the_prior_does_not_give(quality: float | Non
 def test_equal_sizes_begin_at_the_bottom() -> None:
     found = begin_untaught(Beginning(), TIERS, (1e9, 1e9, 1e9), HARD, TierOptions())
     assert found == Beginning()
+
+
+@pytest.mark.parametrize("options", [TierOptions(no_escalate=True), TierOptions(raw=True)])
+def test_a_prompt_that_may_not_escalate_stays_with_the_first_tier(options: TierOptions) -> None:
+    assert begin_untaught(Beginning(), TIERS, SIZES, HARD, options) == Beginning()

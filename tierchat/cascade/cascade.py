@@ -95,7 +95,7 @@ class Cascade:
         conversation = Conversation(name, prompt, self._turns)
         beginning = conversation.beginning(spec, gate)
         parameters = {model: await self._num_parameters(s) for model, s in models.items()}
-        if gate is None and not prompt.options.raw and await self._is_untaught(catalogue, spec):
+        if gate is None and await self._is_untaught(catalogue, spec):
             names, sizes = zip(*((t.name, parameters[t.model]) for t in spec.tiers), strict=True)
             beginning = begin_untaught(beginning, names, sizes, prompt.messages, prompt.options)
         self._models.plan_as_part_of(name, spec.models)

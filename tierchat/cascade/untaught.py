@@ -23,8 +23,11 @@ def begin_untaught(
     """Raise a beginning to the tier that is worth most for a prompt of this kind.
 
     `parameters` are the sizes of the tiers' models. What the conversation asks for stays the least;
-    a quality that is a number is a promise, which only a lesson can keep.
+    a quality that is a number is a promise, which only a lesson can keep. A prompt that may not
+    escalate stays with the first tier.
     """
+    if options.raw or options.no_escalate:
+        return beginning
     quality = options.quality if isinstance(options.quality, str) else "balanced"
     found = prior.shipped()
     text = prior.text_of(messages)
