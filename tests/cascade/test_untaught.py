@@ -6,6 +6,7 @@ import pytest
 
 from tierchat.cascade.beginning import Beginning
 from tierchat.cascade.untaught import begin_untaught
+from tierchat.gates.order import Earlier
 from tierchat.types import Message, TierOptions
 
 TIERS = ("XS", "S", "M")
@@ -36,6 +37,26 @@ def test_what_the_conversation_asks_for_stays_the_least() -> None:
 @pytest.mark.parametrize("quality", [None, 0.9])
 def test_a_number_is_a_promise_that_the_prior_does_not_give(quality: float | None) -> None:
     assert begin(quality) == begin("balanced")
+
+
+def after(prompt: str, answered_by: str = "") -> Beginning:
+    before = Beginning(earlier=Earlier(num_turns=1, answered_by=answered_by))
+    answer = Message(role="assistant", content="def primes_below(n): ...")
+    messages = [*HARD, answer, Message(role="user", content=prompt)]
+    return begin_untaught(before, TIERS, SIZES, messages, TierOptions(quality="balanced"))
+
+
+def test_a_follow_up_on_an_unknown_tier_is_as_hard_as_what_it_leans_on() -> None:
+    assert after("shorter").floor == begin("balanced").floor == "M"
+    # Who answered is known: that is where the conversation begins, and the prompt itself is easy.
+    assert after("shorter", "XS").floor is None
+    alone = [Message(role="user", content="shorter")]
+    assert begin_untaught(Beginning(), TIERS, SIZES, alone, TierOptions()).floor is None
+
+
+def test_the_beginning_of_an_answer_is_not_what_is_asked() -> None:
+    messages = [*HARD, Message(role="assistant", content="shorter")]
+    assert begin_untaught(Beginning(), TIERS, SIZES, messages, TierOptions()).floor == "M"
 
 
 def test_equal_sizes_begin_at_the_bottom() -> None:

@@ -140,6 +140,7 @@ def test_eval_goes_on_after_a_kill(home: UserHome, prompts: Path, tmp_path: Path
         (["gate", "rm", "nope"], "no gate for 'nope'"),
         (["gate", "import", "/nope.json"], "cannot read"),
         (["ask", "--quality", "superb", "2+2"], "quality"),
+        (["train", "--builtin", "--minutes", "nan"], "nan is no number of minutes"),
     ],
 )
 def test_bad_requests_are_told(home: UserHome, arguments: list[str], said: str) -> None:

@@ -5,12 +5,16 @@ Pure; does not know how the prior was fitted.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from tierchat.cascade.beginning import Beginning
+from tierchat.cascade.follow_up import leans
 from tierchat.gates import prior
 from tierchat.types import QUALITIES, Message, TierOptions
+
+# So far back a follow-up is looked at whose answers are of unknown tiers.
+_MAX_TURNS = 8
 
 
 def begin_untaught(
@@ -24,20 +28,35 @@ def begin_untaught(
 
     `parameters` are the sizes of the tiers' models. What the conversation asks for stays the least;
     a quality that is a number is a promise, which only a lesson can keep. A prompt that may not
-    escalate stays with the first tier.
+    escalate stays with the first tier. "Shorter" alone looks easy: where nobody knows who answered
+    before, a follow-up is as hard as the turns it leans on.
     """
     if options.raw or options.no_escalate:
         return beginning
     quality = options.quality if isinstance(options.quality, str) else "balanced"
     found = prior.shipped()
-    text = prior.text_of(messages)
-    chosen = found.choose(text, parameters, QUALITIES[quality])
+    texts = [prior.text_of(turn) for turn in _topic(messages)] or [prior.text_of(messages)]
+    if beginning.earlier.answered_by:
+        texts = texts[:1]
+    choices = [found.choose(text, parameters, QUALITIES[quality]) for text in texts]
+    chosen = max(choices)
+    text = texts[choices.index(chosen)]
     least = tiers.index(beginning.floor) if beginning.floor in tiers else 0
     if chosen <= least:
         return beginning
     right = found.right(text, parameters)
     why = (
-        f"{tiers[least]} would be right with {right[least]:.0%}, {tiers[chosen]} with "
-        f"{right[chosen]:.0%}, guessed without a lesson"
+        f"a guess without a lesson ({tiers[least]} right in {right[least]:.0%} of such prompts, "
+        f"{tiers[chosen]} in {right[chosen]:.0%})"
     )
     return replace(beginning, floor=tiers[chosen], why=why)
+
+
+def _topic(messages: Sequence[Message]) -> Iterator[Sequence[Message]]:
+    """Yield what each turn of the topic asks, the last turn first, with the system text."""
+    system = messages[:1] if messages[0].role == "system" else ()
+    asked = [number for number, message in enumerate(messages) if message.role == "user"]
+    for number in reversed(asked[-_MAX_TURNS:]):
+        yield [*system, messages[number]]
+        if not leans(messages[: number + 1]):
+            return

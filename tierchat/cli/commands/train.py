@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated
 
@@ -26,6 +27,12 @@ MaxAnswer = Annotated[
 ]
 
 
+def _refuse_endless(minutes: float) -> float:
+    if not math.isfinite(minutes):
+        raise typer.BadParameter(f"{minutes} is no number of minutes")
+    return minutes
+
+
 def add_to(app: typer.Typer) -> None:
     """Register the command."""
     app.command()(train)
@@ -42,7 +49,11 @@ def train(
     minutes: Annotated[
         float,
         typer.Option(
-            metavar="N", min=0.0, help="Be done within N minutes; 0 runs one round to its end."
+            metavar="N",
+            min=0.0,
+            # NaN passes every comparison of `min`.
+            callback=_refuse_endless,
+            help="Be done within N minutes; 0 runs one round to its end.",
         ),
     ] = 30.0,
     max_prompts: Annotated[
