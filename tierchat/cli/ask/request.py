@@ -86,7 +86,8 @@ def build_prompt(
         },
     )
     cascade = options.cascade or ""
-    if spec := home.catalogue.cascades.get(cascade):
+    # Only a prompt that goes on with a conversation pays for reading the catalogue.
+    if past.last.tier and (spec := home.catalogue.cascades.get(cascade)):
         options = past.last.options(options, cascade, [tier.name for tier in spec.tiers])
     if settings.log and not request.no_log:
         saving = conversations.save_in(past.id, request.template or "")
