@@ -102,7 +102,7 @@ def test_busy_workers_share_the_cores_and_get_them_back(
             workers = {name: await pool.load(name) for name in ("a", "b")}
             shown.write_text("")
             await answer(pool, "a", 8)
-            long = asyncio.create_task(answer(pool, "a", 200))
+            long = asyncio.create_task(answer(pool, "a", 400))
             while not shown.read_text().count("\n") > 20:
                 await asyncio.sleep(0.001)
             await answer(pool, "b", 40)
