@@ -27,6 +27,8 @@ def asked(prompt: str, system: str = "") -> Form:
         ("word", "Answer in one word: what do bees make?"),
         ("word", "Ответь одним словом: столица Франции?"),
         ("word", "Какая столица у Франции, одним словом?"),
+        ("word", "Столица Франции? Одним словом."),
+        ("word", "Столица Франции (одним словом)?"),
         ("yes_no", "Is 91 prime? Answer yes or no."),
         ("yes_no", "Is 91 prime, yes or no?"),
         ("yes_no", "Is 91 prime? (yes/no)"),

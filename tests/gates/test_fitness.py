@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 
+from tierchat.gates.verification.answer_text import blocks
 from tierchat.gates.verification.asked import form_of
 from tierchat.gates.verification.fitness import is_empty, why_unfit
 from tierchat.types import Message
@@ -139,6 +142,24 @@ def test_of_an_unfinished_answer_only_what_nothing_can_mend_is_told() -> None:
     assert why(PYTHON, "```python\ndef add(a", is_whole=False) == ""
     assert why(WHY, DIFF[:60], is_whole=False) == ""
     assert why(WHY, DIFF[:200], is_whole=False) == "repeats what it was given"
+
+
+@pytest.mark.parametrize(
+    "shown",
+    [
+        'Traceback (most recent call last):\n  File "a.py", line 1, in f\n    1 / 0',
+        "{% for x in xs %}{{ x }}{% endfor %}",
+        "function search(a, x):\n    low = 0, high = len(a) - 1\n    while low <= high do",
+    ],
+)
+def test_what_is_shown_in_a_python_block_may_be_no_program(shown: str) -> None:
+    assert why("Show me that in Python.", f"```python\n{shown}\n```") == ""
+
+
+def test_a_row_of_fences_is_read_in_no_time() -> None:
+    began = time.process_time()
+    assert blocks("```" * 50_000) == []
+    assert time.process_time() - began < 1.0
 
 
 def test_marks_alone_are_an_empty_answer() -> None:

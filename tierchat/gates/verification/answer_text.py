@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from tierchat.gates.verification.form import Unit
 
 _FENCE = re.compile(
-    r"^[ \t]*(?P<mark>`{3,}|~{3,})[ \t]*(?P<name>[\w+#.-]*)[^\n]*\n(?P<text>.*?)"
+    r"^[ \t]*(?P<mark>`{3,}+|~{3,}+)[ \t]*(?P<name>[\w+#.-]*)[^\n]*\n(?P<text>.*?)"
     r"(?:^[ \t]*(?P=mark)[ \t]*$|\Z)",
     re.MULTILINE | re.DOTALL,
 )

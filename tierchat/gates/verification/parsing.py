@@ -16,7 +16,8 @@ _MAX_DEPTH = 80
 # What people and models write for "and so on", and what is typed at a prompt, is no program.
 _NOT_A_PROGRAM = re.compile(
     r"^[ \t]*(?:>>>|\.\.\. ?|In \[\d+\]:|\$ |%%?\w|!\w|pip3? install|python3? \S+\.py|"
-    r"(?:#|//)?[ \t]*(?:\.\.\.|…)|<[\w ]+>|\[[\w ]+ here\])|(?:\.\.\.|…)[ \t]*$|"
+    r"(?:#|//)?[ \t]*(?:\.\.\.|…)|<[\w ]+>|\[[\w ]+ here\]|"
+    r"Traceback \(most recent|\{%|function \w+\()|(?:\.\.\.|…)[ \t]*$|"
     r"#.*(?:your code|rest of|goes here|existing code|your implementation|здесь|остальн)",
     re.MULTILINE | re.IGNORECASE,
 )
