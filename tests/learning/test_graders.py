@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from pathlib import Path
 from typing import Any
@@ -366,3 +367,15 @@ def test_prompts_keep_their_names() -> None:
     assert plain.digest == "739fbc615cc9942bb522803c"
     assert plain.digest == GradedPrompt(prompt="2+2", grader="code", test="assert 1").digest
     assert talk.digest == "2acbfe9194957cfd1be5b8ac"
+
+
+def test_an_expression_that_never_ends_is_no_match() -> None:
+    before, began = signal.getsignal(signal.SIGVTALRM), time.process_time()
+    long = "a" * 40 + "b"
+    for_years = "^(a+)+$"
+    assert grade(GradedPrompt(prompt="x", grader="regex", answer=for_years), long) is False
+    rules = Rules(lacks_pattern=for_years)
+    assert grade(GradedPrompt(prompt="x", grader="rules", rules=rules), long) is False
+    assert time.process_time() - began < 10
+    assert signal.getsignal(signal.SIGVTALRM) is before
+    assert grade(GradedPrompt(prompt="x", grader="regex", answer=for_years), "aaa") is True

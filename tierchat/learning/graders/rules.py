@@ -12,6 +12,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from tierchat.learning.graders.patterns import finds
 from tierchat.learning.graders.refusals import is_refusal
 from tierchat.learning.graders.texts import without_fence
 from tierchat.types import Frozen
@@ -97,8 +98,8 @@ def broken(text: str, rules: Rules) -> Iterator[str]:
         "has": any(one.casefold() not in folded for one in rules.has),
         "any": rules.any and not any(one.casefold() in folded for one in rules.any),
         "lacks": any(one.casefold() in folded for one in rules.lacks),
-        "pattern": rules.pattern and not re.search(rules.pattern, text),
-        "lacks_pattern": rules.lacks_pattern and re.search(rules.lacks_pattern, text),
+        "pattern": rules.pattern and not finds(rules.pattern, text),
+        "lacks_pattern": rules.lacks_pattern and finds(rules.lacks_pattern, text) is not False,
         "begins": not folded.startswith(rules.begins.casefold()),
         "ends": not folded.endswith(rules.ends.casefold()),
         "json": rules.json and not _is_json(text),

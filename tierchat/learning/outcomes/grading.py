@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-import re
 from collections.abc import Sequence
 from functools import cache
 from typing import Any
@@ -16,7 +15,16 @@ from typing import Any
 import msgspec
 
 from tierchat.errors import UsageError
-from tierchat.learning.graders import code, commands, json_answers, numbers, refusals, rules, texts
+from tierchat.learning.graders import (
+    code,
+    commands,
+    json_answers,
+    numbers,
+    patterns,
+    refusals,
+    rules,
+    texts,
+)
 from tierchat.learning.outcomes.prompts import PUZZLE, GradedPrompt
 from tierchat.learning.outcomes.store import OutcomeStore
 
@@ -90,7 +98,7 @@ def _is_right(prompt: GradedPrompt, text: str) -> bool:
         case "choice":
             return texts.is_choice(text, wanted)
         case "regex":
-            return re.search(wanted, text) is not None
+            return bool(patterns.finds(wanted, text))
         case "text":
             return texts.is_text(text, accepted)
         case "cased":
