@@ -85,6 +85,9 @@ def test_prompts_come_back_as_they_were_and_once(tmp_path: Path) -> None:
         ('{"prompt": "a", "grader": "reasoning_gym:gcd"}', "record"),
         ('{"prompt": "a", "answer": "(", "grader": "regex"}', "regular expression"),
         ('{"prompt": "a", "colour": 1}', "colour"),
+        ('{"prompt": "a", "answer": "abc", "grader": "number"}', "no number: 'abc'"),
+        ('{"prompt": "a", "answer": "SELEC 1", "grader": "sql"}', "does not run on SQLite"),
+        ('{"prompt": "a", "grader": "code", "test": "1", "entry_point": "a b"}', "no name"),
     ],
 )
 def test_a_bad_line_is_told_with_its_number(tmp_path: Path, line: str, said: str) -> None:

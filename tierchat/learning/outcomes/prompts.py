@@ -18,7 +18,9 @@ from tierchat.decoding import decode_strictly, lines_of
 from tierchat.errors import SchemaRefused, UsageError
 from tierchat.gates.answer_schema import AnswerSchema
 from tierchat.gates.order import Earlier
+from tierchat.learning.graders.numbers import readings
 from tierchat.learning.graders.rules import Rules
+from tierchat.learning.graders.sql import is_query
 from tierchat.types import Frozen, Message
 
 PUZZLE = "reasoning_gym:"
@@ -221,6 +223,14 @@ def _try_to_read(prompt: GradedPrompt) -> None:
             raise ValueError(f"`setup` and `test` are no Python: {error}") from error
         if "def check(" in prompt.test and not prompt.entry_point:
             raise ValueError("`check` needs an `entry_point`")
+        if prompt.entry_point and not prompt.entry_point.isidentifier():
+            raise ValueError(f"`entry_point` is no name: {prompt.entry_point!r}")
+    if answer is None:
+        return
+    if prompt.grader == "number" and not any(map(readings, (answer, *prompt.accept))):
+        raise ValueError(f"the answer holds no number: {answer!r}")
+    if prompt.grader == "sql" and not is_query(answer, prompt.setup, answer):
+        raise ValueError("the answer does not run on SQLite after `setup`")
 
 
 def _compile(pattern: str, what: str) -> None:
