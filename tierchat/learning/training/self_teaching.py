@@ -135,12 +135,17 @@ class SelfTeaching:
         """Put a gate to use if it is better than no lesson, else keep it aside."""
         from tierchat.learning.evaluation.policies import gated
         from tierchat.learning.evaluation.worth import worth
+        from tierchat.learning.training.gate_in_use import why_not_better
         from tierchat.learning.training.lesson import write
 
         infos = [self._models.info(tier.model) for tier in self._work.tiers]
         walks = gated(taught.held_out, taught.estimates, taught.fit.gates)
         found = worth(taught.held_out, walks, [info for info in infos if info])
         why = found.why_not or self._why_not_replaced()
+        if not why and why_not_better(self._gate_file, taught):
+            # The gate of an earlier stage stays, and what is told of it.
+            self._tell(phase="answers", stage=stage + 1)
+            return
         path = self._paths.unused_gate(self._cascade) if why else self._gate_file
         make_private(path.parent)
         head = write(path, self._cascade, self._work, self._models, taught)
