@@ -43,6 +43,7 @@ def test_minus_c_goes_on_and_says_the_whole_conversation(warm: UserHome) -> None
     assert {e.system for e in found} == {"Be brief."}
 
 
+@pytest.mark.slow
 def test_a_follow_up_begins_where_it_was_answered_also_with_another_daemon(
     home: UserHome,
 ) -> None:

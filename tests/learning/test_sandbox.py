@@ -155,6 +155,7 @@ def test_no_trick_makes_an_answer_pass(name: str) -> None:
     assert time.monotonic() - began_s < 60
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "code",
     [

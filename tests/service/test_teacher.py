@@ -121,6 +121,7 @@ def test_a_lesson_runs_in_idle_time_and_stops_for_a_prompt(paths: Paths) -> None
     run(paths, use)
 
 
+@pytest.mark.slow
 def test_a_lesson_keeps_to_its_share_of_the_time(paths: Paths) -> None:
     async def use(_teacher: Teacher, _activity: Activity, keeper: Keeper) -> None:
         await until(lambda: keeper.models.began)
