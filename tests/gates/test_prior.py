@@ -31,9 +31,11 @@ def test_a_larger_model_is_likelier_right() -> None:
 def test_the_better_the_quality_the_higher_the_tier() -> None:
     found = prior.shipped()
     for text in ("hi", "Prove that the square root of 2 is irrational.", "x" * 5_000):
-        tiers = [found.choose(text, SIZES, quality) for quality in (0.5, 0.9, 0.95, 0.99, 1.0)]
+        right = found.right(text, SIZES)
+        tiers = [found.choose(right, SIZES, quality) for quality in (0.5, 0.9, 0.95, 0.99, 1.0)]
         assert tiers == sorted(tiers)
-    assert found.choose("hi", (7e9, 7e9, 7e9), 0.99) == 0
+    equal = (7e9, 7e9, 7e9)
+    assert found.choose(found.right("hi", equal), equal, 0.99) == 0
 
 
 def test_of_a_long_text_both_ends_are_read_quickly() -> None:

@@ -38,13 +38,14 @@ def begin_untaught(
     texts = [prior.text_of(turn) for turn in _topic(messages)] or [prior.text_of(messages)]
     if beginning.earlier.answered_by:
         texts = texts[:1]
-    choices = [found.choose(text, parameters, QUALITIES[quality]) for text in texts]
+    # Reading the letters is the work here, so each turn is read once.
+    rights = [found.right(text, parameters) for text in texts]
+    choices = [found.choose(right, parameters, QUALITIES[quality]) for right in rights]
     chosen = max(choices)
-    text = texts[choices.index(chosen)]
+    right = rights[choices.index(chosen)]
     least = tiers.index(beginning.floor) if beginning.floor in tiers else 0
     if chosen <= least:
         return beginning
-    right = found.right(text, parameters)
     why = (
         f"a guess without a lesson ({tiers[least]} right in {right[least]:.0%} of such prompts, "
         f"{tiers[chosen]} in {right[chosen]:.0%})"

@@ -59,10 +59,9 @@ class Prior(Frozen, frozen=True):
         enough = [weight for kept, weight in self.cost_weights if kept >= quality]
         return max(enough, default=0.0)
 
-    def choose(self, text: str, parameters: Sequence[float], quality: float) -> int:
-        """Return the index of the tier whose answer is worth most, given the tiers' sizes."""
+    def choose(self, right: Sequence[float], parameters: Sequence[float], quality: float) -> int:
+        """Return the index of the tier whose answer is worth most, given what `right` said."""
         weight = self.cost_weight(quality)
-        right = self.right(text, parameters)
         values = [p - weight * n / parameters[-1] for p, n in zip(right, parameters, strict=True)]
         return values.index(max(values))
 
