@@ -10,11 +10,13 @@ GGUFs in FOLDER, smallest first; otherwise it is the bundled one.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import random
 import statistics
 import tempfile
 import time
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -43,6 +45,24 @@ def make_cascade(paths: Paths, folder: Path | None) -> str:
     make_private(paths.config_dir)
     paths.models_file.write_text("\n".join([*lines, f"[cascades.ladder]\ntiers = [{tiers}]"]))
     return "ladder"
+
+
+@contextlib.contextmanager
+def fresh_home(folder: Path | None, idle_s: float) -> Iterator[tuple[Client, Paths, str]]:
+    """Yield a home in which lessons may begin after `idle_s` seconds, and its cascade's name."""
+    with tempfile.TemporaryDirectory(prefix="tc") as directory:
+        os.environ |= {
+            "TIERCHAT_HOME": directory,
+            "TIERCHAT_TEACH_IDLE_S": str(idle_s),
+            "TIERCHAT_TEACH_SHARE": "1",
+        }
+        paths = find_paths(os.environ)
+        make_private(paths.data_dir)
+        cascade, client = make_cascade(paths, folder), Client(paths)
+        try:
+            yield client, paths, cascade
+        finally:
+            client.stop()
 
 
 def wait_of(client: Client, cascade: str, text: str, tier: str) -> float:
@@ -80,20 +100,8 @@ def main() -> None:
         "--tier", default="XS", help="the tier that is asked; the lowest if not given"
     )
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tc") as directory:
-        os.environ |= {
-            "TIERCHAT_HOME": directory,
-            "TIERCHAT_TEACH_IDLE_S": str(IDLE_S),
-            "TIERCHAT_TEACH_SHARE": "1",
-        }
-        paths = find_paths(os.environ)
-        make_private(paths.data_dir)
-        cascade = make_cascade(paths, given.real)
-        client = Client(paths)
-        try:
-            measure(client, paths, cascade, given.num, given.tier)
-        finally:
-            client.stop()
+    with fresh_home(given.real, IDLE_S) as (client, paths, cascade):
+        measure(client, paths, cascade, given.num, given.tier)
 
 
 def measure(client: Client, paths: Paths, cascade: str, num: int, tier: str) -> None:

@@ -15,13 +15,12 @@ from __future__ import annotations
 import argparse
 import os
 import random
-import tempfile
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from lesson_wait import make_cascade
+from lesson_wait import fresh_home
 
 from tierchat.cli.lesson_text import lesson_text
 from tierchat.config.home import Home
@@ -32,7 +31,7 @@ from tierchat.gates.lesson_state import read_state
 from tierchat.learning.outcomes.grading import grade
 from tierchat.learning.outcomes.prompts import GradedPrompt, read_prompts
 from tierchat.learning.outcomes.sources import shipped_prompts
-from tierchat.paths import Paths, find_paths, make_private
+from tierchat.paths import Paths
 from tierchat.service.client import Client
 from tierchat.types import Outcome, Prompt, Sampling, SaveOptions, TierOptions
 
@@ -60,24 +59,12 @@ def main() -> None:
     parser.add_argument("--burst", type=int, default=10)
     parser.add_argument("--break-s", type=float, default=40.0)
     given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="tc") as directory:
-        os.environ |= {
-            "TIERCHAT_HOME": directory,
-            "TIERCHAT_TEACH_IDLE_S": str(IDLE_S),
-            "TIERCHAT_TEACH_SHARE": "1",
-        }
-        paths = find_paths(os.environ)
-        make_private(paths.data_dir)
-        cascade = make_cascade(paths, given.real)
+    with fresh_home(given.real, IDLE_S) as (client, paths, cascade):
         choose_teaching(paths, cascade, is_wanted=True)
-        client = Client(paths)
-        try:
-            prompts = choose(Home(paths, os.environ), cascade, given.prompts, given.num)
-            print_table(ask_all(client, paths, cascade, prompts, given.burst, given.break_s))
-            state = read_state(paths, cascade)
-            print(lesson_text(state) if state else "no lesson began")
-        finally:
-            client.stop()
+        prompts = choose(Home(paths, os.environ), cascade, given.prompts, given.num)
+        print_table(ask_all(client, paths, cascade, prompts, given.burst, given.break_s))
+        state = read_state(paths, cascade)
+        print(lesson_text(state) if state else "no lesson began")
 
 
 def choose(home: Home, cascade: str, file: Path | None, num: int) -> list[GradedPrompt]:

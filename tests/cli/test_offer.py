@@ -233,6 +233,7 @@ def test_a_chat_fetches_and_goes_on_with_the_new_models(site: Site, talk: Talk) 
     site.assert_pulled("pocket-s.gguf", "pocket-m.gguf")
 
 
+@pytest.mark.slow
 @pytest.mark.real
 def test_the_starter_cascade_answers_soon_on_an_ordinary_line(
     home: UserHome, tmp_path: Path, real_gguf: Callable[[str], Path]
