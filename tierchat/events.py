@@ -14,6 +14,18 @@ class AnswerDelta(Frozen, frozen=True, tag="answer"):
     text: str
 
 
+class ToolCallDelta(Frozen, frozen=True, tag="tool_call"):
+    """A piece of the answer's call number `index`; it is never retracted.
+
+    The first piece of a call has its `id` and `name`, the others go on with its arguments.
+    """
+
+    index: int
+    id: str = ""
+    name: str = ""
+    arguments: str = ""
+
+
 class ThoughtDelta(Frozen, frozen=True, tag="thought"):
     """A piece of a tier's thought before its answer; the tier may still escalate."""
 
@@ -71,4 +83,6 @@ class Done(Frozen, frozen=True, tag="done"):
     outcome: Outcome
 
 
-CascadeEvent = AnswerDelta | ThoughtDelta | Loading | Starting | Working | Hop | Notice | Done
+CascadeEvent = (
+    AnswerDelta | ToolCallDelta | ThoughtDelta | Loading | Starting | Working | Hop | Notice | Done
+)

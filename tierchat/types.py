@@ -9,13 +9,18 @@ from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 
+from tierchat.tool_calls import ToolCall, ToolUse
+
 QualityName = Literal["frugal", "balanced", "best"]
 # The share of the top tier's quality that a name expects of a learned gate, and does not promise.
 QUALITIES: dict[QualityName, float] = {"frugal": 0.95, "balanced": 0.99, "best": 1.0}
-Role = Literal["system", "user", "assistant"]
+Role = Literal["system", "user", "assistant", "tool"]
 GateKind = Literal["token", "row", "untaught", "none"]
-FinishReason = Literal["stop", "length", "interrupted", "unanswered", "misfit"]
-"""How an answer ended. `misfit`: it is whole, but does not fit the schema that was asked for."""
+FinishReason = Literal["stop", "length", "interrupted", "unanswered", "misfit", "tool_calls"]
+"""How an answer ended. `misfit`: it is whole, but does not fit the schema that was asked for.
+
+`tool_calls`: it asks the client to call tools.
+"""
 Hold = Literal["first", "judged", "answer"]
 """How much of an answer is kept back while the prompt may still go to a higher tier.
 
@@ -43,11 +48,17 @@ class Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     """Parent of every value: immutable, keyword-only, refuses unknown keys."""
 
 
-class Message(Frozen, frozen=True):
-    """One turn of a conversation, plain text."""
+class Message(Frozen, frozen=True, omit_defaults=True):
+    """One turn of a conversation, plain text.
+
+    A turn of the assistant may end in `tool_calls`. A turn of the role `tool` is the result of the
+    call `tool_call_id` in an earlier turn.
+    """
 
     role: Role
     content: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    tool_call_id: str = ""
 
 
 class Sampling(Frozen, frozen=True, omit_defaults=True, repr_omit_defaults=True):
@@ -271,7 +282,7 @@ class Outcome(Frozen, frozen=True):
     (`is_compute_estimated`). `is_below_asked`: a lower tier answered than
     was asked for, because no better one could be used. `sampling` is how the last tier drew.
     `began` says where a follow-up began, and why; `floor` is the tier below which the rest of the
-    topic is not answered, because a person asked for better.
+    topic is not answered, because a person asked for better. `tool_calls` follow the answer.
     """
 
     answer: str
@@ -298,6 +309,7 @@ class Outcome(Frozen, frozen=True):
     sampling: dict[str, SourcedValue] = {}
     began: str = ""
     floor: str | None = None
+    tool_calls: tuple[ToolCall, ...] = ()
 
 
 class DeviceInfo(Frozen, frozen=True):
@@ -312,12 +324,16 @@ class DeviceInfo(Frozen, frozen=True):
 
 
 class Prompt(Frozen, frozen=True):
-    """One question to a cascade: the conversation, how to draw tokens, which tiers may answer."""
+    """One question to a cascade: the conversation, how to draw tokens, which tiers may answer.
+
+    `tools` are what the answer may ask the client to do.
+    """
 
     messages: tuple[Message, ...]
     sampling: Sampling = Sampling()
     options: TierOptions = TierOptions()
     think: bool | None = None
+    tools: ToolUse = ToolUse()
 
     @property
     def question(self) -> str:

@@ -117,7 +117,7 @@ def test_the_model_field_names_cascade_and_tier() -> None:
         ({"stop": [5]}, "stop[0]"),
         ({"stop": ["x"] * 17}, "stop"),
         ({"logit_bias": {"5": 99999999}}, "logit_bias"),
-        ({"tools": [{"type": "function"}]}, "tools"),
+        ({"tools": [{"type": "function"}]}, "tools[0].function"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"response_format": {"type": "poem"}}, "response_format.type"),
         ({"modalities": ["audio"]}, "modalities"),

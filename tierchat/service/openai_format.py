@@ -14,6 +14,13 @@ import msgspec
 from tierchat.config.names import DEFAULT_MODEL
 from tierchat.errors import InvalidRequest
 from tierchat.service.json_body import decoded, fields_of, refusal, shortened, without_nulls
+from tierchat.service.openai.tool_format import (
+    SentCall,
+    SentTools,
+    check_results,
+    written_message,
+    written_tools,
+)
 from tierchat.service.response_format import ResponseFormat, schema_of
 from tierchat.types import SAMPLING_ALIASES, Message, Prompt, Role, Sampling, TierOptions
 
@@ -28,10 +35,11 @@ _ROLES: dict[str, Role] = {
     "developer": "system",
     "user": "user",
     "assistant": "assistant",
+    "tool": "tool",
 }
 # Fields that ask for answers tierchat cannot give; ignoring them would mislead the caller.
 _UNSUPPORTED = (
-    *("tools", "tool_choice", "functions", "function_call"),
+    *("functions", "function_call"),
     *("logprobs", "top_logprobs", "logit_bias", "modalities", "audio", "web_search_options"),
     # Other servers' grammars, beside JSON schemas.
     *("grammar", "guided_json", "guided_regex", "guided_choice", "guided_grammar"),
@@ -68,11 +76,13 @@ class _TemplateValues(msgspec.Struct, frozen=True):
 
 
 class _Turn(msgspec.Struct):
-    role: Literal["system", "developer", "user", "assistant"]
+    role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[_Part] | None = None
+    tool_calls: list[SentCall] | None = None
+    tool_call_id: Annotated[str, msgspec.Meta(max_length=256)] | None = None
 
 
-class _Body(msgspec.Struct):
+class _Body(SentTools, kw_only=True):
     messages: Annotated[list[_Turn], msgspec.Meta(min_length=1, max_length=_MAX_MESSAGES)]
     model: Annotated[str, msgspec.Meta(max_length=256)] = ANY_MODEL
     stream: bool = False
@@ -84,7 +94,7 @@ class _Body(msgspec.Struct):
     user: Annotated[str, msgspec.Meta(max_length=256)] | None = None
     enable_thinking: bool | None = None
     chat_template_kwargs: _TemplateValues = _TemplateValues()
-    x_tierchat: dict[str, Any] = {}
+    x_tierchat: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
@@ -113,7 +123,10 @@ def read_request(body: bytes) -> ChatRequest:
         sampling=_sampling(chat, raw),
         options=_held(_options(chat), is_stream=chat.stream),
         think=chat.chat_template_kwargs.enable_thinking if think is None else think,
+        tools=chat.use(),
     )
+    check_results(prompt.messages)
+    _refuse_tools(prompt)
     # An assistant's message at the end is the beginning of the answer; system text may stand
     # behind the question, too.
     if not any(message.role == "user" for message in prompt.messages):
@@ -121,6 +134,14 @@ def read_request(body: bytes) -> ChatRequest:
     if not prompt.question.strip():
         raise InvalidRequest("the prompt is empty", "write a question", param="messages")
     return ChatRequest(prompt=prompt, is_stream=chat.stream, user=chat.user)
+
+
+def _refuse_tools(prompt: Prompt) -> None:
+    """Refuse what no tier is given yet; raises InvalidRequest."""
+    if prompt.tools.callable:
+        raise InvalidRequest("tools are not supported", "leave the field out", param="tools")
+    if any(message.role == "tool" for message in prompt.messages):
+        raise InvalidRequest("results of tools are not supported", param="messages")
 
 
 def read_body(body: bytes, kind: type[_Value]) -> _Value:
@@ -135,9 +156,10 @@ def write_request(prompt: Prompt) -> bytes:
         {
             "model": ANY_MODEL,
             "stream": True,
-            "messages": prompt.messages,
+            "messages": [written_message(message) for message in prompt.messages],
             **prompt.sampling.given(),
             **({} if prompt.think is None else {"enable_thinking": prompt.think}),
+            **written_tools(prompt.tools),
             "x_tierchat": prompt.options,
         }
     )
@@ -154,7 +176,12 @@ def _message(index: int, turn: _Turn) -> Message:
                     param=f"messages[{index}].content",
                 )
         content = "\n".join(part.text for part in content if part.text)
-    return Message(role=_ROLES[turn.role], content=content or "")
+    return Message(
+        role=_ROLES[turn.role],
+        content=content or "",
+        tool_calls=tuple(sent.call() for sent in turn.tool_calls or ()),
+        tool_call_id=turn.tool_call_id or "",
+    )
 
 
 def _sampling(body: _Body, raw: Mapping[str, msgspec.Raw]) -> Sampling:

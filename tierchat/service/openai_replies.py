@@ -27,9 +27,11 @@ from tierchat.events import (
     Notice,
     Starting,
     ThoughtDelta,
+    ToolCallDelta,
     Working,
 )
 from tierchat.service.messages import ServedModel
+from tierchat.service.openai.tool_format import SentCallDelta, written_call, written_call_delta
 from tierchat.service.openai_format import ANY_MODEL
 from tierchat.types import Outcome
 
@@ -39,6 +41,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 class _Delta(msgspec.Struct):
     content: str | None = None
     reasoning_content: str | None = None
+    tool_calls: tuple[SentCallDelta, ...] = ()
 
 
 class _Choice(msgspec.Struct):
@@ -90,6 +93,7 @@ def _events_of(chunk: _Chunk) -> Iterator[CascadeEvent]:
         yield AnswerDelta(text=delta.content)
     if delta.reasoning_content:
         yield ThoughtDelta(tier=extension.get("tier", ""), text=delta.reasoning_content)
+    yield from (sent.event() for sent in delta.tool_calls)
     if kind == "done":
         sent = extension["outcome"]
         known = {name: sent[name] for name in Outcome.__struct_fields__ if name in sent}
@@ -120,11 +124,14 @@ def unreadable(error: Exception) -> DaemonUnreachable:
 def completion(id_: str, created: int, outcome: Outcome) -> dict[str, Any]:
     """Write a whole answer as a chat.completion object."""
     is_answered = outcome.finish_reason != "unanswered"
+    has_content = is_answered and (outcome.answer or not outcome.tool_calls)
     message: dict[str, Any] = {
         "role": "assistant",
-        "content": outcome.answer if is_answered else None,
+        "content": outcome.answer if has_content else None,
         "refusal": None if is_answered else outcome.notices[-1],
     }
+    if outcome.tool_calls:
+        message["tool_calls"] = [written_call(call) for call in outcome.tool_calls]
     if outcome.thought:
         message["reasoning_content"] = outcome.thought
     choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _reason(outcome)}
@@ -154,6 +161,8 @@ def chunk(id_: str, created: int, event: CascadeEvent) -> dict[str, Any]:
     match event:
         case AnswerDelta(text=text):
             delta = {"content": text}
+        case ToolCallDelta():
+            delta = {"tool_calls": [written_call_delta(event)]}
         case ThoughtDelta(tier=tier, text=text):
             delta = {"reasoning_content": text}
             extension = {"type": "thought", "tier": tier}
@@ -215,9 +224,9 @@ def _without_surrogates(value: Any) -> Any:
 
 
 def facts(outcome: Outcome) -> dict[str, Any]:
-    """Return the fields of an outcome without its answer and thought."""
+    """Return the fields of an outcome without its answer, thought and calls."""
     fields: dict[str, Any] = msgspec.to_builtins(outcome)
-    del fields["answer"], fields["thought"]
+    del fields["answer"], fields["thought"], fields["tool_calls"]
     return fields
 
 
@@ -237,7 +246,8 @@ def error_body(error: TierchatError) -> dict[str, Any]:
 
 
 def _reason(outcome: Outcome) -> str:
-    return "length" if outcome.finish_reason == "length" else "stop"
+    reason = outcome.finish_reason
+    return reason if reason in ("length", "tool_calls") else "stop"
 
 
 def _usage(outcome: Outcome) -> dict[str, Any]:

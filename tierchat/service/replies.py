@@ -19,13 +19,13 @@ from starlette.types import Receive, Scope, Send
 
 from tierchat import __version__
 from tierchat.errors import EngineCrashed, Overloaded, TierchatError
-from tierchat.events import AnswerDelta, CascadeEvent, Done, ThoughtDelta
+from tierchat.events import AnswerDelta, CascadeEvent, Done, ThoughtDelta, ToolCallDelta
 from tierchat.service.openai_format import VERSION_HEADER
 from tierchat.service.openai_replies import as_json, chunk, completion, error_body, first_chunk
 
 JSON_TYPE = "application/json"
 # With these an answer has begun, so that its status is known.
-_BEGINNINGS = (AnswerDelta, ThoughtDelta, Done)
+_BEGINNINGS = (AnswerDelta, ToolCallDelta, ThoughtDelta, Done)
 
 
 @dataclass(frozen=True)
