@@ -1,0 +1,1 @@
+"""One tier's visit to a prompt: what the tier is asked, and what follows when the visit ends."""
