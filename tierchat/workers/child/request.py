@@ -1,12 +1,11 @@
 """One request inside a worker: engine steps in, events out, the gate's three decisions between.
 
-Does not know sockets, threads or llama.cpp; `Gate` is the seam to the gates.
+Does not know sockets, threads or llama.cpp; `Readings` shows the steps to the gate.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 from typing import Protocol
 
 import msgspec
@@ -14,22 +13,11 @@ import msgspec
 from tierchat.engine.repetition import RepetitionDetector, asked_in
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.engine.text import Detokenizer, StopStrings
-from tierchat.gates.order import Probe
-from tierchat.gates.row_gate import STAGES
-from tierchat.gates.signals import Reading
 from tierchat.gates.verification.fitness import EMPTY, is_empty
 from tierchat.types import Stage, Usage, Verdict
 from tierchat.workers.child.answer_check import AnswerCheck
+from tierchat.workers.child.readings import Gate, Readings
 from tierchat.workers.protocol import Delta, Escalated, Finished, Generate, Progress, RequestEvent
-
-
-class Gate(Protocol):
-    """Readings in, verdicts out. It may send the prompt up at its `stages`, and nowhere else."""
-
-    @property
-    def stages(self) -> tuple[Stage, ...]: ...
-    def read(self, reading: Reading) -> Verdict: ...
-    def holds(self, text: str, num_tokens: int) -> bool: ...
 
 
 class Pieces(Protocol):
@@ -63,7 +51,7 @@ class Request:
     ) -> None:
         self.order = order
         self.sequence = sequence
-        self._gate = gate
+        self._readings = Readings(order, gate, tuple(sequence.tokens))
         self._model = model
         self._max_tokens = max_tokens
         self._think_tokens = think_tokens
@@ -75,21 +63,13 @@ class Request:
         self._held = ""
         self._written = order.begun
         self._num_held = 0
-        self._logprobs: list[float] = []
-        self._answer_logprobs: list[float] = []
-        self._first: Reading | None = None
-        self._second: Reading | None = None
-        self._last_verdict: Verdict | None = None
         self._detokenizer = Detokenizer()
         self._stops = StopStrings(order.sampling.stop)
         self._repetition = RepetitionDetector(asked_in(_question(order)))
         self._started_s = time.monotonic()
         self._num_refused = 0
-        self._prompt_tokens = tuple(sequence.tokens)
         self._first_token_s = self._started_s
-        # What a lesson learns from is read everywhere.
-        self._stages = STAGES if order.probe else gate.stages
-        sequence.reads_signals = bool(self._stages)
+        sequence.reads_signals = bool(self._readings.stages)
 
     def take(self, step: Step) -> list[RequestEvent]:
         """Handle one new token; Escalated or Finished as the last event ends the request."""
@@ -128,7 +108,7 @@ class Request:
 
     def interrupt(self) -> list[RequestEvent]:
         """End a cancelled request; the text that was held back is released, not lost."""
-        self._last_verdict = None
+        self._readings.verdict = None
         return [*self._rest(), self._finished("interrupted")]
 
     @property
@@ -154,45 +134,19 @@ class Request:
         )
 
     def _read_gate(self, step: Step) -> Escalated | None:
-        if step.logprob is not None:
-            self._logprobs.append(step.logprob)
+        self._readings.add(step)
         if self._is_released or step.signals is None:
             return None
-        reading = self._reading(step)
-        verdict = self._gate.read(reading)
-        self.sequence.reads_signals = self._stages[-1] != "prefill"
-        if reading.stage == "prefill" or verdict.escalate:
-            self._last_verdict = self._with_earlier(verdict)
+        stage, verdict = self._readings.read(step, step.signals, self._held)
+        self.sequence.reads_signals = self._readings.stages[-1] != "prefill"
         if not verdict.escalate:
             return None
         # The token drawn beside this reading was never computed, so it costs nothing.
         self._num_refused = 1
-        return self._escalated(reading.stage, self._last_verdict or verdict)
-
-    def _reading(self, step: Step) -> Reading:
-        assert step.signals is not None
-        stage: Stage = "first" if self._first else "prefill"
-        reading = Reading(
-            stage=stage,
-            now=step.signals,
-            first=self._first.now if self._first else step.signals,
-            num_generated=self.sequence.num_generated,
-            hidden=step.hidden_state,
-            prompt_tokens=self._prompt_tokens,
-            logprobs=self._logprobs,
-            answer_logprobs=self._answer_logprobs,
-            is_last=step.is_end,
-            text=self._held,
-            earlier=self.order.gate.earlier,
-        )
-        self._first = self._first or reading
-        if reading.num_generated <= self.order.gate.hold_back:
-            self._second = reading
-        return reading
+        return self._escalated(stage, verdict)
 
     def _add_answer(self, text: str, step: Step) -> list[RequestEvent]:
-        if step.logprob is not None:
-            self._answer_logprobs.append(step.logprob)
+        self._readings.add_to_answer(step)
         if self._trims_start and not self._written:
             text = text.lstrip()
         text = self._stops.add(text)
@@ -206,7 +160,7 @@ class Request:
     def _must_hold(self) -> bool:
         """Whether the prompt may still go up, or be declined, instead of getting this answer."""
         hold = self.order.gate.hold
-        if "answer" in self._stages and hold != "first":
+        if "answer" in self._readings.stages and hold != "first":
             return True
         if self.order.gate.targets:
             # Nobody sees it grow, so it goes up if it runs away; an empty answer always does.
@@ -214,7 +168,7 @@ class Request:
                 return True
             if self._check.holds(hold, self._written, self._num_held):
                 return True
-        return self._gate.holds(self._held, self._num_held)
+        return self._readings.gate.holds(self._held, self._num_held)
 
     def _release(self) -> list[RequestEvent]:
         self._is_released, self.sequence.reads_signals = True, False
@@ -266,11 +220,8 @@ class Request:
 
     def _read_whole(self) -> Escalated | None:
         """Let the gate judge the finished answer (decision C)."""
-        if "answer" not in self._stages or not self._answer_logprobs or self._second is None:
-            return None
-        whole = replace(self._second, stage="answer", is_last=True)
-        verdict = self._last_verdict = self._with_earlier(self._gate.read(whole))
-        return self._escalated("answer", verdict) if verdict.escalate else None
+        verdict = self._readings.read_whole()
+        return self._escalated("answer", verdict) if verdict and verdict.escalate else None
 
     def _read_empty(self, is_whole: bool) -> Escalated | None:
         """Send a prompt up whose answer is empty, unless the caller's own stop string cut it."""
@@ -288,11 +239,6 @@ class Request:
             cut=cut,
         )
 
-    def _with_earlier(self, verdict: Verdict) -> Verdict:
-        """Add the estimates of earlier stages to those of this verdict."""
-        earlier = self._last_verdict.estimates if self._last_verdict else {}
-        return msgspec.structs.replace(verdict, estimates={**earlier, **verdict.estimates})
-
     def _give_up(self, reason: str, why: str) -> list[RequestEvent]:
         """End on garbage: go up if nothing was shown yet and a tier is above, else finish here."""
         self._num_refused = int(reason == "garbage")
@@ -308,21 +254,8 @@ class Request:
             unfit=unfit,
             notices=self._notices,
             usage=self.usage,
-            verdict=self._last_verdict,
-            probe=self._probe() if self.order.probe else None,
-        )
-
-    def _probe(self) -> Probe | None:
-        first, second = self._first, self._second
-        if first is None or second is None or first.hidden is None or second.hidden is None:
-            return None
-        return Probe(
-            first=first.now,
-            first_hidden=first.hidden.tobytes(),
-            second=second.now,
-            second_hidden=second.hidden.tobytes(),
-            logprobs=tuple(self._logprobs),
-            prompt_tokens=self._prompt_tokens,
+            verdict=self._readings.verdict,
+            probe=self._readings.probe() if self.order.probe else None,
         )
 
     def _is_full(self) -> bool:
