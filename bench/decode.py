@@ -36,7 +36,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from tierchat.engine.engine import Engine, EngineLimits
-from tierchat.engine.llama import LlamaLog, LlamaModel
+from tierchat.engine.llama.log import LlamaLog
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.engine.sequence import Sequence
 from tierchat.types import Message, Sampling
 from tierchat.workers.child.held_model import kv_type_of

@@ -26,7 +26,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tierchat.engine.engine import Engine, EngineLimits
-from tierchat.engine.llama import LlamaLog, LlamaModel
+from tierchat.engine.llama.log import LlamaLog
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.engine.repetition import RepetitionDetector, asked_in
 from tierchat.engine.sequence import Sequence
 from tierchat.engine.template import ChatTemplate

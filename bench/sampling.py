@@ -23,7 +23,8 @@ from typing import Any
 import msgspec
 
 from tierchat.engine.engine import Engine, EngineLimits
-from tierchat.engine.llama import LlamaLog, LlamaModel
+from tierchat.engine.llama.log import LlamaLog
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.engine.sequence import Sequence
 from tierchat.types import Sampling
 

@@ -30,7 +30,8 @@ import numpy as np
 from tests.schema_cases import CHECKED, USABLE, random_schema, walk
 from tierchat.engine.engine import Engine, EngineLimits
 from tierchat.engine.grammar import GrammarCompiler
-from tierchat.engine.llama import LlamaLog, LlamaModel
+from tierchat.engine.llama.log import LlamaLog
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.engine.sequence import Sequence
 from tierchat.engine.template import ChatTemplate
 from tierchat.errors import SchemaRefused

@@ -17,7 +17,8 @@ import pytest
 
 import tierchat
 from tests.trapping import quirks_here
-from tierchat.engine.llama import LlamaLog, LlamaModel
+from tierchat.engine.llama.log import LlamaLog
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.errors import TierchatError
 from tierchat.paths import Paths, find_paths
 from tierchat.service.client import Client

@@ -9,7 +9,7 @@ from random import Random
 from typing import Any
 
 from tierchat.engine.grammar import Grammar
-from tierchat.engine.llama import LlamaModel
+from tierchat.engine.llama.model import LlamaModel
 
 Json = dict[str, Any]
 _INTEGER: Json = {"type": "integer"}

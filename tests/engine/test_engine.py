@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from tierchat.engine.engine import Engine, EngineLimits
-from tierchat.engine.llama import LlamaLog, LlamaModel
+from tierchat.engine.llama.log import LlamaLog
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.engine.sequence import Sequence
 from tierchat.engine.template import ChatTemplate
 from tierchat.errors import ContextTooLong, ModelCorrupt, ModelMissing

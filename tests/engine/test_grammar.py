@@ -14,7 +14,8 @@ import pytest
 from tests.schema_cases import USABLE, is_about_a_format, walk
 from tierchat.engine.engine import Engine, EngineLimits
 from tierchat.engine.grammar import Grammar, GrammarCompiler, GrammarRefused
-from tierchat.engine.llama import LlamaLog, LlamaModel
+from tierchat.engine.llama.log import LlamaLog
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.engine.sequence import Sequence
 from tierchat.gates.answer_schema import AnswerSchema
 from tierchat.types import Sampling

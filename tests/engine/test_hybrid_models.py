@@ -13,7 +13,9 @@ import pytest
 from tierchat.engine.checkpoints import Checkpoints
 from tierchat.engine.engine import Engine, EngineLimits
 from tierchat.engine.kv_cache import KvCache
-from tierchat.engine.llama import LlamaContext, LlamaLog, LlamaModel
+from tierchat.engine.llama.context import LlamaContext
+from tierchat.engine.llama.log import LlamaLog
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.engine.logits import Distribution
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.engine.template import ChatTemplate

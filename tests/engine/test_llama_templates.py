@@ -17,7 +17,8 @@ from typing import Any
 import pytest
 
 from bench.template_goldens import CONVERSATIONS
-from tierchat.engine.llama import LlamaLog, LlamaModel
+from tierchat.engine.llama.log import LlamaLog
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.engine.template import ChatTemplate, TemplateHost
 from tierchat.types import Message
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from tierchat.engine import sampler as sampler_module
-from tierchat.engine.llama import LlamaContext, LlamaModel
-from tierchat.engine.sampler import Sampler
+from tierchat.engine.llama import sampler as sampler_module
+from tierchat.engine.llama.context import LlamaContext
+from tierchat.engine.llama.model import LlamaModel
+from tierchat.engine.llama.sampler import Sampler
 from tierchat.types import Sampling
 
 VOCABULARY = 151_936

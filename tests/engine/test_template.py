@@ -7,7 +7,7 @@ import time
 import pytest
 
 from tierchat.engine.control_tokens import ControlToken, ControlTokens
-from tierchat.engine.llama import LlamaModel
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.engine.template import ChatTemplate
 from tierchat.errors import TemplateError
 from tierchat.types import Message

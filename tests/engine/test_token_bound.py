@@ -7,7 +7,7 @@ import string
 
 import pytest
 
-from tierchat.engine.llama import LlamaModel
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.engine.token_bound import TokenBound
 
 BYTES = [bytes([byte]) for byte in range(256)]

@@ -18,7 +18,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tierchat.engine.llama import LlamaModel
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.errors import ModelCorrupt, ModelMissing
 from tierchat.models.gguf.header import CheckedHeaders, GgufHeader, read_header
 from tierchat.models.gguf.number_formats import TENSOR_TYPES, file_type_name

@@ -40,7 +40,7 @@ def _remember_how_it_was_loaded(llama: ModuleType) -> None:
 
 _CHANGES = {
     "tierchat.engine.engine": _make_trap,
-    "tierchat.engine.llama": _remember_how_it_was_loaded,
+    "tierchat.engine.llama.model": _remember_how_it_was_loaded,
 }
 
 

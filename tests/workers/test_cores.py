@@ -22,7 +22,7 @@ from tierchat.workers.worker import Worker, _environment
 # Does not see what other programs on the machine do.
 SHOWS_THREADS = """
 import os, sys
-from tierchat.engine.llama import LlamaContext
+from tierchat.engine.llama.context import LlamaContext
 from tierchat.engine.threads import ThreadGovernor
 from tierchat.workers.child import process as worker_process
 

@@ -8,7 +8,7 @@ from typing import cast
 
 import pytest
 
-from tierchat.engine.llama import LlamaModel
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.gates.order import GateOrder
 from tierchat.types import GateKind
 from tierchat.workers.child.gating import Gating

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from tierchat.config.chat_formats import FORMATS, ChatFormat
-from tierchat.engine.llama import LlamaLog, LlamaModel
+from tierchat.engine.llama.log import LlamaLog
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.errors import RefusedByTemplate, TemplateError
 from tierchat.types import Message, Sampling
 from tierchat.workers.child.held_model import HeldModel

@@ -10,7 +10,7 @@ import pytest
 
 from tests.schema_cases import CHECKED, REFUSED, USABLE, is_about_a_format, random_schema, walk
 from tierchat.engine.grammar import GrammarCompiler
-from tierchat.engine.llama import LlamaModel
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.errors import SchemaRefused
 from tierchat.gates.answer_schema import AnswerSchema
 from tierchat.workers.child.schema_grammar import grammar_for

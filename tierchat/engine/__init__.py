@@ -1,4 +1,4 @@
-"""Tokens in, tokens and signals out; `llama.py` alone imports llama_cpp.
+"""Tokens in, tokens and signals out; `llama/` alone imports llama_cpp.
 
 Does not know tiers, gates or the files that describe them.
 """

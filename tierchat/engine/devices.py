@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from tierchat.engine.llama import ggml
+from tierchat.engine.llama.library import ggml
 from tierchat.types import DeviceInfo
 
 _CPU, _GPU, _INTEGRATED_GPU = 0, 1, 2

@@ -13,9 +13,10 @@ import numpy as np
 
 from tierchat.engine.kv_cache import KvCache
 from tierchat.engine.limits import BATCH_SIZE, MAX_STATE_BYTES, num_outputs
-from tierchat.engine.llama import Interrupted, LlamaContext, LlamaModel
+from tierchat.engine.llama.context import Interrupted, LlamaContext
+from tierchat.engine.llama.model import LlamaModel
+from tierchat.engine.llama.sampler import Sampler
 from tierchat.engine.logits import Distribution
-from tierchat.engine.sampler import Sampler
 from tierchat.engine.scheduler import Chunk, Scheduler
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.engine.threads import ThreadGovernor

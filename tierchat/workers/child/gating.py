@@ -9,14 +9,14 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from tierchat.engine.llama import LlamaModel
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.gates import files as gate_files
 from tierchat.gates.files import GateFileBad
 from tierchat.gates.order import GateOrder
 from tierchat.gates.row_gate import RowGate, RowGates
 from tierchat.gates.token_gate import TokenGate
 from tierchat.models.file_stamp import FileStamp
-from tierchat.workers.child.request import Gate
+from tierchat.workers.child.readings import Gate
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,9 @@ from tierchat.engine.limits import (
     MIN_HEAD_SIZE_FOR_F16,
     num_cells,
 )
-from tierchat.engine.llama import LlamaLog, LlamaModel, can_offload
+from tierchat.engine.llama.library import can_offload
+from tierchat.engine.llama.log import LlamaLog
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.engine.sequence import Sequence
 from tierchat.engine.template import Rendered
 from tierchat.errors import ContextTooLong, SchemaRefused

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from tierchat.config.chat_formats import ChatFormat, format_named, template_keys
-from tierchat.engine.llama import LlamaModel
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.engine.template import ChatTemplate, Rendered, TemplateHost, Tokenizer
 from tierchat.errors import RefusedByTemplate, TemplateError
 from tierchat.types import Message

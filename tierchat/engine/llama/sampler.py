@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tierchat.engine.grammar import Grammar
-from tierchat.engine.llama import LlamaContext, LlamaModel
+from tierchat.engine.llama.context import LlamaContext
+from tierchat.engine.llama.model import LlamaModel
 from tierchat.engine.logits import likeliest
 from tierchat.types import SAMPLERS, Sampling
 
