@@ -60,7 +60,7 @@ class Script:
         try:
             for word in self._pieces(text):
                 said += word
-                yield AnswerDelta(text=word)
+                yield AnswerDelta(text=word, model="script")
                 await asyncio.sleep(self._delay_s)
             ledger = Ledger(lambda _tier: 1.0, "XS")
             usage = Usage(prompt_tokens=3, generated_tokens=self._words, seconds=0.1)

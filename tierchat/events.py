@@ -5,13 +5,25 @@ Does not know who sends or shows them.
 
 from __future__ import annotations
 
-from tierchat.types import Frozen, Outcome, Visit
+from tierchat.types import Frozen, Outcome, ScoredToken, Visit
 
 
 class AnswerDelta(Frozen, frozen=True, tag="answer"):
-    """A piece of the answer; it is never retracted."""
+    """A piece of the answer; it is never retracted.
+
+    `model` writes it; `logprobs` are those of the tokens that begin in this piece, for requests
+    that ask for them.
+    """
 
     text: str
+    model: str | None = None
+    logprobs: tuple[ScoredToken, ...] = ()
+
+
+class PromptScored(Frozen, frozen=True, tag="scored"):
+    """The tokens of the prompt and their log-probabilities, for requests that ask for them."""
+
+    tokens: tuple[ScoredToken, ...]
 
 
 class ToolCallDelta(Frozen, frozen=True, tag="tool_call"):
@@ -84,5 +96,14 @@ class Done(Frozen, frozen=True, tag="done"):
 
 
 CascadeEvent = (
-    AnswerDelta | ToolCallDelta | ThoughtDelta | Loading | Starting | Working | Hop | Notice | Done
+    AnswerDelta
+    | ToolCallDelta
+    | ThoughtDelta
+    | PromptScored
+    | Loading
+    | Starting
+    | Working
+    | Hop
+    | Notice
+    | Done
 )

@@ -42,6 +42,10 @@ LastN = Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)]
 
 
 MAX_SCHEMA_CHARS = 100_000
+MAX_TOP_LOGPROBS = 20
+TokenId = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+# How many likely tokens are told at each place, beside the one that was drawn.
+NumLogprobs = Annotated[int, msgspec.Meta(ge=0, le=MAX_TOP_LOGPROBS)]
 
 
 class Frozen(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -72,7 +76,7 @@ class Sampling(Frozen, frozen=True, omit_defaults=True, repr_omit_defaults=True)
     applied. `seed` -1 is a new one each time. `max_tokens` counts thoughts too; 0, -1 and -2
     set no limit. `ignore_eos` is for measuring speed: neither an end token nor repetition ends the
     answer. `json_schema` is JSON text; with it the answer follows that schema, without a thought
-    before it.
+    before it. `logit_bias` is added to the logits of tokens, by their ids, as OpenAI has it.
     """
 
     temperature: Annotated[float, msgspec.Meta(ge=0, le=10)] | None = None
@@ -109,6 +113,13 @@ class Sampling(Frozen, frozen=True, omit_defaults=True, repr_omit_defaults=True)
     mirostat_tau: Annotated[float, msgspec.Meta(ge=0, le=100)] | None = None
     mirostat_eta: Annotated[float, msgspec.Meta(ge=0, le=10)] | None = None
     samplers: tuple[SamplerName, ...] = ()
+    logit_bias: (
+        Annotated[
+            dict[TokenId, Annotated[float, msgspec.Meta(ge=-100, le=100)]],
+            msgspec.Meta(max_length=1024),
+        ]
+        | None
+    ) = None
 
     def limit(self, room: int) -> int:
         """Return how many tokens may be generated where there is room for `room`."""
@@ -202,6 +213,23 @@ class TierOptions(Frozen, frozen=True):
     answered_by: str | None = None
     floor: str | None = None
     up: bool = False
+
+
+class TokenLogprob(Frozen, frozen=True):
+    """A token, the bytes it stands for, and its natural log-probability.
+
+    A control token has the bytes of its name. The first token of a text has no probability.
+    """
+
+    id: int
+    raw: bytes
+    logprob: float | None
+
+
+class ScoredToken(TokenLogprob, frozen=True):
+    """A token of a text, and the likeliest tokens at its place, the best first."""
+
+    top: tuple[TokenLogprob, ...] = ()
 
 
 class Signals(Frozen, frozen=True):
@@ -327,6 +355,10 @@ class Prompt(Frozen, frozen=True):
     """One question to a cascade: the conversation, how to draw tokens, which tiers may answer.
 
     `tools` are what the answer may ask the client to do.
+    With `logprobs`, the log-probabilities of so many likely tokens come with each token of the
+    answer. A prompt that is `raw` may be given as `tokens` of the first tier, and with
+    `scores_prompt` the log-probabilities of its own tokens come, too; with `only_reads` nothing is
+    written after it.
     """
 
     messages: tuple[Message, ...]
@@ -334,6 +366,10 @@ class Prompt(Frozen, frozen=True):
     options: TierOptions = TierOptions()
     think: bool | None = None
     tools: ToolUse = ToolUse()
+    logprobs: NumLogprobs | None = None
+    tokens: tuple[TokenId, ...] = ()
+    scores_prompt: bool = False
+    only_reads: bool = False
 
     @property
     def question(self) -> str:

@@ -13,15 +13,11 @@ from hypothesis import strategies as st
 from tierchat.cascade.ledger import Ledger
 from tierchat.errors import DaemonUnreachable, InvalidRequest, Overloaded
 from tierchat.events import AnswerDelta, Done, Hop, ThoughtDelta
-from tierchat.service.openai_format import (
-    _SAMPLING_TYPES,
-    _Body,
-    read_request,
-    write_request,
-)
-from tierchat.service.openai_replies import chunk, completion, error_body, read_chunk, read_error
+from tierchat.service.openai.reading import read_chunk, read_error
+from tierchat.service.openai_format import _Body, read_request, write_request
+from tierchat.service.openai_replies import chunk, completion, error_body
+from tierchat.service.requests.sampling_fields import SAMPLING_NAMES
 from tierchat.types import (
-    SAMPLING_ALIASES,
     Message,
     Outcome,
     Prompt,
@@ -118,6 +114,15 @@ def test_the_model_field_names_cascade_and_tier() -> None:
         ({"stop": ["x"] * 17}, "stop"),
         ({"logit_bias": {"5": 99999999}}, "logit_bias"),
         ({"tools": [{"type": "function"}]}, "tools[0].function"),
+        ({"logit_bias": {"-1": 1}}, "logit_bias"),
+        ({"logit_bias": {"word": 1}}, "logit_bias"),
+        ({"top_logprobs": 3}, "top_logprobs"),
+        ({"logprobs": True, "top_logprobs": 21}, "top_logprobs"),
+        ({"logprobs": 5}, "logprobs"),
+        ({"reasoning_effort": "most"}, "reasoning_effort"),
+        ({"stream_options": {"include_usage": "yes"}}, "stream_options.include_usage"),
+        ({"verbosity": "low"}, "verbosity"),
+        ({"n": 2, "x_tierchat": {"save": {"conversation": "a" * 8, "exchange": "b" * 8}}}, "n"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"response_format": {"type": "poem"}}, "response_format.type"),
         ({"modalities": ["audio"]}, "modalities"),
@@ -155,9 +160,13 @@ def test_every_bound_is_refused_by_the_name_of_its_field(fields: Any, param: str
         ({"messages": 5}, "messages = 5: must be a list"),
         ({"messages": None}, "messages is missing"),
         ({"messages": [USER, {"role": "user", "content": [{}]}]}, "messages[1].content[0].type is"),
-        ({"n": 2}, "n = 2: must be 1"),
+        ({"n": 17}, "n = 17: must be a whole number from 1 to 16"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
+            "no tier here sees images",
+        ),
         ({"user": "u" * 300}, "uuu…:"),
-        ({"logit_bias": {"5": 9}}, 'logit_bias = {"5": 9} is not'),
+        ({"audio": {"voice": "x"}}, 'audio = {"voice": "x"} is not'),
     ],
 )
 def test_the_message_shows_the_value(fields: Any, said: str) -> None:
@@ -173,10 +182,59 @@ def test_the_message_shows_the_value(fields: Any, said: str) -> None:
         {"logprobs": False, "logit_bias": None, "grammar": ""},
         {"response_format": {"type": "text"}, "modalities": ["text"]},
         {"n": 1, "stream_options": {"include_usage": True}, "metadata": {"a": "b"}, "store": True},
+        {"verbosity": "medium", "service_tier": "auto", "prompt_cache_key": "k", "user": "u"},
     ],
 )
 def test_fields_that_ask_for_nothing_more_are_taken(fields: Any) -> None:
-    assert read_request(request(**fields)).prompt.messages[0].content == "2+2"
+    found = read_request(request(**fields))
+    assert found.prompt.messages[0].content == "2+2" and found.notices == ()
+
+
+def test_a_field_that_nobody_knows_is_ignored_aloud() -> None:
+    found = read_request(request(temprature=0.2, zzz=1)).notices
+    assert found == (
+        "temprature was ignored: did you mean `temperature`?",
+        "zzz was ignored: tierchat does not know this field",
+    )
+
+
+def test_each_choice_of_a_seeded_request_has_a_seed_of_its_own() -> None:
+    found = read_request(request(n=3, seed=2**32 - 1))
+    assert [prompt.sampling.seed for prompt in found.prompts()] == [2**32 - 1, 0, 1]
+    assert [p.sampling.seed for p in read_request(request(n=2)).prompts()] == [None, None]
+
+
+def test_logprobs_and_biases_are_read() -> None:
+    found = read_request(request(logprobs=True, top_logprobs=3, logit_bias={"7": -100})).prompt
+    assert found.logprobs == 3 and found.sampling.logit_bias == {7: -100.0}
+    assert read_request(request(logprobs=True)).prompt.logprobs == 0
+    assert read_request(write_request(found)).prompt == found
+
+
+@pytest.mark.parametrize(
+    ("effort", "quality", "think", "no_escalate"),
+    [
+        ("none", None, False, False),
+        ("minimal", "frugal", False, True),
+        ("low", "frugal", None, False),
+        ("medium", None, None, False),
+        ("high", "best", True, False),
+    ],
+)
+def test_an_effort_chooses_tiers_and_thoughts(
+    effort: str, quality: str | None, think: bool | None, no_escalate: bool
+) -> None:
+    found = read_request(request(reasoning_effort=effort)).prompt
+    assert (found.options.quality, found.think) == (quality, think)
+    assert found.options.no_escalate is no_escalate
+
+
+def test_what_a_request_says_itself_wins_over_its_effort() -> None:
+    asked = {"quality": 0.9, "min_tier": "S"}
+    fields: Any = {"reasoning_effort": "minimal", "enable_thinking": True, "x_tierchat": asked}
+    found = read_request(request(**fields)).prompt
+    assert found.think is True and not found.options.no_escalate
+    assert (found.options.quality, found.options.min_tier) == (0.9, "S")
 
 
 @pytest.mark.parametrize(
@@ -197,7 +255,7 @@ def test_a_body_that_is_no_request_is_refused(body: bytes) -> None:
         read_request(body)
 
 
-@pytest.mark.parametrize("name", [*_Body.__struct_fields__, *_SAMPLING_TYPES, *SAMPLING_ALIASES])
+@pytest.mark.parametrize("name", [*_Body.__struct_fields__, *SAMPLING_NAMES])
 def test_null_stands_for_every_field_that_is_left_out(name: str) -> None:
     if name != "messages":
         assert read_request(request(**{name: None})) == read_request(request())
@@ -319,7 +377,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=8,
 )
-FIELDS = st.sampled_from([*_Body.__struct_fields__, *_SAMPLING_TYPES, *SAMPLING_ALIASES])
+FIELDS = st.sampled_from([*_Body.__struct_fields__, *SAMPLING_NAMES])
 
 
 @settings(max_examples=300, deadline=None)

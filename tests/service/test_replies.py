@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 
 from tierchat.errors import TierchatError
-from tierchat.events import AnswerDelta, CascadeEvent
+from tierchat.events import AnswerDelta
+from tierchat.service.answers import ChoiceEvent
+from tierchat.service.openai.chat_reply import ChatForm
 from tierchat.service.replies import Limits, Reply
 
 
@@ -19,14 +21,14 @@ def test_a_client_that_leaves_in_the_moment_of_a_line_ends_the_answer(num_turns:
     has_left = asyncio.Event()
     ends: list[str] = []
 
-    async def answer() -> AsyncGenerator[CascadeEvent, None]:
+    async def answer() -> AsyncGenerator[ChoiceEvent, None]:
         try:
-            yield AnswerDelta(text="a")
+            yield ChoiceEvent(0, AnswerDelta(text="a"))
             await asyncio.sleep(0.01)
             has_left.set()
             for _ in range(num_turns):
                 await asyncio.sleep(0)
-            yield AnswerDelta(text="b")
+            yield ChoiceEvent(0, AnswerDelta(text="b"))
             await asyncio.sleep(60)
         except asyncio.CancelledError:
             ends.append("cancelled")
@@ -40,7 +42,7 @@ def test_a_client_that_leaves_in_the_moment_of_a_line_ends_the_answer(num_turns:
         return
 
     async def main() -> None:
-        reply = Reply(answer(), Limits(), lambda: TierchatError("a bug"))
+        reply = Reply(answer(), ChatForm(), Limits(), lambda: TierchatError("a bug"))
         async with asyncio.timeout(5):
             await reply.stream()({"type": "http"}, receive, send)
 

@@ -11,9 +11,10 @@ import pytest
 from tierchat.cascade.ledger import Ledger
 from tierchat.errors import InvalidRequest
 from tierchat.events import Done, ToolCallDelta
+from tierchat.service.openai.reading import read_chunk
 from tierchat.service.openai.tool_format import SentTools, check_results
 from tierchat.service.openai_format import write_request
-from tierchat.service.openai_replies import chunk, completion, read_chunk
+from tierchat.service.openai_replies import chunk, completion
 from tierchat.tool_calls import Tool, ToolCall, ToolUse
 from tierchat.types import Message, Outcome, Prompt, Usage
 

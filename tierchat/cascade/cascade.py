@@ -22,6 +22,7 @@ from tierchat.cascade.prompt_run import PromptRun
 from tierchat.cascade.turns_before import TurnsBefore
 from tierchat.cascade.untaught import begin_untaught
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
+from tierchat.errors import InvalidRequest
 from tierchat.events import CascadeEvent, Done, Notice
 from tierchat.gates.lookup import FoundGate, GateLookup
 from tierchat.models.active_parameters import ActiveParameters
@@ -88,6 +89,8 @@ class Cascade:
         models = {model: catalogue.models[model] for model in spec.models}
         absent = {m: s for m, s in models.items() if not self._models.is_present(m)}
         _refuse_absent(name, spec, absent, prompt.options.tier)
+        if prompt.tokens or prompt.sampling.logit_bias:
+            await asyncio.to_thread(self._refuse_ambiguous_tokens, name, spec, models, prompt)
         gate, notice = await self._find_gate(name, spec, models, is_whole=not absent)
         gate, changed = self._without_other_template(gate, name, spec)
         if notice := notice or changed:
@@ -160,6 +163,21 @@ class Cascade:
             for tier in lower
         ]
         return all(header is None or not header.has_escalate_token for header in headers)
+
+    def _refuse_ambiguous_tokens(
+        self, name: str, spec: CascadeSpec, models: Mapping[str, ModelSpec], prompt: Prompt
+    ) -> None:
+        """Raise InvalidRequest for ids of tokens where the tiers have different vocabularies."""
+        headers = (header_of(model, self._headers) for model in models.values())
+        if prompt.options.tier or len({h.tokens_sha256 for h in headers if h}) < 2:
+            return
+        field = "prompt" if prompt.tokens else "logit_bias"
+        raise InvalidRequest(
+            f"{field}: the tiers of {name} have different vocabularies, so that ids of tokens "
+            "mean something else in each",
+            f"ask one tier: the model {name}/{spec.tiers[0].name}, for example",
+            param=field,
+        )
 
     async def _num_parameters(self, spec: ModelSpec) -> float:
         given = self._parameters.given(spec)

@@ -23,9 +23,9 @@ from tierchat.errors import (
     TemplateError,
     TierchatError,
 )
-from tierchat.events import CascadeEvent, Done, Loading, Starting, Working
+from tierchat.events import CascadeEvent, Done, Loading, PromptScored, Starting, Working
 from tierchat.types import Prompt, Usage
-from tierchat.workers.protocol import Delta, Escalated, Failed, Progress, RequestEvent
+from tierchat.workers.protocol import Delta, Escalated, Failed, Progress, RequestEvent, Scored
 
 # Errors after which another tier is tried.
 _TIER_FAILED = (EngineCrashed, ModelMissing, ModelCorrupt, TemplateError, DoesNotFit)
@@ -75,6 +75,8 @@ class PromptRun:
                             yield way.notice(said)
                         if isinstance(event, Delta):
                             yield way.show(event)
+                        elif isinstance(event, Scored):
+                            yield PromptScored(tokens=event.tokens)
                         elif not isinstance(event, Progress):
                             end = event
                         elif self._shows_progress:

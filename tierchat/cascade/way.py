@@ -18,7 +18,7 @@ from tierchat.cascade.waits import Waits
 from tierchat.config.catalogue import TierSpec
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Notice, ThoughtDelta
 from tierchat.models.sampling import Resolved
-from tierchat.types import FinishReason, Prompt, Visit
+from tierchat.types import FinishReason, Prompt, ScoredToken, Visit
 from tierchat.workers.protocol import Delta, Escalated
 from tierchat.workers.speeds import ModelSpeed
 
@@ -101,12 +101,14 @@ class Way:
             self._thought.append(delta.thought)
             return ThoughtDelta(tier=self.route.name, text=delta.thought)
         self._answer.append(delta.answer)
-        return AnswerDelta(text=delta.answer)
+        return AnswerDelta(text=delta.answer, model=self.tier.model, logprobs=delta.logprobs)
 
-    def show_instead(self, answer: str) -> AnswerDelta:
+    def show_instead(
+        self, answer: str, model: str, logprobs: tuple[ScoredToken, ...]
+    ) -> AnswerDelta:
         """Show a whole answer of an earlier tier, without thoughts."""
         self._answer, self._thought = [answer], []
-        return AnswerDelta(text=answer)
+        return AnswerDelta(text=answer, model=model, logprobs=logprobs)
 
     def notice(self, text: str) -> Notice:
         """Tell the user something, and write it into the ledger."""

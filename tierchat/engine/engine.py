@@ -17,6 +17,7 @@ from tierchat.engine.llama.context import Interrupted, LlamaContext
 from tierchat.engine.llama.model import LlamaModel
 from tierchat.engine.llama.sampler import Sampler
 from tierchat.engine.logits import Distribution
+from tierchat.engine.prompt_reader import scores_of
 from tierchat.engine.scheduler import Chunk, Scheduler
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.engine.threads import ThreadGovernor
@@ -98,10 +99,13 @@ class Engine:
         """
         if not sequence.tokens:
             raise ValueError("a sequence needs at least one token")
-        if sequence.num_hidden_states and self._architecture in _STATES_WITHOUT_LOGITS:
+        reads_states = sequence.reader is not None and sequence.reader.wants_states
+        if (
+            sequence.num_hidden_states or reads_states
+        ) and self._architecture in _STATES_WITHOUT_LOGITS:
             raise UsageError(
                 f"{self._architecture} models give no hidden states while they answer",
-                "such a tier cannot have a trained gate; set its gate to command or none",
+                "such a tier has no embeddings and no trained gate; set its gate to none",
             )
         if sequence.num_prompt_tokens >= self.limits.context:
             raise ContextTooLong(
@@ -172,8 +176,9 @@ class Engine:
             tokens += sequence.tokens[start:end]
             positions += range(start, end)
             slots += [sequence.slot or 0] * chunk.num_tokens
-            outputs += [False] * (chunk.num_tokens - 1) + [chunk.is_last]
-        wants_hidden = any(c.is_last and c.sequence.wants_hidden_state for c in chunks)
+            outputs += [sequence.is_read_whole] * (chunk.num_tokens - 1)
+            outputs.append(sequence.is_read_whole or chunk.is_last)
+        wants_hidden = any(_wants_states(chunk) for chunk in chunks)
         self._context.set_threads(self._threads.choose(len(tokens), time.perf_counter()))
         began_s, began_cpu_s = time.perf_counter(), time.process_time()
         is_done = self._context.decode(
@@ -195,13 +200,23 @@ class Engine:
     def _draw(self, chunks: list[Chunk]) -> list[Step]:
         steps, row = [], -1
         for chunk in chunks:
+            if chunk.sequence.is_read_whole:
+                self._read_prompt(chunk, row + 1)
             row += chunk.num_tokens
             if chunk.sequence.num_left == 0:
                 steps.append(self._draw_one(chunk.sequence, row))
         return steps
 
+    def _read_prompt(self, chunk: Chunk, first_row: int) -> None:
+        reader = chunk.sequence.reader
+        assert reader is not None
+        read = self._context.hidden_state if reader.wants_states else self._context.logits
+        start = chunk.sequence.num_computed - chunk.num_tokens
+        for index in range(chunk.num_tokens):
+            reader.take(start + index, read(first_row + index))
+
     def _draw_one(self, sequence: Sequence, row: int) -> Step:
-        signals = logprob = hidden = None
+        signals = logprob = hidden = scores = None
         grammar = sequence.grammar
         if sequence.wants_hidden_state:
             hidden = self._context.hidden_state(row)
@@ -218,6 +233,8 @@ class Engine:
                     sequence.escalate_token, sequence.num_prompt_tokens, sequence.watched
                 )
                 logprob = distribution.logprob(token)
+        if sequence.num_logprobs is not None and not is_broken:
+            scores = scores_of(self._context.logits(row), token, sequence.num_logprobs)
         sequence.tokens.append(token)
         return Step(
             sequence=sequence,
@@ -230,4 +247,12 @@ class Engine:
             is_complete=grammar is not None and grammar.is_complete,
             problem=grammar.problem if grammar else "",
             hidden_state=hidden,
+            scores=scores,
         )
+
+
+def _wants_states(chunk: Chunk) -> bool:
+    sequence = chunk.sequence
+    if sequence.is_read_whole and sequence.reader is not None:
+        return sequence.reader.wants_states
+    return chunk.is_last and sequence.wants_hidden_state

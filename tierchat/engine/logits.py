@@ -49,6 +49,14 @@ class Distribution:
             watched=tuple(self._probability(token) for token in watched),
         )
 
+    def top(self, num: int) -> list[int]:
+        """Return the `num` likeliest tokens, the best first."""
+        num = min(num, len(self._below_best))
+        if not num:
+            return []
+        found = np.argpartition(self._below_best, -num)[-num:]
+        return [int(token) for token in found[np.argsort(-self._below_best[found], kind="stable")]]
+
     def logprob(self, token: int) -> float:
         """Return the natural log-probability of one token."""
         return float(self._below_best[token]) - math.log(self._total)

@@ -69,7 +69,10 @@ class Scheduler:
             num = min(room, sequence.num_left)
             if num > 1 and sequence.slot is not None:
                 num = self._cache.clip(sequence.slot, num)
-            if num == sequence.num_left and sequence.wants_hidden_state:
+            if sequence.is_read_whole:
+                num = max(0, min(num, self._max_outputs - num_taken))
+                room = min(room, max(self._max_outputs - num_taken, num))
+            elif num == sequence.num_left and sequence.wants_hidden_state:
                 if num_taken + num > self._max_outputs:
                     # The end of the prompt goes into a batch of its own.
                     num = max(0, num - _TAIL)

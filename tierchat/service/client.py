@@ -24,8 +24,8 @@ from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice, Though
 from tierchat.paths import Paths
 from tierchat.service.daemon_connection import DaemonConnection
 from tierchat.service.messages import DaemonStatus, LoadReport, ModelsChange, RowsChanged
+from tierchat.service.openai.reading import read_chunk, read_error, unreadable
 from tierchat.service.openai_format import VERSION_HEADER, write_request
-from tierchat.service.openai_replies import read_chunk, read_error, unreadable
 from tierchat.service.peer import peer_of
 from tierchat.service.processes import is_running, is_stopped
 from tierchat.types import Prompt

@@ -6,14 +6,12 @@ https://platform.openai.com/docs/api-reference/chat; tierchat's own fields are i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 import msgspec
 
 from tierchat.config.names import DEFAULT_MODEL
 from tierchat.errors import InvalidRequest
-from tierchat.service.json_body import decoded, fields_of, refusal, shortened, without_nulls
 from tierchat.service.openai.tool_format import (
     SentCall,
     SentTools,
@@ -21,8 +19,32 @@ from tierchat.service.openai.tool_format import (
     written_message,
     written_tools,
 )
-from tierchat.service.response_format import ResponseFormat, schema_of
-from tierchat.types import SAMPLING_ALIASES, Message, Prompt, Role, Sampling, TierOptions
+from tierchat.service.requests.effort import Effort, with_effort
+from tierchat.service.requests.field_rules import (
+    GRAMMARS,
+    HARMLESS,
+    held,
+    ignored,
+    options_of,
+    refuse,
+)
+from tierchat.service.requests.json_body import decoded, fields_of
+from tierchat.service.requests.response_format import ResponseFormat, schema_of
+from tierchat.service.requests.sampling_fields import (
+    SAMPLING_NAMES,
+    Seed,
+    Stop,
+    sampling_of,
+    whole,
+    with_own_seed,
+)
+from tierchat.types import (
+    Message,
+    NumLogprobs,
+    Prompt,
+    Role,
+    TierOptions,
+)
 
 _Value = TypeVar("_Value")
 ANY_MODEL = DEFAULT_MODEL
@@ -37,31 +59,15 @@ _ROLES: dict[str, Role] = {
     "assistant": "assistant",
     "tool": "tool",
 }
-# Fields that ask for answers tierchat cannot give; ignoring them would mislead the caller.
+# Fields that ask for answers tierchat cannot give.
 _UNSUPPORTED = (
     *("functions", "function_call"),
-    *("logprobs", "top_logprobs", "logit_bias", "modalities", "audio", "web_search_options"),
-    # Other servers' grammars, beside JSON schemas.
-    *("grammar", "guided_json", "guided_regex", "guided_choice", "guided_grammar"),
-    "structured_outputs",
+    *("modalities", "audio", "web_search_options", "verbosity", "moderation"),
+    *GRAMMARS,
 )
-# Values of those fields that ask for plain text only.
-_IDLE: tuple[Any, ...] = (None, False, "", [], {}, "none", "auto", ["text"], {"type": "text"})
-# OpenAI's seeds have 64 bits, llama.cpp's have 32.
-_Seed = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
-_StopText = Annotated[str, msgspec.Meta(max_length=256)]
-_Stop = _StopText | Annotated[list[_StopText], msgspec.Meta(max_length=16)]
-# Above, floats skip whole numbers.
-_MAX_EXACT = 2**53
+MAX_CHOICES = 16
 # Whole numbers that are read with the body.
-_WHOLE = ("n", "seed")
-# These fields of `Sampling` are read with rules of their own.
-_OWN_RULES = ("seed", "stop", "json_schema")
-_SAMPLING_TYPES: dict[str, Any] = {
-    field.name: field.type
-    for field in msgspec.structs.fields(Sampling)
-    if field.name not in _OWN_RULES
-}
+_WHOLE = ("n", "seed", "top_logprobs")
 
 
 class _Part(msgspec.Struct):
@@ -75,6 +81,12 @@ class _TemplateValues(msgspec.Struct, frozen=True):
     enable_thinking: bool | None = None
 
 
+class _StreamOptions(msgspec.Struct, frozen=True):
+    """What a stream carries beside the answer; `include_obfuscation` changes nothing here."""
+
+    include_usage: bool = False
+
+
 class _Turn(msgspec.Struct):
     role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[_Part] | None = None
@@ -86,9 +98,13 @@ class _Body(SentTools, kw_only=True):
     messages: Annotated[list[_Turn], msgspec.Meta(min_length=1, max_length=_MAX_MESSAGES)]
     model: Annotated[str, msgspec.Meta(max_length=256)] = ANY_MODEL
     stream: bool = False
-    n: Annotated[int, msgspec.Meta(ge=1, le=1)] | None = None
-    seed: _Seed | None = None
-    stop: _Stop | None = None
+    stream_options: _StreamOptions = _StreamOptions()
+    n: Annotated[int, msgspec.Meta(ge=1, le=MAX_CHOICES)] = 1
+    logprobs: bool = False
+    top_logprobs: NumLogprobs | None = None
+    reasoning_effort: Effort | None = None
+    seed: Seed | None = None
+    stop: Stop | None = None
     json_schema: str | dict[str, Any] | None = None
     response_format: ResponseFormat | None = None
     user: Annotated[str, msgspec.Meta(max_length=256)] | None = None
@@ -97,32 +113,52 @@ class _Body(SentTools, kw_only=True):
     x_tierchat: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
+_KNOWN = frozenset((*_Body.__struct_fields__, *SAMPLING_NAMES, *_UNSUPPORTED, *HARMLESS))
+
+
 class ChatRequest(msgspec.Struct, frozen=True):
-    """A prompt, the client it is for, and whether the answer is streamed."""
+    """A prompt, the client it is for, and how the answers are written.
+
+    `notices` tell the caller of fields that were ignored.
+    """
 
     prompt: Prompt
     is_stream: bool
     user: str | None
+    num_choices: int = 1
+    includes_usage: bool = False
+    notices: tuple[str, ...] = ()
+
+    def prompts(self) -> list[Prompt]:
+        """Return the prompt of each choice; with a seed each choice has one of its own."""
+        return [
+            msgspec.structs.replace(
+                self.prompt, sampling=with_own_seed(self.prompt.sampling, number)
+            )
+            for number in range(self.num_choices)
+        ]
 
 
 def read_request(body: bytes) -> ChatRequest:
     """Decode and check a request; raises InvalidRequest naming the field."""
     raw = fields_of(body)
-    for field in _UNSUPPORTED:
-        if field in raw and decoded(raw[field], Any) not in _IDLE:
-            raise InvalidRequest(
-                f"{field} = {shortened(bytes(raw[field]))} is not supported",
-                "leave the field out",
-                param=field,
-            )
-    raw |= {name: _whole(raw[name]) for name in _WHOLE if name in raw}
+    refuse(raw, _UNSUPPORTED)
+    raw |= {name: whole(raw[name]) for name in _WHOLE if name in raw}
     chat = decoded(msgspec.json.encode(raw), _Body)
     think = chat.enable_thinking
+    think = chat.chat_template_kwargs.enable_thinking if think is None else think
+    options, think = with_effort(
+        chat.reasoning_effort, options_of(chat.model, chat.x_tierchat), think
+    )
+    _refuse_contradictions(chat, options)
     prompt = Prompt(
         messages=tuple(_message(index, turn) for index, turn in enumerate(chat.messages)),
-        sampling=_sampling(chat, raw),
-        options=_held(_options(chat), is_stream=chat.stream),
-        think=chat.chat_template_kwargs.enable_thinking if think is None else think,
+        sampling=sampling_of(
+            raw, chat.seed, chat.stop, schema_of(chat.response_format, chat.json_schema)
+        ),
+        options=held(options, is_stream=chat.stream),
+        think=think,
+        logprobs=(chat.top_logprobs or 0) if chat.logprobs else None,
         tools=chat.use(),
     )
     check_results(prompt.messages)
@@ -133,7 +169,14 @@ def read_request(body: bytes) -> ChatRequest:
         raise InvalidRequest("no message of the user is to be answered", param="messages")
     if not prompt.question.strip():
         raise InvalidRequest("the prompt is empty", "write a question", param="messages")
-    return ChatRequest(prompt=prompt, is_stream=chat.stream, user=chat.user)
+    return ChatRequest(
+        prompt=prompt,
+        is_stream=chat.stream,
+        user=chat.user,
+        num_choices=chat.n,
+        includes_usage=chat.stream and chat.stream_options.include_usage,
+        notices=tuple(ignored(raw, _KNOWN)),
+    )
 
 
 def _refuse_tools(prompt: Prompt) -> None:
@@ -160,6 +203,8 @@ def write_request(prompt: Prompt) -> bytes:
             **prompt.sampling.given(),
             **({} if prompt.think is None else {"enable_thinking": prompt.think}),
             **written_tools(prompt.tools),
+            **({} if prompt.logprobs is None else {"logprobs": True}),
+            **({"top_logprobs": prompt.logprobs} if prompt.logprobs else {}),
             "x_tierchat": prompt.options,
         }
     )
@@ -170,11 +215,7 @@ def _message(index: int, turn: _Turn) -> Message:
     if isinstance(content, list):
         for part in content:
             if part.type != "text":
-                raise InvalidRequest(
-                    f"messages[{index}].content: parts of type {part.type!r} are not supported",
-                    "send text",
-                    param=f"messages[{index}].content",
-                )
+                raise _refused_part(f"messages[{index}].content", part.type)
         content = "\n".join(part.text for part in content if part.text)
     return Message(
         role=_ROLES[turn.role],
@@ -184,51 +225,26 @@ def _message(index: int, turn: _Turn) -> Message:
     )
 
 
-def _sampling(body: _Body, raw: Mapping[str, msgspec.Raw]) -> Sampling:
-    stop = (body.stop,) if isinstance(body.stop, str) else tuple(body.stop or ())
-    values: dict[str, Any] = {
-        "seed": body.seed if body.seed in (None, -1) else body.seed % 2**32,
-        "stop": tuple(text for text in stop if text),
-        "json_schema": schema_of(body.response_format, body.json_schema),
-    }
-    # A name that OpenAI or llama.cpp prefers comes after ours and wins.
-    for name in (*_SAMPLING_TYPES, *SAMPLING_ALIASES):
-        if name in raw:
-            field = SAMPLING_ALIASES.get(name, name)
-            values[field] = _value(raw[name], _SAMPLING_TYPES[field], name)
-    return Sampling(**values)
+def _refused_part(field: str, kind: str) -> InvalidRequest:
+    what = "the models of these tiers read text only"
+    if "image" in kind:
+        what = "no tier here sees images: their models read text only"
+    elif "audio" in kind:
+        what = "no tier here hears: their models read text only"
+    message = f"{field}: a part of type {kind!r} cannot be read; {what}"
+    return InvalidRequest(message, "send text", param=field)
 
 
-def _value(raw: msgspec.Raw, kind: Any, name: str) -> Any:
-    return decoded(_whole(raw), kind, name)
-
-
-def _whole(raw: msgspec.Raw) -> msgspec.Raw:
-    """Return 40 for 40.0, as clients write it whose numbers all have a point."""
-    try:
-        number = msgspec.json.decode(raw, type=float)
-    except ValueError:
-        return raw
-    is_whole = number.is_integer() and abs(number) <= _MAX_EXACT
-    return msgspec.Raw(b"%d" % number) if is_whole else raw
-
-
-def _held(options: TierOptions, *, is_stream: bool) -> TierOptions:
-    """Hold an answer back that its reader gets in one piece, unless the request says how much."""
-    return options if is_stream or options.hold else msgspec.structs.replace(options, hold="answer")
-
-
-def _options(body: _Body) -> TierOptions:
-    """Read `model` as `cascade` or `cascade/tier`; `x_tierchat` takes precedence over it."""
-    sent = without_nulls(body.x_tierchat)
-    try:
-        options = msgspec.convert(sent, TierOptions)
-    except msgspec.ValidationError as error:
-        raise refusal(error, msgspec.json.encode(sent), TierOptions, "x_tierchat") from error
-    if body.model in (ANY_MODEL, ""):
-        return options
-    named, _, tier = body.model.partition("/")
-    cascade = None if named == ANY_MODEL else named
-    return msgspec.structs.replace(
-        options, cascade=options.cascade or cascade, tier=options.tier or tier or None
-    )
+def _refuse_contradictions(body: _Body, options: TierOptions) -> None:
+    if body.top_logprobs is not None and not body.logprobs:
+        raise InvalidRequest(
+            "top_logprobs is there without logprobs",
+            "set logprobs to true, or leave top_logprobs out",
+            param="top_logprobs",
+        )
+    if body.n > 1 and options.save:
+        raise InvalidRequest(
+            f"n = {body.n}: an exchange that is saved has one answer",
+            "leave n or x_tierchat.save out",
+            param="n",
+        )

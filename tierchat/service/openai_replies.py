@@ -1,4 +1,4 @@
-"""Answers, chunks and errors in OpenAI's shape, written and read back.
+"""Answers, chunks and errors in OpenAI's shape; `openai/reading.py` reads them back.
 
 Does not know HTTP.
 """
@@ -6,123 +6,64 @@ Does not know HTTP.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from tierchat import __version__
 from tierchat.errors import (
-    DaemonUnreachable,
     Overloaded,
     TierchatError,
-    error_from_code,
 )
 from tierchat.events import (
     AnswerDelta,
     CascadeEvent,
     Done,
-    Hop,
-    Loading,
-    Notice,
-    Starting,
     ThoughtDelta,
     ToolCallDelta,
-    Working,
 )
 from tierchat.service.messages import ServedModel
-from tierchat.service.openai.tool_format import SentCallDelta, written_call, written_call_delta
+from tierchat.service.openai.tool_format import written_call, written_call_delta
 from tierchat.service.openai_format import ANY_MODEL
-from tierchat.types import Outcome
+from tierchat.types import Outcome, ScoredToken, TokenLogprob
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+# What answers a request beside the model's file, which `model` names.
+FINGERPRINT = f"tierchat-{__version__}"
 
 
-class _Delta(msgspec.Struct):
-    content: str | None = None
-    reasoning_content: str | None = None
-    tool_calls: tuple[SentCallDelta, ...] = ()
+def completion(
+    id_: str,
+    created: int,
+    *outcomes: Outcome,
+    logprobs: Sequence[Sequence[ScoredToken]] | None = None,
+) -> dict[str, Any]:
+    """Write whole answers, one for each choice, as a chat.completion object."""
+    choices = [
+        _whole_choice(index, outcome, logprobs[index] if logprobs else None)
+        for index, outcome in enumerate(outcomes)
+    ]
+    if len(outcomes) > 1:
+        choices = [
+            {**choice, "x_tierchat": facts(outcome)}
+            for choice, outcome in zip(choices, outcomes, strict=True)
+        ]
+    return {
+        "id": id_,
+        "object": "chat.completion",
+        "created": created,
+        "model": outcomes[0].model or ANY_MODEL,
+        "system_fingerprint": FINGERPRINT,
+        "choices": choices,
+        "usage": usage_of(outcomes),
+        "x_tierchat": facts(outcomes[0]),
+    }
 
 
-class _Choice(msgspec.Struct):
-    delta: _Delta
-
-
-class _Error(msgspec.Struct):
-    message: str
-    code: str | None = None
-    hint: str | None = None
-    retry_after_s: int | None = None
-
-    def rebuilt(self) -> TierchatError:
-        error = error_from_code(self.code or "", self.message, self.hint or "")
-        if isinstance(error, Overloaded) and self.retry_after_s is not None:
-            error.retry_after_s = self.retry_after_s
-        return error
-
-
-class _ErrorBody(msgspec.Struct):
-    error: _Error
-
-
-class _Chunk(msgspec.Struct):
-    choices: tuple[_Choice, ...] = ()
-    error: _Error | None = None
-    # Untyped: kinds and keys that a newer daemon has added are passed over.
-    x_tierchat: dict[str, Any] | None = None
-
-
-def read_chunk(data: bytes) -> list[CascadeEvent]:
-    """Return the events of one chunk of a stream.
-
-    Raises the error that the chunk carries, or DaemonUnreachable if it cannot be read.
-    """
-    try:
-        chunk = msgspec.json.decode(data, type=_Chunk)
-        if chunk.error:
-            raise chunk.error.rebuilt()
-        return list(_events_of(chunk))
-    except (ValueError, LookupError, TypeError) as error:
-        raise unreadable(error) from error
-
-
-def _events_of(chunk: _Chunk) -> Iterator[CascadeEvent]:
-    delta, extension = chunk.choices[0].delta, chunk.x_tierchat or {}
-    kind = extension.get("type")
-    if delta.content:
-        yield AnswerDelta(text=delta.content)
-    if delta.reasoning_content:
-        yield ThoughtDelta(tier=extension.get("tier", ""), text=delta.reasoning_content)
-    yield from (sent.event() for sent in delta.tool_calls)
-    if kind == "done":
-        sent = extension["outcome"]
-        known = {name: sent[name] for name in Outcome.__struct_fields__ if name in sent}
-        yield Done(outcome=msgspec.convert({"answer": "", "thought": "", **known}, Outcome))
-    elif kind in ("hop", "notice", "loading", "starting", "working"):
-        yield msgspec.convert(extension, Hop | Notice | Loading | Starting | Working)
-
-
-def read_error(body: bytes, status: int) -> TierchatError:
-    """Return the error of a response; DaemonUnreachable if the body does not say what is wrong."""
-    try:
-        return msgspec.json.decode(body, type=_ErrorBody).error.rebuilt()
-    except ValueError:
-        return DaemonUnreachable(
-            f"the daemon answered {status} without saying why",
-            f"it may be another version (this is {__version__}); run: tierchat daemon down",
-        )
-
-
-def unreadable(error: Exception) -> DaemonUnreachable:
-    """Describe a reply in a format that this version cannot read."""
-    return DaemonUnreachable(
-        f"the daemon seems to be another version (this is {__version__}): {error}",
-        "run: tierchat daemon down; the next command starts this version",
-    )
-
-
-def completion(id_: str, created: int, outcome: Outcome) -> dict[str, Any]:
-    """Write a whole answer as a chat.completion object."""
+def _whole_choice(
+    index: int, outcome: Outcome, logprobs: Sequence[ScoredToken] | None
+) -> dict[str, Any]:
     is_answered = outcome.finish_reason != "unanswered"
     has_content = is_answered and (outcome.answer or not outcome.tool_calls)
     message: dict[str, Any] = {
@@ -134,64 +75,104 @@ def completion(id_: str, created: int, outcome: Outcome) -> dict[str, Any]:
         message["tool_calls"] = [written_call(call) for call in outcome.tool_calls]
     if outcome.thought:
         message["reasoning_content"] = outcome.thought
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _reason(outcome)}
+    shown = None if logprobs is None else logprobs_of(logprobs)
     return {
-        "id": id_,
-        "object": "chat.completion",
-        "created": created,
-        "model": outcome.model or ANY_MODEL,
-        "choices": [choice],
-        "usage": _usage(outcome),
-        "x_tierchat": facts(outcome),
+        "index": index,
+        "message": message,
+        "logprobs": shown,
+        "finish_reason": _reason(outcome),
     }
 
 
-def first_chunk(id_: str, created: int) -> dict[str, Any]:
-    """Write the chunk that begins a stream: whose turn it is, and no text yet."""
-    return _chunk(id_, created, ANY_MODEL, {"role": "assistant", "content": ""})
+def first_chunk(id_: str, created: int, model: str | None = None, index: int = 0) -> dict[str, Any]:
+    """Write the chunk that begins a choice: whose turn it is, and no text yet."""
+    return _chunk(id_, created, model, {"role": "assistant", "content": ""}, index=index)
 
 
-def chunk(id_: str, created: int, event: CascadeEvent) -> dict[str, Any]:
+def chunk(
+    id_: str,
+    created: int,
+    event: CascadeEvent,
+    model: str | None = None,
+    index: int = 0,
+    *,
+    has_usage: bool = True,
+) -> dict[str, Any]:
     """Write one event as a chat.completion.chunk object."""
     delta: dict[str, Any] = {}
     finish_reason: str | None = None
     extension: Any = None
+    logprobs: dict[str, Any] | None = None
     rest: dict[str, Any] = {}
-    model = ANY_MODEL
     match event:
         case AnswerDelta(text=text):
             delta = {"content": text}
+            logprobs = logprobs_of(event.logprobs) if event.logprobs else None
+            model = event.model or model
         case ToolCallDelta():
             delta = {"tool_calls": [written_call_delta(event)]}
         case ThoughtDelta(tier=tier, text=text):
             delta = {"reasoning_content": text}
             extension = {"type": "thought", "tier": tier}
         case Done(outcome=outcome):
-            finish_reason, model = _reason(outcome), outcome.model or ANY_MODEL
+            finish_reason, model = _reason(outcome), outcome.model or model
             if outcome.finish_reason == "unanswered":
                 delta = {"refusal": outcome.notices[-1]}
             extension = {"type": "done", "outcome": facts(outcome)}
-            rest = {"usage": _usage(outcome)}
+            rest = {"usage": usage_of([outcome])} if has_usage else {}
         case _:
             extension = event
     return {
-        **_chunk(id_, created, model, delta, finish_reason),
+        **_chunk(id_, created, model, delta, finish_reason, index=index, logprobs=logprobs),
         **({"x_tierchat": extension} if extension is not None else {}),
         **rest,
     }
 
 
-def _chunk(
-    id_: str, created: int, model: str, delta: dict[str, Any], finish_reason: str | None = None
+def usage_chunk(
+    id_: str, created: int, model: str | None, outcomes: Sequence[Outcome]
 ) -> dict[str, Any]:
-    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish_reason}
+    """Write the last chunk of a stream that includes the usage: it has no choices."""
+    return {**_chunk(id_, created, model, {}), "choices": [], "usage": usage_of(outcomes)}
+
+
+def _chunk(
+    id_: str,
+    created: int,
+    model: str | None,
+    delta: dict[str, Any],
+    finish_reason: str | None = None,
+    *,
+    index: int = 0,
+    logprobs: dict[str, Any] | None = None,
+) -> dict[str, Any]:
+    choice = {
+        "index": index,
+        "delta": delta,
+        "logprobs": logprobs,
+        "finish_reason": finish_reason,
+    }
     return {
         "id": id_,
         "object": "chat.completion.chunk",
         "created": created,
-        "model": model,
+        "model": model or ANY_MODEL,
+        "system_fingerprint": FINGERPRINT,
         "choices": [choice],
     }
+
+
+def logprobs_of(tokens: Sequence[ScoredToken]) -> dict[str, Any]:
+    """Write the log-probabilities of an answer's tokens; bytes are exact, texts are not always."""
+    content = [
+        {**_token(token), "top_logprobs": [_token(t) for t in token.top]} for token in tokens
+    ]
+    return {"content": content, "refusal": None}
+
+
+def _token(token: TokenLogprob) -> dict[str, Any]:
+    text = token.raw.decode(errors="replace")
+    return {"token": text, "logprob": token.logprob, "bytes": list(token.raw)}
 
 
 def model_object(model: ServedModel) -> dict[str, Any]:
@@ -250,11 +231,15 @@ def _reason(outcome: Outcome) -> str:
     return reason if reason in ("length", "tool_calls") else "stop"
 
 
-def _usage(outcome: Outcome) -> dict[str, Any]:
-    cached = outcome.path[-1].cached_tokens if outcome.path else 0
+def usage_of(outcomes: Sequence[Outcome]) -> dict[str, Any]:
+    """Count the tokens of all choices; they share one prompt."""
+    first = outcomes[0]
+    generated = sum(outcome.generated_tokens for outcome in outcomes)
     return {
-        "prompt_tokens": outcome.prompt_tokens,
-        "completion_tokens": outcome.generated_tokens,
-        "total_tokens": outcome.prompt_tokens + outcome.generated_tokens,
-        "prompt_tokens_details": {"cached_tokens": cached},
+        "prompt_tokens": first.prompt_tokens,
+        "completion_tokens": generated,
+        "total_tokens": first.prompt_tokens + generated,
+        "prompt_tokens_details": {
+            "cached_tokens": first.path[-1].cached_tokens if first.path else 0
+        },
     }

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import secrets
-import time
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -19,13 +17,14 @@ from starlette.types import Receive, Scope, Send
 
 from tierchat import __version__
 from tierchat.errors import EngineCrashed, Overloaded, TierchatError
-from tierchat.events import AnswerDelta, CascadeEvent, Done, ThoughtDelta, ToolCallDelta
+from tierchat.events import AnswerDelta, Done, PromptScored, ThoughtDelta, ToolCallDelta
+from tierchat.service.answers import ChoiceEvent
 from tierchat.service.openai_format import VERSION_HEADER
-from tierchat.service.openai_replies import as_json, chunk, completion, error_body, first_chunk
+from tierchat.service.openai_replies import as_json, error_body
 
 JSON_TYPE = "application/json"
 # With these an answer has begun, so that its status is known.
-_BEGINNINGS = (AnswerDelta, ToolCallDelta, ThoughtDelta, Done)
+_BEGINNINGS = (AnswerDelta, ToolCallDelta, ThoughtDelta, PromptScored, Done)
 
 
 @dataclass(frozen=True)
@@ -39,23 +38,50 @@ class Limits:
     keep_alive_s: float = 15.0
 
 
-class Reply:
-    """One answer on its way to one client; either `whole` or `stream` is called, once.
+class Form(Protocol):
+    """How an API writes the answers to one request."""
 
-    `report_bug` logs the exception being handled and returns the error that the client sees.
+    def see(self, found: ChoiceEvent) -> None:
+        """Take note of an event as soon as it is known."""
+        ...
+
+    def lines(self, found: ChoiceEvent) -> list[bytes]:
+        """Write the lines of a stream for one event, which was seen before."""
+        ...
+
+    def end(self) -> list[bytes]:
+        """Write the lines that end a stream."""
+        ...
+
+    def error(self, error: TierchatError) -> bytes:
+        """Write the line of an error in a stream that has begun."""
+        ...
+
+    def whole(self) -> Any:
+        """Write all answers in one piece, once every event was seen."""
+        ...
+
+
+class Reply:
+    """The answers to one request on their way; either `whole` or `stream` is called, once.
+
+    The request asks for `num_choices` answers, and `form` writes them. `report_bug` logs the
+    exception being handled and returns the error that the client sees.
     """
 
     def __init__(
         self,
-        events: AsyncGenerator[CascadeEvent, None],
+        events: AsyncGenerator[ChoiceEvent, None],
+        form: Form,
         limits: Limits,
         report_bug: Callable[[], TierchatError],
+        num_choices: int = 1,
     ) -> None:
         self._events = events
+        self._form = form
         self._limits = limits
         self._report_bug = report_bug
-        self._id = f"chatcmpl-{secrets.token_hex(12)}"
-        self._created = int(time.time())
+        self._num_left = num_choices
 
     async def whole(self, request: Request) -> Response:
         """Answer in one piece; raises ClientDisconnect, with the work cancelled."""
@@ -71,10 +97,15 @@ class Reply:
 
     async def _outcome(self) -> Response:
         async with contextlib.aclosing(self._events) as events:
-            async for event in events:
-                if isinstance(event, Done):
-                    return json_response(completion(self._id, self._created, event.outcome))
+            async for found in events:
+                if self._is_last(found):
+                    return json_response(self._form.whole())
         raise _without_outcome()
+
+    def _is_last(self, found: ChoiceEvent) -> bool:
+        self._form.see(found)
+        self._num_left -= isinstance(found.event, Done)
+        return self._num_left == 0
 
     def stream(self, *, is_live: bool = False) -> _Stream:
         """Answer as server-sent events.
@@ -82,19 +113,22 @@ class Reply:
         Errors that come before any text have their own status, over several tiers, too: what
         comes before the text waits for it, unless `is_live`.
         """
-        return _Stream(self._lines(is_live), self._limits)
+        return _Stream(self._lines(is_live), self._form, self._limits)
 
     async def _lines(self, is_live: bool) -> AsyncGenerator[bytes | TierchatError, None]:
-        waiting = [_line(first_chunk(self._id, self._created))]
+        waiting: list[ChoiceEvent] = []
         try:
             async with contextlib.aclosing(self._events) as events:
-                async for event in events:
-                    waiting.append(_line(chunk(self._id, self._created, event)))
-                    is_live = is_live or isinstance(event, _BEGINNINGS)
+                async for found in events:
+                    is_last = self._is_last(found)
+                    waiting.append(found)
+                    is_live = is_live or isinstance(found.event, _BEGINNINGS)
                     while is_live and waiting:
-                        yield waiting.pop(0)
-                    if isinstance(event, Done):
-                        yield b"data: [DONE]\n\n"
+                        for line in self._form.lines(waiting.pop(0)):
+                            yield line
+                    if is_last:
+                        for line in self._form.end():
+                            yield line
                         return
             raise _without_outcome()
         except TierchatError as error:
@@ -110,8 +144,11 @@ class _Stream:
     becomes an ordinary error response with its own status.
     """
 
-    def __init__(self, lines: AsyncGenerator[bytes | TierchatError, None], limits: Limits) -> None:
+    def __init__(
+        self, lines: AsyncGenerator[bytes | TierchatError, None], form: Form, limits: Limits
+    ) -> None:
         self._lines = lines
+        self._form = form
         self._limits = limits
         self._queue: asyncio.Queue[bytes | TierchatError | None] = asyncio.Queue(64)
 
@@ -167,7 +204,7 @@ class _Stream:
 
     async def _send(self, send: Send, line: bytes | TierchatError) -> None:
         if isinstance(line, TierchatError):
-            line = _line(error_body(line))
+            line = self._form.error(line)
         # `send` returns once the transport takes more: a reader that stalls is dropped.
         async with asyncio.timeout(self._limits.stall_s):
             await send({"type": "http.response.body", "body": line, "more_body": True})
@@ -180,10 +217,6 @@ def _without_outcome() -> EngineCrashed:
 async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         continue
-
-
-def _line(value: Any) -> bytes:
-    return b"data: " + as_json(value) + b"\n\n"
 
 
 def json_response(value: Any, status: int = 200) -> Response:

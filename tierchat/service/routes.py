@@ -7,14 +7,12 @@ Does not know how prompts are answered, models held or connections accepted: `An
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import traceback
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-import msgspec
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -24,15 +22,15 @@ from starlette.routing import Route
 from tierchat.atomic_file import append_quietly
 from tierchat.conversations.changes import LogChange
 from tierchat.errors import InvalidRequest, OtherHome, TierchatError, UnknownModel, did_you_mean
-from tierchat.events import CascadeEvent
 from tierchat.paths import Paths
 from tierchat.service.admission import Admission
+from tierchat.service.answers import Answers, Asked
 from tierchat.service.messages import DaemonStatus, ModelsChange, RowsChanged
-from tierchat.service.openai_format import HOME_HEADER, ChatRequest, read_body, read_request
+from tierchat.service.openai.chat_reply import ChatForm
+from tierchat.service.openai_format import HOME_HEADER, read_body, read_request
 from tierchat.service.openai_replies import model_object
 from tierchat.service.protocols import Answerer, ModelKeeper
 from tierchat.service.replies import JSON_TYPE, Limits, Reply, error_response, json_response
-from tierchat.types import Prompt
 
 _Handler = Callable[[Request], Awaitable[Any]]
 
@@ -58,9 +56,8 @@ class Service:
         controls: DaemonControls,
         limits: Limits,
     ) -> None:
-        self._answerer = answerer
+        self._answers = Answers(answerer, admission)
         self._keeper = keeper
-        self._admission = admission
         self._controls = controls
         self._limits = limits
 
@@ -116,22 +113,16 @@ class Service:
     async def _chat(self, request: Request) -> Any:
         body = await self._read(request)
         chat = read_request(body)
-        reply = Reply(self._answer(chat, request), self._limits, self._report_bug)
+        asked = Asked(chat.prompts(), chat.user or _client_of(request), chat.notices, is_same=True)
+        form = ChatForm(
+            includes_usage=chat.includes_usage, has_logprobs=chat.prompt.logprobs is not None
+        )
+        num, events = chat.num_choices, self._answers.of(asked)
+        reply = Reply(events, form, self._limits, self._report_bug, num)
         if not chat.is_stream:
             return await reply.whole(request)
         # Our own commands read the events of tiers as they come, and no status.
         return reply.stream(is_live=HOME_HEADER in request.headers)
-
-    async def _answer(
-        self, chat: ChatRequest, request: Request
-    ) -> AsyncGenerator[CascadeEvent, None]:
-        client = chat.user or str(request.scope.get("client") or "")
-        async with (
-            self._admission.turn(client, chat.prompt.options.timeout_s) as left_s,
-            contextlib.aclosing(self._answerer.answer(_within(chat.prompt, left_s))) as events,
-        ):
-            async for event in events:
-                yield event
 
     async def _read(self, request: Request) -> bytes:
         kind = request.headers.get("content-type", JSON_TYPE)
@@ -215,9 +206,8 @@ class TooSlow(TierchatError):
     code = "body_too_slow"
 
 
-def _within(prompt: Prompt, left_s: float | None) -> Prompt:
-    options = msgspec.structs.replace(prompt.options, timeout_s=left_s)
-    return msgspec.structs.replace(prompt, options=options)
+def _client_of(request: Request) -> str:
+    return str(request.scope.get("client") or "")
 
 
 async def _no_such_route(request: Request, error: Exception) -> Response:

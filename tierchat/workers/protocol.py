@@ -17,8 +17,11 @@ from tierchat.types import (
     Frozen,
     KvType,
     Message,
+    NumLogprobs,
     Sampling,
+    ScoredToken,
     Stage,
+    TokenId,
     Usage,
     Verdict,
 )
@@ -62,8 +65,9 @@ class Generate(Frozen, frozen=True, tag="generate"):
 
     `probe` asks for everything that gates are trained on, which then comes with `Finished`; the
     probabilities of the first tokens of the `watch` texts are part of it. With `is_raw` the last
-    message is text to be continued, without a chat template. Work in the background leaves nothing
-    in the KV cache, and its `Cancel` ends the decode under way.
+    message is text to be continued, without a chat template; with `tokens` it is given as these.
+    Work in the background leaves nothing in the KV cache, and its `Cancel` ends the decode under
+    way. `logprobs`, `scores_prompt` and `only_reads` are those of a `Prompt`.
     """
 
     id: int
@@ -75,6 +79,10 @@ class Generate(Frozen, frozen=True, tag="generate"):
     watch: tuple[str, ...] = ()
     is_raw: bool = False
     is_background: bool = False
+    tokens: tuple[TokenId, ...] = ()
+    logprobs: NumLogprobs | None = None
+    scores_prompt: bool = False
+    only_reads: bool = False
 
     @property
     def begun(self) -> str:
@@ -164,11 +172,22 @@ class Progress(Frozen, frozen=True, tag="progress"):
 
 
 class Delta(Frozen, frozen=True, tag="delta"):
-    """Text that has passed the gate; exactly one of `answer` and `thought` is non-empty."""
+    """Text that has passed the gate; exactly one of `answer` and `thought` is non-empty.
+
+    `logprobs` are those of the tokens that begin in this text, if the request asked for them.
+    """
 
     id: int
     answer: str = ""
     thought: str = ""
+    logprobs: tuple[ScoredToken, ...] = ()
+
+
+class Scored(Frozen, frozen=True, tag="scored"):
+    """The tokens of the prompt and their log-probabilities, if the request asked for them."""
+
+    id: int
+    tokens: tuple[ScoredToken, ...]
 
 
 class Escalated(Frozen, frozen=True, tag="escalated"):
@@ -176,7 +195,7 @@ class Escalated(Frozen, frozen=True, tag="escalated"):
 
     `cut` says what ended the draft before it was whole, if that was no gate: `repetition`,
     `garbage`, `grammar` or `form`. `unfit` says why the draft is not what was asked for: it is not
-    of the form, or does not fit the schema (`is_misfit`).
+    of the form, or does not fit the schema (`is_misfit`). `logprobs` are those of the draft.
     """
 
     id: int
@@ -187,6 +206,7 @@ class Escalated(Frozen, frozen=True, tag="escalated"):
     cut: str = ""
     unfit: str = ""
     is_misfit: bool = False
+    logprobs: tuple[ScoredToken, ...] = ()
 
 
 class Finished(Frozen, frozen=True, tag="finished"):
@@ -211,7 +231,8 @@ class Finished(Frozen, frozen=True, tag="finished"):
 class Failed(Frozen, frozen=True, tag="failed"):
     """The request could not be served; `code` is one of `errors`. The worker goes on.
 
-    `context_length_exceeded` carries the counted prompt in `usage.prompt_tokens`.
+    `context_length_exceeded` carries the counted prompt in `usage.prompt_tokens`; `param` names the
+    field of a request that is wrong.
     """
 
     id: int
@@ -219,11 +240,12 @@ class Failed(Frozen, frozen=True, tag="failed"):
     message: str
     hint: str = ""
     usage: Usage = Usage()
+    param: str | None = None
 
 
 ToWorker = LoadModel | Generate | Cancel | SetThreads
-FromWorker = LoadProgress | Loaded | LoadFailed | Progress | Delta | Escalated | Finished | Failed
-RequestEvent = Progress | Delta | Escalated | Finished | Failed
+RequestEvent = Progress | Delta | Scored | Escalated | Finished | Failed
+FromWorker = LoadProgress | Loaded | LoadFailed | RequestEvent
 
 
 class FrameTooLarge(TierchatError):

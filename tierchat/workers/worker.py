@@ -34,7 +34,6 @@ from tierchat.workers.protocol import (
     LoadModel,
     LoadProgress,
     ModelInfo,
-    Progress,
     RequestEvent,
     SetThreads,
     ToWorker,
@@ -276,7 +275,7 @@ class Worker:
     def _dispatch(self, frame: object) -> None:
         if isinstance(frame, LoadProgress | Loaded | LoadFailed):
             self._loading.put_nowait(frame)
-        elif isinstance(frame, Progress | Delta | Escalated | Finished | Failed):
+        elif isinstance(frame, RequestEvent):
             # Frames of a request that was cancelled in the meantime are dropped.
             inbox = self._inboxes.get(frame.id)
             if inbox:

@@ -39,6 +39,10 @@ def request_for(way: Way) -> Generate:
         sampling=way.sampling.sampling,
         think=way.tier.think,
         is_raw=way.prompt.options.raw,
+        tokens=way.prompt.tokens,
+        logprobs=way.prompt.logprobs,
+        scores_prompt=way.prompt.scores_prompt,
+        only_reads=way.prompt.only_reads,
         gate=way.waits.limit(order),
     )
 

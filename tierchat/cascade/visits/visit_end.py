@@ -18,6 +18,7 @@ from tierchat.errors import (
     ContextTooLong,
     DoesNotFit,
     EngineCrashed,
+    InvalidRequest,
     ModelCorrupt,
     ModelMissing,
     RefusedByTemplate,
@@ -60,9 +61,11 @@ class VisitEnd:
                 return self._after_escalation(end)
             case Failed(code=ContextTooLong.code):
                 return self._after_too_long(end)
-            case Failed(code=UsageError.code | SchemaRefused.code):
+            case Failed(code=UsageError.code | InvalidRequest.code | SchemaRefused.code):
                 # A request that one tier cannot use, no other tier can.
-                raise error_from_code(end.code, end.message, end.hint)
+                error = error_from_code(end.code, end.message, end.hint)
+                error.param = error.param or end.param
+                raise error
             case Failed():
                 return self._after_failure(end)
         model = self._way.tier.model
@@ -88,7 +91,8 @@ class VisitEnd:
     def _finish(self, end: Finished) -> list[CascadeEvent]:
         way, tier = self._way, self._way.tier
         begun = way.prompt.messages[-1].role == "assistant"
-        is_empty = end.reason == "stop" and not begun and not way.answer.strip()
+        may_be_empty = begun or way.prompt.only_reads
+        is_empty = end.reason == "stop" and not may_be_empty and not way.answer.strip()
         self._tell_of(end, is_empty=is_empty)
         refused = way.refused if is_empty else None
         way.ledger.add(
@@ -169,7 +173,7 @@ class VisitEnd:
         is_json = way.prompt.sampling.json_schema is not None
         why = why_cut(visit.tier, end.cut, is_json) or why_unfit(visit.tier, end.unfit)
         way.ledger.notices.append(why)
-        shown = way.show_instead(end.draft)
+        shown = way.show_instead(end.draft, visit.model, end.logprobs)
         way.ledger.answered_by(visit)
         reason: FinishReason = "length" if end.cut else "misfit" if end.is_misfit else "stop"
         return [shown, way.done(reason)]

@@ -61,14 +61,15 @@ class Sampler:
         # How many tokens a penalty may push down the list, at most.
         self._num_pushed = 0
         self.handle: Any = lib.llama_sampler_chain_init(lib.llama_sampler_chain_default_params())
-        if banned:
-            biases = (lib.llama_logit_bias * len(banned))()
-            for index, token in enumerate(banned):
-                biases[index].token, biases[index].bias = token, float("-inf")
-            self._add(lib.llama_sampler_init_logit_bias(model.vocabulary_size, len(banned), biases))
+        biased = {**(sampling.logit_bias or {}), **dict.fromkeys(banned, float("-inf"))}
+        if biased:
+            biases = (lib.llama_logit_bias * len(biased))()
+            for index, (token, bias) in enumerate(biased.items()):
+                biases[index].token, biases[index].bias = token, bias
+            self._add(lib.llama_sampler_init_logit_bias(model.vocabulary_size, len(biased), biases))
         self._add_draw()
         num = self._num_drawn()
-        self.num_candidates = num + len(banned) + self._num_pushed if num else 0
+        self.num_candidates = num + len(biased) + self._num_pushed if num else 0
         if self.num_candidates > _MAX_CANDIDATES:
             self.num_candidates = 0
 
@@ -264,8 +265,11 @@ def _seed(sampling: Sampling) -> int:
 
 
 def _raises(sampling: Sampling) -> bool:
-    """Whether a penalty can make a token likelier, so that it comes from anywhere in the list."""
+    """Whether a token can be made likelier, so that it comes from anywhere in the list."""
     repeat = 1 if sampling.repeat_penalty is None else sampling.repeat_penalty
     return (
-        repeat < 1 or (sampling.frequency_penalty or 0) < 0 or (sampling.presence_penalty or 0) < 0
+        repeat < 1
+        or (sampling.frequency_penalty or 0) < 0
+        or (sampling.presence_penalty or 0) < 0
+        or any(bias > 0 for bias in (sampling.logit_bias or {}).values())
     )

@@ -61,6 +61,10 @@ class Vocabulary:
             found = self._pieces[token] = self._piece(token)
         return found
 
+    def spelled(self, token: int) -> bytes:
+        """Return the bytes of one token, for a control token those of its name."""
+        return self._piece(token, shows_control=True)
+
     def pieces(self) -> list[bytes]:
         """Return the bytes of every token, in order."""
         buffer = ctypes.create_string_buffer(_MAX_PIECE_BYTES)

@@ -5,7 +5,7 @@ Does not know sockets or processes.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import msgspec
@@ -23,9 +23,10 @@ from tierchat.engine.limits import (
 from tierchat.engine.llama.library import can_offload
 from tierchat.engine.llama.log import LlamaLog
 from tierchat.engine.llama.model import LlamaModel
+from tierchat.engine.prompt_reader import PromptScorer
 from tierchat.engine.sequence import Sequence
 from tierchat.engine.template import Rendered
-from tierchat.errors import ContextTooLong, SchemaRefused
+from tierchat.errors import ContextTooLong, InvalidRequest, SchemaRefused
 from tierchat.gates.answer_schema import AnswerSchema
 from tierchat.models.placement.hardware import num_cores
 from tierchat.types import KvType, Sampling
@@ -145,6 +146,8 @@ class HeldModel:
         Templates may drop what the assistant said before, so only other messages count.
         """
         context = self.engine.limits.context
+        if order.tokens:
+            return
         messages = order.messages[-1:] if order.is_raw else order.messages
         texts = [m.content for m in messages if order.is_raw or m.role != "assistant"]
         if sum(map(len, texts)) <= context * _USUAL_CHARS or not self.model.token_bound:
@@ -162,7 +165,9 @@ class HeldModel:
         gate = self._gating.gate_for(order.gate)
         think = self._think(order)
         long_texts = LongTexts(self.model)
-        if order.is_raw:
+        if order.tokens:
+            prompt = Rendered(self._known_tokens(order), "", opens_thought=False)
+        elif order.is_raw:
             prompt = self._writer.text(order.messages[-1].content, long_texts)
         else:
             prompt = self._writer.conversation(order.messages, think, long_texts)
@@ -171,6 +176,7 @@ class HeldModel:
     def begin(self, draft: Draft, tokens: list[int]) -> Request:
         """Let a request begin whose tokens are known; raises ContextTooLong or UsageError."""
         order, gate = draft.order, draft.gate
+        self._refuse_unknown(order.sampling.logit_bias or (), "logit_bias")
         schema, grammar, notices = self._schema(order)
         sequence = Sequence(
             order.id,
@@ -182,6 +188,8 @@ class HeldModel:
             num_hidden_states=order.gate.hold_back if order.probe else gate.num_hidden_states,
             grammar=grammar,
             is_background=order.is_background,
+            num_logprobs=order.logprobs,
+            reader=PromptScorer(tokens, order.logprobs or 0) if order.scores_prompt else None,
         )
         room = self.engine.limits.context - len(tokens)
         request = Request(
@@ -201,6 +209,21 @@ class HeldModel:
         )
         self.engine.add(sequence)
         return request
+
+    def _known_tokens(self, order: Generate) -> list[int]:
+        self._refuse_unknown(order.tokens, "prompt")
+        return list(order.tokens)
+
+    def _refuse_unknown(self, tokens: Iterable[int], field: str) -> None:
+        """Raise InvalidRequest for ids that are none of this model's tokens."""
+        size = self.model.vocabulary_size
+        bad = next((token for token in tokens if token >= size), None)
+        if bad is not None:
+            raise InvalidRequest(
+                f"{field}: {self.info.name} has {size} tokens, and none with the id {bad}",
+                "take the ids from POST /tokenize",
+                param=field,
+            )
 
     def _schema(
         self, order: Generate

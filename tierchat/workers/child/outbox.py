@@ -57,5 +57,6 @@ class Outbox:
             id=piece.id,
             answer=earlier.answer + piece.answer,
             thought=earlier.thought + piece.thought,
+            logprobs=earlier.logprobs + piece.logprobs,
         )
         return True

@@ -99,7 +99,12 @@ class WorkerLoop:
 
     def _fail(self, id_: int, error: TierchatError, usage: Usage) -> None:
         failed = Failed(
-            id=id_, code=error.code, message=error.message, hint=error.hint, usage=usage
+            id=id_,
+            code=error.code,
+            message=error.message,
+            hint=error.hint,
+            usage=usage,
+            param=error.param,
         )
         self._outbox.add([failed])
 

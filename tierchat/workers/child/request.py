@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from tierchat.engine.prompt_reader import PromptScorer
 from tierchat.engine.repetition import RepetitionDetector, asked_in
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.engine.text import Detokenizer, StopStrings
@@ -17,13 +18,23 @@ from tierchat.gates.verification.fitness import EMPTY, is_empty
 from tierchat.types import Stage, Usage, Verdict
 from tierchat.workers.child.answer_check import AnswerCheck
 from tierchat.workers.child.readings import Gate, Readings
-from tierchat.workers.protocol import Delta, Escalated, Finished, Generate, Progress, RequestEvent
+from tierchat.workers.child.token_log import TokenLog, prompt_scores
+from tierchat.workers.protocol import (
+    Delta,
+    Escalated,
+    Finished,
+    Generate,
+    Progress,
+    RequestEvent,
+    Scored,
+)
 
 
 class Pieces(Protocol):
     """What a request needs of a model."""
 
     def piece(self, token: int) -> bytes: ...
+    def spelled(self, token: int) -> bytes: ...
 
 
 class Request:
@@ -68,13 +79,31 @@ class Request:
         self._repetition = RepetitionDetector(asked_in(_question(order)))
         self._started_s = time.monotonic()
         self._num_refused = 0
+        self._log = None if order.logprobs is None else TokenLog(model.spelled)
         self._first_token_s = self._started_s
         sequence.reads_signals = bool(self._readings.stages)
 
     def take(self, step: Step) -> list[RequestEvent]:
         """Handle one new token; Escalated or Finished as the last event ends the request."""
+        events: list[RequestEvent] = []
         if self.sequence.num_generated == 1:
             self._first_token_s = time.monotonic()
+            events += self._scored_prompt()
+        if self.order.only_reads:
+            return [*events, *self._finish("stop", step)]
+        return [*events, *self._logged(self._taken(step))]
+
+    def _scored_prompt(self) -> list[RequestEvent]:
+        reader = self.sequence.reader
+        if not isinstance(reader, PromptScorer):
+            return []
+        tokens = prompt_scores(reader.scores, self._model.spelled)
+        return [Scored(id=self.order.id, tokens=tokens)]
+
+    def _logged(self, events: list[RequestEvent]) -> list[RequestEvent]:
+        return self._log.attached(events) if self._log else events
+
+    def _taken(self, step: Step) -> list[RequestEvent]:
         if step.is_broken:
             return self._give_up("garbage", "numbers that are not finite")
         if step.problem:
@@ -109,7 +138,7 @@ class Request:
     def interrupt(self) -> list[RequestEvent]:
         """End a cancelled request; the text that was held back is released, not lost."""
         self._readings.verdict = None
-        return [*self._rest(), self._finished("interrupted")]
+        return self._logged([*self._rest(), self._finished("interrupted")])
 
     @property
     def progress(self) -> Progress:
@@ -149,6 +178,8 @@ class Request:
         self._readings.add_to_answer(step)
         if self._trims_start and not self._written:
             text = text.lstrip()
+        if self._log and step.scores:
+            self._log.add(step.scores, text)
         text = self._stops.add(text)
         self._written += text
         if self._is_released:

@@ -64,6 +64,8 @@ def decoded(body: bytes | msgspec.Raw, kind: Any, at: str = "") -> Any:
 def refusal(error: msgspec.ValidationError, body: bytes, kind: Any, at: str = "") -> InvalidRequest:
     """Name the field of a value that is not what it should be, show it, and say what it may be."""
     place, message = place_and_message(error)
+    # Where a key of an object is wrong, there is no place for it.
+    place = place.removesuffix("[...]")
     field = f"{at}{'' if not at or place.startswith('[') else '.'}{place}" if place else at
     absent = _ABSENT.match(message)
     if absent:
