@@ -16,17 +16,18 @@ from tierchat.gates.verification.asked_language import language_in
 from tierchat.gates.verification.asked_material import wants_commit_message, wants_own_words
 from tierchat.gates.verification.form import Content, Form
 from tierchat.gates.verification.instructions import instructions, material
+from tierchat.gates.verification.lazy_pattern import LazyPattern
 from tierchat.types import Message
 
 _MAX_SYSTEM_CHARS = 2000
-_ONLY = re.compile(
+_ONLY = LazyPattern(
     r"\b(?:only|just|single|nothing (?:else|more)|no (?:other|explanation|extra|additional)|one|"
     r"без (?:пояснени|объяснени|комментари|лишн)\w+|только|лишь|ничего (?:больше|кроме|лишнего)|"
     r"одним|одной|одну|одно)\b",
     re.IGNORECASE,
 )
 # Whoever is asked to think on paper, or to give reasons, writes more than the answer.
-_WORKED = re.compile(
+_WORKED = LazyPattern(
     r"\b(?:step[- ]by[- ]step|show (?:your|the|all|me your) (?:\w+ )?(?:work|steps|reasoning)|"
     r"(?:think|reason) (?:first|aloud|out loud|through|carefully|it)|let'?s think|"
     r"explain (?:your|why|how you|the reason)|with (?:an? )?(?:\w+ )?(?:explanation|reason)s?|"

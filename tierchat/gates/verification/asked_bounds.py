@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from tierchat.gates.verification.form import Bound, Unit
+from tierchat.gates.verification.lazy_pattern import LazyPattern
 
 _NUMBERS = {
     name: number
@@ -72,7 +73,7 @@ _ABOUT_ANSWER = (
     r"description|title|use|using|be|is|to|limited to|write|ответ|ответь(?:те)?|напиши(?:те)?|"
     r"сообщение|описание|уложись|уложитесь|в|объём|объем|длиной)\s+)"
 )
-_LINE = re.compile(
+_LINE = LazyPattern(
     _TELL + r"[^.!?\n]{0,160}?\b(?:in|on|as|with|using)(?: just| only| exactly)? "
     r"(?P<n>one|a single|1)(?: " + _SHORT + r")? (?P<unit>line|sentence)" + _END + r"|"
     r"\bin (?:just |only |exactly )?(?:one|a single)(?: " + _SHORT + r")? (?P<unit5>line|sentence)"
@@ -84,12 +85,12 @@ _LINE = re.compile(
     r"в одном (?:\w+ )?предложении|одно предложение|одна строка)" + _END,
     re.IGNORECASE | re.MULTILINE,
 )
-_ANSWER_LINE = re.compile(
+_ANSWER_LINE = LazyPattern(
     r"\b(?:answer|reply|respond|ответь(?:те)?|отвечай(?:те)?)\b[^.!?\n]{0,30}?"
     r"\b(?:one|a single|одн\w+) (?P<unit>line|sentence|строк\w+|предложени\w+)",
     re.IGNORECASE,
 )
-_BOUND = re.compile(
+_BOUND = LazyPattern(
     _ABOUT_ANSWER + _AT_MOST + r"\s+" + _N + r"\s+(?:\w+\s)??" + _UNIT + r"(?!\s+(?:each|per))"
     r"|\b(?:limit|keep|shorten|cut)\b[^.!?\n]{0,40}? (?:to|under|below|within)\s+(?:at most )?"
     + _N.replace("<n>", "<n2>")
@@ -102,7 +103,7 @@ _BOUND = re.compile(
     + r"\s*(?:or (?:less|fewer)|max(?:imum)?|at most|tops|максимум|не больше|не более)\b",
     re.IGNORECASE | re.MULTILINE,
 )
-_PLAIN = re.compile(
+_PLAIN = LazyPattern(
     r"\b(?:in|with|using|в|из)\s+(?P<exact>exactly |ровно )?"
     + _N
     + r"(?: "
@@ -122,19 +123,19 @@ _SENTENCES = (
 )
 # "Two sentences." as a clause of its own, "Write one sentence about".
 _ALONE = (
-    re.compile(
+    LazyPattern(
         r"(?:^|[,.;(?!—–-]\s*)(?:in |в |just |only )*"
         + _SENTENCES
         + r"(?=\s*(?:[.,;!?)\n]|$|please))",
         re.IGNORECASE | re.MULTILINE,
     ),
-    re.compile(
+    LazyPattern(
         r"\b(?:write|give|answer|напиши(?:те)?|дай(?:те)?)(?: me| us)?(?: exactly| only| just)* "
         + _SENTENCES,
         re.IGNORECASE,
     ),
 )
-_EXACT = re.compile(
+_EXACT = LazyPattern(
     r"\b(?:of|with) exactly " + _N + r" (?P<unit>words|lines|sentences)" + _END, re.IGNORECASE
 )
 _ITEM = (
@@ -143,7 +144,7 @@ _ITEM = (
     r"cons|bullets?|bullet points?|[a-z]+s|причин\w*|пример\w*|иде\w+|способ\w*|совет\w*|факт\w*|"
     r"пункт\w*|вариант\w*|вопрос\w*|синоним\w*|преимуществ\w*|недостатк\w*|[а-яё]{4,})"
 )
-_ITEMS = re.compile(
+_ITEMS = LazyPattern(
     r"\b(?:list|name|enumerate|перечисли(?:те)?|назови(?:те)?)(?: me| us)?(?: the| exactly| only| "
     r"just| ровно)* " + _N + r" (?!lines?|sentences?|words?|char|digit|times?|years?|слов|строк|"
     r"предлож|символ|раз\b)(?:[\w-]+ ){0,3}?" + _ITEM + r"\b|"
@@ -160,7 +161,7 @@ _ITEMS = re.compile(
 )
 _MIN_ITEMS, _MAX_ITEMS = 2, 30
 # Then the items are of several lists.
-_EACH = re.compile(
+_EACH = LazyPattern(
     r"\b(?:each|every|per|for both|кажд\w+|по \d|по одн\w+)\b|"
     r"\b(?:and|plus|и|а также) (?:\d+|" + "|".join(_NUMBERS) + r")\b",
     re.IGNORECASE,

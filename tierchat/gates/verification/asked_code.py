@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from tierchat.gates.verification.lazy_pattern import LazyPattern
+
 # What may stand behind the name of a form: the end of a clause.
 _END = r"(?=\s*(?:[.,;:!?)\]\n]|$|[—–-]\s|and nothing|please|without|no explan|и ничего|без ))"
 _CODE_NOUN = (
@@ -16,7 +18,7 @@ _CODE_NOUN = (
     r"функци\w+|скрипт\w*|программ\w+|код\w*|класс\w*|"
     r"sql-запрос\w*|запрос\w* (?:на )?sql|команд\w+|питон\w*|регулярк\w+|регулярн\w+ выражени\w+)"
 )
-_WANTS_CODE = re.compile(
+_WANTS_CODE = LazyPattern(
     r"(?:^|[.!?]\s+)(?:an? |the )?(?:regex\w*|bash|sql|python|awk|sed|shell|git) |"
     r"\b(?:write|implement|create|make|generate|give|show|build|code|complete|fix|refactor|define|"
     r"add|provide|need|want|convert|how (?:do|can|to|would|should)|"
@@ -25,7 +27,7 @@ _WANTS_CODE = re.compile(
     r"explanation|comment|name)\b)[^.!?\n]){0,80}?\b" + _CODE_NOUN + r"(?!\w)",
     re.IGNORECASE | re.MULTILINE,
 )
-_PYTHON = re.compile(
+_PYTHON = LazyPattern(
     r"\b(?:write|implement|create|make|generate|give|show|build|complete|finish|fix|refactor|"
     r"define|provide|напиши(?:те)?|реализуй(?:те)?|создай(?:те)?|сделай(?:те)?|допиши(?:те)?|"
     r"исправь(?:те)?|покажи(?:те)?|дай(?:те)?|need|want|нужн\w+)\b[^.!?\n]{0,80}?(?:"
@@ -36,15 +38,15 @@ _PYTHON = re.compile(
     re.IGNORECASE,
 )
 # A program that is fenced in the prompt is to be changed or completed.
-_WORKS_ON = re.compile(
+_WORKS_ON = LazyPattern(
     r"\b(?:complete|finish|fix|refactor|implement|rewrite|correct|optimi[sz]e|add|change|"
     r"допиши(?:те)?|исправь(?:те)?|дополни(?:те)?|реализуй(?:те)?|перепиши(?:те)?)\b"
     r"[^.!?\n]{0,60}\b(?:functions?|code|class|script|program|bugs?|functions?|"
     r"функци\w+|код\w*|класс\w*|скрипт\w*|программ\w+|ошибк\w+)\b",
     re.IGNORECASE,
 )
-_PYTHON_2 = re.compile(r"\bpython ?2", re.IGNORECASE)
-_COMMAND_ONLY = re.compile(
+_PYTHON_2 = LazyPattern(r"\bpython ?2", re.IGNORECASE)
+_COMMAND_ONLY = LazyPattern(
     r"\b(?:only|just)(?: with| give| me| write| print| output| show| return)*(?: the| a| one)?"
     r"(?: single| shell| bash| sql| git| linux| terminal| regular)* "
     r"(?:commands?|code|query|sql|regex|expression)(?:(?= (?:to|that|for)\b)|" + _END + r")|"

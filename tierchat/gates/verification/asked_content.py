@@ -9,13 +9,14 @@ import re
 from collections.abc import Iterator
 
 from tierchat.gates.verification.form import Content
+from tierchat.gates.verification.lazy_pattern import LazyPattern
 
 # What may stand behind the name of a form: the end of a clause.
 _END = r"(?=\s*(?:[.,;:!?)\]\n]|$|[—–-]\s|and nothing|please|without|no explan|и ничего|без ))"
 _ANSWER = (
     r"\b(?:answer|reply|respond|ответь(?:те)?|отвечай(?:те)?|ответ(?:ить|)|ответ дай(?:те)?)\b"
 )
-_NUMBER = re.compile(
+_NUMBER = LazyPattern(
     _ANSWER + r"(?: me)?(?: only| just| лишь| только)?(?: with| in| as| using| в виде)?"
     r"(?: only| just)?(?: an?| the| one| одн\w+| тольк\w+)?(?: single| final| resulting| целым)? ?"
     r"(?:number|integer|digits?|numeral|figure|числом|числа|цифр(?:ой|ами))" + _END + r"|"
@@ -29,7 +30,7 @@ _NUMBER = re.compile(
     + _END,
     re.IGNORECASE,
 )
-_WORD = re.compile(
+_WORD = LazyPattern(
     r"\bin (?:just |only |exactly )?(?:one|a single|1) word" + _END + r"|"
     r"(?:" + _ANSWER + r"|\bsay|\bdescribe|\bsumm?ari[sz]e)[^.!?:\n]{0,60}?\b(?:with|in|using|as)"
     r"(?: only| just| exactly)? (?:one|a single|1) word\b|"
@@ -44,7 +45,7 @@ _WORD = re.compile(
     r"\bтолько (?:это |одно |само )?слово" + _END,
     re.IGNORECASE | re.MULTILINE,
 )
-_YES_NO = re.compile(
+_YES_NO = LazyPattern(
     r"(?:" + _ANSWER + r"|\bsay|\boutput|\bwrite|\breturn)(?: me)?(?: only| just| strictly)?"
     r"(?: with| in| by)?(?: only| just| either| a(?: simple)?)? [\"'“]?yes[\"'”]?,?"
     r"(?: or |/| / )(?:a )?[\"'“]?no\b|"
@@ -54,7 +55,7 @@ _YES_NO = re.compile(
     r"(?:^|[,;:(.?!—–-]\s*)(?:только )?да(?: или |/)нет" + _END,
     re.IGNORECASE | re.MULTILINE,
 )
-_LETTER = re.compile(
+_LETTER = LazyPattern(
     _ANSWER + r"(?: only| just| только| лишь)?(?: with| by| using| в виде)?(?: only| just)?"
     r"(?: an?| the| one| одн\w+)?(?: single| capital| correct| right| corresponding| заглавной| "
     r"одной)* ?(?:option |answer )?(?:letter|буквой|буквы)\b|"
@@ -63,7 +64,7 @@ _LETTER = re.compile(
     r"\bтолько букв(?:у|ой|а)\b",
     re.IGNORECASE,
 )
-_CHOICE = re.compile(
+_CHOICE = LazyPattern(
     r"(?:" + _ANSWER + r"(?: only| just| только)?(?: with| as| словом)?"
     r"(?: only| just| either| one of)?:?|"
     r"\b(?:classif\w+|label|categori[sz]e|rate)\b[^.!?:\n]{0,60}? as(?: either| one of)?:?|"
@@ -80,7 +81,7 @@ _NO_CHOICES = frozenset(
     "число слово буква кратко коротко честно подробно правильно".split()
 )
 _MIN_CHOICES, _MAX_CHOICES = 2, 12
-_DATE = re.compile(
+_DATE = LazyPattern(
     r"\b(?:as|in|in (?:the )?format|using|format|в виде|в формате)\s*:?\s*[\"'(`]?"
     r"(?P<format>(?:YYYY|DD|MM|ГГГГ|ДД|ММ)(?P<sign>[-./])(?:DD|MM|ДД|ММ)(?P=sign)"
     r"(?:YYYY|DD|MM|YY|ГГГГ|ДД|ММ|ГГ)|(?:HH|ЧЧ):(?:MM|ММ)(?::SS|:СС)?)",
@@ -94,7 +95,7 @@ _FORMAT_VERB = (
     r"извлеки(?:те)?|преобразуй(?:те)?|представь(?:те)?|запиши(?:те)?|оформи(?:те)?|выдай(?:те)?|"
     r"перечисли(?:те)?|назови(?:те)?|опиши(?:те)?)\b"
 )
-_JSON = re.compile(
+_JSON = LazyPattern(
     _FORMAT_VERB + r"[^.!?\n]{0,100}?\b(?:as|in|into|to|with|using|в|как|в виде|в формате)"
     r"(?: only| just| strictly| strict| valid| pure| raw| plain| compact| a| an| the| single| one"
     r"| только| валидн\w+| один| одного| объекта?| массива?)* json\b"
@@ -135,7 +136,7 @@ def date_in(text: str) -> str:
 
 
 def _contents(text: str) -> Iterator[Content]:
-    kinds: tuple[tuple[Content, re.Pattern[str]], ...] = (
+    kinds: tuple[tuple[Content, LazyPattern], ...] = (
         *(("number", _NUMBER), ("letter", _LETTER), ("yes_no", _YES_NO)),
         *(("word", _WORD), ("json", _JSON)),
     )

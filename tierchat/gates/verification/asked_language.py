@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 
 from tierchat.gates.verification.form import Script
+from tierchat.gates.verification.lazy_pattern import LazyPattern
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ _BY_WORD = {word: one for one in _LANGUAGES for word in (one.name.casefold(), on
 _ENGLISH_NAME = "|".join(one.name for one in _LANGUAGES)
 _RUSSIAN_NAME = "|".join(one.stem for one in _LANGUAGES)
 _END = r"(?=\s*(?:[.,;:!?)\]\n]|$|[—–-]\s|only|please|and |with|using|in |without|the following))"
-_ASKED = re.compile(
+_ASKED = LazyPattern(
     r"\b(?:answer|reply|respond|speak|write back)(?: me| to me| us)?(?: only| just| always)?"
     r"(?: \w+)?(?: only)? in (?:plain |simple |fluent )?(?P<a>" + _ENGLISH_NAME + r")\b|"
     r"\b(?:write|explain|describe|summari[sz]e|tell me)(?: it| this| that)? in (?P<h>"
@@ -67,7 +68,7 @@ _ASKED = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 # In these a language is what the prompt is about.
-_ABOUT = re.compile(
+_ABOUT = LazyPattern(
     r"\b(?:written|published|spoken|movies?|films?|songs?|books?|words?|phrases?|mean(?:s|ing)?|"
     r"lessons?|called|поётся|слово|значит)\b[^.!?\n]{0,30}\b(?:in|на|по)[ -]",
     re.IGNORECASE,

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import re
 
-_COMMIT_MESSAGE = re.compile(
+from tierchat.gates.verification.lazy_pattern import LazyPattern
+
+_COMMIT_MESSAGE = LazyPattern(
     r"\bcommit (?:message|msg|title|subject)|"
     r"\b(?:сообщени|текст|описани|комментари)\w* (?:к |для |)коммит\w*",
     re.IGNORECASE,
 )
 # Tasks whose answer is told in other words than the text that they are about.
-_TELLS = re.compile(
+_TELLS = LazyPattern(
     r"\b(?:summar\w+|tl;?dr|commit (?:message|msg)|explain\w*|describ\w+|descriptions?|what|why|"
     r"how|title|headline|review|changelog|release notes?|classif\w+|opinion|diagnos\w+|causes?|"
     r"кратк\w+|резюм\w+|суть|объясни\w*|поясни\w*|опиши\w*|описани\w+|почему|зачем|что|как|"
@@ -21,7 +23,7 @@ _TELLS = re.compile(
     re.IGNORECASE,
 )
 # Tasks whose answer may well consist of the text that was given.
-_EDITS = re.compile(
+_EDITS = LazyPattern(
     r"(?:^|[.!?:;,\n(]\s*|\b(?:please|and|then|to|you|me|or|пожалуйста|и|затем|потом|или)\s+)"
     r"(?:translat|correct|rewrit|rephras|paraphras|proofread|edit|fix|format|reformat|repeat|"
     r"extract|sort|filter|find|list|show|print|output|return|convert|turn|clean|add|remov|delet|"
