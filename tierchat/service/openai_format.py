@@ -81,7 +81,7 @@ class _TemplateValues(msgspec.Struct, frozen=True):
     enable_thinking: bool | None = None
 
 
-class _StreamOptions(msgspec.Struct, frozen=True):
+class StreamOptions(msgspec.Struct, frozen=True):
     """What a stream carries beside the answer; `include_obfuscation` changes nothing here."""
 
     include_usage: bool = False
@@ -98,7 +98,7 @@ class _Body(SentTools, kw_only=True):
     messages: Annotated[list[_Turn], msgspec.Meta(min_length=1, max_length=_MAX_MESSAGES)]
     model: Annotated[str, msgspec.Meta(max_length=256)] = ANY_MODEL
     stream: bool = False
-    stream_options: _StreamOptions = _StreamOptions()
+    stream_options: StreamOptions = StreamOptions()
     n: Annotated[int, msgspec.Meta(ge=1, le=MAX_CHOICES)] = 1
     logprobs: bool = False
     top_logprobs: NumLogprobs | None = None

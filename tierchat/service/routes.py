@@ -27,6 +27,8 @@ from tierchat.service.admission import Admission
 from tierchat.service.answers import Answers, Asked
 from tierchat.service.messages import DaemonStatus, ModelsChange, RowsChanged
 from tierchat.service.openai.chat_reply import ChatForm
+from tierchat.service.openai.text_format import read_text_request
+from tierchat.service.openai.text_reply import TextForm
 from tierchat.service.openai_format import HOME_HEADER, read_body, read_request
 from tierchat.service.openai_replies import model_object
 from tierchat.service.protocols import Answerer, ModelKeeper
@@ -65,6 +67,7 @@ class Service:
         return Starlette(
             routes=[
                 self._route("POST", "/v1/chat/completions", self._chat),
+                self._route("POST", "/v1/completions", self._complete),
                 self._route("GET", "/v1/models", self._models),
                 self._route("GET", "/v1/models/{id:path}", self._model),
                 self._route("GET", "/healthz", self._health),
@@ -123,6 +126,16 @@ class Service:
             return await reply.whole(request)
         # Our own commands read the events of tiers as they come, and no status.
         return reply.stream(is_live=HOME_HEADER in request.headers)
+
+    async def _complete(self, request: Request) -> Any:
+        text = read_text_request(await self._read(request))
+        prompts = text.prompts()
+        asked = Asked(
+            prompts, text.user or _client_of(request), text.notices, is_same=len(text.texts) == 1
+        )
+        events = self._answers.of(asked)
+        reply = Reply(events, TextForm(text), self._limits, self._report_bug, len(prompts))
+        return reply.stream() if text.is_stream else await reply.whole(request)
 
     async def _read(self, request: Request) -> bytes:
         kind = request.headers.get("content-type", JSON_TYPE)

@@ -58,7 +58,7 @@ class ChatForm:
         made.append(event)
         if self._includes_usage:
             made = [{**each, "usage": None} for each in made]
-        return [_line(each) for each in made]
+        return [event_line(each) for each in made]
 
     def end(self) -> list[bytes]:
         """Write the lines that end a stream."""
@@ -66,11 +66,11 @@ class ChatForm:
         if not self._includes_usage:
             return [last]
         usage = usage_chunk(self._id, self._created, self._model, self._in_order())
-        return [_line(usage), last]
+        return [event_line(usage), last]
 
     def error(self, error: TierchatError) -> bytes:
         """Write the line of an error in a stream that has begun."""
-        return _line(error_body(error))
+        return event_line(error_body(error))
 
     def whole(self) -> dict[str, Any]:
         """Write all answers in one piece."""
@@ -82,5 +82,6 @@ class ChatForm:
         return [self._outcomes[index] for index in sorted(self._outcomes)]
 
 
-def _line(value: Any) -> bytes:
+def event_line(value: Any) -> bytes:
+    """Write one server-sent event."""
     return b"data: " + as_json(value) + b"\n\n"

@@ -91,7 +91,8 @@ class Request:
             events += self._scored_prompt()
         if self.order.only_reads:
             return [*events, *self._finish("stop", step)]
-        return [*events, *self._logged(self._taken(step))]
+        events += self._logged(self._taken(step))
+        return self._with_rest(events)
 
     def _scored_prompt(self) -> list[RequestEvent]:
         reader = self.sequence.reader
@@ -99,6 +100,22 @@ class Request:
             return []
         tokens = prompt_scores(reader.scores, self._model.spelled)
         return [Scored(id=self.order.id, tokens=tokens)]
+
+    def _with_rest(self, events: list[RequestEvent]) -> list[RequestEvent]:
+        """Add the tokens that end a text and are no part of it, if the text is not cut before them.
+
+        Tools that score texts take the last token for a drawn one, and leave it out.
+        """
+        is_over = bool(events) and isinstance(events[-1], Finished)
+        if not (self._log and self.order.is_raw and is_over) or self._stops.is_stopped:
+            return events
+        rest = self._log.rest()
+        delta = [Delta(id=self.order.id, logprobs=rest)] if rest else []
+        return [*events[:-1], *delta, events[-1]]
+
+    def _note(self, step: Step, text: str) -> None:
+        if self._log and step.scores and not self._is_thinking:
+            self._log.add(step.scores, text)
 
     def _logged(self, events: list[RequestEvent]) -> list[RequestEvent]:
         return self._log.attached(events) if self._log else events
@@ -112,14 +129,18 @@ class Request:
         if escalated:
             return [escalated]
         if step.is_end:
+            self._note(step, "")
             return self._finish("stop", step)
         if self._think_tokens and step.token in self._think_tokens:
-            self._is_thinking = step.token == self._think_tokens[0]
+            # Text that is continued has no thoughts, only marks that are not shown.
+            self._is_thinking = step.token == self._think_tokens[0] and not self.order.is_raw
+            self._note(step, "")
             # A character that a thought left unfinished is no part of the answer.
             self._detokenizer.forget()
             return self._finish("length", None) if self._is_full() else []
         if step.is_control:
             # A control token in an unexpected place ends the turn and is never shown.
+            self._note(step, "")
             return self._finish("stop", step)
         text = self._detokenizer.add(self._model.piece(step.token))
         events: list[RequestEvent] = []
@@ -178,8 +199,7 @@ class Request:
         self._readings.add_to_answer(step)
         if self._trims_start and not self._written:
             text = text.lstrip()
-        if self._log and step.scores:
-            self._log.add(step.scores, text)
+        self._note(step, text)
         text = self._stops.add(text)
         self._written += text
         if self._is_released:

@@ -38,6 +38,12 @@ class TokenLog:
         """Return the events; those with text of the answer have its tokens."""
         return [self._with_tokens(event) for event in events]
 
+    def rest(self) -> tuple[ScoredToken, ...]:
+        """Return the tokens that did not come out yet."""
+        found = tuple(token for _, token in self._waiting)
+        self._waiting.clear()
+        return found
+
     def _with_tokens(self, event: RequestEvent) -> RequestEvent:
         text = event.answer if isinstance(event, Delta) else ""
         text = event.draft if isinstance(event, Escalated) else text
