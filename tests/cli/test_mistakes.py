@@ -29,7 +29,7 @@ from tierchat.config.settings import Settings, unknown_variables
         (["pull the lever, Kronk"], 'to ask that: tierchat ask "pull the lever, Kronk"'),
         (["run", "2+2"], "did you mean: tierchat ask 2+2"),
         (["list"], "did you mean: tierchat ls"),
-        (["serve"], "did you mean: tierchat daemon up"),
+        (["start"], "did you mean: tierchat daemon up"),
         (["chat"], "did you mean: tierchat"),
         (["--offline", "pull"], "write: tierchat pull --offline"),
         (["-y", "pull", "--plan", "cpu"], "write: tierchat pull -y --plan cpu"),

@@ -51,7 +51,7 @@ def test_a_prompt_for_a_cascade_added_meanwhile_is_answered(paths: Paths) -> Non
         message = Message(role="user", content="2+2")
         prompt = Prompt(messages=(message,), options=TierOptions(cascade="mine"))
         events: list[CascadeEvent] = [event async for event in home.answer(prompt)]
-        assert AnswerDelta(text="4") in events
+        assert AnswerDelta(text="4", tier="ONLY") in events
         assert home.cascades()["mine"] == ("ONLY",)
         tiers = {status.model: status.tiers for status in home.status_of_workers()}
         assert tiers["pocket-xs"] == ("XS", "mine:ONLY")

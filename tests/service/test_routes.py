@@ -154,7 +154,7 @@ def test_a_name_that_is_not_utf8_travels(home: UserHome, stream: bool) -> None:
         (b"application/json", 200),
         (b"Application/JSON; charset=UTF-8", 200),
         (b"APPLICATION/JSON;charset=utf-8", 200),
-        (b"text/plain", 400),
+        (b"text/plain", 415),
     ],
 )
 def test_the_content_type_has_no_case(home: UserHome, kind: bytes, status: int) -> None:

@@ -101,14 +101,19 @@ class Way:
             self._thought.append(delta.thought)
             return ThoughtDelta(tier=self.route.name, text=delta.thought)
         self._answer.append(delta.answer)
-        return AnswerDelta(text=delta.answer, model=self.tier.model, logprobs=delta.logprobs)
+        return AnswerDelta(
+            text=delta.answer,
+            model=self.tier.model,
+            tier=self.tier.name,
+            logprobs=delta.logprobs,
+        )
 
     def show_instead(
-        self, answer: str, model: str, logprobs: tuple[ScoredToken, ...]
+        self, answer: str, visit: Visit, logprobs: tuple[ScoredToken, ...]
     ) -> AnswerDelta:
         """Show a whole answer of an earlier tier, without thoughts."""
         self._answer, self._thought = [answer], []
-        return AnswerDelta(text=answer, model=model, logprobs=logprobs)
+        return AnswerDelta(text=answer, model=visit.model, tier=visit.tier, logprobs=logprobs)
 
     def notice(self, text: str) -> Notice:
         """Tell the user something, and write it into the ledger."""

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _OTHER_WORDS = {
     **{"run": "ask", "prompt": "ask", "question": "ask", "download": "pull", "fetch": "pull"},
     **{"list": "ls", "models": "ls", "remove": "rm", "delete": "rm", "info": "show"},
-    **{"serve": "daemon up", "start": "daemon up", "status": "ps", "history": "logs"},
+    **{"start": "daemon up", "status": "ps", "history": "logs"},
     **{"settings": "config", "version": "--version", "help": "--help", "chat": ""},
 }
 

@@ -49,6 +49,15 @@ class Settings(Frozen, frozen=True):
     teach_on_battery: bool = False
     audit_share: Annotated[float, msgspec.Meta(ge=0, le=1)] = 0.02
     theme: Literal["dark", "light", "plain"] = "dark"
+    serve: bool = False
+    serve_host: Annotated[str, msgspec.Meta(min_length=1, max_length=253)] = "127.0.0.1"
+    serve_port: Annotated[int, msgspec.Meta(ge=0, le=65_535)] = 8421
+    serve_no_key: bool = False
+    serve_expose: bool = False
+    serve_tls_cert: str = ""
+    serve_tls_key: str = ""
+    serve_origins: str = ""
+    serve_names: str = ""
 
 
 def load_settings(paths: Paths, env: Mapping[str, str]) -> Settings:

@@ -30,6 +30,8 @@ from tierchat.service.http_listener import Http
 from tierchat.service.lessons.activity import Activity
 from tierchat.service.lessons.teacher import Teacher
 from tierchat.service.messages import DaemonStatus
+from tierchat.service.network.order import ServeOrder, order_of
+from tierchat.service.network.serving import Serving
 from tierchat.service.protocols import AnsweringKeeper, ModelKeeper
 from tierchat.service.recorder import Recorder
 from tierchat.service.replies import Limits
@@ -53,6 +55,7 @@ class Daemon:
         admission: Admission,
         teacher: Teacher,
         paths: Paths,
+        limits: Limits,
     ) -> None:
         self._keeper = keeper
         self._until_stopped = until_stopped
@@ -60,26 +63,32 @@ class Daemon:
         self._admission = admission
         self._teacher = teacher
         self._paths = paths
+        self._limits = limits
+        self._serving = Serving(paths, limits)
         self._started_s = time.monotonic()
         self._stopping = asyncio.Event()
 
-    async def run(self, listener: socket.socket, limits: Limits | None = None) -> None:
-        """Serve until SIGTERM, SIGINT, SIGHUP or a request to stop.
+    async def run(self, listener: socket.socket, order: ServeOrder | None = None) -> None:
+        """Serve until SIGTERM, SIGINT, SIGHUP or a request to stop; over TCP as `order` says.
 
         Answers under way then get GRACE_S to finish.
         """
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, self._stopping.set)
-        limits = limits or Limits()
         controls = DaemonControls(
             status=self.status,
             stop=self._stopping.set,
             change_log=self._recorder.change,
             paths=self._paths,
+            serving=self._serving,
         )
-        service = Service(self._recorder, self._keeper, self._admission, controls, limits)
-        http = Http(service.app(), GRACE_S, limits.head_s, limits.stall_s)
+        service = Service(self._recorder, self._keeper, self._admission, controls, self._limits)
+        app = service.app()
+        http = Http(app, GRACE_S, self._limits)
+        self._serving.offer(http, app)
+        if order:
+            await self._serving.open_by_settings(order)
         serving = asyncio.create_task(http.serve(sockets=[listener]))
         preloading = asyncio.create_task(self._keeper.preload())
         teaching = asyncio.create_task(self._teacher.run())
@@ -88,6 +97,7 @@ class Daemon:
         preloading.cancel()
         teaching.cancel()
         await self._drain()
+        await self._serving.close()
         http.should_exit = True
         await asyncio.wait((serving,), timeout=_LAST_STEPS_S)
         http.force_exit = True
@@ -125,6 +135,7 @@ class Daemon:
             is_stopping=self._stopping.is_set(),
             teaching=self._teacher.cascade,
             is_teaching_paused=self._teacher.is_paused,
+            serving=self._serving.status,
         )
 
 
@@ -156,8 +167,10 @@ def run_daemon(
         recorder = Recorder(until_stopped, home, paths.log_file)
         admission = Admission(settings.max_active, settings.max_waiting)
         teacher = Teacher(home, activity, paths, settings)
-        daemon = Daemon(home, until_stopped, recorder, admission, teacher, paths)
-        await daemon.run(listener, limits)
+        daemon = Daemon(
+            home, until_stopped, recorder, admission, teacher, paths, limits or Limits()
+        )
+        await daemon.run(listener, order_of(settings) if settings.serve else None)
 
     asyncio.run(serve())
     append_quietly(1, f"{time.strftime('%F %T')} daemon ended, PID {os.getpid()}")

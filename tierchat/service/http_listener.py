@@ -1,6 +1,6 @@
-"""uvicorn on our Unix socket: only connections of our user, and none that stalls.
+"""uvicorn on our sockets: connections of our user on the Unix socket, others over TCP.
 
-Does not know routes.
+None of them may stall. Does not know routes, or who accepts connections over TCP.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import functools
 import os
+from collections.abc import Callable
 from typing import Any
 
 import h11
@@ -16,38 +17,37 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tierchat.service.peer import peer_of
+from tierchat.service.replies import Limits
 
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
+_MARGIN_S = 2.0
 
 
-class OwnersOnly(H11Protocol):
-    """HTTP for connections of our own user and root; others are closed unread.
+class Timed(H11Protocol):
+    """HTTP for one connection, which is closed when its client does not go on.
 
-    A request's head must arrive within `head_s` seconds. A client that reads nothing for
-    `stall_s` seconds is dropped.
+    A request's head must arrive within `head_s` seconds, its body within `body_s`, whoever reads
+    it. A client that reads nothing for `stall_s` seconds is dropped.
     """
 
-    def __init__(self, *args: Any, head_s: float, stall_s: float, **options: Any) -> None:
+    def __init__(
+        self, *args: Any, head_s: float, body_s: float, stall_s: float, **options: Any
+    ) -> None:
         super().__init__(*args, **options)
-        self._head_s = head_s
+        self._limits_s: dict[Any, float] = {h11.IDLE: head_s, h11.SEND_BODY: body_s}
         self._stall_s = stall_s
-        self._head_timer: asyncio.TimerHandle | None = None
+        # What the timer waits for: the head or the body of a request.
+        self._awaited: Any = None
+        self._timer: asyncio.TimerHandle | None = None
         self._stall_timer: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: Any) -> None:
-        peer = peer_of(transport.get_extra_info("socket"))
         super().connection_made(transport)
-        self._expect_head()
-        if peer is None:
-            return
-        # Admission is fair between clients; here a client is a process.
-        self.client = (f"pid {peer.pid}", 0)
-        if peer.uid not in (os.getuid(), 0):
-            transport.abort()
+        self._expect()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        self._expect_head()
+        self._expect()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -59,20 +59,50 @@ class OwnersOnly(H11Protocol):
         _cancel(self._stall_timer)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        _cancel(self._head_timer)
+        _cancel(self._timer)
         _cancel(self._stall_timer)
         super().connection_lost(exc)
 
-    def _expect_head(self) -> None:
-        if self.conn.their_state is not h11.IDLE:
-            _cancel(self._head_timer)
-            self._head_timer = None
-        elif self._head_timer is None:
-            self._head_timer = self.loop.call_later(self._head_s, self._give_up)
+    def _expect(self) -> None:
+        awaited = self.conn.their_state
+        if awaited is self._awaited:
+            # A byte now and then must not move the end.
+            return
+        _cancel(self._timer)
+        self._awaited, self._timer = awaited, None
+        if awaited in self._limits_s:
+            self._timer = self.loop.call_later(self._limits_s[awaited], self._give_up)
 
     def _give_up(self) -> None:
-        self.transport.write(_TOO_SLOW)
+        if self.conn.our_state is h11.IDLE:
+            self.transport.write(_TOO_SLOW)
         self.transport.close()
+
+
+class OwnersOnly(Timed):
+    """HTTP for connections of our own user and root; others are closed unread."""
+
+    def connection_made(self, transport: Any) -> None:
+        peer = peer_of(transport.get_extra_info("socket"))
+        super().connection_made(transport)
+        if peer is None:
+            return
+        # Admission is fair between clients; here a client is a process.
+        self.client = (f"pid {peer.pid}", 0)
+        if peer.uid not in (os.getuid(), 0):
+            transport.abort()
+
+
+class FromNetwork(Timed):
+    """HTTP for a connection over TCP; `on_over` hears of its end."""
+
+    def __init__(self, *args: Any, on_over: Callable[[], None], **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._on_over = on_over
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._on_over()
 
 
 def _cancel(timer: asyncio.TimerHandle | None) -> None:
@@ -81,22 +111,62 @@ def _cancel(timer: asyncio.TimerHandle | None) -> None:
 
 
 class Http(uvicorn.Server):
-    """uvicorn without signal handlers: the daemon decides when to stop."""
+    """uvicorn without signal handlers: the daemon decides when to stop.
 
-    def __init__(self, app: Any, grace_s: float, head_s: float, stall_s: float) -> None:
-        super().__init__(
-            uvicorn.Config(
-                app,
-                http=functools.partial(OwnersOnly, head_s=head_s, stall_s=stall_s),  # type: ignore[arg-type]
-                loop="asyncio",
-                lifespan="off",
-                ws="none",
-                access_log=False,
-                log_config=None,
-                timeout_keep_alive=5,
-                timeout_graceful_shutdown=int(grace_s),
-                h11_max_incomplete_event_size=64 * 1024,
-            )
+    Connections of both kinds share its end: idle ones are closed, others may finish.
+    """
+
+    def __init__(self, app: Any, grace_s: float, limits: Limits) -> None:
+        self._limits, self._grace_s = limits, grace_s
+        super().__init__(self._config(app, OwnersOnly, 5))
+
+    def network_protocol(
+        self, app: Any, idle_s: float
+    ) -> Callable[[Callable[[], None]], asyncio.Protocol]:
+        """Return what makes the protocol of a connection over TCP, with its own application.
+
+        A connection without a request is closed after `idle_s`.
+        """
+        config = self._config(app, FromNetwork, idle_s)
+        config.load()
+
+        def made(on_over: Callable[[], None]) -> asyncio.Protocol:
+            state = {"server_state": self.server_state, "app_state": {}}
+            made_for: Any = config.http_protocol_class
+            protocol: asyncio.Protocol = made_for(config=config, **state, on_over=on_over)
+            return protocol
+
+        return made
+
+    def close_network(self) -> None:
+        """Close connections over TCP; those that are being answered, after their answer."""
+        for connection in list(self.server_state.connections):
+            if isinstance(connection, FromNetwork):
+                connection.shutdown()
+
+    def _config(self, app: Any, protocol: type[Timed], idle_s: float) -> uvicorn.Config:
+        limits = self._limits
+        timed = functools.partial(
+            protocol,
+            head_s=limits.head_s,
+            # Routes that read the body say themselves that it is too slow.
+            body_s=limits.body_s + _MARGIN_S,
+            stall_s=limits.stall_s,
+        )
+        return uvicorn.Config(
+            app,
+            http=timed,  # type: ignore[arg-type]
+            loop="asyncio",
+            lifespan="off",
+            ws="none",
+            access_log=False,
+            log_config=None,
+            server_header=False,
+            # A client must not choose the address under which it is known.
+            proxy_headers=False,
+            timeout_keep_alive=int(idle_s),
+            timeout_graceful_shutdown=int(self._grace_s),
+            h11_max_incomplete_event_size=64 * 1024,
         )
 
     @contextlib.contextmanager

@@ -51,6 +51,19 @@ class RowsChanged(msgspec.Struct, frozen=True):
     changed: int
 
 
+class ServeStatus(Frozen, frozen=True):
+    """How the daemon listens on TCP; `url` is what clients take as their base URL.
+
+    Only with `is_open` other machines reach it. A `problem` says why the daemon does not listen
+    although its settings ask for it.
+    """
+
+    url: str = ""
+    key_file: str = ""
+    is_open: bool = False
+    problem: str = ""
+
+
 class DaemonStatus(Frozen, frozen=True):
     """The daemon's description of itself, as `daemon status` and `ps` show it.
 
@@ -70,3 +83,4 @@ class DaemonStatus(Frozen, frozen=True):
     default_cascade: str = ""
     teaching: str = ""
     is_teaching_paused: bool = False
+    serving: ServeStatus = ServeStatus()

@@ -49,6 +49,9 @@ from tierchat.types import (
 _Value = TypeVar("_Value")
 ANY_MODEL = DEFAULT_MODEL
 VERSION_HEADER = "x-tierchat-version"
+TIER_HEADER = "x-tierchat-tier"
+# A command elsewhere asks with it for the events of tiers as they come.
+LIVE_HEADER = "x-tierchat-live"
 # A request of a command names its home in it: see `paths.py:Paths.home_id`.
 HOME_HEADER = "x-tierchat-home"
 _MAX_MESSAGES = 10_000

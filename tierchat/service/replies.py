@@ -10,6 +10,7 @@ import contextlib
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
+from urllib.parse import quote
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -17,21 +18,34 @@ from starlette.types import Receive, Scope, Send
 
 from tierchat import __version__
 from tierchat.errors import EngineCrashed, Overloaded, TierchatError
-from tierchat.events import AnswerDelta, Done, PromptScored, ThoughtDelta, ToolCallDelta
+from tierchat.events import (
+    AnswerDelta,
+    CascadeEvent,
+    Done,
+    PromptScored,
+    ThoughtDelta,
+    ToolCallDelta,
+)
 from tierchat.service.answers import ChoiceEvent
-from tierchat.service.openai_format import VERSION_HEADER
+from tierchat.service.openai_format import TIER_HEADER, VERSION_HEADER
 from tierchat.service.openai_replies import as_json, error_body
 
 JSON_TYPE = "application/json"
 # With these an answer has begun, so that its status is known.
 _BEGINNINGS = (AnswerDelta, ToolCallDelta, ThoughtDelta, PromptScored, Done)
+_IN_HEADERS = " !#$&'()*+,-./:;<=>?@[]^_`{|}~"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """Bounds of the service; seconds and bytes."""
+    """Bounds of the service; seconds and bytes.
+
+    `max_connections` and `idle_s`, for a connection without a request, hold over TCP.
+    """
 
     max_body_bytes: int = 16 * 1024 * 1024
+    max_connections: int = 256
+    idle_s: float = 75.0
     head_s: float = 10.0
     body_s: float = 30.0
     stall_s: float = 60.0
@@ -82,6 +96,8 @@ class Reply:
         self._limits = limits
         self._report_bug = report_bug
         self._num_left = num_choices
+        # The tier that answers, once it has shown itself.
+        self._tier = ""
 
     async def whole(self, request: Request) -> Response:
         """Answer in one piece; raises ClientDisconnect, with the work cancelled."""
@@ -99,11 +115,14 @@ class Reply:
         async with contextlib.aclosing(self._events) as events:
             async for found in events:
                 if self._is_last(found):
-                    return json_response(self._form.whole())
+                    response = json_response(self._form.whole())
+                    response.headers[TIER_HEADER] = header_text(self._tier)
+                    return response
         raise _without_outcome()
 
     def _is_last(self, found: ChoiceEvent) -> bool:
         self._form.see(found)
+        self._tier = _tier_of(found.event) or self._tier
         self._num_left -= isinstance(found.event, Done)
         return self._num_left == 0
 
@@ -113,7 +132,7 @@ class Reply:
         Errors that come before any text have their own status, over several tiers, too: what
         comes before the text waits for it, unless `is_live`.
         """
-        return _Stream(self._lines(is_live), self._form, self._limits)
+        return _Stream(self._lines(is_live), self._form.error, self._limits, lambda: self._tier)
 
     async def _lines(self, is_live: bool) -> AsyncGenerator[bytes | TierchatError, None]:
         waiting: list[ChoiceEvent] = []
@@ -137,19 +156,43 @@ class Reply:
             yield self._report_bug()
 
 
+def event_stream(
+    events: AsyncGenerator[Any, None], limits: Limits, report_bug: Callable[[], TierchatError]
+) -> _Stream:
+    """Send values as server-sent events, as they come."""
+
+    async def lines() -> AsyncGenerator[bytes | TierchatError, None]:
+        try:
+            async with contextlib.aclosing(events) as values:
+                async for value in values:
+                    yield _line(value)
+        except TierchatError as error:
+            yield error
+        except Exception:
+            yield report_bug()
+
+    return _Stream(lines(), lambda error: _line(error_body(error)), limits)
+
+
 class _Stream:
     """An ASGI response of server-sent lines; it ends the work when the client leaves.
 
     A comment line is sent when no line comes for `keep_alive_s`. An error that is the first line
-    becomes an ordinary error response with its own status.
+    becomes an ordinary error response with its own status; `write_error` writes a later one. `tier`
+    names the tier that writes, as far as it is known at the first line.
     """
 
     def __init__(
-        self, lines: AsyncGenerator[bytes | TierchatError, None], form: Form, limits: Limits
+        self,
+        lines: AsyncGenerator[bytes | TierchatError, None],
+        write_error: Callable[[TierchatError], bytes],
+        limits: Limits,
+        tier: Callable[[], str] = lambda: "",
     ) -> None:
         self._lines = lines
-        self._form = form
+        self._write_error = write_error
         self._limits = limits
+        self._tier = tier
         self._queue: asyncio.Queue[bytes | TierchatError | None] = asyncio.Queue(64)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -177,6 +220,8 @@ class _Stream:
                 (b"cache-control", b"no-store"),
                 (VERSION_HEADER.encode(), __version__.encode()),
             ]
+            if tier := self._tier():
+                headers.append((TIER_HEADER.encode(), header_text(tier).encode()))
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             while line is not None:
                 await self._send(send, line)
@@ -204,7 +249,7 @@ class _Stream:
 
     async def _send(self, send: Send, line: bytes | TierchatError) -> None:
         if isinstance(line, TierchatError):
-            line = self._form.error(line)
+            line = self._write_error(line)
         # `send` returns once the transport takes more: a reader that stalls is dropped.
         async with asyncio.timeout(self._limits.stall_s):
             await send({"type": "http.response.body", "body": line, "more_body": True})
@@ -217,6 +262,25 @@ def _without_outcome() -> EngineCrashed:
 async def _until_gone(receive: Receive) -> None:
     while (await receive())["type"] != "http.disconnect":
         continue
+
+
+def header_text(text: str) -> str:
+    """Return text, such as the name of a tier, in the form that headers have: ASCII."""
+    return quote(text, safe=_IN_HEADERS)
+
+
+def _tier_of(event: CascadeEvent) -> str:
+    """Return the tier that shows itself in an event, "" if none does."""
+    match event:
+        case AnswerDelta(tier=tier) | ThoughtDelta(tier=tier):
+            return tier
+        case Done(outcome=outcome):
+            return outcome.tier or ""
+    return ""
+
+
+def _line(value: Any) -> bytes:
+    return b"data: " + as_json(value) + b"\n\n"
 
 
 def json_response(value: Any, status: int = 200) -> Response:

@@ -21,18 +21,35 @@ from starlette.routing import Route
 
 from tierchat.atomic_file import append_quietly
 from tierchat.conversations.changes import LogChange
-from tierchat.errors import InvalidRequest, OtherHome, TierchatError, UnknownModel, did_you_mean
+from tierchat.errors import (
+    InvalidRequest,
+    OtherHome,
+    TierchatError,
+    UnknownModel,
+    WrongType,
+    did_you_mean,
+)
 from tierchat.paths import Paths
 from tierchat.service.admission import Admission
 from tierchat.service.answers import Answers, Asked
 from tierchat.service.messages import DaemonStatus, ModelsChange, RowsChanged
+from tierchat.service.network.guard import REMOTE
+from tierchat.service.network.order import ServeOrder
+from tierchat.service.network.serving import Serving
 from tierchat.service.openai.chat_reply import ChatForm
 from tierchat.service.openai.text_format import read_text_request
 from tierchat.service.openai.text_reply import TextForm
-from tierchat.service.openai_format import HOME_HEADER, read_body, read_request
+from tierchat.service.openai_format import HOME_HEADER, LIVE_HEADER, read_body, read_request
 from tierchat.service.openai_replies import model_object
 from tierchat.service.protocols import Answerer, ModelKeeper
-from tierchat.service.replies import JSON_TYPE, Limits, Reply, error_response, json_response
+from tierchat.service.replies import (
+    JSON_TYPE,
+    Limits,
+    Reply,
+    error_response,
+    event_stream,
+    json_response,
+)
 
 _Handler = Callable[[Request], Awaitable[Any]]
 
@@ -45,6 +62,7 @@ class DaemonControls:
     stop: Callable[[], None]
     change_log: Callable[[LogChange], Awaitable[int]]
     paths: Paths
+    serving: Serving
 
 
 class Service:
@@ -76,6 +94,8 @@ class Service:
                 self._route("POST", "/tierchat/unload", self._unload),
                 self._route("POST", "/tierchat/reload", self._reload),
                 self._route("POST", "/tierchat/log", self._change_log),
+                self._route("POST", "/tierchat/serve", self._serve),
+                self._route("POST", "/tierchat/unserve", self._unserve),
                 self._route("POST", "/tierchat/shutdown", self._shut_down),
             ],
             exception_handlers={HTTPException: _no_such_route},
@@ -116,6 +136,12 @@ class Service:
     async def _chat(self, request: Request) -> Any:
         body = await self._read(request)
         chat = read_request(body)
+        if chat.prompt.options.save and REMOTE in request.scope:
+            raise InvalidRequest(
+                "conversations are saved for commands on the machine that serves alone",
+                "leave out x_tierchat.save",
+                param="x_tierchat.save",
+            )
         asked = Asked(chat.prompts(), chat.user or _client_of(request), chat.notices, is_same=True)
         form = ChatForm(
             includes_usage=chat.includes_usage, has_logprobs=chat.prompt.logprobs is not None
@@ -125,7 +151,8 @@ class Service:
         if not chat.is_stream:
             return await reply.whole(request)
         # Our own commands read the events of tiers as they come, and no status.
-        return reply.stream(is_live=HOME_HEADER in request.headers)
+        is_ours = HOME_HEADER in request.headers or LIVE_HEADER in request.headers
+        return reply.stream(is_live=is_ours)
 
     async def _complete(self, request: Request) -> Any:
         text = read_text_request(await self._read(request))
@@ -140,7 +167,7 @@ class Service:
     async def _read(self, request: Request) -> bytes:
         kind = request.headers.get("content-type", JSON_TYPE)
         if kind.split(";")[0].strip().lower() != JSON_TYPE:
-            raise InvalidRequest(
+            raise WrongType(
                 f"the body is {kind}, not {JSON_TYPE}",
                 f"send the header Content-Type: {JSON_TYPE}",
                 param="content-type",
@@ -193,6 +220,15 @@ class Service:
     async def _reload(self, _request: Request) -> Response:
         await self._keeper.reload()
         return json_response({"status": "reloaded"})
+
+    async def _serve(self, request: Request) -> Any:
+        order = read_body(await self._read(request), ServeOrder)
+        if not order.is_lease:
+            return json_response(await self._controls.serving.open(order))
+        return event_stream(self._controls.serving.lease(order), self._limits, self._report_bug)
+
+    async def _unserve(self, _request: Request) -> Response:
+        return json_response({"was_serving": await self._controls.serving.close()})
 
     async def _shut_down(self, _request: Request) -> Response:
         self._controls.stop()

@@ -173,7 +173,7 @@ class VisitEnd:
         is_json = way.prompt.sampling.json_schema is not None
         why = why_cut(visit.tier, end.cut, is_json) or why_unfit(visit.tier, end.unfit)
         way.ledger.notices.append(why)
-        shown = way.show_instead(end.draft, visit.model, end.logprobs)
+        shown = way.show_instead(end.draft, visit, end.logprobs)
         way.ledger.answered_by(visit)
         reason: FinishReason = "length" if end.cut else "misfit" if end.is_misfit else "stop"
         return [shown, way.done(reason)]

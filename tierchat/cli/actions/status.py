@@ -8,7 +8,7 @@ from __future__ import annotations
 import msgspec
 
 from tierchat.config.catalogue import Catalogue
-from tierchat.service.messages import DaemonStatus
+from tierchat.service.messages import DaemonStatus, ServeStatus
 from tierchat.terminal.table import table
 from tierchat.terminal.units import memory_text
 from tierchat.workers.status import WorkerStatus
@@ -32,7 +32,14 @@ def daemon_lines(status: DaemonStatus | None) -> list[str]:
         f"{memory_text(status.rss_bytes)}",
         f"{status.num_active} prompts running, {status.num_waiting} waiting",
         f"socket {status.socket}",
+        *_serving_lines(status.serving),
     ]
+
+
+def _serving_lines(serving: ServeStatus) -> list[str]:
+    if serving.problem:
+        return [f"does not listen on TCP: {serving.problem}"]
+    return [f"listening at {serving.url}"] if serving.url else []
 
 
 def worker_lines(status: DaemonStatus | None) -> list[str]:

@@ -1,0 +1,1 @@
+"""What `tierchat serve` does."""

@@ -1,0 +1,1 @@
+"""The endpoint over TCP: its key, who may come in, and the sockets."""
