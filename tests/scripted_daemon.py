@@ -22,7 +22,7 @@ from tierchat.errors import ContextTooLong, ModelMissing
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice
 from tierchat.paths import Paths, find_paths
 from tierchat.service.daemon import run_daemon
-from tierchat.service.messages import LoadReport, ServedModel
+from tierchat.service.messages import HealthReport, LoadReport, ServedModel
 from tierchat.service.replies import Limits
 from tierchat.types import Prompt, Usage, Visit
 from tierchat.workers.lending import Models
@@ -94,6 +94,9 @@ class Script:
         return (
             WorkerStatus(model="script", tiers=(), state="ready", num_crashes=self.num_cancelled),
         )
+
+    async def say_a_word(self, *, loads: bool) -> HealthReport:
+        return HealthReport(status="ok", has_generated=True, tier="XS", model="script")
 
     async def load(self, _name: str) -> tuple[LoadReport, ...]:
         return ()

@@ -59,6 +59,7 @@ SEAMS = {
     },
     "platformdirs": {"tierchat.paths"},
     "prompt_toolkit": {"tierchat.cli.chat.line_editor"},
+    "prometheus_client": {"tierchat.service.monitoring.prometheus"},
     "rich": {"tierchat.terminal.markdown_stream", "tierchat.terminal.progress"},
     "sqlite3": {
         *(f"tierchat.conversations.{name}" for name in ("log_file", "migrations", "reader")),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 
 from tierchat.errors import Overloaded, Timeout
@@ -24,11 +24,18 @@ _Ticket = asyncio.Future[None]
 class Admission:
     """At most `max_active` prompts run and `max_waiting` wait; the rest get Overloaded at once."""
 
-    def __init__(self, max_active: int, max_waiting: int) -> None:
+    def __init__(
+        self,
+        max_active: int,
+        max_waiting: int,
+        on_turn: Callable[[float], None] = lambda _waited_s: None,
+    ) -> None:
+        """`on_turn` hears for how many seconds each prompt has waited."""
+        self._on_turn = on_turn
         self._max_active = max_active
         self._max_waiting = max_waiting
         self._waiting: OrderedDict[str, deque[_Ticket]] = OrderedDict()
-        self._is_closed = False
+        self.is_closed = False
         self.num_active = 0
 
     @property
@@ -44,7 +51,9 @@ class Admission:
         Yields the seconds that are left of `timeout_s`. Raises Overloaded if too many prompts
         wait, Timeout if no turn comes in time.
         """
+        began_s = time.monotonic()
         left_s = await self._enter_within(client, timeout_s)
+        self._on_turn(time.monotonic() - began_s)
         try:
             yield left_s
         finally:
@@ -53,7 +62,7 @@ class Admission:
 
     def close(self) -> None:
         """Refuse every prompt that waits, and every later one, with Overloaded."""
-        self._is_closed = True
+        self.is_closed = True
         for queue in self._waiting.values():
             for ticket in queue:
                 if not ticket.done():
@@ -77,7 +86,7 @@ class Admission:
         return max(_LEAST_S, timeout_s - waited_s)
 
     async def _enter(self, client: str) -> None:
-        if self._is_closed:
+        if self.is_closed:
             raise self._stopping()
         if self.num_active < self._max_active and not self._waiting:
             self.num_active += 1

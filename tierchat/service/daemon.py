@@ -30,6 +30,8 @@ from tierchat.service.http_listener import Http
 from tierchat.service.lessons.activity import Activity
 from tierchat.service.lessons.teacher import Teacher
 from tierchat.service.messages import DaemonStatus
+from tierchat.service.monitoring.measured import MeasuredAnswerer, MeasuredApp
+from tierchat.service.monitoring.metrics import Metrics
 from tierchat.service.network.order import ServeOrder, order_of
 from tierchat.service.network.serving import Serving
 from tierchat.service.protocols import AnsweringKeeper, ModelKeeper
@@ -55,6 +57,7 @@ class Daemon:
         admission: Admission,
         teacher: Teacher,
         paths: Paths,
+        metrics: Metrics,
         limits: Limits,
     ) -> None:
         self._keeper = keeper
@@ -63,8 +66,9 @@ class Daemon:
         self._admission = admission
         self._teacher = teacher
         self._paths = paths
+        self._metrics = metrics
         self._limits = limits
-        self._serving = Serving(paths, limits)
+        self._serving = Serving(paths, limits, metrics.turned_away)
         self._started_s = time.monotonic()
         self._stopping = asyncio.Event()
 
@@ -82,9 +86,11 @@ class Daemon:
             change_log=self._recorder.change,
             paths=self._paths,
             serving=self._serving,
+            metrics=self._metrics,
         )
-        service = Service(self._recorder, self._keeper, self._admission, controls, self._limits)
-        app = service.app()
+        measured = MeasuredAnswerer(self._recorder, self._metrics, lambda: self._keeper.default)
+        service = Service(measured, self._keeper, self._admission, controls, self._limits)
+        app = MeasuredApp(service.app(), self._metrics)
         http = Http(app, GRACE_S, self._limits)
         self._serving.offer(http, app)
         if order:
@@ -165,10 +171,11 @@ def run_daemon(
         activity = Activity(home)
         until_stopped = UntilStopped(activity)
         recorder = Recorder(until_stopped, home, paths.log_file)
-        admission = Admission(settings.max_active, settings.max_waiting)
+        metrics = Metrics()
+        admission = Admission(settings.max_active, settings.max_waiting, metrics.queue_s.add)
         teacher = Teacher(home, activity, paths, settings)
         daemon = Daemon(
-            home, until_stopped, recorder, admission, teacher, paths, limits or Limits()
+            home, until_stopped, recorder, admission, teacher, paths, metrics, limits or Limits()
         )
         await daemon.run(listener, order_of(settings) if settings.serve else None)
 

@@ -24,13 +24,24 @@ from tierchat.models.placement import hardware
 from tierchat.models.placement.hardware import resident_bytes
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths
-from tierchat.service.messages import LoadReport, ServedModel
+from tierchat.service.messages import HealthReport, LoadReport, ServedModel
 from tierchat.service.openai_format import ANY_MODEL
-from tierchat.types import Prompt
+from tierchat.types import Message, Prompt, Sampling
 from tierchat.workers.build_pool import build_pool, plan_cascades
+from tierchat.workers.complete import complete
 from tierchat.workers.pool import Pool
+from tierchat.workers.protocol import Generate
 from tierchat.workers.speeds import Speeds
 from tierchat.workers.status import WorkerStatus
+
+# Raw, since not every model has a template, and in the background, to leave the KV cache alone.
+_A_WORD = Generate(
+    id=0,
+    messages=(Message(role="user", content="1 + 1 ="),),
+    sampling=Sampling(max_tokens=1, temperature=0),
+    is_raw=True,
+    is_background=True,
+)
 
 
 class HomeCascade:
@@ -139,6 +150,30 @@ class HomeCascade:
             except TierchatError:
                 continue
         self._pool.keep(self._default_models, None)
+
+    async def say_a_word(self, *, loads: bool) -> HealthReport:
+        """Let the lowest loaded tier of the default cascade write one token."""
+        tiers = self._cascade.catalogue.cascades[self._cascade.default].tiers
+        here = [tier for tier in tiers if self._pool.is_present(tier.model)]
+        loaded = [tier for tier in here if self._pool.is_loaded(tier.model)]
+        if not loaded and not (loads and here):
+            told = "no model is loaded; /health?load=1 loads one" if here else "no model is here"
+            return HealthReport(status="ok" if here else "failing", message=told)
+        tier = (loaded or here)[0]
+        before = next((w for w in self._pool.status() if tier.model in w.models), None)
+        began_s = time.monotonic()
+        await complete(self._pool, tier.model, _A_WORD)
+        if loaded and before and not before.num_active:
+            # What a probe does is no reason to keep a model, nor to unload it.
+            left_s = before.expires_in_s
+            self._pool.keep([tier.model], -1.0 if left_s is None else left_s)
+        return HealthReport(
+            status="ok",
+            has_generated=True,
+            tier=tier.name,
+            model=tier.model,
+            seconds=time.monotonic() - began_s,
+        )
 
     async def close(self) -> None:
         """End every worker."""

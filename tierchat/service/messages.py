@@ -5,7 +5,7 @@ Does not know HTTP.
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -43,6 +43,21 @@ class ServedModel(Frozen, frozen=True):
 
     id: str
     created: int
+
+
+class HealthReport(Frozen, frozen=True):
+    """Whether the models answer.
+
+    `has_generated` tells whether a token was written for it, by `tier`, in `seconds`: without a
+    loaded model none is.
+    """
+
+    status: Literal["ok", "busy", "failing", "stopping"]
+    has_generated: bool = False
+    tier: str = ""
+    model: str = ""
+    seconds: float = 0.0
+    message: str = ""
 
 
 class RowsChanged(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from tierchat.events import CascadeEvent
-from tierchat.service.messages import LoadReport, ServedModel
+from tierchat.service.messages import HealthReport, LoadReport, ServedModel
 from tierchat.types import Prompt
 from tierchat.workers.lending import Models
 from tierchat.workers.status import WorkerStatus
@@ -44,6 +44,14 @@ class ModelKeeper(Protocol):
         ...
 
     def status_of_workers(self) -> tuple[WorkerStatus, ...]: ...
+    async def say_a_word(self, *, loads: bool) -> HealthReport:
+        """Let the lowest loaded tier of the default cascade write one token.
+
+        With `loads`, its lowest tier is loaded if none is. How long models stay loaded does not
+        change. Raises what the worker reports.
+        """
+        ...
+
     async def preload(self) -> None: ...
     async def load(self, name: str) -> tuple[LoadReport, ...]: ...
     async def unload(self, name: str) -> tuple[LoadReport, ...]: ...

@@ -33,6 +33,10 @@ from tierchat.paths import Paths
 from tierchat.service.admission import Admission
 from tierchat.service.answers import Answers, Asked
 from tierchat.service.messages import DaemonStatus, ModelsChange, RowsChanged
+from tierchat.service.monitoring import prometheus
+from tierchat.service.monitoring.health import Health
+from tierchat.service.monitoring.measured import ROUTE
+from tierchat.service.monitoring.metrics import Metrics
 from tierchat.service.network.guard import REMOTE
 from tierchat.service.network.order import ServeOrder
 from tierchat.service.network.serving import Serving
@@ -63,6 +67,7 @@ class DaemonControls:
     change_log: Callable[[LogChange], Awaitable[int]]
     paths: Paths
     serving: Serving
+    metrics: Metrics
 
 
 class Service:
@@ -79,6 +84,7 @@ class Service:
         self._answers = Answers(answerer, admission)
         self._keeper = keeper
         self._controls = controls
+        self._health_of_models = Health(keeper, admission)
         self._limits = limits
 
     def app(self) -> Starlette:
@@ -89,6 +95,8 @@ class Service:
                 self._route("GET", "/v1/models", self._models),
                 self._route("GET", "/v1/models/{id:path}", self._model),
                 self._route("GET", "/healthz", self._health),
+                self._route("GET", "/health", self._check_health),
+                self._route("GET", "/metrics", self._show_metrics),
                 self._route("GET", "/tierchat/status", self._show_status),
                 self._route("POST", "/tierchat/load", self._load),
                 self._route("POST", "/tierchat/unload", self._unload),
@@ -105,6 +113,7 @@ class Service:
         """Turn every error of a handler into a response; only here and in Reply, all is caught."""
 
         async def guarded(request: Request) -> Any:
+            request.scope[ROUTE] = path
             try:
                 self._refuse_other_home(request)
                 return await handler(request)
@@ -201,6 +210,17 @@ class Service:
 
     async def _health(self, _request: Request) -> Response:
         return json_response({"status": "ok"})
+
+    async def _check_health(self, request: Request) -> Response:
+        loads = request.query_params.get("load", "") not in ("", "0", "false")
+        report = await self._health_of_models.check(loads=loads)
+        return json_response(report, 200 if report.status in ("ok", "busy") else 503)
+
+    async def _show_metrics(self, _request: Request) -> Response:
+        metrics, status = self._controls.metrics, self._controls.status()
+        # The first time, the library is imported.
+        written = await asyncio.to_thread(prometheus.text, metrics, status)
+        return Response(written, media_type=prometheus.CONTENT_TYPE)
 
     async def _show_status(self, _request: Request) -> Response:
         return json_response(self._controls.status())

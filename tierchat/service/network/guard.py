@@ -43,11 +43,12 @@ class Guard:
         asked = _asked(scope)
         watched = _Watched(send)
         began_s = time.monotonic()
-        is_key_shown = False
+        is_key_shown = is_refused = False
         try:
             watched.origin = self._access.check(asked)
             await self._let_in(asked, scope, receive, watched)
         except TierchatError as error:
+            is_refused = True
             is_key_shown = isinstance(error, KeyRefused) and b"URL" in error.message.encode()
             watched.origin = self._named_origin(asked)
             await _refuse(error, scope, receive, watched)
@@ -60,6 +61,7 @@ class Guard:
                     status=watched.status or 499,
                     seconds=time.monotonic() - began_s,
                     tier=watched.tier,
+                    is_refused=is_refused,
                 )
             )
 

@@ -44,7 +44,10 @@ class ServeOrder(Frozen, frozen=True):
 
 
 class Served(Frozen, frozen=True):
-    """One finished request, without a word of what was asked or answered."""
+    """One finished request, without a word of what was asked or answered.
+
+    `is_refused`: it was not let in.
+    """
 
     client: str
     method: str
@@ -52,6 +55,7 @@ class Served(Frozen, frozen=True):
     status: int
     seconds: float
     tier: str = ""
+    is_refused: bool = False
 
 
 class ServeEvent(Frozen, frozen=True):

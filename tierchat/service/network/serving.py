@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import msgspec
@@ -39,7 +39,9 @@ _MAX_LINES = 256
 class Serving:
     """The TCP side of the daemon's one application."""
 
-    def __init__(self, paths: Paths, limits: Limits) -> None:
+    def __init__(self, paths: Paths, limits: Limits, on_refusal: Callable[[int], None]) -> None:
+        """`on_refusal` hears the status of each request that was not let in."""
+        self._on_refusal = on_refusal
         self._paths, self._limits = paths, limits
         self._acceptor: Acceptor | None = None
         self._http: Http | None = None
@@ -134,6 +136,8 @@ class Serving:
                 await self.close()
 
     def _tell(self, served: Served) -> None:
+        if served.is_refused:
+            self._on_refusal(served.status)
         for queue in self._watchers:
             # The last place is for the word that it is over.
             if queue.qsize() < _MAX_LINES - 1:

@@ -1,0 +1,1 @@
+"""How the service is doing, for those who watch it: health and metrics."""
