@@ -26,6 +26,7 @@ Errors of one room are defined there and drawn here.
     │   └── PassingFault            6   502   models/hub: worth another try
     │       └── RangeRefused        6   502   models/hub: the file ends before the asked offset
     ├── ContextTooLong              7   400   longer than the context of every admissible tier
+    ├── BrokenToolCall              1   502   no tier wrote a call of a tool that can be used
     ├── TemplateError               1   500   chat template failed, or ran out of time or memory
     ├── EngineCrashed               1   500   a worker died; the next prompt gets a new one
     │   └── WorkerDied              1   500   workers: with the signal that killed the process
@@ -219,6 +220,12 @@ class ContextTooLong(TierchatError):
     def __init__(self, message: str, hint: str = "", num_tokens: int = 0) -> None:
         super().__init__(message, hint)
         self.num_tokens = num_tokens
+
+
+class BrokenToolCall(TierchatError):
+    http_status = 502
+    code = "broken_tool_call"
+    param = "tools"
 
 
 class TemplateError(TierchatError):

@@ -287,4 +287,5 @@ def test_gates_are_told_who_answered_at_which_estimates() -> None:
         "answered_by": "S",
         "estimates": {"S right": 0.4},
         "num_read": {"S": 9},
+        "stage": "none",
     }

@@ -9,7 +9,8 @@ import pytest
 from tests.engine.test_template import Characters, said
 from tierchat.config.catalogue_files import load_catalogue
 from tierchat.config.chat_formats import FORMATS, TEMPLATE_NAMES, format_named, read_format
-from tierchat.engine.template import ChatTemplate, TemplateHost
+from tierchat.engine.template import ChatTemplate
+from tierchat.engine.template_way import TemplateHost
 from tierchat.engine.text import StopStrings
 from tierchat.errors import ConfigError
 from tierchat.paths import find_paths

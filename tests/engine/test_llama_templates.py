@@ -19,7 +19,8 @@ import pytest
 from bench.template_goldens import CONVERSATIONS
 from tierchat.engine.llama.log import LlamaLog
 from tierchat.engine.llama.model import LlamaModel
-from tierchat.engine.template import ChatTemplate, TemplateHost
+from tierchat.engine.template import ChatTemplate
+from tierchat.engine.template_way import TemplateHost
 from tierchat.types import Message
 
 GOLDENS = json.loads(gzip.decompress((Path(__file__).parent / "goldens.json.gz").read_bytes()))

@@ -8,7 +8,8 @@ import pytest
 
 from tests.engine.test_template import Characters, said
 from tierchat.engine.control_tokens import ControlToken, ControlTokens
-from tierchat.engine.template import ChatTemplate, TemplateHost
+from tierchat.engine.template import ChatTemplate
+from tierchat.engine.template_way import TemplateHost
 from tierchat.errors import RefusedByTemplate, TemplateError
 
 MESSAGE = "'[' + m.role + ']' + m.content + '[end]'"

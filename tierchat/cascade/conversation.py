@@ -5,11 +5,17 @@ Does not know workers or how the prompt is answered.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import msgspec
+
 from tierchat.cascade.beginning import MIN_FOLLOW_UPS, Beginning, begin, turn_before
 from tierchat.cascade.follow_up import leans
 from tierchat.cascade.turns_before import TurnBefore, TurnsBefore
 from tierchat.config.catalogue import CascadeSpec
 from tierchat.gates.lookup import FoundGate
+from tierchat.gates.order import ToolStage
+from tierchat.tool_calls import ToolCall
 from tierchat.types import Message, Outcome, Prompt
 
 
@@ -29,13 +35,20 @@ class Conversation:
         if options.raw:
             return Beginning()
         before = turn_before(options, self._known, tiers)
+        stage = stage_of(self._prompt)
+        # What a tool has found belongs to the question before it, and no lesson holds such turns:
+        # another tier would first have to read all of it.
+        is_result = stage == "result"
+        knows_follow_ups = gate is not None and gate.head.num_follow_ups >= MIN_FOLLOW_UPS
         found = begin(
             tiers,
             before,
             num_turns=sum(message.role == "assistant" for message in messages),
-            leans=before is not None and leans(messages),
-            knows_follow_ups=gate is not None and gate.head.num_follow_ups >= MIN_FOLLOW_UPS,
+            leans=before is not None and (is_result or leans(messages)),
+            knows_follow_ups=knows_follow_ups and not is_result,
         )
+        earlier = msgspec.structs.replace(found.earlier, stage=stage)
+        found = replace(found, earlier=earlier)
         self._floor = found.kept_floor
         return found
 
@@ -49,7 +62,8 @@ class Conversation:
         estimates = next(
             (v.estimates for v in reversed(outcome.path) if v.tier == outcome.tier), {}
         )
-        self._remember(outcome.answer, TurnBefore(outcome.tier, outcome.floor, estimates, read))
+        turn = TurnBefore(outcome.tier, outcome.floor, estimates, read)
+        self._remember(outcome.answer, turn, outcome.tool_calls)
 
     def stopped(self, shown: tuple[str, str] | None) -> None:
         """Remember who was answering when the answer was stopped, and what was shown of it."""
@@ -57,9 +71,16 @@ class Conversation:
             tier, text = shown
             self._remember(text, TurnBefore(tier, self._floor))
 
-    def _remember(self, answer: str, turn: TurnBefore) -> None:
+    def _remember(self, answer: str, turn: TurnBefore, calls: tuple[ToolCall, ...] = ()) -> None:
         text = self._prompt.begun + answer
         said = self._prompt.messages[:-1] if self._prompt.begun else self._prompt.messages
-        if text.strip():
-            message = Message(role="assistant", content=text)
+        if text.strip() or calls:
+            message = Message(role="assistant", content=text, tool_calls=calls)
             self._turns.add(self._cascade, (*said, message), turn)
+
+
+def stage_of(prompt: Prompt) -> ToolStage:
+    """Say where a prompt with tools is: at the question, or at what a tool has found."""
+    if prompt.messages[-1].role == "tool":
+        return "result"
+    return "question" if prompt.tools.callable else "none"

@@ -25,7 +25,15 @@ from tierchat.errors import (
 )
 from tierchat.events import CascadeEvent, Done, Loading, PromptScored, Starting, Working
 from tierchat.types import Prompt, Usage
-from tierchat.workers.protocol import Delta, Escalated, Failed, Progress, RequestEvent, Scored
+from tierchat.workers.protocol import (
+    Called,
+    Delta,
+    Escalated,
+    Failed,
+    Progress,
+    RequestEvent,
+    Scored,
+)
 
 # Errors after which another tier is tried.
 _TIER_FAILED = (EngineCrashed, ModelMissing, ModelCorrupt, TemplateError, DoesNotFit)
@@ -75,6 +83,9 @@ class PromptRun:
                             yield way.notice(said)
                         if isinstance(event, Delta):
                             yield way.show(event)
+                        elif isinstance(event, Called):
+                            for piece in way.show_call(event):
+                                yield piece
                         elif isinstance(event, Scored):
                             yield PromptScored(tokens=event.tokens)
                         elif not isinstance(event, Progress):
@@ -97,7 +108,7 @@ class PromptRun:
         return (self._way.route.name, answer) if answer else None
 
     def _as_failed(self, error: TierchatError, seconds: float) -> Failed:
-        if self._way.answer:
+        if self._way.has_shown:
             # Text that was shown is never taken back, and another tier cannot continue it.
             raise error
         usage = Usage(seconds=seconds)

@@ -7,6 +7,7 @@ conversation so far is recognised.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
@@ -68,11 +69,23 @@ def _keys(cascade: str, messages: Sequence[Message]) -> list[bytes]:
         said.pop()
     if not said:
         return []
-    texts = [f"{message.role} {_plain(message.content)}" for message in said]
+    texts = [f"{message.role} {_plain(message.content)}{_calls(message)}" for message in said]
     keys = [_hash((cascade, "whole", *texts)), _hash((cascade, "pair", *texts[-2:]))]
     if len(texts[-1]) >= _MIN_CHARS_ALONE:
         keys.append(_hash((cascade, "answer", texts[-1])))
     return keys
+
+
+def _calls(message: Message) -> str:
+    """Return the calls of a message, whatever a client does to the JSON of their arguments."""
+    return "".join(f" {call.name} {_sorted(call.arguments)}" for call in message.tool_calls)
+
+
+def _sorted(arguments: str) -> str:
+    try:
+        return json.dumps(json.loads(arguments), sort_keys=True)
+    except (ValueError, RecursionError):
+        return _plain(arguments)
 
 
 def _plain(text: str) -> str:

@@ -33,6 +33,9 @@ def begin_untaught(
     """
     if options.raw or options.no_escalate:
         return beginning
+    if beginning.earlier.stage == "result" and beginning.earlier.answered_by:
+        # The tier that called the tool goes on: the question has been judged already.
+        return beginning
     quality = options.quality if isinstance(options.quality, str) else "balanced"
     found = prior.shipped()
     texts = [prior.text_of(turn) for turn in _topic(messages)] or [prior.text_of(messages)]

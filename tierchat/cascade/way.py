@@ -16,11 +16,22 @@ from tierchat.cascade.prepared import PreparedCascade
 from tierchat.cascade.route import Route
 from tierchat.cascade.waits import Waits
 from tierchat.config.catalogue import TierSpec
-from tierchat.events import AnswerDelta, CascadeEvent, Done, Notice, ThoughtDelta
+from tierchat.events import (
+    AnswerDelta,
+    CascadeEvent,
+    Done,
+    Notice,
+    ThoughtDelta,
+    ToolCallDelta,
+)
 from tierchat.models.sampling import Resolved
+from tierchat.tool_calls import ToolCall
 from tierchat.types import FinishReason, Prompt, ScoredToken, Visit
-from tierchat.workers.protocol import Delta, Escalated
+from tierchat.workers.protocol import Called, Delta, Escalated
 from tierchat.workers.speeds import ModelSpeed
+
+# The arguments of a call are checked before they are shown; they go out in pieces of this size.
+_PIECE_CHARS = 1_000
 
 
 @dataclass(frozen=True)
@@ -68,6 +79,8 @@ class Way:
         self.draft = ""
         self.sampling = Resolved(prompt.sampling, {})
         self.refused: Refused | None = None
+        self.tools = prompt.tools
+        self.calls: list[ToolCall] = []
 
     @property
     def tier(self) -> TierSpec:
@@ -83,6 +96,11 @@ class Way:
     def answer(self) -> str:
         """The answer as far as it was shown."""
         return "".join(self._answer)
+
+    @property
+    def has_shown(self) -> bool:
+        """Whether the user has seen something of the answer, which is not taken back."""
+        return bool(self._answer or self.calls)
 
     def opening(self) -> list[Notice]:
         """Return what the user is told before the first tier runs."""
@@ -108,6 +126,29 @@ class Way:
             logprobs=delta.logprobs,
         )
 
+    def show_call(self, called: Called) -> list[ToolCallDelta]:
+        """Add a call that the current tier made; return its pieces."""
+        index, call = len(self.calls), called.call
+        self.calls.append(call)
+        pieces = [
+            call.arguments[at : at + _PIECE_CHARS]
+            for at in range(0, len(call.arguments), _PIECE_CHARS)
+        ]
+        return [
+            ToolCallDelta(index=index, id=call.id, name=call.name),
+            *(ToolCallDelta(index=index, arguments=piece) for piece in pieces),
+        ]
+
+    @property
+    def is_repairing(self) -> bool:
+        """Whether the current visit makes a call once more that could not be used."""
+        return self.tools is not self.prompt.tools
+
+    def repair_call(self) -> None:
+        """Let the next visit make a call that follows a grammar."""
+        tools = self.prompt.tools
+        self.tools = msgspec.structs.replace(tools, choice="required")
+
     def show_instead(
         self, answer: str, visit: Visit, logprobs: tuple[ScoredToken, ...]
     ) -> AnswerDelta:
@@ -131,6 +172,8 @@ class Way:
 
     def done(self, reason: FinishReason) -> Done:
         """Close the ledger."""
+        if self.calls and reason == "stop":
+            reason = "tool_calls"
         outcome = self.ledger.close(
             self.answer,
             "".join(self._thought),
@@ -144,6 +187,7 @@ class Way:
             is_below_asked=is_below,
             sampling=dict(self.sampling.values),
             began=self._began,
+            tool_calls=tuple(self.calls),
             floor=self.cascade.beginning.floor_after(list(self._tiers), outcome.tier, is_up=up),
         )
         return Done(outcome=outcome)

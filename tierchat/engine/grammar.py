@@ -6,12 +6,15 @@ not take is refused with its reason.
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
+
+from tierchat.engine.control_tokens import ControlTokens
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
@@ -26,6 +29,14 @@ _LIMITS = {
     "max_lexer_states": 50_000,
     "verbose_errors": False,
 }
+
+
+_OVERRIDES = {"lenient": True, "whitespace_pattern": _WHITESPACE}
+
+
+def rule_of_json(schema: dict[str, Any]) -> str:
+    """Write a JSON schema as part of a rule for `GrammarCompiler.compile_rules`."""
+    return f"%json {json.dumps({**schema, 'x-guidance': _OVERRIDES})}"
 
 
 class GrammarRefused(Exception):
@@ -47,6 +58,9 @@ class Vocabulary(Protocol):
 
     @property
     def control_tokens(self) -> tuple[int, ...]: ...
+    @property
+    def control_texts(self) -> ControlTokens: ...
+    def piece(self, token: int) -> bytes: ...
     def is_end(self, token: int) -> bool: ...
     def pieces(self) -> list[bytes]: ...
     def tokenize(self, text: str, *, parse_special: bool) -> list[int]: ...
@@ -107,18 +121,44 @@ class GrammarCompiler:
 
     def compile(self, schema: dict[str, Any]) -> Grammar:
         """Make the grammar of a schema, as far as it can be enforced; raises GrammarRefused."""
-        from llguidance import LLMatcher, LLParserLimits
+        from llguidance import LLMatcher
 
-        if self._tokenizer is None:
-            self._read_vocabulary()
-        overrides = {"lenient": True, "whitespace_pattern": _WHITESPACE}
         try:
             text = LLMatcher.grammar_from_json_schema(
-                msgspec.json.encode(schema).decode(), overrides=overrides
+                msgspec.json.encode(schema).decode(), overrides=_OVERRIDES
             )
         except ValueError as error:
             # Of JSON that comes from a decoded value, only the depth can be wrong.
             raise TooMuch("it is nested too deeply") from error
+        return self._made(text)
+
+    def compile_rules(self, rules: str) -> Grammar:
+        """Make a grammar of rules in llguidance's form of Lark; raises GrammarRefused.
+
+        `rule_of` writes the parts of rules.
+        """
+        from llguidance import LLMatcher
+
+        return self._made(LLMatcher.grammar_from_lark(rules))
+
+    def rule_of(self, text: str) -> str:
+        """Write a text as part of a rule, its control tokens as those tokens."""
+        parts = []
+        for piece in self._model.control_texts.split(text):
+            if isinstance(piece, str):
+                parts.append(json.dumps(piece))
+            elif shown := self._model.piece(piece):
+                # A token with text may be written by others, too.
+                parts.append(json.dumps(shown.decode()))
+            else:
+                parts.append(f"<[{piece}]>")
+        return " ".join(parts)
+
+    def _made(self, text: str) -> Grammar:
+        from llguidance import LLMatcher, LLParserLimits
+
+        if self._tokenizer is None:
+            self._read_vocabulary()
         made: list[LLMatcher] = []
         limits = LLParserLimits(**_LIMITS)
         tokenizer = self._tokenizer

@@ -6,33 +6,31 @@ Does not know engines. A template is an untrusted program; `jinja_sandbox.py` ru
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
-from functools import lru_cache
-from typing import Any, Protocol
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from typing import Protocol
+
+import msgspec
 
 from tierchat.engine.control_tokens import ControlTokens, Disguise
 from tierchat.engine.jinja_sandbox import (
     ANOTHER_TEMPLATE,
-    MAX_RENDERED_CHARS,
     RENDER_DEADLINE_S,
     Program,
     TemplateRefusal,
 )
-from tierchat.engine.turns import Arrangement, arranged, arrangements
+from tierchat.engine.template_tools.as_text import as_text, with_calls_as_text
+from tierchat.engine.template_tools.probe import find_tool_way, marked
+from tierchat.engine.template_tools.values import PROBED, ToolWay, single_calls, texts_of
+from tierchat.engine.template_way import Said, TemplateHost, View, Way
+from tierchat.engine.turns import Arrangement, Kind, arranged, arrangements, kind_of
 from tierchat.errors import RefusedByTemplate, TemplateError
+from tierchat.tool_calls import Tool
 from tierchat.types import Message, Role
 
 _MAX_ARRANGEMENTS = 256
 _FIRST_SHAPES: tuple[tuple[Role, ...], ...] = (("user",), ("system", "user"))
-# Switches of some families; llama.cpp sets them so, too. What a conversation holds is read.
-_KEEPS_THOUGHTS = {
-    "preserve_thinking": True,
-    "clear_thinking": False,
-    "truncate_history_thinking": False,
-    "drop_thinking": False,
-}
 # Step 3.5 reasons in loops after blanks at the ends of a message; llama.cpp drops them, too.
 _TRIMMING_FAMILY = "You have access to the following functions in JSONSchema format"
 
@@ -58,48 +56,23 @@ class Rendered:
     opens_thought: bool
 
 
-@dataclass(frozen=True)
-class TemplateHost:
-    """What a template may ask of its model and of the clock.
-
-    `special` has the texts of `bos_token`, `eos_token` and so on; `thought_marks` open and close
-    a thought.
-    """
-
-    special: Mapping[str, str]
-    thought_marks: tuple[str, str] | None = None
-    now: Callable[[], datetime] = datetime.now
-
-
-@dataclass(frozen=True)
-class _Way:
-    """How a template is called: with texts or lists of parts, and told that there are no tools."""
-
-    program: Program
-    takes_parts: bool = False
-    has_no_tools: bool = True
-
-    def typed(self, text: str) -> str | list[dict[str, str]]:
-        return [{"type": "text", "text": text}] if self.takes_parts else text
-
-
 class ChatTemplate:
     """A compiled template; it uses a timer signal and so runs in the main thread only."""
 
     def __init__(
         self,
         source: str,
-        host: TemplateHost = TemplateHost({}),
+        host: TemplateHost | None = None,
         deadline_s: float = RENDER_DEADLINE_S,
     ) -> None:
         """Compile a template and try it out.
 
         Raises TemplateError when the source is not valid, or cannot write one question.
         """
-        self._host = host
+        self._host = host or TemplateHost({})
         self._source = source
         self._deadline_s = deadline_s
-        self._way = _Way(self._compiled())
+        self._way = Way(self._compiled(), self._host)
         self.has_think_switch = "enable_thinking" in source
         self._trims = _TRIMMING_FAMILY in source
         self._arrangement = lru_cache(_MAX_ARRANGEMENTS)(self._find_arrangement)
@@ -127,27 +100,30 @@ class ChatTemplate:
         return tuple(found)
 
     def render(
-        self, messages: Sequence[Message], tokenizer: Tokenizer, *, think: bool | None = None
+        self,
+        messages: Sequence[Message],
+        tokenizer: Tokenizer,
+        *,
+        think: bool | None = None,
+        tools: Sequence[Tool] = (),
+        opening: str = "",
     ) -> Rendered:
         """Render and tokenise a conversation up to the beginning of the assistant's turn.
 
-        An assistant's message at the end is the beginning of that turn. Raises RefusedByTemplate
-        for a conversation that the template does not take, TemplateError for a template that
-        takes too long or writes too much.
+        An assistant's message at the end is the beginning of that turn, and `opening` is more of
+        it, written by the template's own hand. Raises RefusedByTemplate for a conversation that the
+        template does not take, TemplateError for a template that takes too long or writes too much.
         """
         *earlier, last = messages
         begun = last.content if last.role == "assistant" else ""
         earlier = earlier if last.role == "assistant" else list(messages)
-        arrangement, _ = self._arrangement(tuple(m.role for m in earlier), think)
-        turns = arranged(earlier, arrangement)
-        if self._trims:
-            turns = tuple(Message(role=m.role, content=m.content.strip()) for m in turns)
-        disguise = Disguise(tokenizer.control_texts, [m.content for m in messages])
-        text, opens_thought = self._disguised(turns, disguise, tokenizer.control_texts, think)
-        if begun:
+        disguise = Disguise(tokenizer.control_texts, texts_of(messages, tools))
+        said = self._arranged(Said(earlier, tools, think))
+        text, opens_thought = self._disguised(said, disguise, tokenizer.control_texts)
+        if begun or opening:
             if opens_thought and self._host.thought_marks:
                 text += f"\n{self._host.thought_marks[1]}\n\n"
-            text, opens_thought = text + disguise.whole(begun), False
+            text, opens_thought = text + disguise.whole(begun) + opening, False
         tokens: list[int] = []
         for piece in tokenizer.control_texts.split(text):
             if isinstance(piece, int):
@@ -156,26 +132,53 @@ class ChatTemplate:
                 tokens += tokenizer.tokenize(disguise.lifted(piece), parse_special=False)
         return Rendered(tokens, disguise.lifted(text), opens_thought)
 
-    def _disguised(
-        self,
-        turns: Sequence[Message],
-        disguise: Disguise,
-        controls: ControlTokens,
-        think: bool | None,
-    ) -> tuple[str, bool]:
-        """Render with message texts in disguise; say whether the template opens a thought.
+    @cached_property
+    def tool_way(self) -> ToolWay | None:
+        """How the template takes tools and their calls; None if it does not."""
+        return find_tool_way(self._way, self._source)
 
-        A template that looks into messages has to read them, so only control tokens are hidden
+    def _arranged(self, said: Said) -> Said:
+        """Arrange the turns as the template takes them; raises RefusedByTemplate.
+
+        Tools and calls are written as text where the template does not take them.
+        """
+        if not said.tools and not any(kind_of(m) in ("calls", "tool") for m in said.turns):
+            return self._with_arrangement(said)
+        way = self.tool_way
+        if way is not None:
+            turns = single_calls(said.turns) if way.is_single else said.turns
+            turns = turns if way.writes_calls else list(map(with_calls_as_text, turns))
+            try:
+                return self._with_arrangement(replace(said, turns=turns, tool_way=way))
+            except RefusedByTemplate:
+                # Such as system text where this template takes none beside tools.
+                pass
+        return self._with_arrangement(Said(as_text(said.turns, said.tools), think=said.think))
+
+    def _with_arrangement(self, said: Said) -> Said:
+        kinds = tuple(map(kind_of, said.turns))
+        arrangement, _ = self._arrangement(kinds, said.think, bool(said.tools))
+        turns = arranged(said.turns, arrangement)
+        if self._trims:
+            turns = tuple(msgspec.structs.replace(m, content=m.content.strip()) for m in turns)
+        return replace(said, turns=turns)
+
+    def _disguised(
+        self, said: Said, disguise: Disguise, controls: ControlTokens
+    ) -> tuple[str, bool]:
+        """Render with texts in disguise; say whether the template opens a thought.
+
+        A template that looks into texts has to read them, so only control tokens are hidden
         then, unless that would let a message make one.
         """
         marks = self._host.thought_marks or ()
-        hidden = self._attempt([(m.role, disguise.whole(m.content)) for m in turns], think)
-        # Templates cut thoughts off from what the assistant said before.
-        readable = [
-            (m.role, disguise.tokens_only(m.content, marks if m.role == "assistant" else ()))
-            for m in turns
-        ]
-        shown = self._attempt(readable, think)
+        hidden = self._attempt(said, View(disguise.whole, disguise.whole, is_readable=False))
+
+        def without_thoughts(text: str) -> str:
+            # Templates cut thoughts off from what the assistant said before.
+            return disguise.tokens_only(text, marks)
+
+        shown = self._attempt(said, View(disguise.tokens_only, without_thoughts))
         if isinstance(hidden, TemplateRefusal):
             raise _refused(hidden)
         opens_thought = self._opens_thought(hidden)
@@ -187,31 +190,11 @@ class ChatTemplate:
         ]
         return (shown if in_both[0] == in_both[1] else hidden), opens_thought
 
-    def _attempt(
-        self, turns: Sequence[tuple[Role, str]], think: bool | None
-    ) -> str | TemplateRefusal:
+    def _attempt(self, said: Said, view: View | None = None) -> str | TemplateRefusal:
         try:
-            return self._run(turns, think)
+            return self._way.run(said, view or View())
         except TemplateRefusal as refusal:
             return refusal
-
-    def _run(self, turns: Sequence[tuple[Role, str]], think: bool | None) -> str:
-        now = self._host.now()
-        values: dict[str, Any] = {
-            **self._host.special,
-            "messages": [{"role": role, "content": self._way.typed(text)} for role, text in turns],
-            "add_generation_prompt": True,
-            # What llama.cpp gives under these names.
-            "date_string": now.strftime("%d %b %Y"),
-            "datetime": now.strftime("%b %d %Y"),
-            **_KEEPS_THOUGHTS,
-        }
-        if self._way.has_no_tools:
-            values |= {"tools": None, "documents": None}
-        if think is not None:
-            values["enable_thinking"] = think
-        size = sum(len(text) for _, text in turns)
-        return self._way.program.run(values, MAX_RENDERED_CHARS + 2 * size)
 
     def _opens_thought(self, text: str) -> bool:
         if not self._host.thought_marks:
@@ -232,13 +215,13 @@ class ChatTemplate:
                     return
         raise TemplateError(why or "the chat template drops a user message", ANOTHER_TEMPLATE)
 
-    def _ways(self) -> Iterator[_Way]:
+    def _ways(self) -> Iterator[Way]:
         """Yield the ways to call templates: as Hugging Face does it, then as llama.cpp does."""
         for takes_parts in (False, True):
-            yield _Way(self._way.program, takes_parts=takes_parts)
+            yield Way(self._way.program, self._host, takes_parts=takes_parts)
         lenient = self._compiled(is_lenient=True)
         for takes_parts in (False, True):
-            yield _Way(lenient, takes_parts=takes_parts, has_no_tools=False)
+            yield Way(lenient, self._host, takes_parts=takes_parts, has_no_tools=False)
 
     def _compiled(self, *, is_lenient: bool = False) -> Program:
         return Program(
@@ -246,7 +229,7 @@ class ChatTemplate:
         )
 
     def _find_arrangement(
-        self, roles: tuple[Role, ...], think: bool | None
+        self, kinds: tuple[Kind, ...], think: bool | None, has_tools: bool = False
     ) -> tuple[Arrangement, tuple[bool, ...]]:
         """Find the first arrangement that keeps all messages, or else the last one.
 
@@ -254,8 +237,8 @@ class ChatTemplate:
         """
         refusal: TemplateRefusal | None = None
         second_best: tuple[Arrangement, tuple[bool, ...]] | None = None
-        for arrangement in arrangements(roles):
-            kept = self._survivors(arrangement, len(roles), think)
+        for arrangement in arrangements(kinds):
+            kept = self._survivors(arrangement, len(kinds), think, has_tools=has_tools)
             if isinstance(kept, TemplateRefusal):
                 refusal = refusal or kept
             elif all(kept):
@@ -268,17 +251,19 @@ class ChatTemplate:
         return second_best
 
     def _survivors(
-        self, arrangement: Arrangement, num: int, think: bool | None
+        self, arrangement: Arrangement, num: int, think: bool | None, *, has_tools: bool = False
     ) -> tuple[bool, ...] | TemplateRefusal:
         """Say which messages an arrangement keeps, tried with marks instead of texts."""
         # Digits stay what they are in capitals, in JSON and in HTML.
         nonce = str(secrets.randbelow(10**18) + 10**18)
         marks = [f"{nonce}{index:06}" for index in range(num)]
-        turns = [(turn.role, " ".join(marks[part] for part in turn.parts)) for turn in arrangement]
-        try:
-            text = self._run(turns, think)
-        except TemplateRefusal as refusal:
-            return refusal
+        turns = [marked(turn, [marks[part] for part in turn.parts]) for turn in arrangement]
+        # A template that takes no calls is not asked to.
+        is_about_tools = has_tools or any(turn.role in ("calls", "tool") for turn in arrangement)
+        way = (self.tool_way if is_about_tools else None) or ToolWay()
+        text = self._attempt(Said(turns, (PROBED,) if has_tools else (), think, way))
+        if isinstance(text, TemplateRefusal):
+            return text
         # Parts that are printed as a list, with quotation marks, are not understood.
         quotes = ("'", '"') if self._way.takes_parts else ()
         return tuple(

@@ -47,6 +47,10 @@ class StopStrings:
         self._held = held[len(held) - keep :]
         return held[: len(held) - keep]
 
+    @property
+    def is_holding(self) -> bool:
+        return bool(self._held)
+
     def flush(self) -> str:
         """Return the text that was held back and did not become a stop string."""
         held, self._held = self._held, ""

@@ -7,22 +7,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from tierchat.types import Message, Role
+
+# A role, or `calls`: the assistant calls tools.
+Kind = Role | Literal["calls"]
+# What belongs to a call stays a turn of its own.
+_ALONE = ("calls", "tool")
 
 
 @dataclass(frozen=True)
 class Turn:
     """One turn of a template, made from the messages with these indices."""
 
-    role: Role
+    role: Kind
     parts: tuple[int, ...]
+
+
+def kind_of(message: Message) -> Kind:
+    return "calls" if message.tool_calls else message.role
 
 
 Arrangement = tuple[Turn, ...]
 
 
-def arrangements(roles: Sequence[Role]) -> Iterator[Arrangement]:
+def arrangements(roles: Sequence[Kind]) -> Iterator[Arrangement]:
     """Yield ways to write a conversation, from as it is to ever more changed.
 
     Consecutive turns of one role are joined; system text goes into the user's next turn, first
@@ -45,10 +55,14 @@ def arrangements(roles: Sequence[Role]) -> Iterator[Arrangement]:
 
 def arranged(messages: Sequence[Message], arrangement: Arrangement) -> tuple[Message, ...]:
     """Write messages as an arrangement says."""
-    return tuple(
-        Message(role=turn.role, content=_content([messages[part] for part in turn.parts]))
-        for turn in arrangement
-    )
+    return tuple(_message(turn, [messages[part] for part in turn.parts]) for turn in arrangement)
+
+
+def _message(turn: Turn, parts: Sequence[Message]) -> Message:
+    # Not `in _ALONE`, by which a type is not narrowed.
+    if turn.role == "calls" or turn.role == "tool":
+        return parts[0]
+    return Message(role=turn.role, content=_content(parts))
 
 
 def _content(parts: Sequence[Message]) -> str:
@@ -66,7 +80,7 @@ def _content(parts: Sequence[Message]) -> str:
 def _joined(turns: Sequence[Turn]) -> Arrangement:
     joined: list[Turn] = []
     for turn in turns:
-        if joined and joined[-1].role == turn.role:
+        if joined and joined[-1].role == turn.role and turn.role not in _ALONE:
             joined[-1] = Turn(turn.role, joined[-1].parts + turn.parts)
         else:
             joined.append(turn)

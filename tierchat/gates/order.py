@@ -6,10 +6,13 @@ Values only; does not know gate files or models.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Literal
 
 import msgspec
 
 from tierchat.types import Frozen, GateKind, Hold, Signals
+
+ToolStage = Literal["none", "question", "result"]
 
 
 class Earlier(Frozen, frozen=True):
@@ -18,12 +21,15 @@ class Earlier(Frozen, frozen=True):
     There were `num_turns` answers; the last one came from the tier `answered_by`, empty if that is
     not known, at these `estimates` of its gate. `num_read` says how many tokens of the conversation
     each tier has read or written so far: it need not read them again while they are cached.
+    `stage` says where a prompt with tools is: at the question, where what to do is planned, or at
+    the result of a call, which often is easy.
     """
 
     num_turns: int = 0
     answered_by: str = ""
     estimates: dict[str, float] = msgspec.field(default_factory=dict)
     num_read: dict[str, int] = msgspec.field(default_factory=dict)
+    stage: ToolStage = "none"
 
 
 class TierWait(Frozen, frozen=True):

@@ -165,7 +165,6 @@ def read_request(body: bytes) -> ChatRequest:
         tools=chat.use(),
     )
     check_results(prompt.messages)
-    _refuse_tools(prompt)
     # An assistant's message at the end is the beginning of the answer; system text may stand
     # behind the question, too.
     if not any(message.role == "user" for message in prompt.messages):
@@ -180,14 +179,6 @@ def read_request(body: bytes) -> ChatRequest:
         includes_usage=chat.stream and chat.stream_options.include_usage,
         notices=tuple(ignored(raw, _KNOWN)),
     )
-
-
-def _refuse_tools(prompt: Prompt) -> None:
-    """Refuse what no tier is given yet; raises InvalidRequest."""
-    if prompt.tools.callable:
-        raise InvalidRequest("tools are not supported", "leave the field out", param="tools")
-    if any(message.role == "tool" for message in prompt.messages):
-        raise InvalidRequest("results of tools are not supported", param="messages")
 
 
 def read_body(body: bytes, kind: type[_Value]) -> _Value:
@@ -245,9 +236,29 @@ def _refuse_contradictions(body: _Body, options: TierOptions) -> None:
             "set logprobs to true, or leave top_logprobs out",
             param="top_logprobs",
         )
+    if body.tools and body.tool_choice != "none":
+        _refuse_beside_tools(body, options)
     if body.n > 1 and options.save:
         raise InvalidRequest(
             f"n = {body.n}: an exchange that is saved has one answer",
             "leave n or x_tierchat.save out",
             param="n",
+        )
+
+
+def _refuse_beside_tools(body: _Body, options: TierOptions) -> None:
+    """Refuse what leaves no room for calls; raises InvalidRequest."""
+    asked = body.response_format
+    if body.json_schema is not None or (asked is not None and asked.type != "text"):
+        field = "response_format" if body.json_schema is None else "json_schema"
+        raise InvalidRequest(
+            f"{field}: an answer that follows a schema cannot call tools",
+            'leave one of them out, or send tool_choice = "none"',
+            param=field,
+        )
+    if options.raw:
+        raise InvalidRequest(
+            "x_tierchat.raw: text that is continued as it is has no tools",
+            "leave one of them out",
+            param="x_tierchat.raw",
         )

@@ -13,6 +13,7 @@ import msgspec
 
 from tierchat.errors import TierchatError
 from tierchat.gates.order import GateOrder, Probe
+from tierchat.tool_calls import ToolCall, ToolUse
 from tierchat.types import (
     Frozen,
     KvType,
@@ -67,7 +68,7 @@ class Generate(Frozen, frozen=True, tag="generate"):
     probabilities of the first tokens of the `watch` texts are part of it. With `is_raw` the last
     message is text to be continued, without a chat template; with `tokens` it is given as these.
     Work in the background leaves nothing in the KV cache, and its `Cancel` ends the decode under
-    way. `logprobs`, `scores_prompt` and `only_reads` are those of a `Prompt`.
+    way. `logprobs`, `scores_prompt`, `only_reads` and `tools` are those of a `Prompt`.
     """
 
     id: int
@@ -83,6 +84,7 @@ class Generate(Frozen, frozen=True, tag="generate"):
     logprobs: NumLogprobs | None = None
     scores_prompt: bool = False
     only_reads: bool = False
+    tools: ToolUse = ToolUse()
 
     @property
     def begun(self) -> str:
@@ -190,6 +192,14 @@ class Scored(Frozen, frozen=True, tag="scored"):
     tokens: tuple[ScoredToken, ...]
 
 
+class Called(Frozen, frozen=True, tag="called"):
+    """A call of a tool that was checked and may be shown, the answer's call number `index`."""
+
+    id: int
+    index: int
+    call: ToolCall
+
+
 class Escalated(Frozen, frozen=True, tag="escalated"):
     """The request goes up; `draft` is the text that was written and kept back.
 
@@ -213,9 +223,10 @@ class Finished(Frozen, frozen=True, tag="finished"):
     """The request is over; the reason `repetition` means that the detector stopped it.
 
     With the reason `misfit`, `misfit` says why the answer does not fit its schema; `unfit` says why
-    it is not of the form that was asked for. `notices` are for the user. `verdict` is the gate's
-    last one, with the estimates for `--explain`; it does not escalate. `probe` comes if the request
-    asked for it.
+    it is not of the form that was asked for. The reason `broken_call` means that a call of a tool
+    cannot be read or does not fit, as `unfit` says. `notices` are for the user. `verdict` is the
+    gate's last one, with the estimates for `--explain`; it does not escalate. `probe` comes if the
+    request asked for it.
     """
 
     id: int
@@ -244,7 +255,7 @@ class Failed(Frozen, frozen=True, tag="failed"):
 
 
 ToWorker = LoadModel | Generate | Cancel | SetThreads
-RequestEvent = Progress | Delta | Scored | Escalated | Finished | Failed
+RequestEvent = Progress | Delta | Called | Scored | Escalated | Finished | Failed
 FromWorker = LoadProgress | Loaded | LoadFailed | RequestEvent
 
 

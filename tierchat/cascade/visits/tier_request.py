@@ -43,6 +43,7 @@ def request_for(way: Way) -> Generate:
         logprobs=way.prompt.logprobs,
         scores_prompt=way.prompt.scores_prompt,
         only_reads=way.prompt.only_reads,
+        tools=way.tools,
         gate=way.waits.limit(order),
     )
 

@@ -5,6 +5,8 @@ Does not know workers; the way's route chooses the next tier, the way's ledger k
 
 from __future__ import annotations
 
+import msgspec
+
 from tierchat.cascade.visits.endings import (
     BROKEN,
     empty,
@@ -15,6 +17,7 @@ from tierchat.cascade.visits.endings import (
 )
 from tierchat.cascade.way import Refused, Way
 from tierchat.errors import (
+    BrokenToolCall,
     ContextTooLong,
     DoesNotFit,
     EngineCrashed,
@@ -50,11 +53,13 @@ class VisitEnd:
         Raises what the tier failed with if no other tier is left.
         """
         match end:
-            case Finished(reason="garbage") if not self._way.answer:
+            case Finished(reason="garbage") if not self._way.has_shown:
                 # Without a word shown, this is a failure like any other.
                 message = f"it produced {BROKEN}"
                 failed = Failed(id=0, code=EngineCrashed.code, message=message, usage=end.usage)
                 return self._after_failure(failed)
+            case Finished(reason="broken_call"):
+                return self._after_broken_call(end)
             case Finished():
                 return self._finish(end)
             case Escalated():
@@ -88,11 +93,32 @@ class VisitEnd:
         why = why_cut(tier.name, end.cut, is_json=False)
         return [way.notice(f"{why}; going on with {target}"), hop] if why else [hop]
 
+    def _after_broken_call(self, end: Finished) -> list[CascadeEvent]:
+        """Let the tier make its call once more, by a grammar; nobody above can do better."""
+        way, tier = self._way, self._way.tier
+        why = f"{tier.name} called a tool in a way that cannot be used ({end.unfit})"
+        if way.calls:
+            # The calls before it are whole, and the client has them.
+            return self._finish(
+                msgspec.structs.replace(
+                    end, reason="stop", unfit="", notices=(*end.notices, f"{why}; it is left out")
+                )
+            )
+        visit = way.ledger.add(tier.name, tier.model, end.unfit, end.usage, end.verdict)
+        if way.is_repairing:
+            raise BrokenToolCall(
+                f"{why}, twice",
+                "ask a larger model, or describe the tools and their parameters more closely",
+            )
+        way.repair_call()
+        return [way.notice(f"{why}; asking it once more"), Hop(visit=visit, target=tier.name)]
+
     def _finish(self, end: Finished) -> list[CascadeEvent]:
         way, tier = self._way, self._way.tier
         begun = way.prompt.messages[-1].role == "assistant"
         may_be_empty = begun or way.prompt.only_reads
         is_empty = end.reason == "stop" and not may_be_empty and not way.answer.strip()
+        is_empty = is_empty and not way.calls
         self._tell_of(end, is_empty=is_empty)
         refused = way.refused if is_empty else None
         way.ledger.add(

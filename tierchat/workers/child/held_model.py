@@ -36,6 +36,7 @@ from tierchat.workers.child.long_texts import LongTexts
 from tierchat.workers.child.prompt_writer import PromptWriter
 from tierchat.workers.child.request import Request
 from tierchat.workers.child.schema_grammar import grammar_for
+from tierchat.workers.child.tool_calls.call_support import CallSupport
 from tierchat.workers.protocol import Generate, LoadModel, ModelInfo
 
 _NUM_WARM_UP_TOKENS = 32
@@ -99,6 +100,7 @@ class HeldModel:
         )
         self._gating = Gating(self.model)
         self._grammars = GrammarCompiler(self.model)
+        self._calls = CallSupport(self.model, self._writer.source, self._grammars)
         on_progress(1.0)
         self._warm_up()
         self.info = ModelInfo(
@@ -170,7 +172,10 @@ class HeldModel:
         elif order.is_raw:
             prompt = self._writer.text(order.messages[-1].content, long_texts)
         else:
-            prompt = self._writer.conversation(order.messages, think, long_texts)
+            use = order.tools
+            shown = () if use.choice == "none" else use.tools
+            opening = self._calls.opening(use)
+            prompt = self._writer.conversation(order.messages, think, long_texts, shown, opening)
         return Draft(order, gate, think, prompt, long_texts)
 
     def begin(self, draft: Draft, tokens: list[int]) -> Request:
@@ -178,6 +183,8 @@ class HeldModel:
         order, gate = draft.order, draft.gate
         self._refuse_unknown(order.sampling.logit_bias or (), "logit_bias")
         schema, grammar, notices = self._schema(order)
+        begun = self._calls.begin(order)
+        grammar = begun.grammar if begun and begun.grammar else grammar
         sequence = Sequence(
             order.id,
             tokens,
@@ -200,12 +207,13 @@ class HeldModel:
             max_tokens=order.sampling.limit(room),
             think_tokens=self.think_tokens,
             check=AnswerCheck(order, schema),
+            calls=begun.calls if begun else None,
             notices=(*notices, *self._useless_wish(order)),
             is_thinking=draft.prompt.opens_thought,
             # After "Answer:" an answer begins with a blank; what continues a text keeps it.
             trims_start=not order.is_raw
             and bool(self._writer.stop)
-            and order.messages[-1].role == "user",
+            and order.messages[-1].role != "assistant",
         )
         self.engine.add(sequence)
         return request
@@ -250,8 +258,8 @@ class HeldModel:
 
     def _think(self, order: Generate) -> bool | None:
         """Choose whether the model thinks; None leaves it to a template without a switch."""
-        if order.sampling.json_schema is not None:
-            # A thought is not JSON: a prompt with a schema is answered at once.
+        if order.sampling.json_schema is not None or order.tools.is_required:
+            # A thought is no JSON and no call: such a prompt is answered at once.
             return False
         if order.think is None and self._writer.has_think_switch:
             # The default of such templates differs by size within one family.

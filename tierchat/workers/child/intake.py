@@ -40,7 +40,7 @@ class Intake:
 
         Raises TemplateError, ContextTooLong or UsageError.
         """
-        if sum(len(message.content) for message in order.messages) <= SHORT_CHARS:
+        if _num_chars(order) <= SHORT_CHARS:
             return self._held.request(order)
         result = self._count(order.id, lambda: self._held.check_length(order))
         self._waiting[order.id] = _Waiting(order, result)
@@ -71,3 +71,9 @@ class Intake:
         result = self._counter.submit(work)
         result.add_done_callback(lambda done: self._report(Counted(id_, done)))
         return result
+
+
+def _num_chars(order: Generate) -> int:
+    texts = sum(len(message.content) for message in order.messages)
+    calls = sum(len(call.arguments) for message in order.messages for call in message.tool_calls)
+    return texts + calls + sum(len(t.parameters) + len(t.description) for t in order.tools.tools)

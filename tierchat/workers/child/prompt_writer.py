@@ -8,11 +8,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
-from tierchat.config.chat_formats import ChatFormat, format_named, template_keys
+from tierchat.config.chat_formats import TEMPLATE_KEY, ChatFormat, format_named, template_keys
 from tierchat.engine.llama.model import LlamaModel
-from tierchat.engine.template import ChatTemplate, Rendered, TemplateHost, Tokenizer
+from tierchat.engine.template import ChatTemplate, Rendered, Tokenizer
+from tierchat.engine.template_way import TemplateHost
 from tierchat.errors import RefusedByTemplate, TemplateError
+from tierchat.tool_calls import Tool
 from tierchat.types import Message
 
 EXAMPLE = (
@@ -42,6 +45,15 @@ class PromptWriter:
         used = given or _own_format(model)
         self._source, self.stop = used.source, used.stop
         self._template = ChatTemplate(self._source, self._host()) if self._source else None
+        self._tool_source = "" if given else _tool_template(model)
+
+    @cached_property
+    def _tool_template(self) -> ChatTemplate | None:
+        """The template that some GGUFs have for conversations with tools alone."""
+        try:
+            return ChatTemplate(self._tool_source, self._host()) if self._tool_source else None
+        except TemplateError:
+            return None
 
     @property
     def template_sha256(self) -> str:
@@ -68,17 +80,32 @@ class PromptWriter:
             return ""
         return self._model.shown(rendered.tokens)[:_MAX_EXAMPLE_CHARS]
 
+    @property
+    def source(self) -> str:
+        """The template that writes conversations with tools; empty without one."""
+        return self._tool_source or self._source
+
     def conversation(
-        self, messages: Sequence[Message], think: bool | None, tokenizer: Tokenizer | None = None
+        self,
+        messages: Sequence[Message],
+        think: bool | None,
+        tokenizer: Tokenizer | None = None,
+        tools: Sequence[Tool] = (),
+        opening: str = "",
     ) -> Rendered:
         """Write a conversation; raises RefusedByTemplate or TemplateError.
 
-        `tokenizer` stands in for that of the model.
+        `tokenizer` stands in for that of the model; `tools` may be called, and the answer begins
+        with the template's own text `opening`.
         """
         if self._template is None:
             hint = _GIVE_A_TEMPLATE.format(name=self._name)
             raise TemplateError(f"{self._name} has no chat template", hint)
-        rendered = self._template.render(messages, tokenizer or self._model, think=think)
+        uses_tools = bool(tools) or any(message.tool_calls for message in messages)
+        template = self._tool_template if uses_tools else self._template
+        rendered = (template or self._template).render(
+            messages, tokenizer or self._model, think=think, tools=tools, opening=opening
+        )
         return replace(rendered, tokens=self._begun(rendered.tokens))
 
     def text(self, text: str, tokenizer: Tokenizer | None = None) -> Rendered:
@@ -108,6 +135,11 @@ def _own_format(model: LlamaModel) -> ChatFormat:
     source = next((text for text in texts if text and text.strip()), "")
     # Old GGUFs name one of llama.cpp's own formats.
     return format_named(source) or ChatFormat(source)
+
+
+def _tool_template(model: LlamaModel) -> str:
+    key = f"{TEMPLATE_KEY}.tool_use"
+    return (model.metadata(key) or "") if key in model.metadata_keys() else ""
 
 
 def _thought_tokens(model: LlamaModel) -> tuple[int, int] | None:

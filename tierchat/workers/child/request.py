@@ -19,7 +19,10 @@ from tierchat.types import Stage, Usage, Verdict
 from tierchat.workers.child.answer_check import AnswerCheck
 from tierchat.workers.child.readings import Gate, Readings
 from tierchat.workers.child.token_log import TokenLog, prompt_scores
+from tierchat.workers.child.tool_calls.answer_calls import AnswerCalls
+from tierchat.workers.child.tool_calls.written_call import BrokenCall
 from tierchat.workers.protocol import (
+    Called,
     Delta,
     Escalated,
     Finished,
@@ -28,6 +31,9 @@ from tierchat.workers.protocol import (
     RequestEvent,
     Scored,
 )
+
+CUT_CALL = "a call of a tool was cut off and is left out"
+_BAD_CALL = "calls a tool in a way that cannot be used"
 
 
 class Pieces(Protocol):
@@ -42,8 +48,8 @@ class Request:
 
     `think_tokens` are the ids that open and close a thought, if the model has them; `is_thinking`
     says that the template opened a thought at the end of the prompt; `trims_start` drops blanks at
-    the start of the answer. `check` judges the answer's schema and form; `notices` are for the
-    user.
+    the start of the answer. `check` judges the answer's schema and form, `calls` reads its calls of
+    tools; `notices` are for the user.
     """
 
     def __init__(
@@ -58,6 +64,7 @@ class Request:
         is_thinking: bool = False,
         trims_start: bool = False,
         check: AnswerCheck | None = None,
+        calls: AnswerCalls | None = None,
         notices: tuple[str, ...] = (),
     ) -> None:
         self.order = order
@@ -68,6 +75,8 @@ class Request:
         self._think_tokens = think_tokens
         self._trims_start = trims_start
         self._check, self._notices = check or AnswerCheck(order), notices
+        self._calls = calls
+        self._num_called = 0
         # With a schema only the answer can be drawn, even where the template opens a thought.
         self._is_thinking = order.sampling.json_schema is None and is_thinking
         self._is_released = False
@@ -138,21 +147,26 @@ class Request:
             # A character that a thought left unfinished is no part of the answer.
             self._detokenizer.forget()
             return self._finish("length", None) if self._is_full() else []
-        if step.is_control:
+        mark = self._calls.text_of(step.token) if self._calls else ""
+        if step.is_control and not mark:
             # A control token in an unexpected place ends the turn and is never shown.
             self._note(step, "")
             return self._finish("stop", step)
-        text = self._detokenizer.add(self._model.piece(step.token))
+        text = mark or self._detokenizer.add(self._model.piece(step.token))
         events: list[RequestEvent] = []
         if self._is_thinking:
             events += [Delta(id=self.order.id, thought=text)] if text else []
         else:
-            events += self._add_answer(text, step)
+            try:
+                events += self._add_answer(text, step)
+            except BrokenCall as error:
+                return self._broken_call(error)
             if why := self._why_broken():
                 return [self._unfit(why, cut="form")]
         if self._repetition.is_repeating(step.token, text) and not self.order.sampling.ignore_eos:
             return events + self._give_up("repetition", "repeats itself")
-        if self._stops.is_stopped or step.is_complete:
+        is_called = self._calls is not None and self._calls.is_over
+        if self._stops.is_stopped or step.is_complete or is_called:
             return events + self._finish("stop", None)
         return events + (self._finish("length", None) if self._is_full() else [])
 
@@ -202,8 +216,11 @@ class Request:
         self._note(step, text)
         text = self._stops.add(text)
         self._written += text
+        if self._calls:
+            text = self._calls.add(text)
+            self._follow_grammar(self._calls)
         if self._is_released:
-            return [Delta(id=self.order.id, answer=text)] if text else []
+            return self._shown(text)
         self._held += text
         self._num_held += 1
         return [] if self._must_hold() else self._release()
@@ -214,6 +231,9 @@ class Request:
         if "answer" in self._readings.stages and hold != "first":
             return True
         if self.order.gate.targets:
+            # A call that turns out broken goes up.
+            if self._has_calls:
+                return True
             # Nobody sees it grow, so it goes up if it runs away; an empty answer always does.
             if hold == "answer" or is_empty(self._held):
                 return True
@@ -221,16 +241,33 @@ class Request:
                 return True
         return self._readings.gate.holds(self._held, self._num_held)
 
+    def _follow_grammar(self, calls: AnswerCalls) -> None:
+        """Let a call that has been opened follow a grammar, where no higher tier would mend it."""
+        # The grammar goes on from text that is all there.
+        if self.sequence.grammar is None and not self._stops.is_holding:
+            self.sequence.grammar = calls.grammar_now()
+
     def _release(self) -> list[RequestEvent]:
         self._is_released, self.sequence.reads_signals = True, False
         held, self._held = self._held, ""
-        return [Delta(id=self.order.id, answer=held)] if held else []
+        return self._shown(held)
+
+    def _shown(self, text: str) -> list[RequestEvent]:
+        """Pass text on, and the calls that were checked meanwhile."""
+        id_ = self.order.id
+        events: list[RequestEvent] = [Delta(id=id_, answer=text)] if text else []
+        for call in self._calls.take() if self._calls else ():
+            events.append(Called(id=id_, index=self._num_called, call=call))
+            self._num_called += 1
+        return events
 
     def _rest(self) -> list[RequestEvent]:
         """Release the text that the gate or a possible stop string held back."""
         tail = self._stops.flush()
+        if self._calls:
+            tail = self._calls.rest(tail)
         if self._is_released:
-            return [Delta(id=self.order.id, answer=tail)] if tail else []
+            return self._shown(tail)
         self._held += tail
         return self._release()
 
@@ -242,9 +279,16 @@ class Request:
         is_whole = reason == "stop" and not (self._stops.is_stopped and self._check.may_be_cut)
         misfit = self._check.misfit(self._written) if reason == "stop" else ""
         unfit = self._check.unfit(self._written, is_whole=is_whole)
+        if self._calls:
+            try:
+                tail = self._calls.end(tail, is_whole=is_whole)
+            except BrokenCall as error:
+                if is_whole:
+                    return self._broken_call(error)
+                self._notices += (CUT_CALL,)
+            misfit, unfit = ("", "") if self._calls.num_checked else (misfit, unfit)
         if self._is_released:
-            events: list[RequestEvent] = [Delta(id=self.order.id, answer=tail)] if tail else []
-            return [*events, self._finished(reason, misfit, unfit)]
+            return [*self._shown(tail), self._finished(reason, misfit, unfit)]
         self._held += tail
         rejected = self._read_fit(misfit, unfit) or self._read_whole() or self._read_empty(is_whole)
         return [rejected] if rejected else [*self._release(), self._finished(reason, misfit, unfit)]
@@ -260,9 +304,20 @@ class Request:
 
     def _why_broken(self) -> str:
         """Say why nothing that may follow can bring a held answer into its form."""
-        if self._is_released or not self.order.gate.targets:
+        if self._is_released or not self.order.gate.targets or self._has_calls:
             return ""
         return self._check.unfit(self._written, is_whole=False)
+
+    @property
+    def _has_calls(self) -> bool:
+        return self._calls is not None and self._calls.has_begun
+
+    def _broken_call(self, error: BrokenCall) -> list[RequestEvent]:
+        """Send a prompt up whose call is broken; with no tier above, say so to the cascade."""
+        if not self._is_released and self.order.gate.targets:
+            return [self._unfit(f"{_BAD_CALL}: {error.reason}")]
+        shown = [] if self._is_released else self._release()
+        return [*shown, self._finished("broken_call", unfit=error.reason)]
 
     def _unfit(self, why: str, *, cut: str = "", is_misfit: bool = False) -> Escalated:
         # What the gate read had no part in this.

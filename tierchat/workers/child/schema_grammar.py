@@ -10,6 +10,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from tierchat.engine.grammar import Grammar, GrammarRefused, TooMuch
@@ -35,37 +36,57 @@ class Compiles(Protocol):
     def compile(self, schema: dict[str, Any]) -> Grammar: ...
 
 
+@dataclass(frozen=True)
+class _Fitted:
+    """The grammar of a schema, the schema as far as it is enforced, and remarks on the rest."""
+
+    grammar: Grammar
+    enforced: dict[str, Any]
+    notices: tuple[str, ...]
+
+
 def grammar_for(schema: Schema, compiler: Compiles) -> tuple[Grammar, tuple[str, ...]]:
     """Return the grammar of a schema, and notices about the parts that are only checked.
 
     Raises SchemaRefused that names the part which stands in the way.
     """
+    found = _fitted(schema, compiler)
+    return found.grammar, found.notices
+
+
+def enforceable(schema: Schema, compiler: Compiles) -> dict[str, Any]:
+    """Return a schema as far as a grammar can enforce it; raises SchemaRefused."""
+    return _fitted(schema, compiler).enforced
+
+
+def _fitted(schema: Schema, compiler: Compiles) -> _Fitted:
     schema, dropped = rewritten(schema)
     ends_s = time.monotonic() + _MAX_SEARCH_S
     while True:
         root = schema if isinstance(schema, dict) else {}
         try:
-            grammar = _strictest(root, compiler)
+            enforced, grammar = _strictest(root, compiler)
         except TooMuch as error:
             raise SchemaRefused(f"the schema cannot be used: {error.reason}", _HINT) from error
         except GrammarRefused as error:
             part, schema = _at_fault(root, error, compiler, ends_s)
             dropped.append(part)
         else:
-            return grammar, tuple(_notices(root, dropped, grammar.warnings))
+            notices = tuple(_notices(root, dropped, grammar.warnings))
+            return _Fitted(grammar, enforced, notices)
 
 
-def _strictest(schema: dict[str, Any], compiler: Compiles) -> Grammar:
+def _strictest(schema: dict[str, Any], compiler: Compiles) -> tuple[dict[str, Any], Grammar]:
     """Keep objects to the properties that are named, where that leaves an answer."""
     tight = closed(schema)
     if tight is not schema and isinstance(tight, dict):
         try:
-            return compiler.compile(tight)
+            return tight, compiler.compile(tight)
         except TooMuch:
             raise
         except GrammarRefused:
             pass
-    return compiler.compile(schema)
+    return schema, compiler.compile(schema)
 
 
 def _at_fault(

@@ -1,0 +1,1 @@
+"""How models write calls of tools: read while they are written, checked, or forced."""
