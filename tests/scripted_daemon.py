@@ -23,6 +23,7 @@ from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notic
 from tierchat.paths import Paths, find_paths
 from tierchat.service.daemon import run_daemon
 from tierchat.service.messages import HealthReport, LoadReport, ServedModel
+from tierchat.service.protocols import Texts
 from tierchat.service.replies import Limits
 from tierchat.types import Prompt, Usage, Visit
 from tierchat.workers.lending import Models
@@ -85,6 +86,10 @@ class Script:
 
     def served(self) -> tuple[ServedModel, ...]:
         return tuple(ServedModel(id=name, created=7) for name in ("tierchat", "script/XS"))
+
+    @property
+    def texts(self) -> Texts:
+        return None  # type: ignore[return-value]
 
     def titler(self, _cascade: str) -> str | None:
         return None

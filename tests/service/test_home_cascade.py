@@ -51,7 +51,7 @@ def test_a_prompt_for_a_cascade_added_meanwhile_is_answered(paths: Paths) -> Non
         message = Message(role="user", content="2+2")
         prompt = Prompt(messages=(message,), options=TierOptions(cascade="mine"))
         events: list[CascadeEvent] = [event async for event in home.answer(prompt)]
-        assert AnswerDelta(text="4", tier="ONLY") in events
+        assert AnswerDelta(text="4", tier="ONLY", model="pocket-xs") in events
         assert home.cascades()["mine"] == ("ONLY",)
         tiers = {status.model: status.tiers for status in home.status_of_workers()}
         assert tiers["pocket-xs"] == ("XS", "mine:ONLY")
@@ -103,8 +103,10 @@ def test_only_what_is_on_this_machine_is_served(paths: Paths, tmp_path: Path) ->
 
     async def use(home: HomeCascade) -> None:
         served = {model.id: model.created for model in home.served()}
-        assert list(served)[:5] == ["tierchat", "pocket", "pocket/XS", "pocket/S", "pocket/M"]
-        assert {name for name in served if "pocket" not in name} == {"tierchat", "two", "two/M"}
+        tiers = ["", "/XS", "/S", "/M"]
+        pocket = [f"{name}{tier}" for name in ("tierchat", "pocket") for tier in tiers]
+        assert list(served)[:8] == pocket
+        assert set(served) - set(pocket) == {"two", "two/M"}
         assert served["two"] == served["two/M"] == 7 < served["tierchat"]
 
     with_home(paths, use)

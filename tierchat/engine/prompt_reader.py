@@ -70,14 +70,14 @@ class StatePooler:
     wants_states = True
 
     def __init__(self, pooling: Pooling) -> None:
-        self._pooling = pooling
+        self.pooling = pooling
         self._sum: npt.NDArray[np.float64] | None = None
 
     def take(self, position: int, numbers: Floats) -> None:
-        is_chosen = self._pooling == "last" or position == 0
+        is_chosen = self.pooling == "last" or position == 0
         if self._sum is None or is_chosen:
             self._sum = numbers.astype(np.float64)
-        elif self._pooling == "mean":
+        elif self.pooling == "mean":
             self._sum += numbers
 
     def vector(self) -> Floats:

@@ -26,6 +26,7 @@ from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths
 from tierchat.service.messages import HealthReport, LoadReport, ServedModel
 from tierchat.service.openai_format import ANY_MODEL
+from tierchat.service.texts.tier_texts import TierTexts
 from tierchat.types import Message, Prompt, Sampling
 from tierchat.workers.build_pool import build_pool, plan_cascades
 from tierchat.workers.complete import complete
@@ -69,6 +70,9 @@ class HomeCascade:
             self._reload_if_sound,
             headers=headers,
         )
+        self.texts = TierTexts(
+            self._pool, lambda: self._cascade.catalogue, lambda: self.default, headers
+        )
 
     @property
     def default(self) -> str:
@@ -87,7 +91,10 @@ class HomeCascade:
         }
 
     def served(self) -> tuple[ServedModel, ...]:
-        """Return the default, every cascade and `cascade/tier` of which a model is here."""
+        """Return the default, every cascade, and their tiers, as far as a model is here.
+
+        The default cascade comes first, as `tierchat` and `tierchat/tier`.
+        """
         catalogue = self._cascade.catalogue
         found: list[ServedModel] = []
         for name, spec in catalogue.cascades.items():
@@ -99,7 +106,8 @@ class HomeCascade:
             if tiers:
                 newest = max(tier.created for tier in tiers)
                 if name == self.default:
-                    found.insert(0, ServedModel(id=ANY_MODEL, created=newest))
+                    own = [_renamed(tier, name) for tier in tiers]
+                    found[:0] = [ServedModel(id=ANY_MODEL, created=newest), *own]
                 found += [ServedModel(id=name, created=newest), *tiers]
         return tuple(found)
 
@@ -288,6 +296,12 @@ class HomeCascade:
             gpu_free_after=await _gpu_free(),
             seconds=seconds,
         )
+
+
+def _renamed(tier: ServedModel, cascade: str) -> ServedModel:
+    """Name a tier of the default cascade without its cascade."""
+    id_ = ANY_MODEL + tier.id.removeprefix(cascade)
+    return ServedModel(id=id_, created=tier.created)
 
 
 async def _gpu_free() -> int:

@@ -5,14 +5,16 @@ Does not know how either is done.
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Sequence
 from typing import Protocol
 
 from tierchat.events import CascadeEvent
 from tierchat.service.messages import HealthReport, LoadReport, ServedModel
-from tierchat.types import Prompt
+from tierchat.service.texts.tier_texts import NamedTier
+from tierchat.types import Prompt, TierOptions
 from tierchat.workers.lending import Models
 from tierchat.workers.status import WorkerStatus
+from tierchat.workers.text_orders import Embedded, Tokenized
 
 
 class Answerer(Protocol):
@@ -21,6 +23,17 @@ class Answerer(Protocol):
     def answer(self, prompt: Prompt) -> AsyncGenerator[CascadeEvent, None]:
         """Yield the events of one prompt, `Done` last; closing the generator cancels the work."""
         ...
+
+
+class Texts(Protocol):
+    """Counts, spells and embeds texts with the model of one tier; see `TierTexts`."""
+
+    def find(self, options: TierOptions, *, embeds: bool = False) -> NamedTier: ...
+    async def tokenize(
+        self, tier: NamedTier, text: str, *, adds_special: bool, parses_special: bool
+    ) -> Tokenized: ...
+    async def detokenize(self, tier: NamedTier, tokens: Sequence[int]) -> Tokenized: ...
+    async def embed(self, tier: NamedTier, piece: str | Sequence[int]) -> Embedded: ...
 
 
 class ModelKeeper(Protocol):
@@ -37,6 +50,11 @@ class ModelKeeper(Protocol):
 
     def served(self) -> tuple[ServedModel, ...]:
         """Return all names that can be answered here: the default, cascades, tiers of them."""
+        ...
+
+    @property
+    def texts(self) -> Texts:
+        """What can be asked of single tiers, beside answers."""
         ...
 
     def titler(self, cascade: str) -> str | None:

@@ -54,6 +54,7 @@ from tierchat.service.replies import (
     event_stream,
     json_response,
 )
+from tierchat.service.texts.routes import TextRoutes
 
 _Handler = Callable[[Request], Awaitable[Any]]
 
@@ -83,6 +84,7 @@ class Service:
     ) -> None:
         self._answers = Answers(answerer, admission)
         self._keeper = keeper
+        self._texts = TextRoutes(keeper.texts, admission)
         self._controls = controls
         self._health_of_models = Health(keeper, admission)
         self._limits = limits
@@ -92,6 +94,9 @@ class Service:
             routes=[
                 self._route("POST", "/v1/chat/completions", self._chat),
                 self._route("POST", "/v1/completions", self._complete),
+                self._route("POST", "/v1/embeddings", self._embed),
+                self._route("POST", "/tokenize", self._tokenize),
+                self._route("POST", "/detokenize", self._detokenize),
                 self._route("GET", "/v1/models", self._models),
                 self._route("GET", "/v1/models/{id:path}", self._model),
                 self._route("GET", "/healthz", self._health),
@@ -172,6 +177,21 @@ class Service:
         events = self._answers.of(asked)
         reply = Reply(events, TextForm(text), self._limits, self._report_bug, len(prompts))
         return reply.stream() if text.is_stream else await reply.whole(request)
+
+    async def _embed(self, request: Request) -> Response:
+        return await self._plain(request, self._texts.embed)
+
+    async def _tokenize(self, request: Request) -> Response:
+        return await self._plain(request, self._texts.tokenize)
+
+    async def _detokenize(self, request: Request) -> Response:
+        return await self._plain(request, self._texts.detokenize)
+
+    async def _plain(
+        self, request: Request, handler: Callable[[bytes, str], Awaitable[Any]]
+    ) -> Response:
+        """Give a handler the body of a request and its client, and send the value it returns."""
+        return json_response(await handler(await self._read(request), _client_of(request)))
 
     async def _read(self, request: Request) -> bytes:
         kind = request.headers.get("content-type", JSON_TYPE)

@@ -22,7 +22,14 @@ from tierchat.workers.cores import CoreBudget
 from tierchat.workers.crashes import refuse_quarantined
 from tierchat.workers.eviction import Eviction
 from tierchat.workers.idle import IdleTimers
-from tierchat.workers.protocol import Escalated, Finished, Generate, ModelInfo, RequestEvent
+from tierchat.workers.protocol import (
+    Escalated,
+    Finished,
+    Generate,
+    ModelInfo,
+    RequestEvent,
+    RequestOrder,
+)
 from tierchat.workers.seat import Seat
 from tierchat.workers.speeds import ModelSpeed, Speeds
 from tierchat.workers.starter import Starter
@@ -155,7 +162,7 @@ class Pool:
         notices, seat.notice = (seat.notice, self._starter.take_machine_notice()), ""
         return "; ".join(filter(None, notices))
 
-    async def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]:
+    async def generate(self, model: str, order: RequestOrder) -> AsyncGenerator[RequestEvent, None]:
         """Run one request on a model; closing the iterator cancels it. Never unloads a busy model.
 
         Raises what `load` raises, or WorkerDied when the worker dies under the request.
@@ -168,7 +175,7 @@ class Pool:
             events = worker.generate(order)
             try:
                 async for event in events:
-                    if isinstance(event, Escalated | Finished):
+                    if isinstance(event, Escalated | Finished) and isinstance(order, Generate):
                         self._record(model, order, event)
                     yield event
             except WorkerDied as error:

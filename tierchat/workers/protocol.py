@@ -26,6 +26,7 @@ from tierchat.types import (
     Usage,
     Verdict,
 )
+from tierchat.workers.text_orders import TextOrder, TextResult
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024
 _LENGTH = struct.Struct(">I")
@@ -254,8 +255,9 @@ class Failed(Frozen, frozen=True, tag="failed"):
     param: str | None = None
 
 
-ToWorker = LoadModel | Generate | Cancel | SetThreads
-RequestEvent = Progress | Delta | Called | Scored | Escalated | Finished | Failed
+RequestOrder = Generate | TextOrder
+ToWorker = LoadModel | RequestOrder | Cancel | SetThreads
+RequestEvent = Progress | Delta | Called | Scored | Escalated | Finished | Failed | TextResult
 FromWorker = LoadProgress | Loaded | LoadFailed | RequestEvent
 
 

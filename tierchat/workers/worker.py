@@ -28,17 +28,18 @@ from tierchat.workers.protocol import (
     Finished,
     FrameReader,
     FromWorker,
-    Generate,
     Loaded,
     LoadFailed,
     LoadModel,
     LoadProgress,
     ModelInfo,
     RequestEvent,
+    RequestOrder,
     SetThreads,
     ToWorker,
     encode,
 )
+from tierchat.workers.text_orders import TextResult
 
 _Event = TypeVar("_Event")
 CHILD_ARGV = (sys.executable, "-m", "tierchat.workers.child.process")
@@ -160,7 +161,7 @@ class Worker:
             self._max_threads = num_threads
             self._send(SetThreads(num_threads=num_threads))
 
-    async def generate(self, order: Generate) -> AsyncGenerator[RequestEvent, None]:
+    async def generate(self, order: RequestOrder) -> AsyncGenerator[RequestEvent, None]:
         """Send one request, under an id of its own, and yield its events.
 
         Closing the iterator early cancels the request. Raises WorkerDied when the child dies
@@ -177,7 +178,7 @@ class Worker:
             self._send(order)
             while not is_over:
                 event: RequestEvent = await self._next(inbox.get(), silence_s)
-                is_over = isinstance(event, Escalated | Finished | Failed)
+                is_over = isinstance(event, Escalated | Finished | Failed | TextResult)
                 if isinstance(event, Delta):
                     silence_s = self._deadlines.token_s
                 yield event

@@ -35,6 +35,7 @@ class Vocabulary:
         self._unknown_token = unknown_token
         self.vocabulary_size: int = lib.llama_vocab_n_tokens(vocab)
         self.adds_bos: bool = lib.llama_vocab_get_add_bos(vocab)
+        self._adds_eos: bool = lib.llama_vocab_get_add_eos(vocab)
         self.bos_token: int = lib.llama_vocab_bos(vocab)
         self._pieces: dict[int, bytes] = {}
         self._kinds: dict[int, tuple[bool, bool]] = {}
@@ -53,6 +54,11 @@ class Vocabulary:
         if num < 0:
             raise EngineCrashed(f"llama.cpp could not tokenise {len(raw)} bytes of text")
         return list(tokens[:num])
+
+    def with_ends(self, tokens: Rows[int]) -> list[int]:
+        """Return the tokens of a text with those that this model wants before and after them."""
+        ends = ([self.bos_token] if self.adds_bos else [], [lib.llama_vocab_eos(self._vocab)])
+        return [*ends[0], *tokens, *(ends[1] if self._adds_eos else [])]
 
     def piece(self, token: int) -> bytes:
         """Return the bytes of one token; a control token has none."""

@@ -13,12 +13,13 @@ from collections.abc import Callable, Sequence
 
 from tierchat.errors import TierchatError
 from tierchat.workers.child.long_texts import Counted
+from tierchat.workers.child.texts import Tokens
 from tierchat.workers.protocol import (
     Cancel,
     FrameReader,
     FromWorker,
-    Generate,
     LoadModel,
+    RequestOrder,
     SetThreads,
     ToWorker,
     encode,
@@ -26,7 +27,7 @@ from tierchat.workers.protocol import (
 
 _READ_BYTES = 1 << 16
 # What the engine's thread waits for; None is the end of the connection.
-Arrival = Generate | Cancel | SetThreads | Counted | None
+Arrival = RequestOrder | Cancel | SetThreads | Counted | Tokens | None
 
 
 class Connection:
@@ -66,7 +67,7 @@ class Connection:
         try:
             while True:
                 for frame in self._ready:
-                    if isinstance(frame, Generate | Cancel | SetThreads):
+                    if isinstance(frame, RequestOrder | Cancel | SetThreads):
                         self.inbox.put(frame)
                     if isinstance(frame, Cancel) and frame.at_once:
                         self._interrupt()

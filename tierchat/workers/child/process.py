@@ -22,6 +22,7 @@ from tierchat.workers.child.intake import Intake
 from tierchat.workers.child.long_texts import Counted
 from tierchat.workers.child.outbox import Outbox
 from tierchat.workers.child.request import Request
+from tierchat.workers.child.texts import EmbedRequest, Texts, Tokens
 from tierchat.workers.parent import die_with
 from tierchat.workers.protocol import (
     Cancel,
@@ -34,6 +35,7 @@ from tierchat.workers.protocol import (
     LoadProgress,
     SetThreads,
 )
+from tierchat.workers.text_orders import Embedded, TextOrder, Tokenized
 
 _HEARTBEAT_S = 1.0
 _SIGN_OF_LIFE_S = 0.5
@@ -50,7 +52,8 @@ class WorkerLoop:
         self._connection = connection
         self._outbox = Outbox(connection)
         self._intake = Intake(held, connection.inbox.put)
-        self._requests: dict[int, Request] = {}
+        self._texts = Texts(held.model, held.engine, held.info.name, connection.inbox.put)
+        self._requests: dict[int, Request | EmbedRequest] = {}
         self._last_sign_s: dict[int, float] = {}
 
     def run(self) -> None:
@@ -82,14 +85,23 @@ class WorkerLoop:
                 self._begin(order.id, partial(self._intake.go_on, order))
             elif isinstance(order, SetThreads):
                 self._held.engine.set_max_threads(order.num_threads)
+            elif isinstance(order, TextOrder):
+                self._texts.take(order)
+            elif isinstance(order, Tokens):
+                self._begin(order.id, partial(self._texts.result, order))
             else:
                 self._begin(order.id, partial(self._intake.begin, order))
 
-    def _begin(self, id_: int, step: Callable[[], Request | None]) -> None:
-        """Take a step towards a request; the last one returns it."""
+    def _begin(
+        self, id_: int, step: Callable[[], Request | EmbedRequest | Tokenized | None]
+    ) -> None:
+        """Take a step towards a request, or a result; the last one returns it."""
         try:
-            if request := step():
-                self._requests[id_] = request
+            found = step()
+            if isinstance(found, Tokenized):
+                self._outbox.add([found])
+            elif found:
+                self._requests[id_] = found
                 self._last_sign_s[id_] = time.monotonic()
         except ContextTooLong as error:
             usage = Usage(prompt_tokens=error.num_tokens)
@@ -115,10 +127,12 @@ class WorkerLoop:
         elif request:
             self._outbox.add(self._closing(request, list(request.interrupt())))
 
-    def _closing(self, request: Request, events: list[FromWorker]) -> list[FromWorker]:
+    def _closing(
+        self, request: Request | EmbedRequest, events: list[FromWorker]
+    ) -> list[FromWorker]:
         """Forget a request if its last event is among these; returns the events."""
         id_ = request.order.id
-        if events and isinstance(events[-1], Escalated | Finished):
+        if events and isinstance(events[-1], Escalated | Finished | Embedded):
             self._held.engine.finish(request.sequence)
             del self._requests[id_], self._last_sign_s[id_]
         return events

@@ -1,0 +1,1 @@
+"""Texts that are not answered: their tokens, their vectors."""
