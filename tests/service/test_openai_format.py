@@ -14,7 +14,7 @@ from tierchat.cascade.ledger import Ledger
 from tierchat.errors import DaemonUnreachable, InvalidRequest, Overloaded
 from tierchat.events import AnswerDelta, Done, Hop, ThoughtDelta
 from tierchat.service.openai.reading import read_chunk, read_error
-from tierchat.service.openai_format import _Body, read_request, write_request
+from tierchat.service.openai_format import ChatBody, read_request, write_request
 from tierchat.service.openai_replies import chunk, completion, error_body
 from tierchat.service.requests.sampling_fields import SAMPLING_NAMES
 from tierchat.types import (
@@ -255,7 +255,7 @@ def test_a_body_that_is_no_request_is_refused(body: bytes) -> None:
         read_request(body)
 
 
-@pytest.mark.parametrize("name", [*_Body.__struct_fields__, *SAMPLING_NAMES])
+@pytest.mark.parametrize("name", [*ChatBody.__struct_fields__, *SAMPLING_NAMES])
 def test_null_stands_for_every_field_that_is_left_out(name: str) -> None:
     if name != "messages":
         assert read_request(request(**{name: None})) == read_request(request())
@@ -377,7 +377,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=8,
 )
-FIELDS = st.sampled_from([*_Body.__struct_fields__, *SAMPLING_NAMES])
+FIELDS = st.sampled_from([*ChatBody.__struct_fields__, *SAMPLING_NAMES])
 
 
 @settings(max_examples=300, deadline=None)

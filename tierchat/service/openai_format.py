@@ -97,7 +97,7 @@ class _Turn(msgspec.Struct):
     tool_call_id: Annotated[str, msgspec.Meta(max_length=256)] | None = None
 
 
-class _Body(SentTools, kw_only=True):
+class ChatBody(SentTools, kw_only=True):
     messages: Annotated[list[_Turn], msgspec.Meta(min_length=1, max_length=_MAX_MESSAGES)]
     model: Annotated[str, msgspec.Meta(max_length=256)] = ANY_MODEL
     stream: bool = False
@@ -116,7 +116,7 @@ class _Body(SentTools, kw_only=True):
     x_tierchat: dict[str, Any] = msgspec.field(default_factory=dict)
 
 
-_KNOWN = frozenset((*_Body.__struct_fields__, *SAMPLING_NAMES, *_UNSUPPORTED, *HARMLESS))
+_KNOWN = frozenset((*ChatBody.__struct_fields__, *SAMPLING_NAMES, *_UNSUPPORTED, *HARMLESS))
 
 
 class ChatRequest(msgspec.Struct, frozen=True):
@@ -147,7 +147,7 @@ def read_request(body: bytes) -> ChatRequest:
     raw = fields_of(body)
     refuse(raw, _UNSUPPORTED)
     raw |= {name: whole(raw[name]) for name in _WHOLE if name in raw}
-    chat = decoded(msgspec.json.encode(raw), _Body)
+    chat = decoded(msgspec.json.encode(raw), ChatBody)
     think = chat.enable_thinking
     think = chat.chat_template_kwargs.enable_thinking if think is None else think
     options, think = with_effort(
@@ -229,7 +229,7 @@ def _refused_part(field: str, kind: str) -> InvalidRequest:
     return InvalidRequest(message, "send text", param=field)
 
 
-def _refuse_contradictions(body: _Body, options: TierOptions) -> None:
+def _refuse_contradictions(body: ChatBody, options: TierOptions) -> None:
     if body.top_logprobs is not None and not body.logprobs:
         raise InvalidRequest(
             "top_logprobs is there without logprobs",
@@ -246,7 +246,7 @@ def _refuse_contradictions(body: _Body, options: TierOptions) -> None:
         )
 
 
-def _refuse_beside_tools(body: _Body, options: TierOptions) -> None:
+def _refuse_beside_tools(body: ChatBody, options: TierOptions) -> None:
     """Refuse what leaves no room for calls; raises InvalidRequest."""
     asked = body.response_format
     if body.json_schema is not None or (asked is not None and asked.type != "text"):

@@ -99,6 +99,7 @@ class Service:
                 self._route("POST", "/detokenize", self._detokenize),
                 self._route("GET", "/v1/models", self._models),
                 self._route("GET", "/v1/models/{id:path}", self._model),
+                self._route("GET", "/openapi.json", self._describe),
                 self._route("GET", "/healthz", self._health),
                 self._route("GET", "/health", self._check_health),
                 self._route("GET", "/metrics", self._show_metrics),
@@ -227,6 +228,12 @@ class Service:
         known = [model.id for model in served]
         hint = did_you_mean(name, known, f"here are: {', '.join(known)}")
         raise UnknownModel(f"no model named {name!r} on this machine", hint)
+
+    async def _describe(self, _request: Request) -> Response:
+        # Making it takes 0.3 s, and few ask.
+        from tierchat.service.description.openapi import description
+
+        return json_response(await asyncio.to_thread(description))
 
     async def _health(self, _request: Request) -> Response:
         return json_response({"status": "ok"})
