@@ -9,9 +9,12 @@ import msgspec
 import pytest
 
 from tests.cascade.test_cascade import CATALOGUE, USAGE, Scripted, Step, answer, finished
+from tierchat.cascade.beginning import Beginning
 from tierchat.cascade.cascade import Cascade
+from tierchat.cascade.tool_tiers import begin_with_tools
 from tierchat.errors import BrokenToolCall, EngineCrashed
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Notice, ToolCallDelta
+from tierchat.gates.order import Earlier
 from tierchat.tool_calls import Tool, ToolCall, ToolUse
 from tierchat.types import Message, Outcome, Prompt, TierOptions
 from tierchat.workers.protocol import Called, Delta, Finished
@@ -118,3 +121,17 @@ def test_a_result_goes_to_the_tier_that_called_the_tool() -> None:
     stages = [order.gate.earlier.stage for _, order in nest.models.orders]
     assert stages == ["question", "result"]
     assert of_kind(nest.events, AnswerDelta)
+
+
+def test_a_prompt_with_tools_begins_at_a_tier_that_knows_them() -> None:
+    tiers = ("XS", "S", "M")
+    asked = Beginning(earlier=Earlier(stage="question"))
+    raised = begin_with_tools(asked, tiers, (False, True, True))
+    assert (raised.floor, raised.why) == ("S", "XS knows no tools")
+    assert begin_with_tools(asked, tiers, (False, False, True)).why == "XS and S know no tools"
+    # Nothing changes where all know them or none does, below a higher floor, or without tools.
+    for knows in ((True, True, True), (False, False, False)):
+        assert begin_with_tools(asked, tiers, knows) == asked
+    high = Beginning(floor="M", earlier=Earlier(stage="result"))
+    assert begin_with_tools(high, tiers, (False, True, True)) == high
+    assert begin_with_tools(Beginning(), tiers, (False, True, True)) == Beginning()

@@ -539,3 +539,17 @@ def test_a_vocabulary_of_150_000_tokens_is_read_in_well_under_a_second(tmp_path:
         assert read_header(path).vocabulary_size == 151_936
         times_s.append(time.perf_counter() - began_s)
     assert min(times_s) < 0.5
+
+
+def test_a_model_knows_tools_if_one_of_its_templates_does(tmp_path: Path) -> None:
+    def header(*templates: str) -> GgufHeader:
+        def change(writer: gguf.GGUFWriter) -> None:
+            for number, template in enumerate(templates):
+                key = "tokenizer.chat_template" + (".tool_use" if number else "")
+                writer.add_string(key, template)
+
+        return read_header(write(tmp_path / "m.gguf", change))
+
+    assert header("{% if tools %}{{ tools }}{% endif %}").knows_tools
+    assert header("{{ messages }}", "{{ tools | tojson }}").knows_tools
+    assert not header("{{ messages }}").knows_tools and not header().knows_tools

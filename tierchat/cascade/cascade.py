@@ -12,6 +12,7 @@ from contextlib import aclosing
 import msgspec
 
 from tierchat.cascade.absent_tiers import missing, next_step
+from tierchat.cascade.beginning import Beginning
 from tierchat.cascade.changed_template import other_template
 from tierchat.cascade.conversation import Conversation
 from tierchat.cascade.deadline import until
@@ -19,6 +20,7 @@ from tierchat.cascade.preload import Preloader
 from tierchat.cascade.prepared import Models, PreparedCascade
 from tierchat.cascade.promise import keeping_promise
 from tierchat.cascade.prompt_run import PromptRun
+from tierchat.cascade.tool_tiers import begin_with_tools
 from tierchat.cascade.turns_before import TurnsBefore
 from tierchat.cascade.untaught import begin_untaught
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
@@ -98,6 +100,8 @@ class Cascade:
         conversation = Conversation(name, prompt, self._turns)
         beginning = conversation.beginning(spec, gate)
         parameters = {model: await self._num_parameters(s) for model, s in models.items()}
+        if not prompt.options.raw and not prompt.options.no_escalate:
+            beginning = await self._with_tools(beginning, catalogue, spec)
         if gate is None and await self._is_untaught(catalogue, spec):
             names, sizes = zip(*((t.name, parameters[t.model]) for t in spec.tiers), strict=True)
             beginning = begin_untaught(beginning, names, sizes, prompt.messages, prompt.options)
@@ -163,6 +167,21 @@ class Cascade:
             for tier in lower
         ]
         return all(header is None or not header.has_escalate_token for header in headers)
+
+    async def _with_tools(
+        self, beginning: Beginning, catalogue: Catalogue, spec: CascadeSpec
+    ) -> Beginning:
+        """Let a prompt with tools begin at a tier that knows them."""
+        if beginning.earlier.stage == "none":
+            return beginning
+        models = [catalogue.models[tier.model] for tier in spec.tiers]
+        # A template that is given instead of the model's own, or a remote model, may know them.
+        headers = [
+            None if model.template else await asyncio.to_thread(header_of, model, self._headers)
+            for model in models
+        ]
+        knows = [header is None or header.knows_tools for header in headers]
+        return begin_with_tools(beginning, [tier.name for tier in spec.tiers], knows)
 
     def _refuse_ambiguous_tokens(
         self, name: str, spec: CascadeSpec, models: Mapping[str, ModelSpec], prompt: Prompt

@@ -7,6 +7,7 @@ rules without a reason, or aborts its process.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +26,8 @@ from tierchat.models.gguf.parts import later_parts, refuse_later_part
 from tierchat.models.gguf.reader import FETCH_AGAIN, MAX_NAME_LENGTH, Value
 from tierchat.models.gguf.tensors import Tensor
 from tierchat.models.gguf.vocabulary import ESCALATE_ID, check_vocabulary
+
+_TOOLS = re.compile(r"\btools\b")
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,11 @@ class GgufHeader:
         """Whether the chat template has a switch for thinking, or marks of thoughts."""
         template = self.chat_template or ""
         return any(word in template for word in ("enable_thinking", "think>", "think|>"))
+
+    @property
+    def knows_tools(self) -> bool:
+        """Whether a chat template writes tools, as those do whose models were taught to call."""
+        return any(_TOOLS.search(template) for template in self._templates.values())
 
     def integer(self, key: str) -> int | None:
         """Return the integer at `<architecture>.<key>`; None if there is no integer."""
