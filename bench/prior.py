@@ -13,69 +13,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import base64
-import json
-import math
 from collections.abc import Sequence
 from pathlib import Path
 
+import msgspec
 import numpy as np
-import numpy.typing as npt
 import real
 import real_prompts
+from prior_fit import Fitted, Floats, fitted
 from scipy import sparse
-from sklearn.linear_model import LogisticRegression
 
 from tierchat.gates import prior
-from tierchat.gates.prior import NUM_BUCKETS, buckets, text_of
 from tierchat.learning.evaluation import metrics, policies
 from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.training.fit import deal_folds
+from tierchat.learning.training.unread import letters_of
 
-Floats = npt.NDArray[np.float64]
-STRENGTH = 20.0
 LADDERS = {"S, M": (1, 2), "XS, S": (0, 1), "all": (0, 1, 2)}
 NUM_RESAMPLES = 300
-
-
-class Fitted:
-    """One fit: probabilities of a right answer, from letters and size."""
-
-    def __init__(self, letters: sparse.csr_matrix, matrix: Matrix, tiers: Sequence[int]) -> None:
-        sizes = np.log10(matrix.parameters)
-        self.mean_size = float(sizes.mean())
-        parts = [self._with_size(letters, float(sizes[tier]) - self.mean_size) for tier in tiers]
-        right = np.concatenate([matrix.right[:, tier] for tier in tiers])
-        self._model = LogisticRegression(C=STRENGTH, max_iter=1_000)
-        self._model.fit(sparse.vstack(parts), right)
-
-    def right(self, letters: sparse.csr_matrix, parameters: Sequence[float]) -> Floats:
-        """Return probabilities, shape (n, k)."""
-        columns = []
-        for size in parameters:
-            part = self._with_size(letters, math.log10(size) - self.mean_size)
-            columns.append(self._model.predict_proba(part)[:, 1])
-        return np.stack(columns, -1)
-
-    def weights(self) -> tuple[Floats, Floats, float, float]:
-        """Return difficulty, slope, weight of the size, and bias."""
-        weights = self._model.coef_[0]
-        difficulty, slope = weights[:NUM_BUCKETS], weights[NUM_BUCKETS : 2 * NUM_BUCKETS]
-        return difficulty, slope, float(weights[-1]), float(self._model.intercept_[0])
-
-    @staticmethod
-    def _with_size(letters: sparse.csr_matrix, size: float) -> sparse.csr_matrix:
-        column = sparse.csr_matrix(np.full((letters.shape[0], 1), size))
-        return sparse.hstack([letters, letters * size, column]).tocsr()
-
-
-def letters_of(matrix: Matrix) -> sparse.csr_matrix:
-    """Return the hashed n-grams of every prompt, shape (n, NUM_BUCKETS)."""
-    found = [buckets(text_of(prompt.messages)) for prompt in matrix.prompts]
-    rows = np.repeat(np.arange(len(found)), [len(row) for row in found])
-    columns = [bucket for row in found for bucket in row]
-    values = [value for row in found for value in row.values()]
-    return sparse.csr_matrix((values, (rows, columns)), shape=(len(found), NUM_BUCKETS))
 
 
 def held_out(matrix: Matrix, letters: sparse.csr_matrix, tiers: Sequence[int]) -> Floats:
@@ -120,22 +75,9 @@ def cost_weights(matrix: Matrix, right: Floats) -> list[tuple[float, float]]:
     ]
 
 
-def write(matrix: Matrix, letters: sparse.csr_matrix, right: Floats, path: Path) -> None:
-    fitted = Fitted(letters, matrix, (0, 1, 2))
-    difficulty, slope, size_weight, bias = fitted.weights()
-
-    def text(numbers: Floats) -> str:
-        return base64.b64encode(numbers.astype("<f2").tobytes()).decode()
-
-    found = {
-        "mean_size": round(fitted.mean_size, 6),
-        "bias": round(bias, 6),
-        "size_weight": round(size_weight, 6),
-        "difficulty": text(difficulty),
-        "slope": text(slope),
-        "cost_weights": [(round(q, 4), round(w, 5)) for q, w in cost_weights(matrix, right)],
-    }
-    path.write_text(json.dumps(found) + "\n", "utf-8")
+def write(matrix: Matrix, right: Floats, path: Path) -> None:
+    found = fitted(matrix, cost_weights(matrix, right))
+    path.write_bytes(msgspec.json.encode(found) + b"\n")
     print(f"{path}: {path.stat().st_size} bytes, fitted on {len(matrix.rows)} prompts")
 
 
@@ -156,7 +98,7 @@ def main() -> None:
         right = held_out(matrix, letters, tiers)
         report(matrix, right, name)
     if given.write:
-        write(matrix, letters, right, Path(prior.__file__).with_name("prior.json"))
+        write(matrix, right, Path(prior.__file__).with_name("prior.json"))
 
 
 if __name__ == "__main__":

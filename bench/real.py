@@ -6,9 +6,9 @@ XS is SmolLM2-135M-Instruct (Q4_1), S and M are Qwen2.5-Coder-0.5B and 1.5B-Inst
 the revisions that the catalogue pins; --models holds the three files, --data the public sets.
 `bench/real_prompts.py` says in which forms these are asked; the mix that lessons learn from comes
 after them. Every tier answers every prompt greedily, wave by wave; a run that is stopped goes on
-where it was, and --waves FROM:TO runs a part. Answers, grades and all that a gate reads but hidden
-states are kept in bench/real/outcomes.jsonl.xz (--export), so that another machine only reads the
-prompts again. Tables and charts go to --out.
+where it was, and --waves FROM:TO runs a part. Answers and what decision A reads are kept under
+bench/real/ (--export), so that another machine goes on from there: the tables need no model then.
+Our gates decide 0 and A here. Tables and charts go to --out.
 """
 
 from __future__ import annotations
@@ -17,21 +17,25 @@ import argparse
 import asyncio
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import real_outcomes
 import real_prompts
 import real_report
+from prior_fit import fitted
 
 from tierchat.config.home import Home
+from tierchat.learning.evaluation.policy import Policy, our_policy
 from tierchat.learning.outcomes.cells import Cells
 from tierchat.learning.outcomes.collect import collect
 from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.store import open_store
 from tierchat.learning.outcomes.work import work_of, workers
-from tierchat.learning.training.fit import deal_folds
+from tierchat.learning.training.fit import deal_folds, fit_gates, predict
 from tierchat.paths import find_paths, make_private
 from tierchat.workers.protocol import ModelInfo
 
@@ -75,7 +79,8 @@ async def fill(home: Home, waves: Sequence[Sequence[GradedPrompt]]) -> Matrix:
                 pace_s = (time.monotonic() - began_s) / max(ran, 1)
                 left = f"about {(num - done) * pace_s / 60:.0f} min left" if ran else "all known"
                 print(f"wave {number}: {done} of {num} answers, {left}", flush=True)
-            return await collect(work, everything, pool, store, lambda _done, _all: None)
+            found = await collect(work, everything, pool, store, lambda _done, _all: None)
+            return without_top_states(found)
 
 
 def export(home: Home, waves: Sequence[Sequence[GradedPrompt]]) -> int:
@@ -115,7 +120,28 @@ async def known(directory: Path, data: Path) -> Matrix:
     with open_store(home.paths.outcomes_file) as store:
         prompts = [prompt for wave in waves for prompt in wave]
         there = [prompts[row] for row in Cells(work, prompts, store).whole_rows()]
-        return await collect(work, there, Sizes(home), store, lambda _done, _all: None)
+        found = await collect(work, there, Sizes(home), store, lambda _done, _all: None)
+        return without_top_states(found)
+
+
+def without_top_states(matrix: Matrix) -> Matrix:
+    """Drop the top tier's hidden states, of which the files keep none."""
+    rows = []
+    for *lower, top in matrix.rows:
+        probe = msgspec.structs.replace(
+            top.probe, first_hidden=real_outcomes.NO_STATE, prompt_tokens=()
+        )
+        rows.append((*lower, replace(top, probe=probe)))
+    return replace(matrix, rows=tuple(rows))
+
+
+def fit(learned: Matrix, judged: Matrix) -> Policy:
+    """Fit decisions 0 and A on prompts alone, the default that they begin with included.
+
+    The shipped default was fitted on these very prompts.
+    """
+    gates = fit_gates(learned, has_token=False, stages=("prefill",), prior=fitted(learned)).gates
+    return our_policy(judged, predict(gates, judged), gates)
 
 
 def report(matrix: Matrix, out: Path) -> None:
@@ -126,7 +152,7 @@ def report(matrix: Matrix, out: Path) -> None:
     embedder = real_report.Embedder(file=out / "embeddings.npz")
     # The shipped prior was fitted on these very prompts; `bench/prior.py` judges it fairly.
     question = real_report.Question(
-        *(learned, judged, real_report.fit_rows, real_prompts.set_of),
+        *(learned, judged, fit, real_prompts.set_of),
         embedder=embedder,
         without=("untaught",),
     )

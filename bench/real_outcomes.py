@@ -1,8 +1,9 @@
-"""Answers of `bench/real.py` as a file in the repository, and cells made from them again.
+"""Answers of `bench/real.py` as files in the repository, and cells made from them again.
 
-Everything that a gate reads is kept but hidden states and prompt tokens, which would be large:
-these come back by reading a prompt and writing its first few answer tokens again, a small part of
-the work. Cells are named by all that their content depends on (models, prompt, bounds), so that
+Of what a gate reads, decision A's part is kept: for each tier but the top one the hidden state at
+the prompt's end, in half precision, and the prompt's tokens. A cell without them is read again,
+which costs hours on a slow machine. Decisions B and C need the answers again (`fill` in a new
+home). Cells are named by all that their content depends on (models, prompt, bounds), so that
 answers of another model or prompt are never taken.
 """
 
@@ -14,7 +15,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import msgspec
+import numpy as np
 
+from tierchat.gates.order import Probe
 from tierchat.learning.outcomes.filling import order_for
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.store import OutcomeStore
@@ -24,7 +27,10 @@ from tierchat.workers.complete import complete
 
 # Beside this script, in the repository.
 FILE = Path(__file__).parent / "real" / "outcomes.jsonl.xz"
-_SAVE_EVERY = 64
+STATES = Path(__file__).parent / "real" / "states.msgpack.xz"
+_SAVE_EVERY = 32
+# What a top tier has instead of a hidden state, which no gate reads.
+NO_STATE = bytes(4)
 
 
 class Exported(Frozen, frozen=True, omit_defaults=True):
@@ -41,16 +47,33 @@ class Exported(Frozen, frozen=True, omit_defaults=True):
     answer_min_logprob: float | None = None
 
 
+class State(Frozen, frozen=True, array_like=True):
+    """What a tier read of a prompt: `hidden` is little-endian float16, tokens are uint32."""
+
+    key: bytes
+    first: Signals
+    hidden: bytes
+    prompt_tokens: bytes
+
+
 def export(store: OutcomeStore, work: Work, prompts: Sequence[GradedPrompt]) -> int:
-    """Add the cells of some prompts to the file; returns how many it holds then."""
+    """Add the cells of some prompts to the files; returns how many they hold then."""
     known = {cell.key: cell for cell in _read()}
-    keys = [key for prompt in prompts for key in _keys(work, prompt)]
+    states = {state.key: state for state in _read_states()}
+    top = len(work.tiers) - 1
     decoder = msgspec.msgpack.Decoder(Stored)
-    for key, value in store.load(keys).items():
-        known.setdefault(key.hex(), _exported(key.hex(), decoder.decode(value)))
+    for tier in range(len(work.tiers)):
+        keys = [key for prompt in prompts for key in _keys_of(work, tier, prompt)]
+        for key, value in store.load(keys).items():
+            cell = decoder.decode(value)
+            known.setdefault(key.hex(), _exported(key.hex(), cell))
+            if tier != top and cell.probe.first_hidden:
+                states.setdefault(key, _state(key, cell))
     lines = b"".join(msgspec.json.encode(known[key]) + b"\n" for key in sorted(known))
     FILE.parent.mkdir(exist_ok=True)
     FILE.write_bytes(lzma.compress(lines, preset=9))
+    whole = msgspec.msgpack.encode([states[key] for key in sorted(states)])
+    STATES.write_bytes(lzma.compress(whole, preset=9))
     return len(known)
 
 
@@ -59,34 +82,78 @@ async def restore(
 ) -> int:
     """Make the cells that the file has and the store lacks; returns how many these were."""
     known = {bytes.fromhex(cell.key): cell for cell in _read()}
-    places = {
-        key: (tier, prompt)
-        for prompt in prompts
-        for tier in range(len(work.tiers))
-        for key in _keys_of(work, tier, prompt)
-        if key in known
-    }
+    states = {state.key: state for state in _read_states()}
+    places: dict[bytes, tuple[int, GradedPrompt]] = {}
+    for prompt in prompts:
+        found = {
+            key: (tier, prompt)
+            for tier in range(len(work.tiers))
+            for key in _keys_of(work, tier, prompt)
+            if key in known
+        }
+        # A prompt that a tier is still to answer is read then.
+        if len({tier for tier, _ in found.values()}) == len(work.tiers):
+            places |= found
     there = store.load(places)
-    for tier in range(len(work.tiers)):
-        missing = [k for k, (t, _) in places.items() if t == tier and k not in there]
-        for start in range(0, len(missing), _SAVE_EVERY):
-            part = missing[start : start + _SAVE_EVERY]
-            jobs = [_made(work, tier, places[k][1], known[k], models) for k in part]
-            cells = await asyncio.gather(*jobs)
-            encoded = [msgspec.msgpack.encode(cell) for cell in cells]
-            store.save(zip(part, encoded, strict=True))
-    return len(places) - len(there)
+    missing = [key for key in places if key not in there]
+
+    async def make(key: bytes) -> tuple[bytes, bytes]:
+        tier, prompt = places[key]
+        if tier == len(work.tiers) - 1:
+            probe = Probe(
+                first=Signals(),
+                first_hidden=NO_STATE,
+                second=known[key].second,
+                second_hidden=NO_STATE,
+                logprobs=known[key].logprobs,
+                prompt_tokens=(),
+            )
+        elif key in states:
+            probe = _probe(states[key], known[key])
+        else:
+            probe = await _read_again(work, tier, prompt, known[key], models)
+        return key, msgspec.msgpack.encode(_stored(known[key], probe))
+
+    async def make_all(tier: int) -> None:
+        keys = [key for key in missing if places[key][0] == tier]
+        for start in range(0, len(keys), _SAVE_EVERY):
+            part = keys[start : start + _SAVE_EVERY]
+            store.save(await asyncio.gather(*map(make, part)))
+
+    await asyncio.gather(*map(make_all, range(len(work.tiers))))
+    return len(missing)
 
 
-async def _made(
+async def _read_again(
     work: Work, tier: int, prompt: GradedPrompt, cell: Exported, models: Models
-) -> Stored:
-    """Read the prompt and write as many tokens again as gates read hidden states of."""
-    order = order_for(work, tier, prompt, work.hold_back)
+) -> Probe:
+    order = order_for(work, tier, prompt, 1)
     found = await complete(models, work.tiers[tier].model, order)
     assert found.probe
-    # A greedy answer begins the same, as far as kernels of another machine agree.
-    probe = msgspec.structs.replace(found.probe, second=cell.second, logprobs=cell.logprobs)
+    return msgspec.structs.replace(
+        found.probe, second=cell.second, second_hidden=b"", logprobs=cell.logprobs
+    )
+
+
+def _probe(state: State, cell: Exported) -> Probe:
+    hidden = np.frombuffer(state.hidden, "<f2").astype("<f4")
+    return Probe(
+        first=state.first,
+        first_hidden=hidden.tobytes(),
+        second=cell.second,
+        second_hidden=b"",
+        logprobs=cell.logprobs,
+        prompt_tokens=tuple(np.frombuffer(state.prompt_tokens, "<u4").tolist()),
+    )
+
+
+def _state(key: bytes, cell: Stored) -> State:
+    hidden = np.frombuffer(cell.probe.first_hidden, "<f4").astype("<f2")
+    tokens = np.array(cell.probe.prompt_tokens, "<u4")
+    return State(key, cell.probe.first, hidden.tobytes(), tokens.tobytes())
+
+
+def _stored(cell: Exported, probe: Probe) -> Stored:
     return Stored(
         answer=cell.answer,
         reason=cell.reason,
@@ -112,15 +179,16 @@ def _exported(key: str, cell: Stored) -> Exported:
     )
 
 
-def _keys(work: Work, prompt: GradedPrompt) -> Iterator[bytes]:
-    for tier in range(len(work.tiers)):
-        yield from _keys_of(work, tier, prompt)
-
-
 def _keys_of(work: Work, tier: int, prompt: GradedPrompt) -> Iterator[bytes]:
     """Yield the names of a cell under every bound that a smaller tier's answer may have had."""
     for bound in range(1, work.bound(tier, prompt) + 1):
         yield key_of(work, tier, prompt, bound)
+
+
+def _read_states() -> list[State]:
+    if not STATES.exists():
+        return []
+    return msgspec.msgpack.decode(lzma.decompress(STATES.read_bytes()), type=list[State])
 
 
 def _read() -> list[Exported]:

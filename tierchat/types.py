@@ -27,8 +27,9 @@ Hold = Literal["first", "judged", "answer"]
 `first`: at most `hold_back` tokens (decision B); `judged`: all of it if the gate reads finished
 answers (decision C), else as `first`; `answer`: all of it, because nobody sees it grow.
 """
-Stage = Literal["prefill", "first", "answer"]
-"""Where the gate reads: decision A at `prefill`, B at `first` tokens, C at the whole `answer`."""
+Stage = Literal["unread", "prefill", "first", "answer"]
+"""Where the gate decides: decision 0 on the `unread` prompt, A at `prefill`, B at `first` tokens, C
+at the whole `answer`."""
 # The number format of cached keys and values.
 KvType = Literal["f16", "q8_0"]
 SamplerName = Literal[

@@ -144,7 +144,7 @@ def test_the_dial_wins_over_the_tier_that_answered_before() -> None:
     models = Scripted({"s": [answer("four")]}, token_s=SPEEDS)
     outcome = follow_up(models, answered_by="M", max_wait_s=5)
     [notice] = outcome.notices
-    assert outcome.tier == "S" and "M, which answered before" in notice and "13 s" in notice
+    assert outcome.tier == "S" and "began at S: M is expected" in notice and "13 s" in notice
     models = Scripted({"m": [answer("four")]}, token_s=SPEEDS)
     assert follow_up(models, answered_by="M", max_wait_s=60).tier == "M"
 

@@ -102,6 +102,7 @@ def test_gates_come_back_as_they_were(path: Path) -> None:
     x = MATRIX.features(1, "first", has_token=False)
     again, before = (g.heads[1, "first"].guess(x).right for g in (gates, FIT.gates))
     assert np.array_equal(again, before)
+    assert gates.unread == FIT.gates.unread == gate_files.read_head(path).unread
     assert path.stat().st_mode & 0o077 == 0 and numbers_file(path).stat().st_mode & 0o077 == 0
 
 
@@ -174,10 +175,28 @@ def test_a_bomb_is_not_unpacked(path: Path) -> None:
             archive.writestr(f"{number}.npy", bytes(100 << 20))
     numbers_file(path).write_bytes(buffer.getvalue())
     data = json.loads(path.read_text())
-    data["numbers_sha256"] = hashlib.sha256(buffer.getvalue()).hexdigest()
+    data |= {"unread": None, "numbers_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
     path.write_text(json.dumps(data))
     with pytest.raises(GateFileBad, match="unpacks to more"):
         gate_files.load(path)
+
+
+def test_letters_that_are_not_those_that_were_written_are_refused(path: Path) -> None:
+    head = gate_files.read_head(path)
+    assert head.unread
+    tiers = head.unread.tiers
+    for unread in (
+        msgspec.structs.replace(head.unread, tiers=tiers[:2]),
+        msgspec.structs.replace(head.unread, tiers=(tiers[1], *tiers[1:])),
+        None,
+    ):
+        changed = msgspec.structs.replace(head, unread=unread)
+        path.write_bytes(msgspec.json.encode(changed))
+        with pytest.raises(GateFileBad):
+            gate_files.read_head(path)
+    for weights in (b"", tiers[0].right[:-2], b"\x00\x7c" + tiers[0].right[2:]):
+        with pytest.raises(ValueError, match="letters"):
+            msgspec.structs.replace(tiers[0], right=weights)
 
 
 def test_any_damaged_byte_is_refused_or_harmless(path: Path) -> None:
@@ -201,7 +220,7 @@ def test_any_damaged_byte_is_refused_or_harmless(path: Path) -> None:
     [
         ({"cascade": "other"}, "taught for other"),
         ({"hold_back": 3}, "hold_back 3"),
-        ({"tiers": head().tiers[:2]}, "taught for"),
+        ({"tiers": head().tiers[:2]}, "letters of 3 tiers"),
         ({"tiers": (head().tiers[1], *head().tiers[1:])}, "taught for"),
         ({"schema": 1}, "schema 1"),
         ({"tradeoffs": ()}, "names no"),

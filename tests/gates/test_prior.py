@@ -7,19 +7,19 @@ import time
 
 import pytest
 
-from tierchat.gates import prior
+from tierchat.gates import letters, prior
 from tierchat.types import Message
 
 SIZES = (134_515_008, 630_167_424, 1_777_088_000)
 
 
 def test_letters_are_counted_the_same_everywhere() -> None:
-    found = prior.buckets("Ab ab")
-    assert found == prior.buckets("ab  AB") and found != prior.buckets("ba ab")
+    found = letters.buckets("Ab ab")
+    assert found == letters.buckets("ab  AB") and found != letters.buckets("ba ab")
     assert math.isclose(sum(value**2 for value in found.values()), 1.0)
     # Hashes must not change with the process, as Python's own do.
-    assert sorted(prior.buckets("a"))[0] == 1500
-    assert prior.buckets("") == {} and len(prior.buckets("日本語 \ud800")) > 5
+    assert sorted(letters.buckets("a"))[0] == 1500
+    assert letters.buckets("") == {} and len(letters.buckets("日本語 \ud800")) > 5
 
 
 def test_a_larger_model_is_likelier_right() -> None:
@@ -41,10 +41,10 @@ def test_the_better_the_quality_the_higher_the_tier() -> None:
 def test_of_a_long_text_both_ends_are_read_quickly() -> None:
     long = "a" * 500_000
     messages = [Message(role="system", content="s" * 900), Message(role="user", content=long)]
-    text = prior.text_of(messages)
+    text = letters.text_of(messages)
     assert text.startswith("sss") and len(text) < 2_500
     tail = [Message(role="user", content=f"{long} write the commit message")]
-    assert "commit message" in prior.text_of(tail)
+    assert "commit message" in letters.text_of(tail)
     began_s = time.perf_counter()
     prior.shipped().right(text, SIZES)
     assert time.perf_counter() - began_s < 1.0
@@ -52,4 +52,4 @@ def test_of_a_long_text_both_ends_are_read_quickly() -> None:
 
 @pytest.mark.parametrize("messages", [[Message(role="user", content="q")]])
 def test_without_a_system_turn_only_the_question_is_read(messages: list[Message]) -> None:
-    assert prior.text_of(messages) == "q"
+    assert letters.text_of(messages) == "q"

@@ -92,16 +92,22 @@ def test_a_lesson_keeps_the_decisions_that_pay(fitted) -> None:  # type: ignore[
     assert choose_way(fit.gates, JUDGED, useless).stages == ("prefill",)
 
 
+@pytest.mark.parametrize("has_letters", [True, False])
 @pytest.mark.parametrize("num_stages", [1, 2, 3])
-def test_the_gate_in_a_worker_decides_as_the_replay(fitted, num_stages: int) -> None:  # type: ignore[no-untyped-def]
+def test_the_gate_in_a_worker_decides_as_the_replay(  # type: ignore[no-untyped-def]
+    fitted, num_stages: int, has_letters: bool
+) -> None:
     fit, estimates = fitted
     fit = replace(fit, gates=_up_to(fit.gates, num_stages))
-    weight = 0.2
-    walk = policies.walk(
-        JUDGED, estimates, fit.gates.costs, weight, fit.gates.stages, jumps=fit.gates.jumps
-    )
+    if not has_letters:
+        fit = replace(fit, gates=replace(fit.gates, unread=None))
+    weight, letters = 0.2, estimates[0, "unread"]
+    alone = fit.gates.costs.unread(letters.prompt_tokens, letters.generated)
+    first = choose(letters.right, alone, weight) if has_letters else [0] * len(JUDGED.rows)
+    [walk] = policies.gated(JUDGED, estimates, fit.gates, [weight])
     for i, row in enumerate(JUDGED.rows):
-        tier = 0
+        tier = int(first[i])
+        expected = dict(zip(JUDGED.tiers, letters.right[i], strict=True)) if has_letters else {}
         while tier < 2:
             targets = JUDGED.tiers[tier + 1 :]
             order = GateOrder(
@@ -110,6 +116,7 @@ def test_the_gate_in_a_worker_decides_as_the_replay(fitted, num_stages: int) -> 
                 tier=JUDGED.tiers[tier],
                 targets=targets,
                 cost_weight=weight,
+                expected=expected,
             )
             gate = RowGate(fit.gates, order, TokenGate(order))
             readings = (reading_of(row[tier], stage, JUDGED.hold_back) for stage in STAGES)

@@ -6,7 +6,7 @@ of this, see `Route`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from tierchat.cascade.turns_before import TurnBefore
@@ -22,13 +22,15 @@ class Beginning:
     """The tier below which a prompt does not begin, None for the lowest, and why.
 
     `kept_floor` is the part of it that a person asked for; it holds for the rest of the topic.
-    `earlier` is what gates are told of the turns before.
+    `earlier` is what gates are told of the turns before, `expected` how likely each tier is right,
+    where decision 0 has read the prompt's letters.
     """
 
     floor: str | None = None
     why: str = ""
     kept_floor: str | None = None
     earlier: Earlier = field(default_factory=Earlier)
+    expected: Mapping[str, float] = field(default_factory=dict)
 
     def told(self, tiers: Sequence[str], first: str, options: TierOptions) -> str:
         """Say where and why a prompt begins whose first tier is `first`.

@@ -83,7 +83,7 @@ class Waits:
             return ""
         self._is_told = True
         if below:
-            return f"began at {chosen}: {first}, which answered before, is expected to take {about}"
+            return f"began at {chosen}: {first} is expected to take {about}"
         return (
             f"{first} answers, although it is expected to take {about}: no faster tier may be asked"
         )

@@ -15,6 +15,7 @@ import msgspec
 
 from tierchat.atomic_file import changing_for_user, replace_file
 from tierchat.errors import TierchatError
+from tierchat.gates.unread import UnreadRows
 from tierchat.types import Frozen, Stage
 
 if TYPE_CHECKING:
@@ -81,10 +82,11 @@ class GateReport(Frozen, frozen=True):
 
 
 class GateHead(Frozen, frozen=True):
-    """The JSON part of a gate file; `numbers_sha256` ties it to its npz.
+    """The JSON part of a gate file; `numbers_sha256` ties it to its npz and to `unread`.
 
     `learned` names the question groups that the gate was fitted on; it cannot be evaluated on
-    these. `num_follow_ups` of its prompts came after an answer of a tier.
+    these. `num_follow_ups` of its prompts came after an answer of a tier. `unread` chooses where a
+    prompt begins; it is None where the lowest tier reads every prompt.
     """
 
     schema: int
@@ -98,6 +100,7 @@ class GateHead(Frozen, frozen=True):
     learned: tuple[str, ...] = ()
     jumps: bool = True
     num_follow_ups: int = 0
+    unread: UnreadRows | None = None
     numbers_sha256: str = ""
 
     def promise(self, quality: float) -> Tradeoff | None:
@@ -152,10 +155,18 @@ def read_head(path: Path) -> GateHead:
         raise GateFileBad(f"{path} has schema {head.schema}, this tierchat reads {SCHEMA}")
     if not head.tiers or not head.tradeoffs:
         raise GateFileBad(f"{path} names no tiers or no tradeoffs")
-    sha256 = hashlib.sha256(_read(numbers_file(path), _MAX_NUMBERS_BYTES)).hexdigest()
+    if head.unread and len(head.unread.tiers) != len(head.tiers):
+        raise GateFileBad(f"{path} has letters of {len(head.unread.tiers)} tiers")
+    sha256 = _sha256(_read(numbers_file(path), _MAX_NUMBERS_BYTES), head.unread)
     if sha256 != head.numbers_sha256:
         raise GateFileBad(f"{numbers_file(path)} does not belong to {path.name}")
     return head
+
+
+def _sha256(numbers: bytes, unread: UnreadRows | None) -> str:
+    """Return the checksum of all numbers: those of the npz, and those in the head."""
+    in_head = msgspec.msgpack.encode(unread) if unread else b""
+    return hashlib.sha256(numbers + in_head).hexdigest()
 
 
 def load(path: Path) -> RowGates:
@@ -176,7 +187,7 @@ def load(path: Path) -> RowGates:
             raise GateFileBad(f"{path} has no rows for {tier.name}")
     costs = TierCosts(tuple(t.parameters for t in head.tiers), head.unit)
     names = tuple(tier.name for tier in head.tiers)
-    return RowGates(names, costs, head.has_token, heads, head.jumps)
+    return RowGates(names, costs, head.has_token, heads, head.jumps, head.unread)
 
 
 def save(path: Path, head: GateHead, gates: RowGates) -> None:
@@ -202,7 +213,8 @@ def save(path: Path, head: GateHead, gates: RowGates) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, **numbers)  # type: ignore[arg-type]
     raw = buffer.getvalue()
-    head = msgspec.structs.replace(head, numbers_sha256=hashlib.sha256(raw).hexdigest())
+    sha256 = _sha256(raw, gates.unread)
+    head = msgspec.structs.replace(head, unread=gates.unread, numbers_sha256=sha256)
     with changing_for_user(path):
         replace_file(numbers_file(path), raw)
         replace_file(path, msgspec.json.format(msgspec.json.encode(head), indent=1))

@@ -64,7 +64,8 @@ class GateOrder(Frozen, frozen=True):
     `row` gate are those of `tier` in `file`, and a relative cost of 1 is worth `cost_weight` of a
     right answer. A tier above that would take longer than `max_wait_s` from now on, by its entry in
     `waits` and the length that the rows expect, is not chosen. `earlier` is about the turns
-    before the prompt.
+    before the prompt. `expected` says how likely each tier is right by the prompt's letters; empty
+    where the lesson learned none.
     """
 
     kind: GateKind = "none"
@@ -80,6 +81,7 @@ class GateOrder(Frozen, frozen=True):
     earlier: Earlier = Earlier()
     max_wait_s: float | None = None
     waits: Mapping[str, TierWait] = msgspec.field(default_factory=dict)
+    expected: Mapping[str, float] = msgspec.field(default_factory=dict)
 
 
 class Probe(Frozen, frozen=True):

@@ -11,21 +11,13 @@ from __future__ import annotations
 
 import functools
 import math
-import struct
-import zlib
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from importlib.resources import files
 
 import msgspec
 
-from tierchat.types import Frozen, Message
-
-MAX_NGRAM = 4
-NUM_BUCKETS = 8192
-# Of a long text the beginning and the end are read: what is asked for stands in one of them.
-_MAX_CHARS = 2_000
-_MAX_SYSTEM_CHARS = 300
+from tierchat.gates.letters import buckets, score
+from tierchat.types import Frozen
 
 
 class Prior(Frozen, frozen=True):
@@ -45,14 +37,11 @@ class Prior(Frozen, frozen=True):
 
     def right(self, text: str, parameters: Sequence[float]) -> list[float]:
         """Return the probability that a model of each size answers a prompt right."""
-        difficulty, slope = _weights(self.difficulty), _weights(self.slope)
-        hard = rises = 0.0
-        for bucket, value in buckets(text).items():
-            hard += value * difficulty[bucket]
-            rises += value * slope[bucket]
+        found = buckets(text)
+        hard, rises = score(found, self.difficulty), score(found, self.slope)
         sizes = [math.log10(max(size, 1.0)) - self.mean_size for size in parameters]
-        scores = [self.bias + hard + size * (self.size_weight + rises) for size in sizes]
-        return [1 / (1 + math.exp(-score)) for score in scores]
+        logits = [self.bias + hard + size * (self.size_weight + rises) for size in sizes]
+        return [1 / (1 + math.exp(-logit)) for logit in logits]
 
     def cost_weight(self, quality: float) -> float:
         """Return what the top tier's cost is worth at a quality, in shares of a right answer."""
@@ -66,41 +55,8 @@ class Prior(Frozen, frozen=True):
         return values.index(max(values))
 
 
-def text_of(messages: Sequence[Message]) -> str:
-    """Return what is read of a conversation: how it begins if a system turn does, and the end."""
-    system = messages[0].content[:_MAX_SYSTEM_CHARS] if messages[0].role == "system" else ""
-    last = messages[-1].content
-    if len(last) > _MAX_CHARS:
-        last = f"{last[: _MAX_CHARS // 2]}\n{last[-_MAX_CHARS // 2 :]}"
-    return f"{system}\n{last}" if system else last
-
-
-def buckets(text: str) -> dict[int, float]:
-    """Return counts of a text's n-grams of letters, hashed and signed, of Euclidean length 1."""
-    counts: Counter[int] = Counter()
-    for gram in _ngrams(text):
-        hashed = zlib.crc32(gram.encode("utf-8", "replace"))
-        counts[hashed % NUM_BUCKETS] += 1 if hashed >> 31 else -1
-    length = math.sqrt(sum(count * count for count in counts.values())) or 1.0
-    return {bucket: count / length for bucket, count in counts.items() if count}
-
-
 @functools.cache
 def shipped() -> Prior:
     """Read the weights in the package."""
     raw = files("tierchat.gates").joinpath("prior.json").read_bytes()
     return msgspec.json.decode(raw, type=Prior)
-
-
-def _ngrams(text: str) -> Iterator[str]:
-    """Yield the n-grams of every word, with a blank before and after it."""
-    for word in text.lower().split():
-        padded = f" {word} "
-        for length in range(1, MAX_NGRAM + 1):
-            for start in range(len(padded) - length + 1):
-                yield padded[start : start + length]
-
-
-@functools.cache
-def _weights(raw: bytes) -> tuple[float, ...]:
-    return struct.unpack(f"<{len(raw) // 2}e", raw)

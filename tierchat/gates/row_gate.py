@@ -16,6 +16,7 @@ import numpy.typing as npt
 from tierchat.gates.order import GateOrder, TierWait
 from tierchat.gates.signals import Reading, features
 from tierchat.gates.token_gate import TokenGate
+from tierchat.gates.unread import UnreadRows
 from tierchat.types import Stage, Verdict
 
 Floats = npt.NDArray[np.float64]
@@ -47,11 +48,13 @@ class Guess:
 
     `right` are the probabilities of a right answer, `generated` are tokens. `is_unlike`, without
     the last axis, marks prompts that are unlike the lesson; None where that was not measured.
+    `prompt_tokens`, with a last axis of 1, are expected where nobody has read the prompt yet.
     """
 
     right: Floats
     generated: Floats
     is_unlike: npt.NDArray[np.bool_] | None = None
+    prompt_tokens: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -128,6 +131,14 @@ class TierCosts:
         costs: Floats = np.stack([own, *above], -1) / self.unit
         return costs
 
+    def unread(self, prompt_tokens: Floats, generated: Floats) -> Floats:
+        """Return the cost of each tier alone for prompts that nobody has read yet.
+
+        Shapes are (n, 1) and (n, k).
+        """
+        costs: Floats = np.array(self.parameters) * (prompt_tokens + generated) / self.unit
+        return costs
+
 
 def choose(probabilities: Floats, costs: Floats, cost_weight: float) -> npt.NDArray[np.intp]:
     """Return, along the last axis, the index of the greatest value p - cost_weight * cost.
@@ -136,6 +147,15 @@ def choose(probabilities: Floats, costs: Floats, cost_weight: float) -> npt.NDAr
     """
     best: npt.NDArray[np.intp] = np.argmax(probabilities - cost_weight * costs, axis=-1)
     return best
+
+
+def mixed(right: Floats, expected: Floats) -> Floats:
+    """Return the probabilities of rows, mixed with those that the prompt's letters gave.
+
+    Each knows something that the other does not: their mean is better than either (measured in
+    `bench/LOG.md`).
+    """
+    return (right + expected) / 2
 
 
 @dataclass(frozen=True)
@@ -164,7 +184,8 @@ class RowGates:
     """The learned gates of a cascade: `heads` by (tier index, stage).
 
     A stage without heads decides nothing. Without `jumps` a prompt goes one tier up, even if a
-    higher tier is worth more: the gate of the next tier has better signals.
+    higher tier is worth more: the gate of the next tier has better signals. `unread` chooses where
+    a prompt begins, before any tier has read it; without it that is the lowest tier.
     """
 
     tiers: tuple[str, ...]
@@ -172,11 +193,17 @@ class RowGates:
     has_token: bool
     heads: Mapping[tuple[int, Stage], Head]
     jumps: bool = True
+    unread: UnreadRows | None = None
 
     @property
     def stages(self) -> tuple[Stage, ...]:
-        """The stages at which these gates decide, in order."""
+        """The stages at which rows decide, in order."""
         return tuple(stage for stage in STAGES if (0, stage) in self.heads)
+
+    @property
+    def decisions(self) -> tuple[Stage, ...]:
+        """All stages at which something is decided, in order."""
+        return (*(("unread",) if self.unread else ()), *self.stages)
 
     def verdict(
         self,
@@ -185,8 +212,12 @@ class RowGates:
         cost_weight: float,
         last: int,
         limit: WaitLimit | None = None,
+        expected: Mapping[str, float] | None = None,
     ) -> Verdict:
-        """Decide for `tier`; the verdict's target is at most tier `last`, and within the limit."""
+        """Decide for `tier`; the verdict's target is at most tier `last`, and within the limit.
+
+        `expected` is what decision 0 gave each tier.
+        """
         head = self.heads.get((tier, reading.stage))
         if head is None:
             return Verdict(escalate=False, reason="no gate for this stage")
@@ -196,9 +227,11 @@ class RowGates:
         num_open = last - tier + 1
         guess = head.guess(x)
         probabilities = guess.right[:num_open]
+        names = self.tiers[tier : last + 1]
+        if expected and all(name in expected for name in names):
+            probabilities = mixed(probabilities, np.array([expected[name] for name in names]))
         num_prompt = np.asarray(float(reading.first.num_prompt_tokens))
         costs = self.costs.ahead(tier, reading.stage, num_prompt, guess.generated)[:num_open]
-        names = self.tiers[tier : last + 1]
         estimates = {
             f"{name} right": float(p) for name, p in zip(names, probabilities, strict=True)
         }
@@ -266,7 +299,8 @@ class RowGate:
             self._has_read = True
         last = self._last if self._order.may_escalate else self._tier
         verdict = self._gates.verdict(
-            self._tier, reading, self._order.cost_weight, last, self._limit
+            *(self._tier, reading, self._order.cost_weight, last, self._limit),
+            self._order.expected,
         )
         if verdict.escalate or max(verdict.estimates.values(), default=1.0) > _NO_TIER:
             return verdict

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import msgspec
 
+from tierchat.cascade.beginning import Beginning
 from tierchat.cascade.promise import cost_weight
 from tierchat.cascade.route import Route
 from tierchat.config.catalogue import CascadeSpec, TierSpec
 from tierchat.gates.lookup import FoundGate
-from tierchat.gates.order import Earlier, GateOrder
+from tierchat.gates.order import GateOrder
 from tierchat.types import TierOptions
 
 
@@ -21,7 +22,7 @@ def order_for(
     options: TierOptions,
     spec: CascadeSpec,
     gate: FoundGate | None,
-    earlier: Earlier,
+    beginning: Beginning,
 ) -> GateOrder:
     """Write the gate order of the tier that a route has reached; `gate` is the learned one."""
     if not route.targets:
@@ -32,7 +33,7 @@ def order_for(
             may_escalate=route.may_escalate,
             hold_back=0,
             escalate_threshold=tier.escalate_threshold,
-            earlier=earlier,
+            earlier=beginning.earlier,
         )
     order = GateOrder(
         kind=tier.gate,
@@ -42,7 +43,7 @@ def order_for(
         escalate_threshold=tier.escalate_threshold,
         answer_threshold=tier.answer_threshold,
         targets=route.targets,
-        earlier=earlier,
+        earlier=beginning.earlier,
     )
     if gate is None:
         return order
@@ -52,4 +53,5 @@ def order_for(
         file=str(gate.path),
         tier=tier.name,
         cost_weight=cost_weight(gate.head, options.quality),
+        expected=beginning.expected,
     )

@@ -31,7 +31,7 @@ def request_for(way: Way) -> Generate:
         way.prompt.options,
         way.cascade.spec,
         way.cascade.gate,
-        way.cascade.beginning.earlier,
+        way.cascade.beginning,
     )
     return Generate(
         id=0,

@@ -124,9 +124,7 @@ class _Measuring:
             note_loading(pool, catalogue.find(self._cascade).models, self._output)
             estimates = predict(gates, judged)
             weight = self._gate.head.cost_weight(QUALITIES["balanced"])
-            balanced = policies.walk(
-                judged, estimates, gates.costs, weight, gates.stages, jumps=gates.jumps
-            )
+            [balanced] = policies.gated(judged, estimates, gates, [weight])
             live = await self._live(judged, balanced, pool)
         ours = our_policy(judged, estimates, gates)
         others = tiers_alone(judged) if compared else []
@@ -134,7 +132,7 @@ class _Measuring:
             others += walk_controls(compared, study, tell)
         with self._phase("intervals") as tell:
             lines = report.policy_lines(judged, ours, others, tell)
-        auroc, helps, ece = report.readers(judged, estimates)
+        auroc, helps, ece = report.readers(judged, policies.as_used(gates, estimates))
         return EvalReport(
             cascade=self._cascade,
             num_prompts=len(judged.rows),

@@ -7,12 +7,12 @@ included.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from tierchat.gates.row_gate import STAGES, Guess, RowGates, TierCosts, choose
+from tierchat.gates.row_gate import STAGES, Guess, RowGates, TierCosts, choose, mixed
 from tierchat.learning.evaluation import metrics
 from tierchat.learning.outcomes.matrix import Floats, Matrix
 from tierchat.types import Stage
@@ -59,10 +59,10 @@ def follow(
     steps: Ints,
     written: Floats,
     *,
-    first: int = 0,
+    first: Ints | int = 0,
     spent: Floats | None = None,
 ) -> Walk:
-    """Send every prompt up from tier `first` and charge every tier it visits.
+    """Send every prompt up from tier `first`, or from its own one, and charge all that it visits.
 
     All arrays have shape (n, k). `steps` says how many tiers a prompt goes up from each tier: 0
     answers there, a step beyond the top tier refuses the prompt. `written` counts the tokens that
@@ -75,7 +75,7 @@ def follow(
     at, last, done = np.full(num, first, np.intp), np.full(num, first, np.intp), np.zeros(num, bool)
     cost, tokens, discarded, hop_generated = (np.zeros(num) for _ in range(4))
     num_hops = np.zeros(num, np.intp)
-    for tier in range(first, num_tiers):
+    for tier in range(num_tiers):
         here = (at == tier) & ~done
         leaves = here & (steps[:, tier] > 0)
         last[here] = tier
@@ -100,8 +100,17 @@ def walk(
     *,
     jumps: bool = True,
 ) -> Walk:
-    """Send every prompt up from the lowest tier by value, deciding at the given stages."""
+    """Send every prompt up by value, deciding at the given stages.
+
+    Without the stage `unread` every prompt begins at the lowest tier.
+    """
     prompt_tokens, generated = matrix.prompt_tokens, matrix.generated_tokens
+    first: Ints | int = 0
+    if "unread" in stages:
+        whole = estimates[0, "unread"]
+        assert whole.prompt_tokens is not None
+        alone = costs.unread(whole.prompt_tokens, whole.generated)
+        first = choose(whole.right, alone, cost_weight)
     steps, written = np.zeros(generated.shape, np.intp), generated.copy()
     for tier in range(len(matrix.tiers) - 1):
         # From the last stage to the first, so that the earliest decision to go up counts.
@@ -114,7 +123,7 @@ def walk(
             goes = step > 0
             steps[goes, tier] = step[goes] if jumps else 1
             written[goes, tier] = _written(stage, generated[goes, tier], matrix.hold_back)
-    return follow(matrix, steps, written)
+    return follow(matrix, steps, written, first=first)
 
 
 def _written(stage: Stage, generated: Floats, hold_back: int) -> Floats:
@@ -143,10 +152,27 @@ def gated(
     weights: Sequence[float] = COST_WEIGHTS,
 ) -> list[Walk]:
     """Walk at every cost weight as the learned gates would."""
+    estimates = as_used(gates, estimates)
     return [
-        walk(matrix, estimates, gates.costs, weight, gates.stages, jumps=gates.jumps)
+        walk(matrix, estimates, gates.costs, weight, gates.decisions, jumps=gates.jumps)
         for weight in weights
     ]
+
+
+def as_used(gates: RowGates, estimates: Estimates) -> Estimates:
+    """Return what gates decide by: estimates of rows, mixed with those of letters if they have any.
+
+    `estimates` are of each by itself, as `fit.predict` returns them.
+    """
+    if gates.unread is None:
+        return estimates
+    letters = estimates[0, "unread"]
+    return {
+        (tier, stage): guess
+        if stage == "unread"
+        else replace(guess, right=mixed(guess.right, letters.right[:, tier:]))
+        for (tier, stage), guess in estimates.items()
+    }
 
 
 def points(walks: Sequence[Walk], weights: Floats | None = None) -> Floats:

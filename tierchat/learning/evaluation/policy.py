@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tierchat.gates.row_gate import RowGates
-from tierchat.learning.evaluation.policies import Estimates, Walk, gated
+from tierchat.learning.evaluation.policies import Estimates, Walk, as_used, gated
 from tierchat.learning.outcomes.matrix import Floats, Matrix
 
 
@@ -31,11 +31,11 @@ class Policy:
 
 def our_policy(matrix: Matrix, estimates: Estimates, gates: RowGates) -> Policy:
     """Walk as the learned gates would; what they expect is read at the first stage they decide."""
-    stage = gates.stages[0]
+    stage, used = gates.stages[0], as_used(gates, estimates)
     expects = {
-        tier: estimates[tier, stage].right
-        for tier in range(len(matrix.tiers))
-        if (tier, stage) in estimates
+        tier: used[tier, stage].right for tier in range(len(matrix.tiers)) if (tier, stage) in used
     }
     walks = tuple(gated(matrix, estimates, gates))
-    return Policy("tierchat", "rows, decisions A, B, C", walks, expects, are_probabilities=True)
+    return Policy(
+        "tierchat", "letters and rows, decisions 0, A, B, C", walks, expects, are_probabilities=True
+    )

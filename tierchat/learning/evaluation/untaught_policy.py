@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from tierchat.gates import prior
+from tierchat.gates import letters, prior
 from tierchat.learning.evaluation.policies import COST_WEIGHTS, Walk, pick
 from tierchat.learning.outcomes.matrix import Matrix
 
@@ -16,7 +16,7 @@ def untaught(matrix: Matrix) -> list[Walk]:
     """Ask the tier that the shipped prior chooses, at every cost weight."""
     found = prior.shipped()
     right = np.array(
-        [found.right(prior.text_of(p.messages), matrix.parameters) for p in matrix.prompts]
+        [found.right(letters.text_of(p.messages), matrix.parameters) for p in matrix.prompts]
     )
     costs = np.array(matrix.parameters) / matrix.parameters[-1]
     return [pick(matrix, np.argmax(right - weight * costs, axis=1)) for weight in COST_WEIGHTS]

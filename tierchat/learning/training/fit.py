@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from tierchat.gates.prior import Prior
 from tierchat.gates.row_gate import FAR, STAGES, Guess, Head, Reach, RowGates, TierCosts
 from tierchat.learning.evaluation.policies import Estimates
 from tierchat.learning.outcomes.matrix import Floats, Matrix
-from tierchat.learning.training import rows
+from tierchat.learning.training import rows, unread
 from tierchat.types import Stage
 
 # Per prompt; chosen by leaving one prompt out at a time.
@@ -44,10 +45,14 @@ def fit_gates(
     has_token: bool,
     stages: Sequence[Stage] = STAGES,
     representative: npt.NDArray[np.bool_] | None = None,
+    prior: Prior | None = None,
 ) -> Fit:
     """Fit a head for every tier and stage, with a row for the tier and for each tier above.
 
-    `representative` marks the prompts that were drawn at random; only they count for calibration.
+    Where no tier `has_token`, the letters of prompts are learned, too (decision 0), with `prior` as
+    the beginning, the shipped one by default. Models with an escalate token read a prompt for next
+    to nothing and say more of it. `representative` marks the prompts that were drawn at random;
+    only they count for calibration.
     """
     from threadpoolctl import threadpool_limits
 
@@ -68,15 +73,27 @@ def fit_gates(
                     representative,
                     measures_reach=stage == "prefill" and tier < len(matrix.tiers) - 1,
                 )
-    return Fit(RowGates(matrix.tiers, costs_of(matrix), has_token, heads), estimates)
+        letters = None
+        if not has_token:
+            judged = _judged(matrix, representative)
+            letters, estimates[0, "unread"] = unread.fit_unread(matrix, folds, judged, prior)
+    gates = RowGates(matrix.tiers, costs_of(matrix), has_token, heads, unread=letters)
+    return Fit(gates, estimates)
 
 
 def predict(gates: RowGates, matrix: Matrix) -> Estimates:
     """Return what the gates estimate for every prompt of another matrix."""
-    return {
+    found = {
         (tier, stage): head.guess(matrix.features(tier, stage, has_token=gates.has_token))
         for (tier, stage), head in gates.heads.items()
     }
+    if gates.unread:
+        found[0, "unread"] = unread.guess(gates.unread, matrix)
+    return found
+
+
+def _judged(matrix: Matrix, representative: npt.NDArray[np.bool_] | None) -> npt.NDArray[np.bool_]:
+    return np.ones(len(matrix.rows), bool) if representative is None else representative
 
 
 def fit_head(

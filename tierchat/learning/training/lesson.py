@@ -110,9 +110,10 @@ def _tradeoffs(taught: Taught) -> tuple[Tradeoff, ...]:
 def _report(taught: Taught) -> GateReport:
     matrix, right = taught.held_out, taught.held_out.right
     auroc, ece = {}, {}
+    used = policies.as_used(taught.fit.gates, taught.estimates)
     for tier, name in enumerate(matrix.tiers):
         for stage in STAGES:
-            own = taught.estimates[tier, stage].right[:, 0]
+            own = used[tier, stage].right[:, 0]
             auroc[f"{name} {stage}"] = _finite(metrics.auroc(own, right[:, tier]))
             ece[f"{name} {stage}"] = metrics.ece(own, right[:, tier])
     walks = policies.gated(matrix, taught.estimates, taught.fit.gates)

@@ -110,7 +110,7 @@ class SelfTeaching:
         estimates = predict(gates, judged)
         weight = head.cost_weight(QUALITIES["balanced"])
         [walk] = policies.gated(judged, estimates, gates, [weight])
-        found = drift(expected_of(walk, estimates), walk.right)
+        found = drift(expected_of(walk, policies.as_used(gates, estimates)), walk.right)
         if found.is_certain:
             save(self._paths.unused_gate(self._cascade), head, gates)
             for part in (self._gate_file, numbers_file(self._gate_file)):

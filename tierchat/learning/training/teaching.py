@@ -228,17 +228,19 @@ def split(
 
 
 def choose_way(gates: RowGates, held_out: Matrix, estimates: policies.Estimates) -> RowGates:
-    """Choose whether the gates jump or climb and up to which stage they decide.
+    """Choose where prompts begin, whether the gates jump or climb, and their last stage.
 
     Of the ways whose NHG on held-out prompts is within `_MIN_GAIN` of the best, the one with the
-    fewest stages is taken, and jumping before climbing: a few hundred prompts cannot show a smaller
-    gain, and a later decision costs the tokens before it.
+    fewest stages is taken, one that chooses the first tier unread, and jumping before climbing: a
+    few hundred prompts cannot show a smaller gain, and a later decision costs the tokens before it.
     """
     ways = []
     for num_stages in range(1, len(gates.stages) + 1):
         kept = gates.stages[:num_stages]
         heads = {(tier, s): head for (tier, s), head in gates.heads.items() if s in kept}
-        ways += [replace(gates, heads=heads, jumps=jumps) for jumps in (True, False)]
+        for letters in dict.fromkeys((gates.unread, None)):
+            way = replace(gates, heads=heads, unread=letters)
+            ways += [replace(way, jumps=jumps) for jumps in (True, False)]
     gains = [_nhg(held_out, way, estimates) for way in ways]
     return next(w for w, gain in zip(ways, gains, strict=True) if gain > max(gains) - _MIN_GAIN)
 

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from tests.gates.test_files import head as gate_head
 from tierchat.cascade.beginning import Beginning
-from tierchat.cascade.untaught import begin_untaught
+from tierchat.cascade.unread import begin_taught, begin_untaught
+from tierchat.gates.files import GateHead
+from tierchat.gates.letters import NUM_BUCKETS
 from tierchat.gates.order import Earlier
+from tierchat.gates.unread import UnreadRows, UnreadTier
 from tierchat.types import Message, TierOptions
 
 TIERS = ("XS", "S", "M")
@@ -31,7 +35,8 @@ def test_a_hard_kind_of_prompt_begins_higher_and_says_why() -> None:
 
 
 def test_what_the_conversation_asks_for_stays_the_least() -> None:
-    assert begin("frugal", "M") == Beginning("M", "it answered before")
+    found = begin("frugal", "M")
+    assert (found.floor, found.why) == ("M", "it answered before")
 
 
 @pytest.mark.parametrize("quality", [None, 0.9])
@@ -61,9 +66,46 @@ def test_the_beginning_of_an_answer_is_not_what_is_asked() -> None:
 
 def test_equal_sizes_begin_at_the_bottom() -> None:
     found = begin_untaught(Beginning(), TIERS, (1e9, 1e9, 1e9), HARD, TierOptions())
-    assert found == Beginning()
+    assert found.floor is None and not found.why
 
 
 @pytest.mark.parametrize("options", [TierOptions(no_escalate=True), TierOptions(raw=True)])
 def test_a_prompt_that_may_not_escalate_stays_with_the_first_tier(options: TierOptions) -> None:
     assert begin_untaught(Beginning(), TIERS, SIZES, HARD, options) == Beginning()
+
+
+def head_that_begins_at(tier: int) -> GateHead:
+    """A gate whose letters say the same of every prompt: only tiers from one on are right."""
+    nothing = bytes(2 * NUM_BUCKETS)
+    letters = tuple(
+        UnreadTier(
+            right=nothing,
+            right_bias=3.0 if index >= tier else -3.0,
+            lengths=nothing,
+            length_bias=20.0,
+            longest=99.0,
+        )
+        for index in range(3)
+    )
+    unread = UnreadRows(letters, template_tokens=10.0, tokens_per_byte=0.3)
+    return gate_head(unread=unread)
+
+
+@pytest.mark.parametrize(("tier", "floor"), [(0, None), (1, "S"), (2, "M")])
+def test_a_lesson_on_letters_chooses_the_beginning_and_says_why(
+    tier: int, floor: str | None
+) -> None:
+    found = begin_taught(Beginning(), head_that_begins_at(tier), HARD, TierOptions())
+    assert found.floor == floor
+    if floor:
+        assert found.why == f"its lesson (XS right in 5% of such prompts, {floor} in 95%)"
+
+
+def test_a_lesson_obeys_the_conversation_and_the_request() -> None:
+    head = head_that_begins_at(1)
+    before = Beginning("M", "it answered before")
+    found = begin_taught(before, head, HARD, TierOptions())
+    assert (found.floor, found.why) == ("M", "it answered before")
+    assert found.expected.keys() == {"XS", "S", "M"}
+    assert begin_taught(Beginning(), head, HARD, TierOptions(no_escalate=True)) == Beginning()
+    assert begin_taught(Beginning(), gate_head(), HARD, TierOptions()) == Beginning()
