@@ -25,7 +25,7 @@ S = {"role": "system", "content": "Answer in one word."}
 U1 = {"role": "user", "content": "What is the capital of France?"}
 A1 = {"role": "assistant", "content": "Paris."}
 U2 = {"role": "user", "content": "And of Italy?"}
-CONVERSATIONS: dict[str, list[dict[str, str]]] = {
+CONVERSATIONS: dict[str, list[dict[str, Any]]] = {
     "user": [U1],
     "system": [S, U1],
     "turns": [U1, A1, U2],
@@ -38,6 +38,38 @@ CONVERSATIONS: dict[str, list[dict[str, str]]] = {
     ],
     "code": [{"role": "user", "content": "print(\"<b>ж</b>\", {1: '\\n'}) # {{ x }} {% y %}"}],
     "two users": [U1, U2],
+}
+WEATHER = {
+    "type": "function",
+    "function": {
+        "name": "weather",
+        "description": "Tells the weather of a city.",
+        "parameters": {
+            "type": "object",
+            "properties": {"city": {"type": "string", "description": "Its name"}},
+            "required": ["city"],
+        },
+    },
+}
+T1 = {"role": "user", "content": "Does it rain in Köln?"}
+C1 = {
+    "role": "assistant",
+    "content": "",
+    "tool_calls": [
+        {
+            "id": "call12345",
+            "type": "function",
+            "function": {"name": "weather", "arguments": '{"city": "Köln"}'},
+        }
+    ],
+}
+# llama-server passes on a name that comes with a result; we find it by the id of the call.
+R1 = {"role": "tool", "tool_call_id": "call12345", "name": "weather", "content": "heavy rain"}
+TOOL_CONVERSATIONS: dict[str, list[dict[str, Any]]] = {
+    "tools": [T1],
+    "tools and system": [S, T1],
+    "call and result": [T1, C1, R1],
+    "call, result and answer": [T1, C1, R1, {"role": "assistant", "content": "Yes."}, U2],
 }
 
 
@@ -64,7 +96,7 @@ def recorded(server: str, model: str, template: Path) -> dict[str, str | None]:
         wait(child, port)
         return {
             f"{name}, {'thinking' if think else 'no thinking'}": prompt(port, messages, think)
-            for name, messages in CONVERSATIONS.items()
+            for name, messages in (CONVERSATIONS | TOOL_CONVERSATIONS).items()
             for think in (False, True)
         }
     finally:
@@ -84,8 +116,13 @@ def wait(child: subprocess.Popen[bytes], port: int) -> None:
     raise SystemExit("llama-server does not answer")
 
 
-def prompt(port: int, messages: list[dict[str, str]], think: bool) -> str | None:
-    body = {"messages": messages, "chat_template_kwargs": {"enable_thinking": think}}
+def prompt(port: int, messages: list[dict[str, Any]], think: bool) -> str | None:
+    body: dict[str, Any] = {
+        "messages": messages,
+        "chat_template_kwargs": {"enable_thinking": think},
+    }
+    if messages in TOOL_CONVERSATIONS.values():
+        body["tools"] = [WEATHER]
     request = urllib.request.Request(
         f"http://127.0.0.1:{port}/apply-template",
         json.dumps(body).encode(),

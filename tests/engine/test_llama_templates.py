@@ -16,16 +16,24 @@ from typing import Any
 
 import pytest
 
-from bench.template_goldens import CONVERSATIONS
+from bench.template_goldens import CONVERSATIONS, TOOL_CONVERSATIONS, WEATHER
 from tierchat.engine.llama.log import LlamaLog
 from tierchat.engine.llama.model import LlamaModel
 from tierchat.engine.template import ChatTemplate
 from tierchat.engine.template_way import TemplateHost
+from tierchat.tool_calls import Tool, ToolCall
 from tierchat.types import Message
 
 GOLDENS = json.loads(gzip.decompress((Path(__file__).parent / "goldens.json.gz").read_bytes()))
 # What SmolLM2, with which they were recorded, calls its tokens.
 SPECIAL = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|im_end|>"}
+TOOLS = (
+    Tool(
+        name="weather",
+        description=WEATHER["function"]["description"],
+        parameters=json.dumps(WEATHER["function"]["parameters"]),
+    ),
+)
 # Here llama-server refuses with an error 500, and we join the turns.
 REFUSED_BY_LLAMA = "two users"
 
@@ -38,13 +46,29 @@ def folder() -> Path:
     return Path(folder)
 
 
+def said(turn: dict[str, Any]) -> Message:
+    calls = tuple(
+        ToolCall(id=call["id"], **call["function"]) for call in turn.get("tool_calls", ())
+    )
+    return Message(
+        role=turn["role"],
+        content=turn["content"],
+        tool_calls=calls,
+        tool_call_id=turn.get("tool_call_id", ""),
+    )
+
+
 def check(name: str, source: str, model: LlamaModel) -> None:
     now = datetime.datetime.fromisoformat(GOLDENS["date"])
     template = ChatTemplate(source, TemplateHost(SPECIAL, now=lambda: now))
     for case, expected in GOLDENS["templates"][name].items():
         conversation, _, thinking = case.rpartition(", ")
-        messages = [Message(**message) for message in CONVERSATIONS[conversation]]  # type: ignore[arg-type]
-        rendered = template.render(messages, model, think=thinking == "thinking")
+        tools = TOOLS if conversation in TOOL_CONVERSATIONS else ()
+        if tools and not (template.tool_way and template.tool_way.writes_calls):
+            # llama-server leaves tools or calls out; we write them as text.
+            continue
+        messages = [said(turn) for turn in (CONVERSATIONS | TOOL_CONVERSATIONS)[conversation]]
+        rendered = template.render(messages, model, think=thinking == "thinking", tools=tools)
         if expected is None:
             assert conversation == REFUSED_BY_LLAMA
             continue

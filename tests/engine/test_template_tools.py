@@ -115,3 +115,9 @@ def test_nothing_about_tools_becomes_a_control_token(source: str) -> None:
 def test_the_text_that_opens_a_call_is_the_templates_own() -> None:
     found = ChatTemplate(template()).render(TALK[:2], Characters(), tools=(TOOL,), opening="<halt>")
     assert found.tokens[-1] == -1 and not found.opens_thought
+
+
+def test_a_template_that_does_not_describe_tools_gets_all_of_it_as_text() -> None:
+    silent = template().removeprefix(_TOOLS)
+    text = rendered(silent)
+    assert "Tells it." in text and "<tool_call>" in text and "weather=" not in text

@@ -46,8 +46,7 @@ class Waits:
         self._tiers = {tier.name: tier for tier in tiers}
         self._speed = speed
         self._began_s = time.monotonic()
-        num_bytes = sum(len(message.content.encode()) for message in prompt.messages)
-        self._num_prompt_tokens = _TEMPLATE_TOKENS + _TOKENS_PER_BYTE * num_bytes
+        self._num_prompt_tokens = _TEMPLATE_TOKENS + _TOKENS_PER_BYTE * _num_bytes(prompt)
         self._lengths = {tier.name: tier.generated for tier in head.tiers} if head else {}
         self._predicted: Mapping[str, float] = {}
         self._slow: dict[str, float] = {}
@@ -154,3 +153,10 @@ class Waits:
 
 def _seconds(value: float) -> str:
     return f"{value:.0f} s" if value >= 9.5 else f"{value:.2g} s"
+
+
+def _num_bytes(prompt: Prompt) -> int:
+    calls = [call.arguments for message in prompt.messages for call in message.tool_calls]
+    tools = [f"{tool.description}{tool.parameters}" for tool in prompt.tools.tools]
+    texts = (*(message.content for message in prompt.messages), *calls, *tools)
+    return sum(len(text.encode("utf-8", "replace")) for text in texts)

@@ -82,3 +82,9 @@ def test_parameters_that_no_arguments_fit_are_named(compiler: GrammarCompiler) -
     with pytest.raises(SchemaRefused) as caught:
         grammars.make(tools, has_several=True)
     assert caught.value.param == "tools[1].function.parameters"
+
+
+def test_a_model_that_writes_tags_is_not_kept_to_json_in_the_middle() -> None:
+    assert form_of_calls("<tool_call>").is_own and form_of_calls("").is_own
+    assert not form_of_calls("<tool_call>\n<function=name>").is_own
+    assert not form_of_calls("<tool_call>name\n<arg_key>").is_own

@@ -179,9 +179,11 @@ def test_control_tokens_mark_calls_and_are_never_shown() -> None:
     assert odd.answer == "So" and isinstance(odd.end, Finished)
 
 
-def test_a_call_that_is_opened_may_follow_a_grammar_from_there() -> None:
-    script = Script().write("I look.\n<tool_call>\n{")
-    assert script.opened == [("<tool_call>", "")]
+def test_a_call_that_is_opened_follows_a_grammar_where_it_cannot_go_up() -> None:
+    for script in (Script(), Script("M")):
+        script.write("I look.\n<tool_call>\n{")
+        assert script.opened == [("<tool_call>", "")]
+    assert not Script("M").write("<tool_call>\n{").opened
 
 
 def test_a_cancelled_answer_gives_its_text_and_no_half_of_a_call() -> None:

@@ -20,7 +20,7 @@ from tierchat.types import Message
 
 # Digits stay what they are in capitals, in JSON and in HTML.
 _ASKED, _ARGUMENT, _OTHER, _RESULT, _ABOUT = (f"70214{n}6398{n}1" for n in range(5))
-_TOOL = msgspec.structs.replace(PROBED, name=f"probe{_ABOUT}")
+_TOOL = msgspec.structs.replace(PROBED, description=_ABOUT)
 
 
 def find_tool_way(way: Way, source: str) -> ToolWay | None:

@@ -242,9 +242,13 @@ class Request:
         return self._readings.gate.holds(self._held, self._num_held)
 
     def _follow_grammar(self, calls: AnswerCalls) -> None:
-        """Let a call that has been opened follow a grammar, where no higher tier would mend it."""
+        """Let a call that has been opened follow a grammar, where no higher tier would mend it.
+
+        While the prompt may go up, a call that cannot be read says that it should.
+        """
+        may_go_up = bool(self.order.gate.targets) and not self._is_released
         # The grammar goes on from text that is all there.
-        if self.sequence.grammar is None and not self._stops.is_holding:
+        if self.sequence.grammar is None and not may_go_up and not self._stops.is_holding:
             self.sequence.grammar = calls.grammar_now()
 
     def _release(self) -> list[RequestEvent]:

@@ -73,8 +73,7 @@ class CallSupport:
             self._control_marks,
             is_required=use.is_required,
             max_calls=None if has_several else 1,
-            # Below the top, a call that cannot be read says that a higher tier is needed.
-            grammar_inside=None if order.gate.targets else inside,
+            grammar_inside=inside if self._form.is_own else None,
         )
         if not use.is_required:
             return BegunCalls(calls)

@@ -5,7 +5,7 @@ Does not know tools or schemas.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tierchat.workers.child.tool_calls.marks import HERMES, Mark
 
@@ -16,7 +16,8 @@ class CallForm:
 
     `mark` opens the first one and stands in the prompt; `first` comes before it, `between` between
     two calls, `last` behind all. A call is `before_name`, its name, `before_arguments`, the object
-    of its arguments, and `end`. Without `between`, there is one call.
+    of its arguments, and `end`. Without `between`, there is one call. It `is_own` if models write
+    calls so by themselves.
     """
 
     mark: Mark | None
@@ -26,6 +27,7 @@ class CallForm:
     before_name: str = '{"name": "'
     before_arguments: str = '", "arguments": '
     end: str = "}"
+    is_own: bool = True
 
     @property
     def opening(self) -> str:
@@ -53,4 +55,6 @@ def form_of_calls(template: str) -> CallForm:
         return _MISTRAL_NAMED if "[ARGS]" in template else _MISTRAL_LIST
     if '"parameters": ' in template and "ipython" in template:
         return _LLAMA
-    return _HERMES
+    # Qwen3-Coder and GLM write no JSON between these marks.
+    writes_tags = any(tag in template for tag in ("<function=", "<arg_key>"))
+    return replace(_HERMES, is_own=not writes_tags)

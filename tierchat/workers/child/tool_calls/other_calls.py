@@ -51,7 +51,8 @@ def _python_call(node: ast.expr) -> WrittenCall:
         except (ValueError, TypeError, MemoryError, RecursionError) as error:
             raise BrokenCall(f"its argument {keyword.arg} is no value") from error
         arguments[keyword.arg or ""] = value
-    return WrittenCall(ast.unparse(node.func), arguments)
+    # Llama's builtin tools: brave_search.call(query="...")
+    return WrittenCall(ast.unparse(node.func).removesuffix(".call"), arguments)
 
 
 class _Gemma:
