@@ -21,6 +21,7 @@ Errors of one room are defined there and drawn here.
     ├── LessonRunning               5   503   another process teaches this cascade
     ├── Overloaded                  5   503   queue full or shutting down; carries Retry-After
     ├── KeyRefused                  6   401   the key of a tierchat elsewhere: missing or wrong
+    │   └── KeyShown                6   401   service/network: the key stands in the URL
     ├── Forbidden                   6   403   a request that the endpoint takes from nobody
     ├── NetworkError                6   502   a download failed, or a server is none of ours
     │   └── PassingFault            6   502   models/hub: worth another try

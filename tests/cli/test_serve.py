@@ -47,10 +47,10 @@ def test_it_says_that_the_daemon_was_stopped(home: UserHome) -> None:
         stderr=subprocess.PIPE,
     )
     assert child.stdout
-    lines = [child.stdout.readline().decode() for _ in range(4)]
+    lines = [child.stdout.readline().decode() for _ in range(5)]
     assert lines[0].startswith("listening at http://127.0.0.1:")
     assert "--show-key" in lines[1] and "OPENAI_BASE_URL=http://" in lines[2]
-    assert "Ctrl-C" in lines[3]
+    assert "TIERCHAT_SERVER=http://" in lines[3] and "Ctrl-C" in lines[4]
     home.client.stop()
     _, said = child.communicate(timeout=15)
     assert child.returncode == 0 and b"listens no more" in said

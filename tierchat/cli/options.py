@@ -40,6 +40,13 @@ Cascade = Annotated[
         autocompletion=completions.cascades,
     ),
 ]
+Server = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="Ask the tierchat at this address, as in http://HOST:8421; the key is TIERCHAT_KEY.",
+    ),
+]
 Continue = Annotated[bool, typer.Option("--continue", "-c", help="Continue the last conversation.")]
 Conversation = Annotated[
     str | None,
@@ -83,5 +90,8 @@ def home_of(context: typer.Context) -> Home:
     root = context.find_root()
     if root.obj is None:
         root.obj = find_home(is_quiet=bool(context.params.get("quiet")))
+        from tierchat.cli.server import refuse_elsewhere
+
+        refuse_elsewhere(root.obj, root.invoked_subcommand or "")
     home: Home = root.obj
     return home

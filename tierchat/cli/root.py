@@ -20,6 +20,7 @@ from tierchat.cli.options import (
     HideReasoning,
     NoLog,
     Plain,
+    Server,
     System,
     Tier,
     home_of,
@@ -62,6 +63,7 @@ def root(
     no_log: NoLog = False,
     hide_reasoning: HideReasoning = False,
     plain: Plain = False,
+    server: Server = None,
 ) -> None:
     """Ask a cascade of local language models; the smallest one able to answer does.
 
@@ -89,5 +91,6 @@ def root(
             no_log=no_log,
             hide_reasoning=hide_reasoning,
             plain=plain,
+            server=server,
         )
     )

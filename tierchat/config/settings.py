@@ -22,6 +22,8 @@ MIN_CONTEXT = 64
 _MAX_NAME = 64
 _UNITS_S = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86_400.0}
 _HOME = "TIERCHAT_HOME"
+# The key of a tierchat elsewhere: a secret, and no setting of a file that people share.
+KEY_VARIABLE = "TIERCHAT_KEY"
 # Variables of the tests, which nobody else is pointed to.
 _TEST_VARIABLES = ("TIERCHAT_REAL_MODELS", "TIERCHAT_LLAMA_TEMPLATES")
 # What --model suggests, though the setting is called otherwise.
@@ -58,6 +60,8 @@ class Settings(Frozen, frozen=True):
     serve_tls_key: str = ""
     serve_origins: str = ""
     serve_names: str = ""
+    server: str = ""
+    server_key_file: str = ""
 
 
 def load_settings(paths: Paths, env: Mapping[str, str]) -> Settings:
@@ -139,7 +143,7 @@ def parse_keepalive(text: str) -> float:
 
 def unknown_variables(env: Mapping[str, str]) -> dict[str, str]:
     """Return the variables that look like ours and are none, each with a hint."""
-    known = [*map(_variable, Settings.__struct_fields__), _HOME]
+    known = [*map(_variable, Settings.__struct_fields__), _HOME, KEY_VARIABLE]
     ours = {*known, *_TEST_VARIABLES}
     names = sorted(n for n in env if n.upper().startswith("TIERCHAT_") and n not in ours)
     meant = {name: _OTHER_WORDS.get(name.upper(), name.upper()) for name in names}

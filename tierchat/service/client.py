@@ -20,11 +20,11 @@ import msgspec
 from tierchat import __version__
 from tierchat.conversations.changes import LogChange
 from tierchat.errors import DaemonUnreachable, OtherHome, TierchatError
-from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice, ThoughtDelta
+from tierchat.events import CascadeEvent, Notice
 from tierchat.paths import Paths
 from tierchat.service.daemon_connection import DaemonConnection
 from tierchat.service.messages import DaemonStatus, LoadReport, ModelsChange, RowsChanged
-from tierchat.service.openai.reading import read_chunk, read_error, unreadable
+from tierchat.service.openai.reading import read_error, read_events, unreadable
 from tierchat.service.openai_format import VERSION_HEADER, write_request
 from tierchat.service.peer import peer_of
 from tierchat.service.processes import is_running, is_stopped
@@ -193,28 +193,12 @@ class Client:
         return read_error(body, response.status)
 
     def _events(self, response: http.client.HTTPResponse) -> Iterator[CascadeEvent]:
-        answer: list[str] = []
-        thought: list[str] = []
         try:
-            for line in response:
-                if not line.startswith(b"data: "):
-                    continue
-                data = line[6:].strip()
-                if data == b"[DONE]":
-                    return
-                for event in read_chunk(data):
-                    if isinstance(event, AnswerDelta):
-                        answer.append(event.text)
-                    elif isinstance(event, ThoughtDelta):
-                        thought.append(event.text)
-                    elif isinstance(event, Hop):
-                        thought.clear()
-                    elif isinstance(event, Done):
-                        event = _with_texts(event, "".join(answer), "".join(thought))
-                    yield event
+            is_whole = yield from read_events(response)
         except (OSError, http.client.HTTPException) as error:
             raise self._lost() from error
-        raise self._lost()
+        if not is_whole:
+            raise self._lost()
 
     def _ensure_running(self) -> None:
         # Imported here because most commands find a daemon running.
@@ -255,11 +239,6 @@ class Client:
         if response.status >= 400:
             raise read_error(reply, response.status)
         return reply
-
-
-def _with_texts(event: Done, answer: str, thought: str) -> Done:
-    """Put the texts that were streamed before into the outcome, which comes without them."""
-    return Done(outcome=msgspec.structs.replace(event.outcome, answer=answer, thought=thought))
 
 
 def tell_daemon(paths: Paths, on_note: Callable[[str], None]) -> None:

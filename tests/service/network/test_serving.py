@@ -415,6 +415,11 @@ def test_listening_ends_with_the_command_that_ordered_it_and_tells_of_requests(
         served = next(events).served
         assert served and (served.path, served.status) == ("/v1/chat/completions", 401)
         assert "secret" not in str(served) and "wrong" not in str(served)
+        # A key in the URL is not repeated, wherever in it.
+        key = home.paths.key_file.read_text().strip()
+        assert endpoint.request("GET", f"/v1/{key}")[0] == 401
+        served = next(events).served
+        assert served and served.path == "(withheld)"
     wait_until(lambda: not ServeClient(home.paths).status().url)  # type: ignore[union-attr]
     with pytest.raises(ConnectionError):
         socket.create_connection(endpoint.address, timeout=2)

@@ -15,6 +15,7 @@ from tierchat.cli.ask.request import build_prompt, clean
 from tierchat.cli.ask.stdin import Stdin
 from tierchat.cli.exit_codes import ExitCode
 from tierchat.cli.offer.rescue import Rescue
+from tierchat.cli.server import client_of
 from tierchat.config.home import Home
 from tierchat.conversations.last_answer import LastAnswer
 from tierchat.conversations.past import new_id
@@ -47,7 +48,7 @@ def run(request: AskRequest, home: Home) -> int:
         from tierchat.cli.chat.start import open_terminal
 
         os.close(open_terminal())
-    asking = _Asking(home, output, view, prompt)
+    asking = _Asking(home, output, view, prompt, request.server)
     code = asking.run(may_offer=not request.json)
     if not request.interactive:
         return code
@@ -59,6 +60,7 @@ def run(request: AskRequest, home: Home) -> int:
         asking.printer.outcome,
         home,
         output,
+        server=request.server,
         hides=request.hide_reasoning,
         is_raw=request.plain,
     )
@@ -67,17 +69,21 @@ def run(request: AskRequest, home: Home) -> int:
 class _Asking:
     """One question; `prompt` and `printer` are those of the last time that it was asked."""
 
-    def __init__(self, home: Home, output: Output, view: AnswerView, prompt: Prompt) -> None:
+    def __init__(
+        self, home: Home, output: Output, view: AnswerView, prompt: Prompt, server: str | None
+    ) -> None:
         self._home, self._output, self._view = home, output, view
+        self._client = client_of(home, server)
         self.prompt = prompt
         self.printer = AnswerPrinter(output, view)
 
     def run(self, *, may_offer: bool) -> int:
         """Ask; if the models here cannot answer, offer others. Returns the exit code."""
-        rescue = Rescue(self._home, self._output, is_asked=may_offer)
+        is_here = isinstance(self._client, Client)
+        rescue = Rescue(self._home, self._output, is_asked=may_offer, is_here=is_here)
         self.printer = AnswerPrinter(self._output, self._view, rescue.hint)
         try:
-            code = self.printer.run(Client(self._home.paths), self.prompt)
+            code = self.printer.run(self._client, self.prompt)
         except ModelMissing as error:
             return rescue.after_missing(self.prompt, error, self._ask_again)
         if code == ExitCode.UNANSWERED:
@@ -97,4 +103,4 @@ class _Asking:
         )
         self.prompt = msgspec.structs.replace(self.prompt, options=options)
         self.printer = AnswerPrinter(self._output, self._view)
-        return self.printer.run(Client(self._home.paths), self.prompt)
+        return self.printer.run(self._client, self.prompt)

@@ -22,6 +22,7 @@ from tierchat.cli.options import (
     NoLog,
     Plain,
     Quiet,
+    Server,
     System,
     Tier,
 )
@@ -160,6 +161,7 @@ class AskRequest:
     continue_: Continue = False
     conversation: Conversation = None
     no_log: NoLog = False
+    server: Server = None
     stdin: Annotated[
         bool | None,
         typer.Option("--stdin/--no-stdin", help="Add standard input in any case, or never."),

@@ -21,6 +21,7 @@ from tierchat.cli.ask.sampling_options import (
     parse_wait,
 )
 from tierchat.cli.ask.stdin import Notices, Stdin, StdinRule, read_prompt, readable
+from tierchat.cli.server import refuse_saved, server_of
 from tierchat.config.home import Home
 from tierchat.config.settings import parse_keepalive
 from tierchat.conversations import past as conversations
@@ -59,6 +60,9 @@ def build_prompt(
     )
     if request.raw:
         _refuse_beside_raw(request, known)
+    server = server_of(home, request.server)
+    if server:
+        refuse_saved(server, request.continue_, request.conversation)
     past = conversations.find(home.paths, request.continue_, request.conversation)
     sampling = parse_sampling(request.option or [], request.seed, known.options)
     if request.schema:
@@ -68,7 +72,11 @@ def build_prompt(
     options = checked(
         TierOptions,
         {
-            "cascade": request.cascade or known.cascade or past.cascade or settings.cascade,
+            # A server has cascades, and a default, of its own.
+            "cascade": request.cascade
+            or known.cascade
+            or past.cascade
+            or (None if server else settings.cascade),
             "tier": request.tier or known.tier,
             "min_tier": request.min_tier or known.min_tier,
             "max_tier": request.max_tier or known.max_tier,
@@ -89,7 +97,7 @@ def build_prompt(
     # Only a prompt that goes on with a conversation pays for reading the catalogue.
     if past.last.tier and (spec := home.catalogue.cascades.get(cascade)):
         options = past.last.options(options, cascade, [tier.name for tier in spec.tiers])
-    if settings.log and not request.no_log:
+    if settings.log and not request.no_log and not server:
         saving = conversations.save_in(past.id, request.template or "")
         options = msgspec.structs.replace(options, save=saving)
     return Prompt(

@@ -6,7 +6,7 @@ Does not know prompt-toolkit or sockets; everything it prints goes through `Outp
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from tierchat.cli.ask.printer import AnswerView
 from tierchat.cli.ask.stdin import readable
@@ -23,6 +23,9 @@ from tierchat.service.client import Client
 from tierchat.service.messages import DaemonStatus
 from tierchat.terminal.output import Output
 from tierchat.types import Sampling
+
+if TYPE_CHECKING:
+    from tierchat.service.remote.client import RemoteClient
 
 
 class ReadsLines(Protocol):
@@ -46,10 +49,12 @@ class Chat:
         keys: Keys,
         view: AnswerView,
         look: Callable[[], None] = lambda: None,
+        client: Client | RemoteClient | None = None,
     ) -> None:
         self.session = session
         self._home, self._output, self._status, self._keys = home, output, status, keys
-        client = Client(home.paths)
+        client = client or Client(home.paths)
+        self._is_here = isinstance(client, Client)
         self._saved = SavedChat(session, home, client, output)
         self._exchanges = Exchanges(
             session,
@@ -58,7 +63,7 @@ class Chat:
             output,
             keys,
             view,
-            ChatRescue(session, home, output, keys),
+            ChatRescue(session, home, output, keys, is_here=self._is_here),
         )
         self.commands = {**self._plain_commands(), **self._commands_with_argument()}
         self._look = look
@@ -123,7 +128,8 @@ class Chat:
 
         The lesson that the cascade gives itself is told, too.
         """
-        lesson = known_state(self._home.paths, self.session.cascade)
+        here = self._home.paths if self._is_here else None
+        lesson = known_state(here, self.session.cascade) if here else None
         return reports.status_line(
             self.session, self._status(), short_text(lesson) if lesson else ""
         )

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from tierchat.cli.ask.attachments import attach, read_text
-from tierchat.cli.ask.printer import AnswerPrinter, AnswerView
+from tierchat.cli.ask.printer import AnswerPrinter, AnswerView, AsksDaemon
 from tierchat.cli.ask.stdin import Notices, Stdin
 from tierchat.cli.chat.keys import Keys
 from tierchat.cli.chat.rescue import ChatRescue
@@ -19,7 +19,6 @@ from tierchat.cli.chat.saved_chat import SavedChat
 from tierchat.cli.chat.session import ChatSession, Turn
 from tierchat.conversations import past as conversations
 from tierchat.errors import ContextTooLong, DaemonUnreachable, ModelMissing, UsageError
-from tierchat.service.client import Client
 from tierchat.terminal.editor import edit_file
 from tierchat.terminal.output import Output
 from tierchat.terminal.tier_line import explanation
@@ -38,7 +37,7 @@ class Exchanges:
         self,
         session: ChatSession,
         saved: SavedChat,
-        client: Client,
+        client: AsksDaemon,
         output: Output,
         keys: Keys,
         view: AnswerView,

@@ -23,9 +23,11 @@ Ask = Callable[[Prompt, Turn | None], None]
 class ChatRescue:
     """The rescues of one chat: after a no, nothing is offered any more."""
 
-    def __init__(self, session: ChatSession, home: Home, output: Output, keys: Keys) -> None:
+    def __init__(
+        self, session: ChatSession, home: Home, output: Output, keys: Keys, *, is_here: bool = True
+    ) -> None:
         self._session, self._home, self._keys = session, home, keys
-        self._rescue = Rescue(home, output)
+        self._rescue = Rescue(home, output, is_here=is_here)
 
     def hint(self, prompt: Prompt) -> str:
         """Name the command that helps; empty where the person is asked instead."""

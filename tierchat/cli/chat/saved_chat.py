@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 from pathlib import Path
+from typing import Protocol
 
 import msgspec
 
@@ -19,15 +20,22 @@ from tierchat.conversations.listing import SavedConversations, write_export
 from tierchat.conversations.reader import open_log
 from tierchat.conversations.store import title_of
 from tierchat.errors import UsageError
-from tierchat.service.client import Client
 from tierchat.terminal.output import Output
 from tierchat.types import Visit
+
+
+class ChangesLog(Protocol):
+    """The part of the client that changes saved conversations."""
+
+    def change_log(self, change: LogChange) -> int: ...
 
 
 class SavedChat:
     """The commands about the conversation as a whole, and the changes to its entry in the log."""
 
-    def __init__(self, session: ChatSession, home: Home, client: Client, output: Output) -> None:
+    def __init__(
+        self, session: ChatSession, home: Home, client: ChangesLog, output: Output
+    ) -> None:
         self._session, self._home = session, home
         self._client, self._output = client, output
         self._log = SavedConversations(home.paths)

@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -18,6 +19,7 @@ from tierchat.cli.chat.chat import Chat
 from tierchat.cli.chat.keys import Keys
 from tierchat.cli.chat.session import ChatSession, Turn
 from tierchat.cli.chat.watch import DaemonWatch
+from tierchat.cli.server import refuse_saved, remote_of, server_of
 from tierchat.config.home import Home
 from tierchat.conversations import past as conversations
 from tierchat.conversations.past import Past
@@ -26,6 +28,9 @@ from tierchat.paths import make_private
 from tierchat.service.client import Client
 from tierchat.terminal.output import Output, standard_output
 from tierchat.types import Outcome, Prompt
+
+if TYPE_CHECKING:
+    from tierchat.service.remote.client import RemoteClient
 
 
 def run(
@@ -39,15 +44,20 @@ def run(
     no_log: bool = False,
     hide_reasoning: bool = False,
     plain: bool = False,
+    server: str | None = None,
 ) -> int:
     """Open a chat on this terminal; returns the exit code."""
     settings, output = home.settings, standard_output()
+    home, client, default = whom_to_ask(home, server)
+    if default:
+        refuse_saved(server_of(home, server), is_continued, conversation)
     past = conversations.find(home.paths, is_continued, conversation)
-    name = cascade or past.cascade or settings.cascade
-    session = new_session(home, name, is_saved=settings.log and not no_log)
+    name = cascade or past.cascade or default or settings.cascade
+    is_saved = settings.log and not no_log and not default
+    session = new_session(home, name, is_saved=is_saved)
     session.go_on_with(past)
     session.system = system or session.system
-    chat, watch = assemble(session, home, output, hides=hide_reasoning, is_raw=plain)
+    chat, watch = assemble(session, home, output, client, hides=hide_reasoning, is_raw=plain)
     if tier:
         chat.take(f"/tier {tier}")
     if past.id:
@@ -65,6 +75,7 @@ def go_on(
     home: Home,
     output: Output,
     *,
+    server: str | None,
     hides: bool,
     is_raw: bool,
 ) -> int:
@@ -73,7 +84,8 @@ def go_on(
     `hides` leaves out what tiers work out, `is_raw` shows Markdown as it is.
     """
     save = prompt.options.save
-    cascade = prompt.options.cascade or home.settings.cascade
+    home, client, default = whom_to_ask(home, server)
+    cascade = prompt.options.cascade or default or home.settings.cascade
     session = new_session(home, cascade, is_saved=save is not None)
     system = [m.content for m in prompt.messages if m.role == "system"]
     said = tuple(m for m in prompt.messages[:-1] if m.role != "system")
@@ -102,7 +114,7 @@ def go_on(
     # The pipe on stdin has ended; from here on the person types at the terminal.
     os.dup2(terminal, 0)
     os.close(terminal)
-    chat, watch = assemble(session, home, output, hides=hides, is_raw=is_raw)
+    chat, watch = assemble(session, home, output, client, hides=hides, is_raw=is_raw)
     return talk(chat, watch, home, output)
 
 
@@ -122,11 +134,28 @@ def new_session(home: Home, cascade: str, *, is_saved: bool) -> ChatSession:
     return session
 
 
+def whom_to_ask(home: Home, server: str | None) -> tuple[Home, Client | RemoteClient, str]:
+    """Return the home whose cascades are asked, the client, and a server's default cascade."""
+    remote = remote_of(home, server)
+    if remote is None:
+        return home, Client(home.paths), ""
+    from tierchat.cli.chat.elsewhere import HomeElsewhere
+
+    status = remote.status()
+    return HomeElsewhere.of(home, status), remote, status.default_cascade
+
+
 def assemble(
-    session: ChatSession, home: Home, output: Output, *, hides: bool, is_raw: bool
+    session: ChatSession,
+    home: Home,
+    output: Output,
+    client: Client | RemoteClient,
+    *,
+    hides: bool,
+    is_raw: bool,
 ) -> tuple[Chat, DaemonWatch]:
     """Build a chat, with the thread that watches the daemon for it."""
-    settings, watch = home.settings, DaemonWatch(Client(home.paths))
+    settings, watch = home.settings, DaemonWatch(client)
     session.shows_thoughts = not (hides or settings.hide_reasoning)
     chat = Chat(
         session,
@@ -139,6 +168,7 @@ def assemble(
             theme="light" if settings.theme == "light" else "dark",
         ),
         watch.look,
+        client,
     )
     return chat, watch
 

@@ -7,19 +7,26 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from typing import Protocol
 
 from tierchat.errors import TierchatError
-from tierchat.service.client import Client
 from tierchat.service.messages import DaemonStatus
 
 # How often the status is read: more often while a model is loading.
 _WATCH_S, _LOADING_S = 5.0, 0.3
 
 
+class Watched(Protocol):
+    """The part of the client that starts and watches the daemon."""
+
+    def start(self) -> DaemonStatus: ...
+    def status(self) -> DaemonStatus | None: ...
+
+
 class DaemonWatch:
     """A thread that starts the daemon and watches it. `status` is the newest one seen."""
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Watched) -> None:
         self._client = client
         self.status: DaemonStatus | None = None
         self._must_look = threading.Event()

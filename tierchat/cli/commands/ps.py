@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from tierchat.cli.options import Json, home_of
+from tierchat.cli.options import Json, Server, home_of
 
 
 def add_to(app: typer.Typer) -> None:
@@ -12,18 +12,19 @@ def add_to(app: typer.Typer) -> None:
     app.command()(ps)
 
 
-def ps(context: typer.Context, json: Json = False) -> None:
+def ps(context: typer.Context, json: Json = False, server: Server = None) -> None:
     """List the models: tier, state, memory, context, time left."""
     from tierchat.cli.actions.status import status_facts, worker_lines
     from tierchat.cli.lesson_text import lesson_lines
-    from tierchat.service.client import Client
+    from tierchat.cli.server import client_of, server_of
     from tierchat.terminal.output import standard_output
 
     home = home_of(context)
-    found = Client(home.paths).status()
+    found = client_of(home, server).status()
     output = standard_output()
     if json:
         output.json(status_facts(found))
     else:
         output.lines(worker_lines(found))
-        output.lines(lesson_lines(home.paths, home.catalogue.cascades))
+        if not server_of(home, server):
+            output.lines(lesson_lines(home.paths, home.catalogue.cascades))

@@ -52,10 +52,11 @@ def serve(
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Remove that unit.")] = False,
     json: Json = False,
 ) -> None:
-    """Serve OpenAI's protocol on http://127.0.0.1:8421/v1 until Ctrl-C.
+    """Serve any OpenAI client over TCP.
 
-    Clients need a key, made at first use: `tierchat serve --show-key` prints it. The settings
-    `serve = true`, `serve_port`, `serve_host` and so on let the daemon listen whenever it runs.
+    The endpoint is at http://127.0.0.1:8421/v1 until Ctrl-C. Clients need a key, made at first
+    use: `tierchat serve --show-key` prints it. The settings `serve = true`, `serve_port`,
+    `serve_host` and so on let the daemon listen whenever it runs.
     """
     from tierchat.cli.actions.serving.serve import ServeRequest, run
 

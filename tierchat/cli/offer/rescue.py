@@ -21,22 +21,29 @@ AskAgain = Callable[[str, str | None], int]
 
 
 class Rescue:
-    """The rescues of one command or one chat. `is_asked` is False where nobody may be asked."""
+    """The rescues of one command or one chat.
 
-    def __init__(self, home: Home, output: Output, *, is_asked: bool = True) -> None:
+    `is_asked` is False where nobody may be asked, `is_here` where another machine answers, whose
+    models cannot be fetched from here.
+    """
+
+    def __init__(
+        self, home: Home, output: Output, *, is_asked: bool = True, is_here: bool = True
+    ) -> None:
         self._home, self._output, self._is_asked = home, output, is_asked
+        self._is_here = is_here
         self._found: PullOffers | None = None
 
     def hint(self, prompt: Prompt) -> str:
         """Name the command that helps; empty where the person is asked instead."""
-        return self._offers().hint(prompt)
+        return self._offers().hint(prompt) if self._is_here else ""
 
     def after_refusal(self, prompt: Prompt, ask_again: AskAgain) -> int | None:
         """Offer models and fetch them; returns the last exit code, None if none were fetched.
 
         Raises DoesNotFit, the errors of downloads, and KeyboardInterrupt.
         """
-        offer = self._offers().accepted(prompt)
+        offer = self._offers().accepted(prompt) if self._is_here else None
         if offer is None:
             return None
         from tierchat.cli.offer.first_pull import FirstPull
@@ -48,7 +55,7 @@ class Rescue:
 
     def after_missing(self, prompt: Prompt, error: ModelMissing, ask_again: AskAgain) -> int:
         """Offer to fetch the models that a prompt needs; raises the error if nobody is asked."""
-        if not self._offers().will_ask(prompt):
+        if not (self._is_here and self._offers().will_ask(prompt)):
             raise error
         self._output.error(error.message)
         code = self.after_refusal(prompt, ask_again)

@@ -26,6 +26,10 @@ _BEARER = "send the header `Authorization: Bearer KEY`, or `x-api-key: KEY`"
 _FIND_KEY = "`tierchat serve --show-key` prints the key on the machine that serves"
 
 
+class KeyShown(KeyRefused):
+    """The key stands where others read it; the URL must not be told to anybody."""
+
+
 @dataclass(frozen=True)
 class Asked:
     """The head of one request; names of headers are in small letters."""
@@ -120,7 +124,7 @@ class Access:
 
     def _check_key(self, key: KeyFile, asked: Asked) -> None:
         if key.is_within(asked.url):
-            raise KeyRefused(
+            raise KeyShown(
                 "the key stands in the URL, where proxies and logs see it",
                 f"{_BEARER}; then make a new key: tierchat serve --new-key",
             )

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tierchat.errors import KeyRefused, TierchatError
-from tierchat.service.network.access import Access, Asked, is_preflight
+from tierchat.service.network.access import Access, Asked, KeyShown, is_preflight
 from tierchat.service.network.order import Served
 from tierchat.service.openai_format import HOME_HEADER, TIER_HEADER, VERSION_HEADER
 from tierchat.service.replies import error_response
@@ -49,7 +49,7 @@ class Guard:
             await self._let_in(asked, scope, receive, watched)
         except TierchatError as error:
             is_refused = True
-            is_key_shown = isinstance(error, KeyRefused) and b"URL" in error.message.encode()
+            is_key_shown = isinstance(error, KeyShown)
             watched.origin = self._named_origin(asked)
             await _refuse(error, scope, receive, watched)
         finally:

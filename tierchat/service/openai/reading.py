@@ -5,7 +5,7 @@ Does not know HTTP; `openai_replies.py` writes them.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -89,6 +89,33 @@ def _events_of(chunk: _Chunk) -> Iterator[CascadeEvent]:
         yield Done(outcome=msgspec.convert({"answer": "", "thought": "", **known}, Outcome))
     elif kind in ("hop", "notice", "loading", "starting", "working"):
         yield msgspec.convert(extension, Hop | Notice | Loading | Starting | Working)
+
+
+def read_events(lines: Iterable[bytes]) -> Generator[CascadeEvent, None, bool]:
+    """Yield the events of a stream; returns whether it came to its end.
+
+    `Done` gets the texts that were streamed before. Raises as `read_chunk`.
+    """
+    answer: list[str] = []
+    thought: list[str] = []
+    for line in lines:
+        if not line.startswith(b"data: "):
+            continue
+        data = line[6:].strip()
+        if data == b"[DONE]":
+            return True
+        for event in read_chunk(data):
+            if isinstance(event, AnswerDelta):
+                answer.append(event.text)
+            elif isinstance(event, ThoughtDelta):
+                thought.append(event.text)
+            elif isinstance(event, Hop):
+                thought.clear()
+            elif isinstance(event, Done):
+                texts = {"answer": "".join(answer), "thought": "".join(thought)}
+                event = Done(outcome=msgspec.structs.replace(event.outcome, **texts))
+            yield event
+    return False
 
 
 def read_error(body: bytes, status: int) -> TierchatError:

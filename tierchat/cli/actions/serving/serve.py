@@ -147,5 +147,7 @@ def lines(status: ServeStatus, end: str) -> Iterator[str]:
         yield "open to other machines: whoever has the key can ask and read `tierchat ps`"
         if status.url.startswith("http:"):
             yield "not encrypted: key and questions can be read on the way; --tls-cert changes that"
+    server = status.url.removesuffix("/v1")
     yield f'for OpenAI clients: export OPENAI_BASE_URL={status.url} OPENAI_API_KEY="{key}"'
+    yield f"for tierchat elsewhere: export TIERCHAT_SERVER={server} TIERCHAT_KEY=..."
     yield end

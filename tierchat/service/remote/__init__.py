@@ -1,0 +1,1 @@
+"""A tierchat on another machine, seen from a command."""
