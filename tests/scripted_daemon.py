@@ -88,6 +88,10 @@ class Script:
         return tuple(ServedModel(id=name, created=7) for name in ("tierchat", "script/XS"))
 
     @property
+    def claude_tiers(self) -> str:
+        return ""
+
+    @property
     def texts(self) -> Texts:
         return None  # type: ignore[return-value]
 

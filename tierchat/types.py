@@ -312,6 +312,7 @@ class Outcome(Frozen, frozen=True):
     was asked for, because no better one could be used. `sampling` is how the last tier drew.
     `began` says where a follow-up began, and why; `floor` is the tier below which the rest of the
     topic is not answered, because a person asked for better. `tool_calls` follow the answer.
+    `stopped_by` is the stop string of the request that ended it.
     """
 
     answer: str
@@ -339,6 +340,7 @@ class Outcome(Frozen, frozen=True):
     began: str = ""
     floor: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
+    stopped_by: str = ""
 
 
 class DeviceInfo(Frozen, frozen=True):

@@ -79,6 +79,7 @@ class Way:
         self.draft = ""
         self.sampling = Resolved(prompt.sampling, {})
         self.refused: Refused | None = None
+        self.stopped_by = ""
         self.tools = prompt.tools
         self.calls: list[ToolCall] = []
 
@@ -188,6 +189,7 @@ class Way:
             sampling=dict(self.sampling.values),
             began=self._began,
             tool_calls=tuple(self.calls),
+            stopped_by=self.stopped_by if self.stopped_by in self.prompt.sampling.stop else "",
             floor=self.cascade.beginning.floor_after(list(self._tiers), outcome.tier, is_up=up),
         )
         return Done(outcome=outcome)

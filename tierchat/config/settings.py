@@ -62,6 +62,7 @@ class Settings(Frozen, frozen=True):
     serve_names: str = ""
     server: str = ""
     server_key_file: str = ""
+    claude_tiers: str = ""
 
 
 def load_settings(paths: Paths, env: Mapping[str, str]) -> Settings:

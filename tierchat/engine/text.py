@@ -32,17 +32,22 @@ class StopStrings:
     def __init__(self, stops: Sequence[str]) -> None:
         self._stops = tuple(stops)
         self._held = ""
-        self.is_stopped = False
+        # The stop string that was found.
+        self.found = ""
+
+    @property
+    def is_stopped(self) -> bool:
+        return bool(self.found)
 
     def add(self, text: str) -> str:
         """Return the text that may be shown now."""
         if self.is_stopped:
             return ""
         held = self._held + text
-        found = [at for stop in self._stops if (at := held.find(stop)) >= 0]
-        if found:
-            self.is_stopped, self._held = True, ""
-            return held[: min(found)]
+        places = {stop: at for stop in self._stops if (at := held.find(stop)) >= 0}
+        if places:
+            self.found, self._held = min(places, key=lambda stop: places[stop]), ""
+            return held[: places[self.found]]
         keep = max((_overlap(held, stop) for stop in self._stops), default=0)
         self._held = held[len(held) - keep :]
         return held[: len(held) - keep]

@@ -52,6 +52,7 @@ class HomeCascade:
         catalogue = load_catalogue(paths)
         self._paths = paths
         self._context = settings.context
+        self.claude_tiers = settings.claude_tiers
         headers = CheckedHeaders()
         self._pool = build_pool(
             catalogue,
@@ -194,6 +195,7 @@ class HomeCascade:
         plans = plan_cascades(catalogue, settings.cascade, settings)
         has_new_context = settings.context != self._context
         self._context = settings.context
+        self.claude_tiers = settings.claude_tiers
         self._cascade.replace(catalogue, settings.cascade)
         await self._pool.replace(catalogue.models, plans, reloads_all=has_new_context)
 

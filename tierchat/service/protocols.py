@@ -32,6 +32,7 @@ class Texts(Protocol):
     async def tokenize(
         self, tier: NamedTier, text: str, *, adds_special: bool, parses_special: bool
     ) -> Tokenized: ...
+    async def count(self, tier: NamedTier, prompt: Prompt) -> int: ...
     async def detokenize(self, tier: NamedTier, tokens: Sequence[int]) -> Tokenized: ...
     async def embed(self, tier: NamedTier, piece: str | Sequence[int]) -> Embedded: ...
 
@@ -50,6 +51,11 @@ class ModelKeeper(Protocol):
 
     def served(self) -> tuple[ServedModel, ...]:
         """Return all names that can be answered here: the default, cascades, tiers of them."""
+        ...
+
+    @property
+    def claude_tiers(self) -> str:
+        """The least tiers for Anthropic's haiku, sonnet and opus; empty for low, middle, top."""
         ...
 
     @property

@@ -26,7 +26,7 @@ from tierchat.events import (
     ThoughtDelta,
     ToolCallDelta,
 )
-from tierchat.service.answers import ChoiceEvent
+from tierchat.service.answers import Asked, ChoiceEvent
 from tierchat.service.openai_format import TIER_HEADER, VERSION_HEADER
 from tierchat.service.openai_replies import as_json, error_body
 
@@ -76,11 +76,21 @@ class Form(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Ask:
+    """What one request asks for, in whatever API, and how the answers are written."""
+
+    asked: Asked
+    form: Form
+    is_stream: bool
+
+
 class Reply:
     """The answers to one request on their way; either `whole` or `stream` is called, once.
 
     The request asks for `num_choices` answers, and `form` writes them. `report_bug` logs the
-    exception being handled and returns the error that the client sees.
+    exception being handled and returns the error that the client sees; `refusal` writes one that
+    comes before any answer.
     """
 
     def __init__(
@@ -90,12 +100,14 @@ class Reply:
         limits: Limits,
         report_bug: Callable[[], TierchatError],
         num_choices: int = 1,
+        refusal: Callable[[TierchatError], Any] = error_body,
     ) -> None:
         self._events = events
         self._form = form
         self._limits = limits
         self._report_bug = report_bug
         self._num_left = num_choices
+        self._refusal = refusal
         # The tier that answers, once it has shown itself.
         self._tier = ""
 
@@ -132,7 +144,8 @@ class Reply:
         Errors that come before any text have their own status, over several tiers, too: what
         comes before the text waits for it, unless `is_live`.
         """
-        return _Stream(self._lines(is_live), self._form.error, self._limits, lambda: self._tier)
+        lines, form = self._lines(is_live), self._form
+        return _Stream(lines, form.error, self._limits, lambda: self._tier, self._refusal)
 
     async def _lines(self, is_live: bool) -> AsyncGenerator[bytes | TierchatError, None]:
         waiting: list[ChoiceEvent] = []
@@ -188,11 +201,13 @@ class _Stream:
         write_error: Callable[[TierchatError], bytes],
         limits: Limits,
         tier: Callable[[], str] = lambda: "",
+        refusal: Callable[[TierchatError], Any] = error_body,
     ) -> None:
         self._lines = lines
         self._write_error = write_error
         self._limits = limits
         self._tier = tier
+        self._refusal = refusal
         self._queue: asyncio.Queue[bytes | TierchatError | None] = asyncio.Queue(64)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -213,7 +228,7 @@ class _Stream:
             # An error that comes before any line has its own status.
             line = await self._next()
             if isinstance(line, TierchatError):
-                await error_response(line)(scope, receive, send)
+                await error_response(line, self._refusal)(scope, receive, send)
                 return
             headers = [
                 (b"content-type", b"text/event-stream"),
@@ -287,9 +302,11 @@ def json_response(value: Any, status: int = 200) -> Response:
     return Response(as_json(value), status, media_type=JSON_TYPE)
 
 
-def error_response(error: TierchatError) -> Response:
-    """Return an error in OpenAI's shape, with its own status."""
-    response = json_response(error_body(error), error.http_status)
+def error_response(
+    error: TierchatError, refusal: Callable[[TierchatError], Any] = error_body
+) -> Response:
+    """Return an error with its own status, in OpenAI's shape unless another is given."""
+    response = json_response(refusal(error), error.http_status)
     if isinstance(error, Overloaded):
         response.headers["retry-after"] = str(error.retry_after_s)
     return response

@@ -31,7 +31,9 @@ from tierchat.errors import (
 )
 from tierchat.paths import Paths
 from tierchat.service.admission import Admission
-from tierchat.service.answers import Answers, Asked
+from tierchat.service.answers import Answers
+from tierchat.service.anthropic.messages_reply import anthropic_error
+from tierchat.service.anthropic.routes import ClaudeRoutes
 from tierchat.service.messages import DaemonStatus, ModelsChange, RowsChanged
 from tierchat.service.monitoring import prometheus
 from tierchat.service.monitoring.health import Health
@@ -40,14 +42,14 @@ from tierchat.service.monitoring.metrics import Metrics
 from tierchat.service.network.guard import REMOTE
 from tierchat.service.network.order import ServeOrder
 from tierchat.service.network.serving import Serving
-from tierchat.service.openai.chat_reply import ChatForm
-from tierchat.service.openai.text_format import read_text_request
-from tierchat.service.openai.text_reply import TextForm
-from tierchat.service.openai_format import HOME_HEADER, LIVE_HEADER, read_body, read_request
-from tierchat.service.openai_replies import model_object
+from tierchat.service.openai.chat_reply import chat_ask
+from tierchat.service.openai.text_reply import text_ask
+from tierchat.service.openai_format import HOME_HEADER, LIVE_HEADER, read_body
+from tierchat.service.openai_replies import error_body, model_object
 from tierchat.service.protocols import Answerer, ModelKeeper
 from tierchat.service.replies import (
     JSON_TYPE,
+    Ask,
     Limits,
     Reply,
     error_response,
@@ -85,6 +87,7 @@ class Service:
         self._answers = Answers(answerer, admission)
         self._keeper = keeper
         self._texts = TextRoutes(keeper.texts, admission)
+        self._claude = ClaudeRoutes(keeper)
         self._controls = controls
         self._health_of_models = Health(keeper, admission)
         self._limits = limits
@@ -94,6 +97,8 @@ class Service:
             routes=[
                 self._route("POST", "/v1/chat/completions", self._chat),
                 self._route("POST", "/v1/completions", self._complete),
+                self._route("POST", "/v1/messages", self._message, anthropic_error),
+                self._route("POST", "/v1/messages/count_tokens", self._count, anthropic_error),
                 self._route("POST", "/v1/embeddings", self._embed),
                 self._route("POST", "/tokenize", self._tokenize),
                 self._route("POST", "/detokenize", self._detokenize),
@@ -115,7 +120,13 @@ class Service:
             exception_handlers={HTTPException: _no_such_route},
         )
 
-    def _route(self, method: str, path: str, handler: _Handler) -> Route:
+    def _route(
+        self,
+        method: str,
+        path: str,
+        handler: _Handler,
+        refusal: Callable[[TierchatError], Any] = error_body,
+    ) -> Route:
         """Turn every error of a handler into a response; only here and in Reply, all is caught."""
 
         async def guarded(request: Request) -> Any:
@@ -124,11 +135,11 @@ class Service:
                 self._refuse_other_home(request)
                 return await handler(request)
             except TierchatError as error:
-                return error_response(error)
+                return error_response(error, refusal)
             except ClientDisconnect:
                 return Response(status_code=499)
             except Exception:
-                return error_response(self._report_bug())
+                return error_response(self._report_bug(), refusal)
 
         return Route(path, guarded, methods=[method])
 
@@ -149,35 +160,39 @@ class Service:
         return TierchatError("a bug in tierchat", f"please report it; the traceback: {log}")
 
     async def _chat(self, request: Request) -> Any:
-        body = await self._read(request)
-        chat = read_request(body)
-        if chat.prompt.options.save and REMOTE in request.scope:
+        return await self._answer(request, chat_ask)
+
+    async def _complete(self, request: Request) -> Any:
+        return await self._answer(request, text_ask)
+
+    async def _message(self, request: Request) -> Any:
+        return await self._answer(request, self._claude.ask, anthropic_error)
+
+    async def _count(self, request: Request) -> Response:
+        return await self._plain(request, self._claude.count)
+
+    async def _answer(
+        self,
+        request: Request,
+        read: Callable[[bytes, str], Ask],
+        refusal: Callable[[TierchatError], Any] = error_body,
+    ) -> Any:
+        """Answer a request that `read` reads from its body and its client."""
+        ask = read(await self._read(request), _client_of(request))
+        prompts = ask.asked.prompts
+        if REMOTE in request.scope and any(prompt.options.save for prompt in prompts):
             raise InvalidRequest(
                 "conversations are saved for commands on the machine that serves alone",
                 "leave out x_tierchat.save",
                 param="x_tierchat.save",
             )
-        asked = Asked(chat.prompts(), chat.user or _client_of(request), chat.notices, is_same=True)
-        form = ChatForm(
-            includes_usage=chat.includes_usage, has_logprobs=chat.prompt.logprobs is not None
-        )
-        num, events = chat.num_choices, self._answers.of(asked)
-        reply = Reply(events, form, self._limits, self._report_bug, num)
-        if not chat.is_stream:
+        events, num = self._answers.of(ask.asked), len(prompts)
+        reply = Reply(events, ask.form, self._limits, self._report_bug, num, refusal)
+        if not ask.is_stream:
             return await reply.whole(request)
         # Our own commands read the events of tiers as they come, and no status.
         is_ours = HOME_HEADER in request.headers or LIVE_HEADER in request.headers
         return reply.stream(is_live=is_ours)
-
-    async def _complete(self, request: Request) -> Any:
-        text = read_text_request(await self._read(request))
-        prompts = text.prompts()
-        asked = Asked(
-            prompts, text.user or _client_of(request), text.notices, is_same=len(text.texts) == 1
-        )
-        events = self._answers.of(asked)
-        reply = Reply(events, TextForm(text), self._limits, self._report_bug, len(prompts))
-        return reply.stream() if text.is_stream else await reply.whole(request)
 
     async def _embed(self, request: Request) -> Response:
         return await self._plain(request, self._texts.embed)

@@ -223,11 +223,11 @@ class Escalated(Frozen, frozen=True, tag="escalated"):
 class Finished(Frozen, frozen=True, tag="finished"):
     """The request is over; the reason `repetition` means that the detector stopped it.
 
-    With the reason `misfit`, `misfit` says why the answer does not fit its schema; `unfit` says why
-    it is not of the form that was asked for. The reason `broken_call` means that a call of a tool
-    cannot be read or does not fit, as `unfit` says. `notices` are for the user. `verdict` is the
-    gate's last one, with the estimates for `--explain`; it does not escalate. `probe` comes if the
-    request asked for it.
+    With the reason `misfit`, `misfit` says why the answer does not fit its schema; `unfit` says
+    why it is not of the form that was asked for. The reason `broken_call` means that a call of
+    a tool cannot be read or does not fit, as `unfit` says. `stopped_by` is the stop string that
+    was found. `notices` are for the user. `verdict` is the gate's last one, with the estimates
+    for `--explain`; it does not escalate. `probe` comes if the request asked for it.
     """
 
     id: int
@@ -238,6 +238,7 @@ class Finished(Frozen, frozen=True, tag="finished"):
     misfit: str = ""
     unfit: str = ""
     notices: tuple[str, ...] = ()
+    stopped_by: str = ""
 
 
 class Failed(Frozen, frozen=True, tag="failed"):

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from tierchat.types import Frozen, TokenId, Usage
+from tierchat.tool_calls import ToolUse
+from tierchat.types import Frozen, Message, TokenId, Usage
 
 Pooling = Literal["mean", "first", "last"]
 
@@ -43,6 +44,16 @@ class Embed(Frozen, frozen=True, tag="embed"):
     is_background: bool = False
 
 
+class Count(Frozen, frozen=True, tag="count"):
+    """Write a conversation as the model reads it, and return its tokens."""
+
+    id: int
+    messages: tuple[Message, ...]
+    tools: ToolUse = ToolUse()
+    think: bool | None = None
+    is_background: bool = False
+
+
 class Tokenized(Frozen, frozen=True, tag="tokenized"):
     """Tokens and the bytes of each."""
 
@@ -65,5 +76,5 @@ class Embedded(Frozen, frozen=True, tag="embedded"):
     usage: Usage
 
 
-TextOrder = Tokenize | Detokenize | Embed
+TextOrder = Tokenize | Detokenize | Embed | Count
 TextResult = Tokenized | Embedded

@@ -120,6 +120,7 @@ class VisitEnd:
         is_empty = end.reason == "stop" and not may_be_empty and not way.answer.strip()
         is_empty = is_empty and not way.calls
         self._tell_of(end, is_empty=is_empty)
+        way.stopped_by = end.stopped_by
         refused = way.refused if is_empty else None
         way.ledger.add(
             tier.name, tier.model, end.reason, end.usage, end.verdict, is_answer=refused is None

@@ -14,6 +14,8 @@ import msgspec
 
 from tierchat import __version__
 from tierchat.conversations.changes import LogChange
+from tierchat.service.anthropic.messages_format import CountBody, MessagesBody
+from tierchat.service.description import claude_shapes as claude
 from tierchat.service.description import shapes
 from tierchat.service.messages import (
     DaemonStatus,
@@ -47,6 +49,7 @@ class Operation:
     events: Any = None
     status: int = 200
     media: str = _JSON
+    error: Any = shapes.ErrorReply
 
 
 def _with_sampling(name: str, body: type[msgspec.Struct]) -> Any:
@@ -85,6 +88,23 @@ def operations() -> tuple[Operation, ...]:
         ),
         Operation(
             "POST",
+            "/v1/messages",
+            "Answer a conversation, for Anthropic's clients",
+            claude.AnthropicMessage,
+            MessagesBody,
+            claude.AnthropicEvent,
+            error=claude.AnthropicError,
+        ),
+        Operation(
+            "POST",
+            "/v1/messages/count_tokens",
+            "Count the tokens of a conversation",
+            claude.TokenCount,
+            CountBody,
+            error=claude.AnthropicError,
+        ),
+        Operation(
+            "POST",
             "/v1/embeddings",
             "Turn texts into vectors",
             shapes.EmbeddingList,
@@ -115,7 +135,6 @@ def description() -> dict[str, Any]:
     """Return the description of the endpoint."""
     routes = operations()
     kinds = [kind for route in routes for kind in _kinds(route)]
-    kinds.append(shapes.ErrorReply)
     made, named = msgspec.json.schema_components(kinds, ref_template=_SCHEMAS)
     found, components = _with_plain_names(list(made), named)
     schemas = dict(zip(map(_key, kinds), found, strict=True))
@@ -156,7 +175,7 @@ def _operation(route: Operation, schemas: Mapping[str, Any]) -> dict[str, Any]:
             str(route.status): {"description": route.summary, "content": content},
             "default": {
                 "description": "What went wrong",
-                "content": {_JSON: {"schema": schemas[_key(shapes.ErrorReply)]}},
+                "content": {_JSON: {"schema": schemas[_key(route.error)]}},
             },
         },
     }
@@ -195,7 +214,9 @@ def _with_plain_names(
 
 
 def _kinds(route: Operation) -> Iterable[Any]:
-    return (kind for kind in (route.reply, route.body, route.events) if kind is not None)
+    return (
+        kind for kind in (route.reply, route.body, route.events, route.error) if kind is not None
+    )
 
 
 def _key(kind: Any) -> str:

@@ -25,11 +25,11 @@ Facts = msgspec.defstruct(
 )
 
 
-class _Shape(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+class Shape(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     """Parent of every shape: nothing but its fields may be there."""
 
 
-class LikelyToken(_Shape):
+class LikelyToken(Shape):
     """A token, its bytes and its natural log-probability."""
 
     token: str
@@ -43,21 +43,21 @@ class AnswerToken(LikelyToken):
     top_logprobs: list[LikelyToken]
 
 
-class AnswerLogprobs(_Shape):
+class AnswerLogprobs(Shape):
     """The log-probabilities of an answer."""
 
     content: list[AnswerToken]
     refusal: None
 
 
-class CalledFunction(_Shape):
+class CalledFunction(Shape):
     """What a tool is called with: JSON text."""
 
     name: str
     arguments: str
 
 
-class ToolCallMade(_Shape):
+class ToolCallMade(Shape):
     """A call of a tool."""
 
     id: str
@@ -65,7 +65,7 @@ class ToolCallMade(_Shape):
     function: CalledFunction
 
 
-class AnswerMessage(_Shape):
+class AnswerMessage(Shape):
     """An answer; `refusal` stands in its place where no tier can answer."""
 
     role: Literal["assistant"]
@@ -75,7 +75,7 @@ class AnswerMessage(_Shape):
     tool_calls: list[ToolCallMade] | msgspec.UnsetType = msgspec.UNSET
 
 
-class AnswerChoice(_Shape):
+class AnswerChoice(Shape):
     """One answer; each of several has facts of its own."""
 
     index: int
@@ -85,13 +85,13 @@ class AnswerChoice(_Shape):
     x_tierchat: Facts | msgspec.UnsetType = msgspec.UNSET  # type: ignore[valid-type]
 
 
-class CachedTokens(_Shape):
+class CachedTokens(Shape):
     """Tokens of a prompt that were not read again."""
 
     cached_tokens: int
 
 
-class TokensUsed(_Shape):
+class TokensUsed(Shape):
     """Tokens of prompts and answers."""
 
     prompt_tokens: int
@@ -100,7 +100,7 @@ class TokensUsed(_Shape):
     prompt_tokens_details: CachedTokens | msgspec.UnsetType = msgspec.UNSET
 
 
-class ChatCompletion(_Shape):
+class ChatCompletion(Shape):
     """Whole answers to a chat."""
 
     id: str
@@ -113,14 +113,14 @@ class ChatCompletion(_Shape):
     x_tierchat: Facts  # type: ignore[valid-type]
 
 
-class CalledFunctionPiece(_Shape):
+class CalledFunctionPiece(Shape):
     """A piece of a call: its name first, then its arguments."""
 
     name: str | msgspec.UnsetType = msgspec.UNSET
     arguments: str | msgspec.UnsetType = msgspec.UNSET
 
 
-class ToolCallPiece(_Shape):
+class ToolCallPiece(Shape):
     """A piece of the call number `index`."""
 
     index: int
@@ -129,7 +129,7 @@ class ToolCallPiece(_Shape):
     function: CalledFunctionPiece | msgspec.UnsetType = msgspec.UNSET
 
 
-class AnswerPiece(_Shape):
+class AnswerPiece(Shape):
     """A piece of an answer or of a thought before it."""
 
     role: Literal["assistant"] | msgspec.UnsetType = msgspec.UNSET
@@ -139,7 +139,7 @@ class AnswerPiece(_Shape):
     tool_calls: list[ToolCallPiece] | msgspec.UnsetType = msgspec.UNSET
 
 
-class ChunkChoice(_Shape):
+class ChunkChoice(Shape):
     """What a chunk adds to one answer."""
 
     index: int
@@ -148,13 +148,13 @@ class ChunkChoice(_Shape):
     finish_reason: _Reason | None
 
 
-class DoneFacts(_Shape, tag="done"):
+class DoneFacts(Shape, tag="done"):
     """The facts of a finished answer."""
 
     outcome: Facts  # type: ignore[valid-type]
 
 
-class ThoughtFacts(_Shape, tag="thought"):
+class ThoughtFacts(Shape, tag="thought"):
     """The tier that thinks."""
 
     tier: str
@@ -163,7 +163,7 @@ class ThoughtFacts(_Shape, tag="thought"):
 ChunkFacts = DoneFacts | ThoughtFacts | Loading | Starting | Working | Hop | Notice | PromptScored
 
 
-class ChatChunk(_Shape):
+class ChatChunk(Shape):
     """One event of a streamed chat completion."""
 
     id: str
@@ -176,7 +176,7 @@ class ChatChunk(_Shape):
     x_tierchat: ChunkFacts | msgspec.UnsetType = msgspec.UNSET
 
 
-class TextLogprobs(_Shape):
+class TextLogprobs(Shape):
     """Log-probabilities in the older shape: parallel lists."""
 
     tokens: list[str]
@@ -185,7 +185,7 @@ class TextLogprobs(_Shape):
     text_offset: list[int]
 
 
-class TextChoice(_Shape):
+class TextChoice(Shape):
     """One text that was continued, or a piece of it."""
 
     index: int
@@ -195,7 +195,7 @@ class TextChoice(_Shape):
     x_tierchat: Facts | msgspec.UnsetType = msgspec.UNSET  # type: ignore[valid-type]
 
 
-class _TextReply(_Shape):
+class _TextReply(Shape):
     id: str
     object: Literal["text_completion"]
     created: int
@@ -218,7 +218,7 @@ class TextChunk(_TextReply):
     x_tierchat: ChunkFacts | msgspec.UnsetType = msgspec.UNSET
 
 
-class Vector(_Shape):
+class Vector(Shape):
     """One vector: numbers, or their float32 bytes in base64."""
 
     object: Literal["embedding"]
@@ -226,14 +226,14 @@ class Vector(_Shape):
     embedding: list[float] | str
 
 
-class VectorsUsed(_Shape):
+class VectorsUsed(Shape):
     """Tokens of the texts."""
 
     prompt_tokens: int
     total_tokens: int
 
 
-class VectorFacts(_Shape):
+class VectorFacts(Shape):
     """The tier that made the vectors, and how."""
 
     cascade: str
@@ -243,7 +243,7 @@ class VectorFacts(_Shape):
     notices: list[str]
 
 
-class EmbeddingList(_Shape):
+class EmbeddingList(Shape):
     """Vectors in the order of their texts."""
 
     object: Literal["list"]
@@ -253,26 +253,26 @@ class EmbeddingList(_Shape):
     x_tierchat: VectorFacts
 
 
-class TokenPiece(_Shape):
+class TokenPiece(Shape):
     """A token and its text; bytes that are no text as numbers."""
 
     id: int
     piece: str | list[int]
 
 
-class TokenList(_Shape):
+class TokenList(Shape):
     """The tokens of a text."""
 
     tokens: list[int | TokenPiece]
 
 
-class TextOfTokens(_Shape):
+class TextOfTokens(Shape):
     """The text of tokens."""
 
     content: str
 
 
-class ModelObject(_Shape):
+class ModelObject(Shape):
     """A name that a request may give as its model."""
 
     id: str
@@ -281,26 +281,26 @@ class ModelObject(_Shape):
     owned_by: str
 
 
-class ModelList(_Shape):
+class ModelList(Shape):
     """All names that can be answered here."""
 
     object: Literal["list"]
     data: list[ModelObject]
 
 
-class State(_Shape):
+class State(Shape):
     """Whether something is so, in one word."""
 
     status: str
 
 
-class WasServing(_Shape):
+class WasServing(Shape):
     """Whether the endpoint listened on TCP before."""
 
     was_serving: bool
 
 
-class ErrorFacts(_Shape):
+class ErrorFacts(Shape):
     """What went wrong, which field is wrong, and what to do next."""
 
     message: str
@@ -311,7 +311,7 @@ class ErrorFacts(_Shape):
     retry_after_s: Annotated[int, msgspec.Meta(ge=0)] | msgspec.UnsetType = msgspec.UNSET
 
 
-class ErrorReply(_Shape):
+class ErrorReply(Shape):
     """An error."""
 
     error: ErrorFacts

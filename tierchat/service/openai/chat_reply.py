@@ -11,7 +11,8 @@ from typing import Any
 
 from tierchat.errors import TierchatError
 from tierchat.events import AnswerDelta, Done
-from tierchat.service.answers import ChoiceEvent
+from tierchat.service.answers import Asked, ChoiceEvent
+from tierchat.service.openai_format import read_request
 from tierchat.service.openai_replies import (
     as_json,
     chunk,
@@ -20,6 +21,7 @@ from tierchat.service.openai_replies import (
     first_chunk,
     usage_chunk,
 )
+from tierchat.service.replies import Ask
 from tierchat.types import Outcome, ScoredToken
 
 
@@ -85,3 +87,13 @@ class ChatForm:
 def event_line(value: Any) -> bytes:
     """Write one server-sent event."""
     return b"data: " + as_json(value) + b"\n\n"
+
+
+def chat_ask(body: bytes, client: str) -> Ask:
+    """Read a request for a chat completion; raises InvalidRequest naming the field."""
+    chat = read_request(body)
+    form = ChatForm(
+        includes_usage=chat.includes_usage, has_logprobs=chat.prompt.logprobs is not None
+    )
+    asked = Asked(chat.prompts(), chat.user or client, chat.notices, is_same=True)
+    return Ask(asked, form, chat.is_stream)

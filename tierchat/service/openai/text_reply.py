@@ -13,11 +13,12 @@ from typing import Any
 
 from tierchat.errors import TierchatError
 from tierchat.events import AnswerDelta, Done, PromptScored
-from tierchat.service.answers import ChoiceEvent
+from tierchat.service.answers import Asked, ChoiceEvent
 from tierchat.service.openai.chat_reply import event_line
-from tierchat.service.openai.text_format import TextRequest
+from tierchat.service.openai.text_format import TextRequest, read_text_request
 from tierchat.service.openai_format import ANY_MODEL
 from tierchat.service.openai_replies import FINGERPRINT, error_body, facts
+from tierchat.service.replies import Ask
 from tierchat.types import Outcome, ScoredToken, TokenLogprob
 
 
@@ -189,3 +190,11 @@ def _spelled(tokens: Sequence[ScoredToken]) -> str:
 
 def _reason(outcome: Outcome) -> str:
     return "length" if outcome.finish_reason == "length" else "stop"
+
+
+def text_ask(body: bytes, client: str) -> Ask:
+    """Read a request to continue texts; raises InvalidRequest naming the field."""
+    text = read_text_request(body)
+    is_same = len(text.texts) == 1
+    asked = Asked(text.prompts(), text.user or client, text.notices, is_same=is_same)
+    return Ask(asked, TextForm(text), text.is_stream)

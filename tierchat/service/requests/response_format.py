@@ -37,11 +37,22 @@ def schema_of(asked: ResponseFormat | None, json_schema: str | _AnySchema | None
     Raises InvalidRequest where there is none, or one that is too long.
     """
     text = _found(asked, json_schema)
+    return _checked(text, "response_format" if json_schema is None else "json_schema")
+
+
+def schema_text(schema: _AnySchema, field: str) -> str:
+    """Return the JSON text of a schema; raises InvalidRequest naming `field` if it is too long."""
+    text = _text(schema)
+    _checked(text, field)
+    return text
+
+
+def _checked(text: str | None, field: str) -> str | None:
     if text is not None and len(text) > MAX_SCHEMA_CHARS:
         raise InvalidRequest(
             f"the JSON schema has {len(text):,} characters, more than {MAX_SCHEMA_CHARS:,}",
             "shorten it, with $defs for what comes twice",
-            param="response_format" if json_schema is None else "json_schema",
+            param=field,
         )
     return text
 

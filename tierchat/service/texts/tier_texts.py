@@ -21,9 +21,10 @@ from tierchat.errors import (
     error_from_code,
 )
 from tierchat.models.gguf.header import CheckedHeaders
-from tierchat.types import TierOptions
+from tierchat.types import Prompt, TierOptions
 from tierchat.workers.protocol import Failed, RequestEvent
 from tierchat.workers.text_orders import (
+    Count,
     Detokenize,
     Embed,
     Embedded,
@@ -67,7 +68,7 @@ class TierTexts:
         self._headers = headers
 
     def find(self, options: TierOptions, *, embeds: bool = False) -> NamedTier:
-        """Return the tier that is asked for, else the lowest one that is here.
+        """Return the tier that is asked for, else the lowest one that is here, from `min_tier` on.
 
         What `embeds` goes to a tier whose file says how vectors are made of its states, if one is
         here. Raises UnknownModel or ModelMissing.
@@ -76,7 +77,10 @@ class TierTexts:
         tiers = self._catalogue().find(name).tiers
         if options.tier:
             return NamedTier(name, *self._named(tiers, options.tier))
+        least, _ = self._named(tiers, options.min_tier) if options.min_tier else ("", "")
+        from_least = [tier.name for tier in tiers].index(least) if least else 0
         here = [tier for tier in tiers if self._models.is_present(tier.model)]
+        here = [tier for tier in here if tier in tiers[from_least:]] or here[-1:]
         if not here:
             raise ModelMissing(
                 f"no model of the cascade {name} is on this machine",
@@ -94,6 +98,13 @@ class TierTexts:
         found = await self._result(tier, order)
         assert isinstance(found, Tokenized)
         return found
+
+    async def count(self, tier: NamedTier, prompt: Prompt) -> int:
+        """Return the number of tokens of a conversation as the tier's model reads it."""
+        order = Count(id=0, messages=prompt.messages, tools=prompt.tools, think=prompt.think)
+        found = await self._result(tier, order)
+        assert isinstance(found, Tokenized)
+        return len(found.tokens)
 
     async def detokenize(self, tier: NamedTier, tokens: Sequence[int]) -> Tokenized:
         """Return the bytes of tokens; raises InvalidRequest for an id that is none."""

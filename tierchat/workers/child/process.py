@@ -30,12 +30,13 @@ from tierchat.workers.protocol import (
     Failed,
     Finished,
     FromWorker,
+    Generate,
     Loaded,
     LoadFailed,
     LoadProgress,
     SetThreads,
 )
-from tierchat.workers.text_orders import Embedded, TextOrder, Tokenized
+from tierchat.workers.text_orders import Count, Embedded, TextOrder, Tokenized
 
 _HEARTBEAT_S = 1.0
 _SIGN_OF_LIFE_S = 0.5
@@ -85,12 +86,19 @@ class WorkerLoop:
                 self._begin(order.id, partial(self._intake.go_on, order))
             elif isinstance(order, SetThreads):
                 self._held.engine.set_max_threads(order.num_threads)
+            elif isinstance(order, Count):
+                self._begin(order.id, partial(self._count, order))
             elif isinstance(order, TextOrder):
                 self._texts.take(order)
             elif isinstance(order, Tokens):
                 self._begin(order.id, partial(self._texts.result, order))
             else:
                 self._begin(order.id, partial(self._intake.begin, order))
+
+    def _count(self, order: Count) -> None:
+        """Render a conversation, and let its tokens be counted; raises as `begin` does."""
+        asked = Generate(id=order.id, messages=order.messages, tools=order.tools, think=order.think)
+        self._texts.take(order, self._held.draft(asked).count)
 
     def _begin(
         self, id_: int, step: Callable[[], Request | EmbedRequest | Tokenized | None]

@@ -360,6 +360,7 @@ class Request:
         return Finished(
             id=self.order.id,
             reason="misfit" if misfit else reason,
+            stopped_by=self._stops.found,
             misfit=misfit,
             unfit=unfit,
             notices=self._notices,

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 from tierchat.engine.engine import Engine
 from tierchat.engine.llama.model import LlamaModel
@@ -19,6 +20,7 @@ from tierchat.errors import ContextTooLong, InvalidRequest
 from tierchat.types import Sampling, Usage
 from tierchat.workers.protocol import Finished, Progress, RequestEvent
 from tierchat.workers.text_orders import (
+    Count,
     Detokenize,
     Embed,
     Embedded,
@@ -96,9 +98,12 @@ class Texts:
         self._report = report
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="texts")
 
-    def take(self, order: TextOrder) -> None:
-        """Find the tokens of an order in another thread, which reports them."""
-        result = self._thread.submit(self._tokens, order)
+    def take(self, order: TextOrder, work: Callable[[], list[int]] | None = None) -> None:
+        """Find the tokens of an order in another thread, which reports them.
+
+        `work` finds those of a conversation.
+        """
+        result = self._thread.submit(work or partial(self._tokens, order))
         result.add_done_callback(lambda done: self._report(Tokens(order, done)))
 
     def result(self, found: Tokens) -> Tokenized | EmbedRequest:
@@ -109,10 +114,12 @@ class Texts:
         tokens = found.result.result()
         if isinstance(found.order, Embed):
             return self._embed(found.order, tokens)
-        pieces = tuple(map(self._model.spelled, tokens))
+        is_spelled = not isinstance(found.order, Count)
+        pieces = tuple(map(self._model.spelled, tokens)) if is_spelled else ()
         return Tokenized(id=found.id, tokens=tuple(tokens), pieces=pieces)
 
     def _tokens(self, order: TextOrder) -> list[int]:
+        assert not isinstance(order, Count)
         if isinstance(order, Tokenize):
             found = self._model.tokenize(order.text, parse_special=order.parses_special)
             return self._model.with_ends(found) if order.adds_special else found

@@ -1,0 +1,1 @@
+"""Anthropic's messages: a translation to and from the same prompts and events."""
