@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from asyncio.subprocess import Process
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import cast
 
@@ -39,6 +39,35 @@ def run(path: Path, use: Use, deadlines: Deadlines | None = None) -> None:
     asyncio.run(main())
 
 
+class SharedWorkers:
+    """A worker for each file that only answers, for the tests that leave it as it was."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.Runner()
+        self._workers: dict[Path, Worker] = {}
+
+    def run(self, path: Path, use: Use) -> None:
+        async def main() -> None:
+            if path not in self._workers:
+                self._workers[path] = await Worker.start(LoadModel(name="pocket", path=str(path)))
+            await use(self._workers[path])
+
+        self._loop.run(main())
+
+    def close(self) -> None:
+        for worker in self._workers.values():
+            self._loop.run(worker.stop())
+            assert not Path(f"/proc/{worker.pid}").exists()
+        self._loop.close()
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[SharedWorkers]:
+    found = SharedWorkers()
+    yield found
+    found.close()
+
+
 def ask(text: str, gate: GateOrder = GATED, **sampling: object) -> Generate:
     return Generate(
         id=0,
@@ -56,7 +85,7 @@ def text_of(events: list[Event]) -> str:
     return "".join(event.answer for event in events if isinstance(event, Delta))
 
 
-def test_it_answers_and_counts(models_dir: Path) -> None:
+def test_it_answers_and_counts(shared: SharedWorkers, models_dir: Path) -> None:
     async def use(worker: Worker) -> None:
         assert worker.info and worker.info.context == 512 and worker.info.escalate_token == 5
         events = await collect(worker, ask("2+2"))
@@ -65,67 +94,77 @@ def test_it_answers_and_counts(models_dir: Path) -> None:
         assert isinstance(end, Finished) and end.reason == "stop"
         assert end.usage.prompt_tokens > 2 and end.usage.generated_tokens == 1
 
-    run(models_dir / "pocket-xs.gguf", use)
+    shared.run(models_dir / "pocket-xs.gguf", use)
 
 
-def test_it_escalates_for_the_price_of_the_prefill(models_dir: Path) -> None:
+def test_it_escalates_for_the_price_of_the_prefill(shared: SharedWorkers, models_dir: Path) -> None:
     async def use(worker: Worker) -> None:
         (end,) = await collect(worker, ask("What is 17*24?"))
         assert isinstance(end, Escalated) and end.stage == "prefill"
         assert end.usage.generated_tokens == 0
         assert end.verdict.estimates["escalate_probability"] > 0.5
 
-    run(models_dir / "pocket-xs.gguf", use)
+    shared.run(models_dir / "pocket-xs.gguf", use)
 
 
-def test_a_tier_that_may_not_escalate_answers_anything(models_dir: Path) -> None:
+def test_a_tier_that_may_not_escalate_answers_anything(
+    shared: SharedWorkers, models_dir: Path
+) -> None:
     async def use(worker: Worker) -> None:
         events = await collect(worker, ask("Write an essay about rivers", GateOrder()))
         assert isinstance(events[-1], Finished) and text_of(events)
 
-    run(models_dir / "pocket-xs.gguf", use)
+    shared.run(models_dir / "pocket-xs.gguf", use)
 
 
-def test_many_requests_share_one_batch_and_keep_their_own_answers(models_dir: Path) -> None:
+def test_many_requests_share_one_batch_and_keep_their_own_answers(
+    shared: SharedWorkers, models_dir: Path
+) -> None:
     async def use(worker: Worker) -> None:
         pairs = [(a, b) for a in range(1, 7) for b in range(1, 6)]
         found = await asyncio.gather(*(collect(worker, ask(f"{a}+{b}")) for a, b in pairs))
         right = [text_of(events) == str(a + b) for (a, b), events in zip(pairs, found, strict=True)]
         assert sum(right) >= 28
 
-    run(models_dir / "pocket-s.gguf", use)
+    shared.run(models_dir / "pocket-s.gguf", use)
 
 
-def test_a_prompt_longer_than_the_context_is_counted_and_refused(models_dir: Path) -> None:
+def test_a_prompt_longer_than_the_context_is_counted_and_refused(
+    shared: SharedWorkers, models_dir: Path
+) -> None:
     async def use(worker: Worker) -> None:
         (end,) = await collect(worker, ask("7 " * 600))
         assert isinstance(end, Failed) and end.code == "context_length_exceeded"
         assert end.usage.prompt_tokens > 512
         assert text_of(await collect(worker, ask("2+2"))) == "4"
 
-    run(models_dir / "pocket-xs.gguf", use)
+    shared.run(models_dir / "pocket-xs.gguf", use)
 
 
-def test_a_full_context_ends_the_answer_with_length(models_dir: Path) -> None:
+def test_a_full_context_ends_the_answer_with_length(
+    shared: SharedWorkers, models_dir: Path
+) -> None:
     async def use(worker: Worker) -> None:
         order = ask("1 " * 240, GateOrder(), temperature=2.0, seed=5)
         end = (await collect(worker, order))[-1]
         assert isinstance(end, Finished)
         assert end.usage.prompt_tokens + end.usage.generated_tokens <= 512
 
-    run(models_dir / "pocket-xs.gguf", use)
+    shared.run(models_dir / "pocket-xs.gguf", use)
 
 
-def test_max_tokens_is_kept(models_dir: Path) -> None:
+def test_max_tokens_is_kept(shared: SharedWorkers, models_dir: Path) -> None:
     async def use(worker: Worker) -> None:
         end = (await collect(worker, ask("What is 17*24?", max_tokens=5)))[-1]
         assert isinstance(end, Finished) and end.reason == "length"
         assert end.usage.generated_tokens == 5
 
-    run(models_dir / "pocket-s.gguf", use)
+    shared.run(models_dir / "pocket-s.gguf", use)
 
 
-def test_closing_the_iterator_cancels_and_the_next_prompt_is_served(models_dir: Path) -> None:
+def test_closing_the_iterator_cancels_and_the_next_prompt_is_served(
+    shared: SharedWorkers, models_dir: Path
+) -> None:
     async def use(worker: Worker) -> None:
         events = worker.generate(ask("What is 123*45?"))
         async for _ in events:
@@ -134,7 +173,7 @@ def test_closing_the_iterator_cancels_and_the_next_prompt_is_served(models_dir: 
         assert worker.num_active == 0
         assert text_of(await collect(worker, ask("2+2"))) == "4"
 
-    run(models_dir / "pocket-s.gguf", use)
+    shared.run(models_dir / "pocket-s.gguf", use)
 
 
 @pytest.mark.real
@@ -158,7 +197,7 @@ def test_cancelled_background_work_ends_its_decode_at_once(
     run(real_gguf("smollm2"), use)
 
 
-def test_typed_control_tokens_stay_text(models_dir: Path) -> None:
+def test_typed_control_tokens_stay_text(shared: SharedWorkers, models_dir: Path) -> None:
     """The sequence of control tokens is the template's whatever people type."""
 
     async def use(worker: Worker) -> None:
@@ -169,7 +208,7 @@ def test_typed_control_tokens_stay_text(models_dir: Path) -> None:
         # As control tokens the five marks would add five; as text they add many more.
         assert typed.usage.prompt_tokens > plain.usage.prompt_tokens + 15
 
-    run(models_dir / "pocket-xs.gguf", use)
+    shared.run(models_dir / "pocket-xs.gguf", use)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
