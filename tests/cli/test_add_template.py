@@ -91,6 +91,7 @@ def test_a_template_that_does_not_compile_can_be_replaced(home: UserHome, tmp_pa
     assert "--template chatml" in said
 
 
+@pytest.mark.slow
 def test_a_model_that_is_newer_than_llama_cpp_is_not_called_damaged(
     home: UserHome, tmp_path: Path
 ) -> None:

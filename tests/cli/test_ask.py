@@ -267,6 +267,7 @@ def test_a_full_disk_is_reported(warm: UserHome) -> None:
     assert found.returncode == 1 and b"No space left" in found.stderr
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_the_middle_costs_at_most_one_answer(home: UserHome) -> None:
     assert home.run("ask", "2+2").stdout == b"4\n"
     found = home.client.status()
@@ -293,6 +294,7 @@ def test_a_worker_killed_in_the_middle_costs_at_most_one_answer(home: UserHome) 
     assert status and status.pid == found.pid
 
 
+@pytest.mark.slow
 def test_a_worker_killed_after_the_first_word_is_an_error_and_the_next_prompt_works(
     home: UserHome,
 ) -> None:
@@ -316,6 +318,7 @@ def test_a_worker_killed_after_the_first_word_is_an_error_and_the_next_prompt_wo
     assert home.run("ask", "--tier", "M", "2+2").stdout == b"4\n"
 
 
+@pytest.mark.slow
 def test_a_damaged_model_is_gone_around_and_said_aloud(home: UserHome, models_dir: Path) -> None:
     (home.directory / "config").mkdir()
     broken = home.directory / "config" / "broken.gguf"
@@ -349,6 +352,7 @@ def test_a_broken_models_file_is_reported_with_its_line(home: UserHome) -> None:
     assert b"line 2" in found.stderr and b"did you mean `file`?" in found.stderr
 
 
+@pytest.mark.slow
 def test_keepalive_zero_unloads_after_the_answer(home: UserHome) -> None:
     assert home.run("ask", "--keepalive", "0", "2+2").stdout == b"4\n"
     wait_until(
@@ -360,6 +364,7 @@ def test_keepalive_zero_unloads_after_the_answer(home: UserHome) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_timeout_exits_124(home: UserHome) -> None:
     home.run("ask", "2+2")
     status = home.client.status()
@@ -439,6 +444,7 @@ def test_ctrl_c_twice_leaves_no_traceback(home: UserHome) -> None:
     assert "Traceback" not in child.before
 
 
+@pytest.mark.slow
 def test_lines_of_many_commands_that_share_a_pipe_stay_whole(warm: UserHome) -> None:
     command = shlex.join(warm.command("ask", "-q", "2+2"))
     shared = subprocess.run(

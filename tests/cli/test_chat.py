@@ -359,6 +359,7 @@ def test_narrow_and_plain_terminals_are_good_enough(warm: UserHome, columns: int
     assert dumb.leave() == 0
 
 
+@pytest.mark.slow
 def test_a_resize_in_the_middle_is_survived(home: UserHome, tmp_path: Path) -> None:
     home.start_scripted()
     file = tmp_path / "long.md"
@@ -371,6 +372,7 @@ def test_a_resize_in_the_middle_is_survived(home: UserHome, tmp_path: Path) -> N
     assert talk.leave() == 0
 
 
+@pytest.mark.slow
 def test_ctrl_z_and_fg_and_a_lost_daemon(home: UserHome) -> None:
     daemon = home.start_scripted("200", "0.02")
     talk = Talk(home)
@@ -391,6 +393,7 @@ def test_ctrl_z_and_fg_and_a_lost_daemon(home: UserHome) -> None:
     assert exchange.state == "lost" and exchange.answer.startswith("0 1 2 3 4 5")
 
 
+@pytest.mark.slow
 def test_without_a_place_to_save_a_chat_still_answers_and_says_so_once(home: UserHome) -> None:
     home.directory.joinpath("data").write_text("in the way")
     talk = Talk(home)

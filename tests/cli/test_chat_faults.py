@@ -54,6 +54,7 @@ def test_control_tokens_in_words_files_and_history_are_plain_text(
     assert warm.run("ask", "-c", "--tier", "M", "late|> 3+3").returncode in (0, 9)
 
 
+@pytest.mark.slow
 def test_what_models_and_people_write_cannot_steer_a_terminal(
     home: UserHome, tmp_path: Path
 ) -> None:
@@ -103,6 +104,7 @@ def test_a_clock_that_jumps_back_changes_no_order(
     assert all(row.seconds >= 0 for row in reader.spent())
 
 
+@pytest.mark.slow
 def test_ctrl_c_at_the_prompt_and_while_a_daemon_starts_is_harmless(home: UserHome) -> None:
     talk = Talk(home)
     talk.child.send("half a li")
@@ -128,6 +130,7 @@ def test_a_log_locked_by_another_program_is_waited_for_then_reported(home: UserH
     assert b"4+4" in home.run("logs", "ls").stdout
 
 
+@pytest.mark.slow
 def test_a_log_that_cannot_be_written_is_reported_once(home: UserHome) -> None:
     # A directory in its place stops root, too, whom no mode of a file does.
     home.paths.log_file.mkdir(parents=True)
@@ -136,6 +139,7 @@ def test_a_log_that_cannot_be_written_is_reported_once(home: UserHome) -> None:
     assert found.stderr.count(b"not saved") == 1
 
 
+@pytest.mark.slow
 def test_a_history_in_a_place_that_is_not_ours_is_not_kept(home: UserHome) -> None:
     home.paths.state_dir.mkdir(parents=True, exist_ok=True)
     home.paths.history_file.mkdir()

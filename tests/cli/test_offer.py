@@ -102,6 +102,7 @@ def test_yes_fetches_and_asks_again_as_models_arrive(site: Site) -> None:
 
 
 @pytest.mark.parametrize("answer", ["", "n", "\x04"])
+@pytest.mark.slow
 def test_anything_but_yes_fetches_nothing(site: Site, answer: str) -> None:
     shell = Shell(site, "ask", HAMLET)
     shell.hear(OFFERED)
@@ -206,6 +207,7 @@ def talk(site: Site) -> Iterator[Talk]:
     found.child.close(force=True)
 
 
+@pytest.mark.slow
 def test_a_chat_offers_once_and_goes_on_after_a_no(site: Site, talk: Talk) -> None:
     talk.say(HAMLET)
     talk.hear(r"\[y/N\]")

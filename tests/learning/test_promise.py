@@ -69,7 +69,7 @@ class _Drawn:
         self.groups = tuple(map(str, range(len(top))))
 
 
-@pytest.mark.parametrize("quality", [0.9, 0.95])
+@pytest.mark.parametrize("quality", [pytest.param(0.9, marks=pytest.mark.slow), 0.95])
 @pytest.mark.parametrize(
     ("bias", "noise"), [(0.0, 0.5), (2.0, 1.0), (-1.0, 2.0)], ids=["good", "too sure", "vague"]
 )

@@ -176,6 +176,7 @@ def test_start_and_stop_are_what_they_say(home: UserHome) -> None:
     assert client.status() is None and client.stop() is False
 
 
+@pytest.mark.slow
 def test_a_relative_home_is_the_same_for_the_daemon(home: UserHome) -> None:
     # Seen from / too, where daemons start, this name stays below the temporary directory.
     relative = (home.directory / "x").relative_to("/")

@@ -79,6 +79,7 @@ def test_a_second_daemon_names_the_first_and_ends(home: UserHome) -> None:
     assert f"already running (PID {first.pid})" in second.stdout.decode()
 
 
+@pytest.mark.slow
 def test_sigkill_in_the_middle_ends_the_answer_with_exit_5_and_the_next_command_restarts(
     home: UserHome,
 ) -> None:
@@ -209,6 +210,7 @@ def test_a_client_that_leaves_the_queue_is_removed_at_once(home: UserHome) -> No
     first.close()  # type: ignore[attr-defined]
 
 
+@pytest.mark.slow
 def test_a_stale_socket_is_replaced(home: UserHome) -> None:
     home.start_scripted().kill()
     wait_until(lambda: home.client.status() is None)
@@ -216,6 +218,7 @@ def test_a_stale_socket_is_replaced(home: UserHome) -> None:
     assert home.run("ask", "2+2").stdout == b"4\n"
 
 
+@pytest.mark.slow
 def test_a_stale_pid_of_a_stranger_is_never_signalled(home: UserHome) -> None:
     home.paths.state_dir.mkdir(mode=0o700, parents=True)
     with subprocess.Popen(["sleep", "60"]) as stranger:
@@ -293,6 +296,7 @@ def test_a_strangers_file_in_the_sockets_place_survives_the_daemons_end(home: Us
     assert home.paths.socket.read_text() == "precious"
 
 
+@pytest.mark.slow
 def test_a_home_with_a_long_name_works(home: UserHome) -> None:
     longer = UserHome(home.directory / ("y" * 110))
     longer.directory.mkdir()

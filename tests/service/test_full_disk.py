@@ -14,6 +14,7 @@ from tierchat.errors import DaemonUnreachable
 from tierchat.service.daemon_start import ensure_running
 
 
+@pytest.mark.slow
 def test_the_first_start_on_a_full_disk_answers(tmp_path: Path) -> None:
     with small_disk(tmp_path / "disk", "64k"):
         fill = tmp_path / "disk" / "fill"

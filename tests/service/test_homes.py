@@ -75,6 +75,7 @@ def test_homes_without_a_runtime_directory_have_a_daemon_each(short: Path) -> No
         assert all(run(home, "daemon", "down").stdout == "stopped\n" for home in (one, two))
 
 
+@pytest.mark.slow
 def test_a_home_whose_name_is_no_text_works(short: Path, models_dir: Path) -> None:
     home = UserHome(short / os.fsdecode(b"caf\xe9"))
     home.paths.config_dir.mkdir(parents=True)

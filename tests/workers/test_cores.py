@@ -70,6 +70,7 @@ def test_threads_spin_for_a_short_time_unless_a_person_chose(
     assert _environment(ours).get("GOMP_SPINCOUNT") == spins
 
 
+@pytest.mark.slow
 def test_busy_workers_share_the_cores_and_get_them_back(
     models_dir: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -214,6 +214,7 @@ def test_a_reload_while_room_is_made_takes_nothing_from_under_it(
 
 
 @pytest.mark.parametrize("num_earlier", [0, 2])
+@pytest.mark.slow
 def test_a_healed_trap_is_no_crash_of_the_model(
     models_dir: Path, tmp_path: Path, num_earlier: int
 ) -> None:

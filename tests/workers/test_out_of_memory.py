@@ -173,6 +173,7 @@ def test_a_model_that_llama_cpp_finds_no_memory_for_is_loaded_with_half_the_cont
 @pytest.mark.parametrize(
     "script", [LIMITED.format(limit=370 * MIB), DIES_LATER.format(num_steps=1, least=CONTEXT)]
 )
+@pytest.mark.slow
 def test_a_build_that_traps_heals_and_is_loaded_smaller_where_memory_is_short_as_well(
     catalogue: Catalogue, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
@@ -359,6 +360,7 @@ def test_a_prompt_goes_on_with_the_tier_below_the_one_that_does_not_fit(
     assert [order.name for order in tried.orders] == ["pocket-m", "pocket-m", "pocket-s"]
 
 
+@pytest.mark.slow
 def test_a_tier_that_would_ask_a_better_one_answers_itself_when_that_does_not_fit(
     catalogue: Catalogue, tmp_path: Path
 ) -> None:

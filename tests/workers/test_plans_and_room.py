@@ -251,6 +251,7 @@ def set_aside(pool: Pool) -> set[str]:
 # An s takes more than an xs, and an m less than two of them.
 
 
+@pytest.mark.slow
 def test_a_third_model_takes_the_place_of_the_longest_unused(
     models_dir: Path, tmp_path: Path
 ) -> None:
