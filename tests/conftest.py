@@ -143,8 +143,8 @@ def wait_until(condition: object, seconds: float = 15.0) -> None:
         time.sleep(0.01)
 
 
-@pytest.fixture
-def home() -> Iterator[UserHome]:
+@contextlib.contextmanager
+def new_home() -> Iterator[UserHome]:
     # pytest's own temporary paths are too long for a Unix socket.
     with tempfile.TemporaryDirectory(prefix="tc") as directory:
         found = UserHome(Path(directory))
@@ -154,12 +154,23 @@ def home() -> Iterator[UserHome]:
         found.close()
 
 
+@pytest.fixture
+def home() -> Iterator[UserHome]:
+    with new_home() as found:
+        yield found
+
+
 @pytest.fixture(scope="session")
 def warm() -> Iterator[UserHome]:
     """One home with one running daemon, for tests that only ask."""
-    with tempfile.TemporaryDirectory(prefix="tc") as directory:
-        found = UserHome(Path(directory))
-        quirks_here(found.paths.machine_file)
+    with new_home() as found:
         found.run("daemon", "up")
         yield found
-        found.close()
+
+
+@pytest.fixture(scope="module")
+def scripted() -> Iterator[UserHome]:
+    """One home with one daemon that answers from a script, for tests that only ask."""
+    with new_home() as found:
+        found.start_scripted()
+        yield found

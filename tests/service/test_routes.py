@@ -68,9 +68,8 @@ def count(home: UserHome, name: str) -> int:
     return int(getattr(found, name))
 
 
-def test_a_whole_answer_is_a_chat_completion(home: UserHome) -> None:
-    home.start_scripted()
-    status, head, body = reply(home, request(stream=False))
+def test_a_whole_answer_is_a_chat_completion(scripted: UserHome) -> None:
+    status, head, body = reply(scripted, request(stream=False))
     found = json.loads(body)
     assert status == 200 and b"application/json" in head
     assert found["object"] == "chat.completion"
@@ -95,35 +94,32 @@ def test_a_stream_is_server_sent_events_that_end_with_done(home: UserHome) -> No
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_errors_have_openais_shape_and_their_own_status(home: UserHome, stream: bool) -> None:
-    home.start_scripted()
-    status, _, body = reply(home, request(stream=stream, text="refuse"))
+def test_errors_have_openais_shape_and_their_own_status(scripted: UserHome, stream: bool) -> None:
+    status, _, body = reply(scripted, request(stream=stream, text="refuse"))
     error = json.loads(body)["error"]
     assert status == 400 and error["code"] == "context_length_exceeded"
     assert error["hint"] == "shorten it"
-    status, _, body = reply(home, request(stream=stream, text="boom"))
+    status, _, body = reply(scripted, request(stream=stream, text="boom"))
     error = json.loads(body)["error"]
-    assert status == 500 and str(home.paths.daemon_log) in error["hint"]
+    assert status == 500 and str(scripted.paths.daemon_log) in error["hint"]
     assert "ZeroDivision" not in body.decode()
-    status, _, body = reply(home, request(stream=stream, max_tokens=-3))
+    status, _, body = reply(scripted, request(stream=stream, max_tokens=-3))
     error = json.loads(body)["error"]
     assert status == 400 and error["param"] == "max_tokens" and "-3" in error["message"]
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_an_error_after_a_hop_still_has_its_own_status(home: UserHome, stream: bool) -> None:
-    home.start_scripted()
-    status, _, body = reply(home, request(stream=stream, text="refuse above"))
+def test_an_error_after_a_hop_still_has_its_own_status(scripted: UserHome, stream: bool) -> None:
+    status, _, body = reply(scripted, request(stream=stream, text="refuse above"))
     assert status == 400 and json.loads(body)["error"]["code"] == "context_length_exceeded"
 
 
-def test_our_own_commands_see_a_hop_before_the_error(home: UserHome) -> None:
-    home.start_scripted()
+def test_our_own_commands_see_a_hop_before_the_error(scripted: UserHome) -> None:
     events = []
     prompt = Prompt(messages=(Message(role="user", content="refuse above"),))
     with pytest.raises(ContextTooLong):
-        events.extend(home.client.ask(prompt))
-    for event in (first := home.client.ask(prompt)):
+        events.extend(scripted.client.ask(prompt))
+    for event in (first := scripted.client.ask(prompt)):
         assert isinstance(event, Loading)
         break
     first.close()  # type: ignore[attr-defined]
@@ -132,9 +128,8 @@ def test_our_own_commands_see_a_hop_before_the_error(home: UserHome) -> None:
 @pytest.mark.parametrize(
     ("text", "code"), [("refuse late", "context_length_exceeded"), ("end", "engine_crashed")]
 )
-def test_a_stream_ends_with_an_error_or_with_done(home: UserHome, text: str, code: str) -> None:
-    home.start_scripted()
-    status, _, body = reply(home, request(stream=True, text=text))
+def test_a_stream_ends_with_an_error_or_with_done(scripted: UserHome, text: str, code: str) -> None:
+    status, _, body = reply(scripted, request(stream=True, text=text))
     last = body.strip().split(b"\n\n")[-1].removeprefix(b"data: ")
     error = json.loads(last)["error"]
     assert error["code"] == code and status == (200 if text == "refuse late" else 500)
@@ -142,9 +137,8 @@ def test_a_stream_ends_with_an_error_or_with_done(home: UserHome, text: str, cod
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_name_that_is_not_utf8_travels(home: UserHome, stream: bool) -> None:
-    home.start_scripted()
-    status, _, body = reply(home, request(stream=stream, text="odd"))
+def test_a_name_that_is_not_utf8_travels(scripted: UserHome, stream: bool) -> None:
+    status, _, body = reply(scripted, request(stream=stream, text="odd"))
     assert status == 404 and json.loads(body)["error"]["message"] == r"no file \xff.gguf"
 
 
@@ -157,10 +151,9 @@ def test_a_name_that_is_not_utf8_travels(home: UserHome, stream: bool) -> None:
         (b"text/plain", 415),
     ],
 )
-def test_the_content_type_has_no_case(home: UserHome, kind: bytes, status: int) -> None:
-    home.start_scripted()
+def test_the_content_type_has_no_case(scripted: UserHome, kind: bytes, status: int) -> None:
     sent = request(stream=False).replace(b"application/json", kind)
-    found, _, body = reply(home, sent)
+    found, _, body = reply(scripted, sent)
     assert found == status
     if status == 400:
         error = json.loads(body)["error"]
@@ -171,19 +164,18 @@ def get(path: str) -> bytes:
     return f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode()
 
 
-def test_models_are_listed_and_found_by_their_ids(home: UserHome) -> None:
-    home.start_scripted()
-    found = json.loads(reply(home, get("/v1/models"))[2])
+def test_models_are_listed_and_found_by_their_ids(scripted: UserHome) -> None:
+    found = json.loads(reply(scripted, get("/v1/models"))[2])
     assert found["object"] == "list"
     assert [model["id"] for model in found["data"]] == ["tierchat", "script/XS"]
     for model in found["data"]:
-        status, _, body = reply(home, get(f"/v1/models/{model['id']}"))
+        status, _, body = reply(scripted, get(f"/v1/models/{model['id']}"))
         assert status == 200 and json.loads(body) == model
         assert model["created"] == 7 and model["object"] == "model"
-    escaped = reply(home, get("/v1/models/script%2FXS"))
+    escaped = reply(scripted, get("/v1/models/script%2FXS"))
     assert escaped[0] == 200
     for unknown in ("script/XXS", "%ED%A0%80", "nothing%20at%20all"):
-        status, _, body = reply(home, get(f"/v1/models/{unknown}"))
+        status, _, body = reply(scripted, get(f"/v1/models/{unknown}"))
         error = json.loads(body)["error"]
         assert status == 404 and error["code"] == "model_not_found"
         assert error["param"] == "model" and error["hint"]
@@ -324,10 +316,9 @@ def test_the_shipped_limits_are_those_we_promise() -> None:
     ],
 )
 def test_a_wrong_path_or_method_is_an_error_in_json(
-    home: UserHome, line: bytes, status: int, code: str
+    scripted: UserHome, line: bytes, status: int, code: str
 ) -> None:
-    home.start_scripted()
-    found, head, body = reply(home, line + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    found, head, body = reply(scripted, line + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
     assert found == status and b"application/json" in head
     assert json.loads(body)["error"]["code"] == code
     assert (b"allow: post" in head) == (status == 405)
