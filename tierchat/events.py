@@ -30,10 +30,12 @@ class PromptScored(Frozen, frozen=True, tag="scored"):
 class ToolCallDelta(Frozen, frozen=True, tag="tool_call"):
     """A piece of the answer's call number `index`; it is never retracted.
 
-    The first piece of a call has its `id` and `name`, the others go on with its arguments.
+    The first piece of a call has its `id` and `name`, the others go on with its arguments. `tier`
+    makes it.
     """
 
     index: int
+    tier: str = ""
     id: str = ""
     name: str = ""
     arguments: str = ""

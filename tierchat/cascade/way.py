@@ -129,15 +129,15 @@ class Way:
 
     def show_call(self, called: Called) -> list[ToolCallDelta]:
         """Add a call that the current tier made; return its pieces."""
-        index, call = len(self.calls), called.call
+        index, call, tier = len(self.calls), called.call, self.tier.name
         self.calls.append(call)
         pieces = [
             call.arguments[at : at + _PIECE_CHARS]
             for at in range(0, len(call.arguments), _PIECE_CHARS)
         ]
         return [
-            ToolCallDelta(index=index, id=call.id, name=call.name),
-            *(ToolCallDelta(index=index, arguments=piece) for piece in pieces),
+            ToolCallDelta(index=index, tier=tier, id=call.id, name=call.name),
+            *(ToolCallDelta(index=index, tier=tier, arguments=piece) for piece in pieces),
         ]
 
     @property

@@ -287,7 +287,7 @@ def header_text(text: str) -> str:
 def _tier_of(event: CascadeEvent) -> str:
     """Return the tier that shows itself in an event, "" if none does."""
     match event:
-        case AnswerDelta(tier=tier) | ThoughtDelta(tier=tier):
+        case AnswerDelta(tier=tier) | ThoughtDelta(tier=tier) | ToolCallDelta(tier=tier):
             return tier
         case Done(outcome=outcome):
             return outcome.tier or ""
