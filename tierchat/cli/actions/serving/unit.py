@@ -71,7 +71,6 @@ def unit(order: ServeOrder, env: Mapping[str, str]) -> str:
         _MARK,
         "[Unit]",
         "Description=tierchat, a nest of local language models",
-        "After=network.target",
         "",
         "[Service]",
         # In a command, $ stands for itself when doubled.
