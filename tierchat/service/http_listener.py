@@ -16,11 +16,17 @@ import h11
 import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from tierchat.errors import TierchatError
+from tierchat.service.openai_replies import bare_response
 from tierchat.service.peer import peer_of
 from tierchat.service.replies import Limits
 
-_TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"
 _MARGIN_S = 2.0
+
+
+class HeadTooSlow(TierchatError):
+    http_status = 408
+    code = "head_too_slow"
 
 
 class Timed(H11Protocol):
@@ -75,7 +81,9 @@ class Timed(H11Protocol):
 
     def _give_up(self) -> None:
         if self.conn.our_state is h11.IDLE:
-            self.transport.write(_TOO_SLOW)
+            seconds = self._limits_s[h11.IDLE]
+            error = HeadTooSlow(f"the head of a request did not arrive within {seconds:g} s")
+            self.transport.write(bare_response(error))
         self.transport.close()
 
 

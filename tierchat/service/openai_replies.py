@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import msgspec
@@ -209,6 +210,22 @@ def facts(outcome: Outcome) -> dict[str, Any]:
     fields: dict[str, Any] = msgspec.to_builtins(outcome)
     del fields["answer"], fields["thought"], fields["tool_calls"]
     return fields
+
+
+def bare_response(error: TierchatError) -> bytes:
+    """Write an HTTP response with an error that comes before there is a request to answer.
+
+    It closes the connection.
+    """
+    body = as_json(error_body(error))
+    lines = [
+        f"HTTP/1.1 {error.http_status} {HTTPStatus(error.http_status).phrase}",
+        "Content-Type: application/json",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+        *([f"Retry-After: {error.retry_after_s}"] if isinstance(error, Overloaded) else []),
+    ]
+    return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def error_body(error: TierchatError) -> dict[str, Any]:

@@ -276,7 +276,7 @@ def test_more_connections_than_allowed_are_turned_away_at_once(endpoint: Endpoin
             idle.sendall(b"GET /v1/models HTTP/1.1\r\n")
         began_s = time.monotonic()
         reply = endpoint.raw(b"GET /v1/models HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        assert b" 503 " in reply and b"Retry-After" in reply
+        assert b" 503 " in reply and b"Retry-After" in reply and b'"code":"overloaded"' in reply
         assert time.monotonic() - began_s < 1
     wait_until(lambda: endpoint.ask(**endpoint.auth)[0] == 200)
 

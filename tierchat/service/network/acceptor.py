@@ -13,16 +13,14 @@ import ssl
 from collections import Counter
 from collections.abc import Callable
 
-from tierchat.errors import UsageError
+from tierchat.errors import Overloaded, UsageError
 from tierchat.service.network.order import resolved
+from tierchat.service.openai_replies import bare_response
 
 _BACKLOG = 256
 # The pause after a connection could not be accepted, for instance because files ran out.
 _PAUSE_S = 0.5
-_FULL = (
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 2\r\nConnection: close\r\n"
-    b"Content-Length: 0\r\n\r\n"
-)
+_RETRY_AFTER_S = 2
 
 Protocol = Callable[[Callable[[], None]], asyncio.Protocol]
 """Makes the protocol of a new connection; it calls its argument when the connection is over."""
@@ -107,7 +105,9 @@ class Acceptor:
         with connection, contextlib.suppress(OSError):
             connection.setblocking(False)
             if not self._tls:
-                connection.send(_FULL)
+                num = self.num_connections
+                error = Overloaded(f"{num} connections are open", "try again", _RETRY_AFTER_S)
+                connection.send(bare_response(error))
                 # What the client has sent by now is read: else the reply would be lost by a reset.
                 connection.shutdown(socket.SHUT_WR)
                 connection.recv(1 << 16)
