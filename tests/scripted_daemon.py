@@ -92,6 +92,10 @@ class Script:
         return ""
 
     @property
+    def keeps_conversations(self) -> bool:
+        return True
+
+    @property
     def texts(self) -> Texts:
         return None  # type: ignore[return-value]
 

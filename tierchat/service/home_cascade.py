@@ -53,6 +53,7 @@ class HomeCascade:
         self._paths = paths
         self._context = settings.context
         self.claude_tiers = settings.claude_tiers
+        self.keeps_conversations = settings.log
         headers = CheckedHeaders()
         self._pool = build_pool(
             catalogue,
@@ -196,6 +197,7 @@ class HomeCascade:
         has_new_context = settings.context != self._context
         self._context = settings.context
         self.claude_tiers = settings.claude_tiers
+        self.keeps_conversations = settings.log
         self._cascade.replace(catalogue, settings.cascade)
         await self._pool.replace(catalogue.models, plans, reloads_all=has_new_context)
 

@@ -209,7 +209,7 @@ def _message(index: int, turn: _Turn) -> Message:
     if isinstance(content, list):
         for part in content:
             if part.type != "text":
-                raise _refused_part(f"messages[{index}].content", part.type)
+                raise refused_part(f"messages[{index}].content", part.type)
         content = "\n".join(part.text for part in content if part.text)
     return Message(
         role=_ROLES[turn.role],
@@ -219,7 +219,8 @@ def _message(index: int, turn: _Turn) -> Message:
     )
 
 
-def _refused_part(field: str, kind: str) -> InvalidRequest:
+def refused_part(field: str, kind: str) -> InvalidRequest:
+    """Return the error for a part of content that is no text."""
     what = "the models of these tiers read text only"
     if "image" in kind:
         what = "no tier here sees images: their models read text only"

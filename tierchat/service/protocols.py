@@ -59,6 +59,11 @@ class ModelKeeper(Protocol):
         ...
 
     @property
+    def keeps_conversations(self) -> bool:
+        """Whether the user lets conversations be saved."""
+        ...
+
+    @property
     def texts(self) -> Texts:
         """What can be asked of single tiers, beside answers."""
         ...

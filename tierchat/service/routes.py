@@ -56,6 +56,7 @@ from tierchat.service.replies import (
     event_stream,
     json_response,
 )
+from tierchat.service.responses.routes import ResponseRoutes
 from tierchat.service.texts.routes import TextRoutes
 
 _Handler = Callable[[Request], Awaitable[Any]]
@@ -88,6 +89,7 @@ class Service:
         self._keeper = keeper
         self._texts = TextRoutes(keeper.texts, admission)
         self._claude = ClaudeRoutes(keeper)
+        self._responses = ResponseRoutes(keeper)
         self._controls = controls
         self._health_of_models = Health(keeper, admission)
         self._limits = limits
@@ -97,6 +99,9 @@ class Service:
             routes=[
                 self._route("POST", "/v1/chat/completions", self._chat),
                 self._route("POST", "/v1/completions", self._complete),
+                self._route("POST", "/v1/responses", self._respond),
+                self._route("GET", "/v1/responses/{id}", self._response),
+                self._route("DELETE", "/v1/responses/{id}", self._forget_response),
                 self._route("POST", "/v1/messages", self._message, anthropic_error),
                 self._route("POST", "/v1/messages/count_tokens", self._count, anthropic_error),
                 self._route("POST", "/v1/embeddings", self._embed),
@@ -164,6 +169,15 @@ class Service:
 
     async def _complete(self, request: Request) -> Any:
         return await self._answer(request, text_ask)
+
+    async def _respond(self, request: Request) -> Any:
+        return await self._answer(request, self._responses.ask)
+
+    async def _response(self, request: Request) -> Response:
+        return json_response(self._responses.find(request.path_params["id"]))
+
+    async def _forget_response(self, request: Request) -> Response:
+        return json_response(self._responses.forget(request.path_params["id"]))
 
     async def _message(self, request: Request) -> Any:
         return await self._answer(request, self._claude.ask, anthropic_error)

@@ -16,6 +16,7 @@ from tierchat import __version__
 from tierchat.conversations.changes import LogChange
 from tierchat.service.anthropic.messages_format import CountBody, MessagesBody
 from tierchat.service.description import claude_shapes as claude
+from tierchat.service.description import response_shapes as responses
 from tierchat.service.description import shapes
 from tierchat.service.messages import (
     DaemonStatus,
@@ -30,6 +31,7 @@ from tierchat.service.openai.embeddings import EmbeddingBody
 from tierchat.service.openai.text_format import TextBody
 from tierchat.service.openai_format import ChatBody
 from tierchat.service.requests.sampling_fields import SAMPLING_NAMES, SAMPLING_TYPES
+from tierchat.service.responses.responses_format import ResponseBody
 from tierchat.service.texts.tokens import DetokenizeBody, TokenizeBody
 from tierchat.types import SAMPLING_ALIASES, TierOptions
 
@@ -86,6 +88,16 @@ def operations() -> tuple[Operation, ...]:
             text,
             shapes.TextChunk,
         ),
+        Operation(
+            "POST",
+            "/v1/responses",
+            "Answer a conversation, as items",
+            responses.ResponseReply,
+            ResponseBody,
+            responses.ResponseEvent,
+        ),
+        Operation("GET", "/v1/responses/{id}", "Find a response", responses.ResponseReply),
+        Operation("DELETE", "/v1/responses/{id}", "Forget a response", responses.Forgotten),
         Operation(
             "POST",
             "/v1/messages",

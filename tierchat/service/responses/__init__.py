@@ -1,0 +1,1 @@
+"""OpenAI's Responses: a translation to and from the same prompts and events."""

@@ -1,0 +1,260 @@
+"""Answers in the shape of OpenAI's Responses: a response, or the events of a stream.
+
+Does not know HTTP. Events follow
+https://platform.openai.com/docs/api-reference/responses-streaming.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import msgspec
+
+from tierchat.errors import TierchatError
+from tierchat.events import AnswerDelta, Done, ThoughtDelta, ToolCallDelta
+from tierchat.service.answers import ChoiceEvent
+from tierchat.service.openai_format import ANY_MODEL
+from tierchat.service.openai_replies import as_json, facts
+from tierchat.service.responses.responses_format import ResponseRequest
+from tierchat.types import Message, Outcome
+
+Remember = Callable[[Sequence[Message], dict[str, Any]], None]
+
+
+class ResponseForm:
+    """Writes the answer to one request; `remember` gets the conversation up to it."""
+
+    def __init__(self, asked: ResponseRequest, remember: Remember | None) -> None:
+        self._asked, self._remember = asked, remember
+        self._id = f"resp_{secrets.token_hex(16)}"
+        self._created = int(time.time())
+        self._model: str | None = None
+        self._outcome: Outcome | None = None
+        self._items: list[dict[str, Any]] = []
+        # The kind of the item that grows, which is the last one; and its text so far.
+        self._open = ""
+        self._text: list[str] = []
+        self._has_begun = False
+        self._num_events = 0
+
+    def see(self, found: ChoiceEvent) -> None:
+        """Take note of an event, perhaps long before its lines are written."""
+        if isinstance(found.event, AnswerDelta):
+            self._model = self._model or found.event.model
+        elif isinstance(found.event, Done):
+            self._outcome = found.event.outcome
+            self._model = self._model or found.event.outcome.model
+
+    def lines(self, found: ChoiceEvent) -> list[bytes]:
+        """Write the events of a stream for one event."""
+        made: list[bytes] = []
+        if not self._has_begun:
+            self._has_begun = True
+            begun = self._response("in_progress", None)
+            made += [
+                self._line("response.created", response=begun),
+                self._line("response.in_progress", response=begun),
+            ]
+        match found.event:
+            case ThoughtDelta(text=text):
+                made += self._into("reasoning", _reasoning(""))
+                made.append(self._delta("response.reasoning_text.delta", text))
+            case AnswerDelta(text=text) if text:
+                made += self._into("message", _message([]))
+                made.append(self._delta("response.output_text.delta", text, logprobs=[]))
+            case ToolCallDelta(id=id_, name=name, arguments=arguments, index=index):
+                made += self._into(f"call {index}", _call(id_, name, ""))
+                if arguments:
+                    kind = "response.function_call_arguments.delta"
+                    made.append(self._delta(kind, arguments))
+            case Done(outcome=outcome):
+                made += self._ended(outcome)
+            case _:
+                made.append(self._line("x_tierchat", x_tierchat=found.event))
+        return made
+
+    def end(self) -> list[bytes]:
+        """Write nothing more: the last event carries the whole response."""
+        return []
+
+    def error(self, error: TierchatError) -> bytes:
+        """Write the event of an error in a stream that has begun."""
+        return self._line(
+            "error", code=error.code, message=error.message, param=error.param, hint=error.hint
+        )
+
+    def whole(self) -> dict[str, Any]:
+        """Write the answer in one piece."""
+        outcome = self._outcome
+        assert outcome is not None
+        if outcome.thought:
+            self._items.append(_reasoning(outcome.thought))
+        if outcome.answer or outcome.finish_reason == "unanswered" or not outcome.tool_calls:
+            self._items.append(_message([_part(outcome)], "completed"))
+        self._items += [
+            _call(call.id, call.name, call.arguments, "completed") for call in outcome.tool_calls
+        ]
+        return self._finished(outcome)
+
+    def _ended(self, outcome: Outcome) -> list[bytes]:
+        made: list[bytes] = []
+        if outcome.finish_reason == "unanswered":
+            made += self._closed()
+            self._items.append(_message([_part(outcome)], "completed"))
+            item, index = self._items[-1], len(self._items) - 1
+            made += [
+                self._line("response.output_item.added", output_index=index, item=item),
+                self._line("response.output_item.done", output_index=index, item=item),
+            ]
+        made += self._closed()
+        response = self._finished(outcome)
+        made.append(self._line(f"response.{response['status']}", response=response))
+        return made
+
+    def _finished(self, outcome: Outcome) -> dict[str, Any]:
+        is_cut = outcome.finish_reason == "length"
+        response = self._response("incomplete" if is_cut else "completed", outcome)
+        if self._remember:
+            message = Message(
+                role="assistant", content=outcome.answer, tool_calls=outcome.tool_calls
+            )
+            self._remember((*self._asked.conversation, message), response)
+        return response
+
+    def _into(self, kind: str, item: dict[str, Any]) -> list[bytes]:
+        """Begin an item unless it is the one that grows; the one before it is finished."""
+        if self._open == kind:
+            return []
+        made = self._closed()
+        self._open, self._text = kind, []
+        self._items.append(item)
+        made.append(self._item_line("response.output_item.added"))
+        if kind == "message":
+            part = {"type": "output_text", "text": "", "annotations": [], "logprobs": []}
+            made.append(self._part_line("response.content_part.added", part=part))
+        return made
+
+    def _closed(self) -> list[bytes]:
+        kind, text, self._open = self._open, "".join(self._text), ""
+        if not kind:
+            return []
+        item = self._items[-1]
+        item["status"] = "completed"
+        made: list[bytes] = []
+        if kind == "message":
+            part = {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
+            item["content"] = [part]
+            made += [
+                self._part_line("response.output_text.done", text=text, logprobs=[]),
+                self._part_line("response.content_part.done", part=part),
+            ]
+        elif kind == "reasoning":
+            item["content"] = [{"type": "reasoning_text", "text": text}]
+            made.append(self._part_line("response.reasoning_text.done", text=text))
+        else:
+            item["arguments"] = text
+            kind = "response.function_call_arguments.done"
+            name = item["name"]
+            made.append(self._line(kind, **self._place(), name=name, arguments=text))
+        return [*made, self._item_line("response.output_item.done")]
+
+    def _delta(self, kind: str, text: str, **fields: Any) -> bytes:
+        self._text.append(text)
+        if self._open.startswith("call"):
+            return self._line(kind, **self._place(), delta=text, **fields)
+        return self._part_line(kind, delta=text, **fields)
+
+    def _place(self) -> dict[str, Any]:
+        return {"item_id": self._items[-1]["id"], "output_index": len(self._items) - 1}
+
+    def _part_line(self, kind: str, **fields: Any) -> bytes:
+        return self._line(kind, **self._place(), content_index=0, **fields)
+
+    def _item_line(self, kind: str) -> bytes:
+        return self._line(kind, output_index=len(self._items) - 1, item=self._items[-1])
+
+    def _line(self, kind: str, **fields: Any) -> bytes:
+        number, self._num_events = self._num_events, self._num_events + 1
+        event = {"type": kind, "sequence_number": number, **fields}
+        return b"event: %s\ndata: %s\n\n" % (kind.encode(), as_json(event))
+
+    def _response(self, status: str, outcome: Outcome | None) -> dict[str, Any]:
+        sent = self._asked.sent
+        is_cut = status == "incomplete"
+        return {
+            "id": self._id,
+            "object": "response",
+            "created_at": self._created,
+            "status": status,
+            "error": None,
+            "incomplete_details": {"reason": "max_output_tokens"} if is_cut else None,
+            "instructions": sent.instructions,
+            "max_output_tokens": sent.max_output_tokens,
+            "metadata": sent.metadata or {},
+            "model": self._model or ANY_MODEL,
+            "output": list(self._items),
+            "parallel_tool_calls": sent.parallel_tool_calls is not False,
+            "previous_response_id": sent.previous_response_id,
+            "reasoning": msgspec.to_builtins(sent.reasoning) if sent.reasoning else None,
+            "store": self._remember is not None,
+            "temperature": sent.temperature,
+            "text": {"format": msgspec.to_builtins(sent.text.format)},
+            "tool_choice": msgspec.to_builtins(sent.tool_choice or "auto"),
+            "tools": msgspec.to_builtins(sent.tools or []),
+            "top_p": sent.top_p,
+            "truncation": "disabled",
+            "usage": _usage(outcome) if outcome else None,
+            "user": sent.user,
+            **({"x_tierchat": facts(outcome)} if outcome else {}),
+        }
+
+
+def _reasoning(text: str) -> dict[str, Any]:
+    content = [{"type": "reasoning_text", "text": text}] if text else []
+    return {"type": "reasoning", "id": _new("rs"), "summary": [], "content": content}
+
+
+def _message(content: list[dict[str, Any]], status: str = "in_progress") -> dict[str, Any]:
+    return {
+        "type": "message",
+        "id": _new("msg"),
+        "status": status,
+        "role": "assistant",
+        "content": content,
+    }
+
+
+def _call(id_: str, name: str, arguments: str, status: str = "in_progress") -> dict[str, Any]:
+    return {
+        "type": "function_call",
+        "id": _new("fc"),
+        "call_id": id_,
+        "name": name,
+        "arguments": arguments,
+        "status": status,
+    }
+
+
+def _part(outcome: Outcome) -> dict[str, Any]:
+    if outcome.finish_reason == "unanswered":
+        return {"type": "refusal", "refusal": outcome.notices[-1]}
+    return {"type": "output_text", "text": outcome.answer, "annotations": [], "logprobs": []}
+
+
+def _usage(outcome: Outcome) -> dict[str, Any]:
+    cached = outcome.path[-1].cached_tokens if outcome.path else 0
+    return {
+        "input_tokens": outcome.prompt_tokens,
+        "input_tokens_details": {"cached_tokens": cached},
+        "output_tokens": outcome.generated_tokens,
+        # Thoughts and answer are counted together.
+        "output_tokens_details": {"reasoning_tokens": 0},
+        "total_tokens": outcome.prompt_tokens + outcome.generated_tokens,
+    }
+
+
+def _new(prefix: str) -> str:
+    return f"{prefix}_{secrets.token_hex(12)}"
