@@ -11,7 +11,7 @@ from tierchat.gates.order import GateOrder
 from tierchat.gates.token_gate import TokenGate
 from tierchat.tool_calls import Tool
 from tierchat.types import Hold, Message, Sampling, Signals
-from tierchat.workers.child.request import CUT_CALL, Request
+from tierchat.workers.child.request import CUT_CALL, REPEATED_CALL, Request
 from tierchat.workers.child.tool_calls.answer_calls import AnswerCalls
 from tierchat.workers.child.tool_calls.checker import CallChecker
 from tierchat.workers.child.tool_calls.marks import marks_of
@@ -39,6 +39,7 @@ class Script:
         is_required: bool = False,
         max_calls: int | None = None,
         marks: Mapping[int, str] | None = None,
+        answered: frozenset[tuple[str, str]] = frozenset(),
     ) -> None:
         order = Generate(
             id=1,
@@ -57,6 +58,7 @@ class Script:
             marks or {},
             is_required=is_required,
             max_calls=max_calls,
+            answered=answered,
             grammar_inside=self._grammar,
         )
         self.request = Request(
@@ -162,6 +164,15 @@ def test_the_same_call_again_ends_the_answer() -> None:
     script = Script().write(call(1) + call(2) + call(1) + call(3))
     assert [arguments for _, arguments in script.called] == ['{"a": 1}', '{"a": 2}']
     assert isinstance(script.end, Finished) and script.end.reason == "stop"
+
+
+def test_a_call_whose_result_was_read_goes_up_while_it_can() -> None:
+    answered = frozenset({("f", '{"a": 1}')})
+    script = Script("M", answered=answered).write(call(1))
+    assert isinstance(script.end, Escalated) and script.end.unfit == REPEATED_CALL
+    # At the top a tool may be asked again, as for the state of a job.
+    assert Script(answered=answered).write(call(1), END).called == [(0, '{"a": 1}')]
+    assert Script("M", answered=answered).write(call(2), END).called
 
 
 def test_a_call_that_a_limit_cuts_is_left_out_and_told() -> None:

@@ -32,6 +32,7 @@ from tierchat.workers.protocol import (
     Scored,
 )
 
+REPEATED_CALL = "calls a tool again whose result it has read"
 CUT_CALL = "a call of a tool was cut off and is left out"
 _BAD_CALL = "calls a tool in a way that cannot be used"
 
@@ -308,8 +309,10 @@ class Request:
 
     def _why_broken(self) -> str:
         """Say why nothing that may follow can bring a held answer into its form."""
-        if self._is_released or not self.order.gate.targets or self._has_calls:
+        if self._is_released or not self.order.gate.targets:
             return ""
+        if self._calls and self._calls.has_begun:
+            return REPEATED_CALL if self._calls.repeats_answered else ""
         return self._check.unfit(self._written, is_whole=False)
 
     @property

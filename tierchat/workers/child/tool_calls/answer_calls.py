@@ -5,6 +5,7 @@ Does not know tiers or tokens. Owned by the engine thread, as the request is.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 
 from tierchat.engine.grammar import Grammar
@@ -16,9 +17,19 @@ from tierchat.workers.child.tool_calls.written_call import BrokenCall
 NONE_MADE = "no tool was called where a call was required"
 
 
+def call_key(call: ToolCall) -> tuple[str, str]:
+    """Return the name and the arguments of a call, whatever their JSON looks like."""
+    try:
+        return call.name, json.dumps(json.loads(call.arguments), sort_keys=True)
+    except (ValueError, RecursionError):
+        return call.name, call.arguments
+
+
 class AnswerCalls:
     """Reads and checks the calls of one answer.
 
+    `answered` are the keys of calls whose results the model has read since the question; a model
+    that makes one of them again has not understood its result (`repeats_answered`).
     `marks` are the control tokens that open or close calls, with their texts. `grammar_inside`
     makes the grammar of what follows a mark and the text behind it, None where there is none.
     """
@@ -31,6 +42,7 @@ class AnswerCalls:
         *,
         is_required: bool = False,
         max_calls: int | None = None,
+        answered: frozenset[tuple[str, str]] = frozenset(),
         grammar_inside: Callable[[str, str], Grammar | None] | None = None,
     ) -> None:
         self._reader = reader
@@ -38,10 +50,12 @@ class AnswerCalls:
         self._marks = marks
         self._is_required = is_required
         self._max_calls = max_calls
+        self._answered = answered
         self._grammar_inside = grammar_inside
         self._checked: list[ToolCall] = []
         self._made: set[tuple[str, str]] = set()
         self._repeats = False
+        self.repeats_answered = False
 
     @property
     def has_begun(self) -> bool:
@@ -108,7 +122,9 @@ class AnswerCalls:
                 return
             call = self._checker.checked(written)
             # Small models that find no end make the same call again and again.
-            self._repeats = (call.name, call.arguments) in self._made
+            made = call_key(call)
+            self._repeats = made in self._made
             if not self._repeats:
-                self._made.add((call.name, call.arguments))
+                self._made.add(made)
+                self.repeats_answered |= made in self._answered
                 self._checked.append(call)

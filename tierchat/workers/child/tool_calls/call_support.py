@@ -12,7 +12,7 @@ from tierchat.engine.grammar import Grammar, GrammarCompiler
 from tierchat.engine.llama.model import LlamaModel
 from tierchat.errors import SchemaRefused
 from tierchat.tool_calls import ToolUse
-from tierchat.workers.child.tool_calls.answer_calls import AnswerCalls
+from tierchat.workers.child.tool_calls.answer_calls import AnswerCalls, call_key
 from tierchat.workers.child.tool_calls.call_grammar import CallGrammars
 from tierchat.workers.child.tool_calls.checker import CallChecker
 from tierchat.workers.child.tool_calls.forms import form_of_calls
@@ -73,6 +73,7 @@ class CallSupport:
             self._control_marks,
             is_required=use.is_required,
             max_calls=None if has_several else 1,
+            answered=_answered(order),
             grammar_inside=inside if self._form.is_own else None,
         )
         if not use.is_required:
@@ -103,3 +104,10 @@ class CallSupport:
             if text and not model.is_end(token) and (text in texts or is_inner):
                 found[token] = text
         return found
+
+
+def _answered(order: Generate) -> frozenset[tuple[str, str]]:
+    """Return the calls since the last question; their results stand in the conversation."""
+    asked = max((i for i, m in enumerate(order.messages) if m.role == "user"), default=0)
+    calls = (call for message in order.messages[asked:] for call in message.tool_calls)
+    return frozenset(map(call_key, calls))
