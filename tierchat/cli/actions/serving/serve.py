@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -134,6 +135,23 @@ def _show(served: Served, output: Output, *, is_json: bool) -> None:
     )
 
 
+def _seen_from_there(url: str) -> str:
+    """Return ", at URL" with this machine's own address if it listens on all; else nothing."""
+    import socket
+
+    parts = urlsplit(url)
+    if parts.hostname != "127.0.0.1":
+        return ""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # An address for documentation. Nothing is sent: the system only chooses a way to it.
+            probe.connect(("192.0.2.1", 9))
+            own = probe.getsockname()[0]
+        except OSError:
+            return ""
+    return f", at {url.replace('127.0.0.1', own, 1)}"
+
+
 def lines(status: ServeStatus, end: str) -> Iterator[str]:
     """Say where the daemon listens and what a client needs."""
     yield f"listening at {status.url}"
@@ -144,7 +162,10 @@ def lines(status: ServeStatus, end: str) -> Iterator[str]:
     else:
         yield "key: none is asked for; every program and user of this machine may ask"
     if status.is_open:
-        yield "open to other machines: whoever has the key can ask and read `tierchat ps`"
+        yield (
+            f"open to other machines{_seen_from_there(status.url)}: whoever has the key can ask "
+            "and read `tierchat ps`"
+        )
         if status.url.startswith("http:"):
             yield "not encrypted: key and questions can be read on the way; --tls-cert changes that"
     server = status.url.removesuffix("/v1")
