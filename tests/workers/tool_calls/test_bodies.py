@@ -53,6 +53,11 @@ def test_values_of_every_type_are_read() -> None:
         assert read_body(text, KNOWN)[0].arguments == expected
 
 
+def test_a_name_may_have_a_namespace() -> None:
+    for text in ("ns:f[ARGS]{}", "functions.ns:f:3{}", "<function=ns:f>{}</function>"):
+        assert read_body(text, ("ns:f",))[0].name == "ns:f", text
+
+
 def test_a_tool_without_arguments_may_be_named_alone() -> None:
     assert read_body(" now\n", KNOWN)[0].arguments == {}
 

@@ -27,7 +27,7 @@ _GLM = re.compile(
 # `weather[ARGS]{...}`, `functions.weather:0<|tool_call_argument_begin|>{...}`, and DeepSeek's two.
 _NAMED = re.compile(
     r"(?:<[|｜]tool[▁_]call[▁_]begin[|｜]>\s*)?(?:function<[|｜]tool[▁_]sep[|｜]>)?"
-    r"(?P<name>[\w./-]+)(?::\d+)?\s*(?:\[CALL_ID\]\w+)?"
+    r"(?P<name>[\w./-]+(?::[^\W\d][\w./-]*)*)(?::\d+)?\s*(?:\[CALL_ID\]\w+)?"
     r"(?:\[ARGS\]|<[|｜]tool[▁_]sep[|｜]>|<\|tool_call_argument_begin\|>)?\s*"
     r"(?:```(?:json)?\s*)?(?=\{)"
 )
