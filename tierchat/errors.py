@@ -35,6 +35,7 @@ Errors of one room are defined there and drawn here.
     ├── LogUnusable                 1   500   conversations cannot be saved or read
     │   └── LogRowGone              1   500   the conversation was removed meanwhile
     ├── UnsafePath                  1   500   a directory, file or socket that is not ours alone
+    ├── UnknownResponse             1   404   service: no response of that name is remembered
     ├── NoSuchRoute                 1   404   service, as the three below
     ├── WrongMethod                 1   405
     ├── TooLarge                    1   413   the body of a request

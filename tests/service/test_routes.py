@@ -311,7 +311,7 @@ def test_the_shipped_limits_are_those_we_promise() -> None:
 @pytest.mark.parametrize(
     ("line", "status", "code"),
     [
-        (b"GET /v1/completions", 404, "not_found"),
+        (b"GET /v1/nothing", 404, "not_found"),
         (b"GET /v1/chat/completions", 405, "method_not_allowed"),
     ],
 )

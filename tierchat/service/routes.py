@@ -26,7 +26,6 @@ from tierchat.errors import (
     OtherHome,
     TierchatError,
     UnknownModel,
-    WrongType,
     did_you_mean,
 )
 from tierchat.paths import Paths
@@ -56,6 +55,7 @@ from tierchat.service.replies import (
     event_stream,
     json_response,
 )
+from tierchat.service.requests.body import body_of
 from tierchat.service.responses.routes import ResponseRoutes
 from tierchat.service.texts.routes import TextRoutes
 
@@ -225,25 +225,7 @@ class Service:
 
     async def _read(self, request: Request) -> bytes:
         kind = request.headers.get("content-type", JSON_TYPE)
-        if kind.split(";")[0].strip().lower() != JSON_TYPE:
-            raise WrongType(
-                f"the body is {kind}, not {JSON_TYPE}",
-                f"send the header Content-Type: {JSON_TYPE}",
-                param="content-type",
-            )
-        body = bytearray()
-        try:
-            async with asyncio.timeout(self._limits.body_s):
-                async for part in request.stream():
-                    body += part
-                    if len(body) > self._limits.max_body_bytes:
-                        raise TooLarge(
-                            f"the body is larger than {self._limits.max_body_bytes} bytes",
-                            "send less text",
-                        )
-        except TimeoutError as error:
-            raise TooSlow(f"the body did not arrive within {self._limits.body_s:g} s") from error
-        return bytes(body)
+        return await body_of(kind, request.stream(), self._limits)
 
     async def _models(self, _request: Request) -> Response:
         found = [model_object(model) for model in self._keeper.served()]
@@ -319,16 +301,6 @@ class NoSuchRoute(TierchatError):
 class WrongMethod(TierchatError):
     http_status = 405
     code = "method_not_allowed"
-
-
-class TooLarge(TierchatError):
-    http_status = 413
-    code = "body_too_large"
-
-
-class TooSlow(TierchatError):
-    http_status = 408
-    code = "body_too_slow"
 
 
 def _client_of(request: Request) -> str:

@@ -20,7 +20,7 @@ class UnknownResponse(TierchatError):
     """No response of that name is remembered."""
 
     http_status = 404
-    code = "not_found"
+    code = "response_not_found"
 
 
 class Responses:
