@@ -25,6 +25,7 @@ from scipy import sparse
 
 from tierchat.gates import prior
 from tierchat.learning.evaluation import metrics, policies
+from tierchat.learning.evaluation.untaught_policy import walks
 from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.training.fit import deal_folds
 from tierchat.learning.training.unread import letters_of
@@ -33,50 +34,45 @@ LADDERS = {"S, M": (1, 2), "XS, S": (0, 1), "all": (0, 1, 2)}
 NUM_RESAMPLES = 300
 
 
-def held_out(matrix: Matrix, letters: sparse.csr_matrix, tiers: Sequence[int]) -> Floats:
-    """Return probabilities of prompts that were held out of the fit, shape (n, k)."""
-    right, folds = np.zeros(matrix.right.shape), deal_folds(matrix.groups)
+def held_out(
+    matrix: Matrix, letters: sparse.csr_matrix, tiers: Sequence[int]
+) -> tuple[Floats, Floats]:
+    """Return probabilities and costs of prompts that were held out of the fit, shapes (n, k)."""
+    right, costs = np.zeros(matrix.right.shape), np.zeros(matrix.right.shape)
+    folds = deal_folds(matrix.groups)
     for fold in np.unique(folds):
         out, rest = np.flatnonzero(folds == fold), np.flatnonzero(folds != fold)
         fitted = Fitted(letters[rest], matrix.take(rest), tiers)
         right[out] = fitted.right(letters[out], matrix.parameters)
-    return right
+        costs[out] = fitted.costs(letters[out], matrix.take(out))
+    return right, costs
 
 
-def walks(matrix: Matrix, right: Floats) -> list[policies.Walk]:
-    """Ask the tier of the greatest value alone, at every cost weight."""
-    costs = np.array(matrix.parameters) / matrix.parameters[-1]
-    return [
-        policies.pick(matrix, np.argmax(right - weight * costs, axis=1))
-        for weight in policies.COST_WEIGHTS
-    ]
-
-
-def report(matrix: Matrix, right: Floats, name: str) -> None:
-    value, low, high = policies.nhg(matrix, walks(matrix, right), NUM_RESAMPLES)
+def report(matrix: Matrix, right: Floats, costs: Floats, name: str) -> None:
+    value, low, high = policies.nhg(matrix, walks(matrix, right, costs), NUM_RESAMPLES)
     sets = np.array([real_prompts.set_of(prompt) for prompt in matrix.prompts])
     each = []
     for one in sorted(set(sets)):
         part = np.flatnonzero(sets == one)
-        each.append(
-            f"{policies.nhg(matrix.take(part), walks(matrix.take(part), right[part]))[0]:.2f}"
-        )
+        those = matrix.take(part)
+        nhg = policies.nhg(those, walks(those, right[part], costs[part]))[0]
+        each.append(f"{nhg:.2f}")
     aurocs = " ".join(f"{metrics.auroc(right[:, t], matrix.right[:, t]):.2f}" for t in range(3))
     cells = (f"{value:.3f} [{low:.3f}, {high:.3f}]", aurocs, " ".join(each))
     print(f"| {name} | {' | '.join(cells)} |", flush=True)
 
 
-def cost_weights(matrix: Matrix, right: Floats) -> list[tuple[float, float]]:
+def cost_weights(matrix: Matrix, right: Floats, costs: Floats) -> list[tuple[float, float]]:
     """Return (share of the top tier's quality that was kept, cost weight), held-out prompts."""
     top = matrix.right[:, -1].mean()
     return [
         (float(walk.right.mean() / top), float(weight))
-        for weight, walk in zip(policies.COST_WEIGHTS, walks(matrix, right), strict=True)
+        for weight, walk in zip(policies.COST_WEIGHTS, walks(matrix, right, costs), strict=True)
     ]
 
 
-def write(matrix: Matrix, right: Floats, path: Path) -> None:
-    found = fitted(matrix, cost_weights(matrix, right))
+def write(matrix: Matrix, right: Floats, costs: Floats, path: Path) -> None:
+    found = fitted(matrix, cost_weights(matrix, right, costs))
     path.write_bytes(msgspec.json.encode(found) + b"\n")
     print(f"{path}: {path.stat().st_size} bytes, fitted on {len(matrix.rows)} prompts")
 
@@ -95,10 +91,10 @@ def main() -> None:
     print(f"| fitted on | NHG of the ladder | AUROC of right, XS S M | NHG: {', '.join(sets)} |")
     print("|---|---|---|---|")
     for name, tiers in LADDERS.items():
-        right = held_out(matrix, letters, tiers)
-        report(matrix, right, name)
+        right, costs = held_out(matrix, letters, tiers)
+        report(matrix, right, costs, name)
     if given.write:
-        write(matrix, right, Path(prior.__file__).with_name("prior.json"))
+        write(matrix, right, costs, Path(prior.__file__).with_name("prior.json"))
 
 
 if __name__ == "__main__":

@@ -25,7 +25,7 @@ import numpy as np
 import real_outcomes
 import real_prompts
 import real_report
-from prior_fit import fitted
+from prior_fit import nothing_known
 
 from tierchat.config.home import Home
 from tierchat.learning.evaluation.policy import Policy, our_policy
@@ -136,11 +136,9 @@ def without_top_states(matrix: Matrix) -> Matrix:
 
 
 def fit(learned: Matrix, judged: Matrix) -> Policy:
-    """Fit decisions 0 and A on prompts alone, the default that they begin with included.
-
-    The shipped default was fitted on these very prompts.
-    """
-    gates = fit_gates(learned, has_token=False, stages=("prefill",), prior=fitted(learned)).gates
+    """Fit decisions 0 and A on prompts alone: without the default, which has seen the others."""
+    begun = nothing_known(learned)
+    gates = fit_gates(learned, has_token=False, stages=("prefill",), prior=begun).gates
     return our_policy(judged, predict(gates, judged), gates)
 
 

@@ -31,11 +31,23 @@ def test_a_larger_model_is_likelier_right() -> None:
 def test_the_better_the_quality_the_higher_the_tier() -> None:
     found = prior.shipped()
     for text in ("hi", "Prove that the square root of 2 is irrational.", "x" * 5_000):
-        right = found.right(text, SIZES)
-        tiers = [found.choose(right, SIZES, quality) for quality in (0.5, 0.9, 0.95, 0.99, 1.0)]
+        right, costs = found.right(text, SIZES), found.costs(text, 50.0, SIZES)
+        tiers = [found.choose(right, costs, quality) for quality in (0.5, 0.9, 0.95, 0.99, 1.0)]
         assert tiers == sorted(tiers)
     equal = (7e9, 7e9, 7e9)
-    assert found.choose(found.right("hi", equal), equal, 0.99) == 0
+    costs = found.costs("hi", 50.0, equal)
+    assert found.choose(found.right("hi", equal), costs, 0.99) == 0
+
+
+def test_long_answers_and_long_prompts_cost_more() -> None:
+    found = prior.shipped()
+    short, worked = (
+        "What is 12*7? Answer with the number only.",
+        "Write a Python function that sorts.",
+    )
+    assert found.costs(short, 30.0, SIZES)[2] < found.costs(worked, 30.0, SIZES)[2]
+    assert found.costs(short, 30.0, SIZES)[2] < found.costs(short, 3_000.0, SIZES)[2]
+    assert found.costs(short, 30.0, SIZES) == sorted(found.costs(short, 30.0, SIZES))
 
 
 def test_of_a_long_text_both_ends_are_read_quickly() -> None:

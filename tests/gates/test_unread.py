@@ -24,6 +24,9 @@ EMPTY = Prior(
     size_weight=0.0,
     difficulty=bytes(2 * letters.NUM_BUCKETS),
     slope=bytes(2 * letters.NUM_BUCKETS),
+    lengths=bytes(2 * letters.NUM_BUCKETS),
+    length_bias=1.0,
+    usual_tokens=1.0,
     cost_weights=(),
 )
 KINDS = ("capital of {}", "prove the theorem {}", "translate {} into Russian", "add up {} and 3")

@@ -35,10 +35,13 @@ def begin_untaught(
     """
     quality = options.quality if isinstance(options.quality, str) else "balanced"
     found = prior.shipped()
+    num_tokens = letters.guessed_tokens(letters.num_bytes(messages))
 
     def choose(turn: Sequence[Message]) -> tuple[int, Sequence[float]]:
-        right = found.right(letters.text_of(turn), parameters)
-        return found.choose(right, parameters, QUALITIES[quality]), right
+        text = letters.text_of(turn)
+        right = found.right(text, parameters)
+        costs = found.costs(text, num_tokens, parameters)
+        return found.choose(right, costs, QUALITIES[quality]), right
 
     return _raised(beginning, tiers, messages, options, choose, "a guess without a lesson")
 

@@ -14,12 +14,11 @@ import msgspec
 from tierchat.cascade.route import Route
 from tierchat.config.catalogue import TierSpec
 from tierchat.gates.files import GateHead
+from tierchat.gates.letters import guessed_tokens
 from tierchat.gates.order import GateOrder, TierWait
 from tierchat.types import Prompt, Usage, Verdict
 from tierchat.workers.speeds import ModelSpeed
 
-# Tokens of a chat template, and of a byte of text, until a tier has counted the prompt.
-_TEMPLATE_TOKENS, _TOKENS_PER_BYTE = 15, 0.3
 # Of an answer, until one was seen.
 _USUAL_TOKENS = 128.0
 
@@ -46,7 +45,7 @@ class Waits:
         self._tiers = {tier.name: tier for tier in tiers}
         self._speed = speed
         self._began_s = time.monotonic()
-        self._num_prompt_tokens = _TEMPLATE_TOKENS + _TOKENS_PER_BYTE * _num_bytes(prompt)
+        self._num_prompt_tokens = guessed_tokens(_num_bytes(prompt))
         self._lengths = {tier.name: tier.generated for tier in head.tiers} if head else {}
         self._predicted: Mapping[str, float] = {}
         self._slow: dict[str, float] = {}

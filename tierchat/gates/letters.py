@@ -19,6 +19,8 @@ NUM_BUCKETS = 8192
 # Of a long text the beginning and the end are read: what is asked for stands in one of them.
 _MAX_CHARS = 2_000
 _MAX_SYSTEM_CHARS = 300
+# Tokens of a chat template, and of a byte of text.
+_TEMPLATE_TOKENS, _TOKENS_PER_BYTE = 15, 0.3
 
 
 def text_of(messages: Sequence[Message]) -> str:
@@ -33,6 +35,11 @@ def text_of(messages: Sequence[Message]) -> str:
 def num_bytes(messages: Sequence[Message]) -> int:
     """Return how many bytes of text a conversation has."""
     return sum(len(m.content.encode("utf-8", "replace")) for m in messages)
+
+
+def guessed_tokens(num_bytes: int) -> float:
+    """Guess how many tokens so many bytes of text make, until a tier has counted them."""
+    return _TEMPLATE_TOKENS + _TOKENS_PER_BYTE * num_bytes
 
 
 def buckets(text: str) -> dict[int, float]:

@@ -3,7 +3,8 @@
 What a model says of itself without a lesson is worth nothing (`bench/LOG.md`): first-token entropy,
 its margin and "are you sure?" do not carry over from one pair of models to another. How hard a
 *kind* of prompt is does: a logistic regression on the letters of the prompt and the size of the
-model, fitted on two sizes of one family, foretells a third model of another. The weights come from
+model, fitted on two sizes of one family, foretells a third model of another. So does how long the
+answer will be, which is most of what a bigger model costs more. The weights come from
 `bench/prior.py`. Plain Python, as the daemon decides this without waiting for a model.
 """
 
@@ -19,13 +20,18 @@ import msgspec
 from tierchat.gates.letters import buckets, score
 from tierchat.types import Frozen
 
+# No answer is expected to be longer, in tokens.
+LONGEST = 512.0
+
 
 class Prior(Frozen, frozen=True):
     """Weights of a logistic regression: of the prompt's letters, alone and times the model's size.
 
-    `difficulty` and `slope` are little-endian float16, one for each bucket. The size of a model is
-    the decimal logarithm of its parameters less `mean_size`. `cost_weights` are pairs of a share of
-    the top tier's quality that was kept on held-out prompts, and the cost weight that kept it.
+    `difficulty`, `slope` and `lengths` are little-endian float16, one for each bucket; `lengths`
+    and `length_bias` give the tokens of an answer, whichever tier writes it. The size of a model is
+    the decimal logarithm of its parameters less `mean_size`. `usual_tokens` are those of a prompt
+    and its answer. `cost_weights` are pairs of a share of the top tier's quality that was kept on
+    held-out prompts, and the cost weight that kept it.
     """
 
     mean_size: float
@@ -33,6 +39,9 @@ class Prior(Frozen, frozen=True):
     size_weight: float
     difficulty: bytes
     slope: bytes
+    lengths: bytes
+    length_bias: float
+    usual_tokens: float
     cost_weights: tuple[tuple[float, float], ...]
 
     def right(self, text: str, parameters: Sequence[float]) -> list[float]:
@@ -43,15 +52,24 @@ class Prior(Frozen, frozen=True):
         logits = [self.bias + hard + size * (self.size_weight + rises) for size in sizes]
         return [1 / (1 + math.exp(-logit)) for logit in logits]
 
+    def costs(self, text: str, num_tokens: float, parameters: Sequence[float]) -> list[float]:
+        """Return what each tier costs, in units of a usual prompt and answer of the top tier.
+
+        `num_tokens` are those of the prompt.
+        """
+        length = score(buckets(text), self.lengths) + self.length_bias
+        share = (num_tokens + min(max(length, 1.0), LONGEST)) / self.usual_tokens
+        return [share * size / parameters[-1] for size in parameters]
+
     def cost_weight(self, quality: float) -> float:
         """Return what the top tier's cost is worth at a quality, in shares of a right answer."""
         enough = [weight for kept, weight in self.cost_weights if kept >= quality]
         return max(enough, default=0.0)
 
-    def choose(self, right: Sequence[float], parameters: Sequence[float], quality: float) -> int:
-        """Return the index of the tier whose answer is worth most, given what `right` said."""
+    def choose(self, right: Sequence[float], costs: Sequence[float], quality: float) -> int:
+        """Return the index of the tier whose answer is worth most, given what was expected."""
         weight = self.cost_weight(quality)
-        values = [p - weight * n / parameters[-1] for p, n in zip(right, parameters, strict=True)]
+        values = [p - weight * cost for p, cost in zip(right, costs, strict=True)]
         return values.index(max(values))
 
 
