@@ -14,6 +14,7 @@ import urllib.request
 import pytest
 
 from tests.conftest import UserHome, wait_until
+from tests.service.test_client import fake_daemon, http
 
 
 def test_in_the_foreground_it_tells_all_a_client_needs_and_ctrl_c_ends_it(home: UserHome) -> None:
@@ -173,3 +174,12 @@ def test_a_storm_of_clients_is_answered_or_told_to_come_back(home: UserHome) -> 
     assert status and (status.num_active, status.num_waiting) == (0, 0)
     if before:
         wait_until(lambda: len(os.listdir(directory)) <= before + 6)
+
+
+def test_an_older_daemon_that_cannot_listen_is_told(home: UserHome) -> None:
+    status = {"pid": 1, "version": "0", "uptime_s": 1, "socket": "", "cascades": {}, "workers": []}
+    no_route = {"error": {"message": "no such path", "code": "not_found"}}
+    replies = (http(json.dumps(status).encode()), http(json.dumps(no_route).encode(), "404 None"))
+    with fake_daemon(home, *replies):
+        found = home.run("serve", "--stop")
+    assert found.returncode == 5 and b"is an older version" in found.stderr

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+import sys
 from collections import Counter
 from collections.abc import Callable
 
@@ -39,10 +40,12 @@ def listen(host: str, port: int) -> socket.socket:
         listener.listen(_BACKLOG)
     except OSError as error:
         listener.close()
+        finder = f"ss -ltnp 'sport = :{port}'"
+        if sys.platform == "darwin":
+            finder = f"lsof -nP -iTCP:{port} -sTCP:LISTEN"
         raise UsageError(
             f"cannot listen on {host}, port {port}: {error.strerror}",
-            "choose another one with --port, or end the program that has it; "
-            f"`ss -ltnp 'sport = :{port}'` names it",
+            f"choose another port with --port, or end the program that has it: `{finder}` names it",
         ) from error
     listener.setblocking(False)
     return listener

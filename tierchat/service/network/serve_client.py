@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from tierchat.errors import DaemonUnreachable, error_from_code
+from tierchat.errors import DaemonUnreachable, TierchatError, error_from_code
 from tierchat.paths import Paths
 from tierchat.service.client import Client
 from tierchat.service.daemon_connection import DaemonConnection
@@ -70,7 +70,7 @@ class ServeClient:
             response = connection.ask("POST", "/tierchat/serve", msgspec.json.encode(order))
             with contextlib.closing(response):
                 if response.status != 200:
-                    raise read_error(response.read(), response.status)
+                    raise _refusal(response.read(), response.status)
                 try:
                     yield from _events(response)
                 except (OSError, http.client.HTTPException) as error:
@@ -82,13 +82,22 @@ class ServeClient:
             response = connection.ask("POST", f"/tierchat/{path}", msgspec.json.encode(value))
             reply = response.read()
         if response.status >= 400:
-            raise read_error(reply, response.status)
+            raise _refusal(reply, response.status)
         return reply
 
     def _lost(self) -> DaemonUnreachable:
         return DaemonUnreachable(
             "the daemon ended, and nothing listens any more", f"the log: {self._paths.daemon_log}"
         )
+
+
+def _refusal(reply: bytes, status: int) -> TierchatError:
+    if status == 404:
+        return DaemonUnreachable(
+            "the daemon that runs is an older version, which does not listen on TCP",
+            "tierchat daemon down; the next command starts this version",
+        )
+    return read_error(reply, status)
 
 
 def _events(response: http.client.HTTPResponse) -> Iterator[ServeEvent]:
