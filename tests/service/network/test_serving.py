@@ -8,6 +8,7 @@ import json
 import socket
 import ssl
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -76,10 +77,14 @@ def all_of(connection: socket.socket) -> bytes:
     return found
 
 
-@pytest.fixture
-def endpoint(home: UserHome) -> Endpoint:
-    home.start_scripted()
-    return Endpoint(home, ServeOrder(port=0, origins=(PAGE,)))
+@pytest.fixture(scope="module")
+def endpoint() -> Iterator[Endpoint]:
+    """One endpoint for all tests that only ask it."""
+    with tempfile.TemporaryDirectory(prefix="tc") as directory:
+        home = UserHome(Path(directory))
+        home.start_scripted()
+        yield Endpoint(home, ServeOrder(port=0, origins=(PAGE,)))
+        home.close()
 
 
 @pytest.fixture(scope="session")
@@ -127,7 +132,9 @@ def test_a_request_without_the_key_gets_openais_error_and_nothing_is_asked(
     assert headers["access-control-allow-origin"] is None
 
 
-def test_the_rules_hold_for_a_key_that_changes_while_the_daemon_runs(endpoint: Endpoint) -> None:
+def test_the_rules_hold_for_a_key_that_changes_while_the_daemon_runs(home: UserHome) -> None:
+    home.start_scripted()
+    endpoint = Endpoint(home, ServeOrder(port=0))
     old = endpoint.auth
     made = endpoint.home.run("serve", "--new-key")
     new = made.stdout.decode().strip()
