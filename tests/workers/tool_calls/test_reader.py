@@ -72,6 +72,7 @@ CASES: list[tuple[str, str, object]] = [
     # No call that can be used.
     ('{"name": "g", "arguments": {}}', "", [("g", {})]),
     ("<tool_call>\nf it is\n</tool_call>", "", BROKEN),
+    ("Well.\n<tool_call>\nf it is\n</tool_call> And", "Well.", BROKEN),
     ('Well.\n<tool_call>\n{"name": "f", "arguments": {"a": "x', "Well.", BROKEN),
 ]
 

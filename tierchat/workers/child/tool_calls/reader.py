@@ -34,6 +34,7 @@ class CallReader:
         self._num_seen = 0
         self._num_after = 0
         self._calls: list[WrittenCall] = []
+        self._broken: BrokenCall | None = None
         self.has_calls = False
 
     @property
@@ -57,12 +58,23 @@ class CallReader:
         return taken
 
     def add(self, text: str) -> str:
-        """Return the text that is no call and may be shown; raises BrokenCall."""
+        """Return the text that is no call and may be shown; raises BrokenCall.
+
+        Text before a broken call comes first, and the error with the next piece or the end.
+        """
+        if self._broken:
+            raise self._broken
         self._text += text
         shown = ""
         while True:
             before = (self._text, self._mark, self._is_bare)
-            shown += self._said(self._step())
+            try:
+                shown += self._said(self._step())
+            except BrokenCall as error:
+                self._broken = error
+                if not shown:
+                    raise
+                return shown
             if before == (self._text, self._mark, self._is_bare):
                 return shown
 
@@ -71,6 +83,8 @@ class CallReader:
 
         A call that lacks nothing but its closing mark is one, if the answer `is_whole`.
         """
+        if self._broken:
+            raise self._broken
         text, self._text = self._text, ""
         mark, self._mark = self._mark, None
         is_bare, self._is_bare = self._is_bare, False
