@@ -77,6 +77,8 @@ def test_a_broken_call_is_made_once_more_by_a_grammar() -> None:
     outcome = ask(nest, tier="M")
     assert outcome.tool_calls == (CALL,) and outcome.answer == "I look."
     assert [order.tools.choice for _, order in nest.models.orders] == ["auto", "required"]
+    penalties = [order.sampling.repeat_penalty for _, order in nest.models.orders]
+    assert penalties == [None, 1.15]
     assert [visit.reason for visit in outcome.path] == ["no tool", "stop"]
     (notice,) = of_kind(nest.events, Notice)
     assert isinstance(notice, Notice) and "once more" in notice.text

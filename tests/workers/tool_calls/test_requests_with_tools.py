@@ -182,6 +182,14 @@ def test_a_call_that_a_limit_cuts_is_left_out_and_told() -> None:
     assert CUT_CALL in script.end.notices
 
 
+def test_a_call_that_repeats_itself_is_made_once_more() -> None:
+    script = Script(max_tokens=5_000).write(
+        '<tool_call>{"name": "f", "arguments": {"b": "' + "so " * 500
+    )
+    assert isinstance(script.end, Finished) and script.end.reason == "broken_call"
+    assert script.end.unfit == "it repeats itself" and script.answer == ""
+
+
 def test_control_tokens_mark_calls_and_are_never_shown() -> None:
     script = Script(marks={OPENS: "<tool_call>"}).write("So: ", OPENS)
     script.write('{"name": "f", "arguments": {"a": 1}}', END)

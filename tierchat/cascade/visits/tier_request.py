@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
+
 from tierchat.cascade.visits.gate_orders import order_for
 from tierchat.cascade.way import Way
 from tierchat.models.sampling import Resolved
-from tierchat.types import Message
+from tierchat.types import Message, Sampling
 from tierchat.workers.protocol import Generate
 
 
@@ -21,6 +23,10 @@ async def resolve_sampling(way: Way) -> Resolved:
         return Resolved(asked.filled(way.tier.sampling), {})
     sources = await asyncio.to_thread(find, way.tier.name)
     return sources.resolve(asked)
+
+
+# With it SmolLM2-135M ends a call in which it repeated itself.
+_REPAIR_PENALTY = 1.15
 
 
 def request_for(way: Way) -> Generate:
@@ -36,7 +42,7 @@ def request_for(way: Way) -> Generate:
     return Generate(
         id=0,
         messages=_messages(way),
-        sampling=way.sampling.sampling,
+        sampling=_sampling(way),
         think=way.tier.think,
         is_raw=way.prompt.options.raw,
         tokens=way.prompt.tokens,
@@ -46,6 +52,14 @@ def request_for(way: Way) -> Generate:
         tools=way.tools,
         gate=way.waits.limit(order),
     )
+
+
+def _sampling(way: Way) -> Sampling:
+    """Return how tokens are drawn; a call that is repaired must not be drawn as before."""
+    sampling = way.sampling.sampling
+    if not way.is_repairing or (sampling.repeat_penalty or 1.0) > 1.0:
+        return sampling
+    return msgspec.structs.replace(sampling, repeat_penalty=_REPAIR_PENALTY)
 
 
 def _messages(way: Way) -> tuple[Message, ...]:

@@ -357,6 +357,8 @@ class Request:
         self._num_refused = int(reason == "garbage")
         if not self._is_released and self.order.gate.targets:
             return [self._escalated("first", Verdict(escalate=True, reason=why), cut=reason)]
+        if reason == "repetition" and self._has_calls:
+            return self._broken_call(BrokenCall("it repeats itself"))
         return [*self._rest(), self._finished(reason)]
 
     def _finished(self, reason: str, misfit: str = "", unfit: str = "") -> Finished:
