@@ -12,6 +12,7 @@ from tierchat.errors import Forbidden, InvalidRequest, KeyRefused, UnsafePath, U
 from tierchat.service.network.access import Access, Asked
 from tierchat.service.network.key_file import KeyFile
 from tierchat.service.network.order import ServeOrder, check
+from tierchat.service.routes import Service
 
 PAGE = "https://chat.example.com"
 
@@ -170,6 +171,14 @@ def test_routes_that_change_the_daemon_are_for_its_own_machine(key: KeyFile) -> 
         with pytest.raises(Forbidden, match="on the machine that serves"):
             Access(key).check(asked(header, method=method, path=path))
     Access(key).check(asked(header, path="/tierchat/status"))
+
+
+def test_every_route_outside_of_tierchats_own_is_one_that_others_may_use() -> None:
+    """Whoever has the key reaches all routes but those below /tierchat/."""
+    paths = {route.path for route in Service.__new__(Service).app().routes}  # type: ignore[attr-defined]
+    public = {"/health", "/healthz", "/metrics", "/openapi.json", "/tokenize", "/detokenize"}
+    others = {path for path in paths - public if not path.startswith(("/v1/", "/tierchat/"))}
+    assert not others, "may whoever has the key use these? then name them here"
 
 
 @pytest.mark.parametrize("kinds", [[], ["text/plain"], ["application/x-www-form-urlencoded"]])

@@ -130,6 +130,10 @@ def test_a_request_without_the_key_gets_openais_error_and_nothing_is_asked(
     assert status == 401 and endpoint.key not in reply.decode()
     assert endpoint.key not in endpoint.log
     assert headers["access-control-allow-origin"] is None
+    status, _, reply = endpoint.request("POST", "/v1/messages", b"{}", **JSON)
+    error = json.loads(reply)
+    assert (status, error["type"]) == (401, "error")
+    assert error["error"]["type"] == "authentication_error"
 
 
 def test_the_rules_hold_for_a_key_that_changes_while_the_daemon_runs(home: UserHome) -> None:

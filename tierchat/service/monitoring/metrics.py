@@ -14,7 +14,7 @@ from tierchat.types import Outcome, Visit
 Labels = tuple[str, ...]
 # Upper bounds in seconds: a cached answer of a tiny model up to a long one of a large one.
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 120.0, 300.0)
-_METHODS = ("GET", "HEAD", "OPTIONS", "POST")
+_METHODS = ("DELETE", "GET", "HEAD", "OPTIONS", "POST")
 
 
 class Histogram:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tierchat.errors import KeyRefused, TierchatError
+from tierchat.service.anthropic.messages_reply import anthropic_error
 from tierchat.service.network.access import Access, Asked, KeyShown, is_preflight
 from tierchat.service.network.order import Served
 from tierchat.service.openai_format import HOME_HEADER, TIER_HEADER, VERSION_HEADER
@@ -23,11 +24,13 @@ _DRAINED_BYTES, _DRAIN_S = 1 << 16, 1.0
 # Headers that nobody behind the door needs: the key must not even reach a traceback.
 _STOPPED = (b"authorization", b"x-api-key", b"cookie", HOME_HEADER.encode())
 _MAX_SHOWN = 200
+# Routes whose clients expect errors in Anthropic's shape.
+_ANTHROPIC = "/v1/messages"
 # In the scope of a request that came over TCP.
 REMOTE = "tierchat.is_remote"
 _SHOWN_TO_PAGES = f"{TIER_HEADER}, {VERSION_HEADER}, retry-after"
 _PREFLIGHT = (
-    (b"access-control-allow-methods", b"GET, POST, OPTIONS"),
+    (b"access-control-allow-methods", b"GET, POST, DELETE, OPTIONS"),
     (b"access-control-allow-private-network", b"true"),
     (b"access-control-max-age", b"600"),
 )
@@ -136,7 +139,8 @@ async def _refuse(error: TierchatError, scope: Scope, receive: Receive, send: Se
                 message = await receive()
                 num_read += len(message.get("body", b""))
                 more = message.get("more_body", False)
-    response = error_response(error)
+    is_anthropic = scope["path"].startswith(_ANTHROPIC)
+    response = error_response(error, *([anthropic_error] if is_anthropic else []))
     response.headers["connection"] = "close"
     if isinstance(error, KeyRefused):
         response.headers["www-authenticate"] = "Bearer"
