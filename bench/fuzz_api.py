@@ -46,7 +46,13 @@ def fuzz(url: str, arguments: argparse.Namespace, report: Path) -> int:
     config = report.with_name("schemathesis.toml")
     config.write_text(f"[checks.not_a_server_error]\nexpected-statuses = {json.dumps(EXPECTED)}\n")
     command = [
-        *(arguments.schemathesis, "--config-file", str(config), "run", f"{url}/openapi.json"),
+        *(
+            str(Path(arguments.schemathesis).resolve()),
+            "--config-file",
+            str(config),
+            "run",
+            f"{url}/openapi.json",
+        ),
         *("--checks", "not_a_server_error", "--continue-on-failure", "--no-color"),
         # The first phase makes about two thousand requests by itself.
         *("--phases", "coverage,fuzzing", "--max-examples", str(arguments.cases // 30)),
@@ -57,7 +63,8 @@ def fuzz(url: str, arguments: argparse.Namespace, report: Path) -> int:
     left_out = NEVER if arguments.with_control else (*NEVER, "/tierchat/")
     for path in left_out:
         command += ["--exclude-path-regex", f"^{path}"]
-    return subprocess.run(command, check=False).returncode
+    # schemathesis keeps what it found in the folder where it runs.
+    return subprocess.run(command, check=False, cwd=report.parent).returncode
 
 
 def statuses(report: Path) -> Counter[int]:
