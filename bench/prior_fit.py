@@ -20,7 +20,8 @@ from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.training.unread import letters_of
 
 Floats = npt.NDArray[np.float64]
-STRENGTH = 20.0
+# Weaker penalties remember the prompts they were fitted on (`bench/LOG.md`).
+STRENGTH = 5.0
 
 
 def nothing_known(matrix: Matrix) -> Prior:

@@ -32,12 +32,12 @@ from tierchat.gates.files import (
     numbers_file,
     read_head,
 )
-from tierchat.gates.lookup import GateLookup
+from tierchat.gates.lookup import SHIPPED, GateLookup
 from tierchat.gates.order import GateOrder
 from tierchat.learning.training.fit import Fit, fit_gates
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
-from tierchat.types import Message
+from tierchat.types import QUALITIES, Message
 from tierchat.workers.child.held_model import HeldModel
 from tierchat.workers.protocol import Generate, LoadModel
 
@@ -339,6 +339,18 @@ def test_a_worker_reads_a_gate_again_that_was_replaced_with_its_time_kept(
     assert held.request(order).sequence.num_hidden_states == 0
     assert "gate file ignored" in capfd.readouterr().err
     held.close()
+
+
+@pytest.mark.parametrize("path", sorted(SHIPPED.glob("*.json")), ids=lambda path: path.stem)
+def test_a_gate_in_the_package_is_for_the_published_models(path: Path, tmp_path: Path) -> None:
+    catalogue = load_catalogue(find_paths({"TIERCHAT_HOME": str(tmp_path)}))
+    lookup = GateLookup(tmp_path, VerifiedFiles(tmp_path / "verified.json"))
+    gate, spec = gate_files.read_head(path), catalogue.cascades[path.stem]
+    assert gate.cascade == path.stem and lookup.why_not_for(gate, spec, catalogue.models) == ""
+    gates = gate_files.load(path)
+    # What the cascade is asked for without options costs less than the top tier alone.
+    assert gate.expected(QUALITIES["balanced"]).cost < 1.0 and gates.unread
+    assert path.stat().st_size + numbers_file(path).stat().st_size < 1_000_000
 
 
 def test_a_shipped_gate_is_used_until_the_user_has_one(path: Path, tmp_path: Path) -> None:

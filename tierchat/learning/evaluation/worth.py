@@ -45,7 +45,12 @@ class Worth:
 
 def worth(matrix: Matrix, ours: Sequence[policies.Walk], infos: Sequence[ModelInfo]) -> Worth:
     """Compare a gate's walks over held-out prompts with the default of these models."""
-    gated, usual = policies.nhg_of(matrix, ours), policies.nhg_of(matrix, default(matrix, infos))
+    return gain_of(matrix, ours, default(matrix, infos))
+
+
+def gain_of(matrix: Matrix, ours: Sequence[policies.Walk], other: Sequence[policies.Walk]) -> Worth:
+    """Compare walks of a gate over held-out prompts with other ones."""
+    gated, usual = policies.nhg_of(matrix, ours), policies.nhg_of(matrix, other)
 
     def gain(weights: Floats) -> float:
         return gated(weights) - usual(weights)

@@ -15,7 +15,6 @@ import numpy as np
 
 from tierchat.gates import files as gate_files
 from tierchat.gates.files import GateHead, GateReport, GateTier, Tradeoff
-from tierchat.gates.row_gate import STAGES
 from tierchat.learning.evaluation import metrics, policies
 from tierchat.learning.evaluation.promise import PROMISE_WEIGHTS, tradeoffs
 from tierchat.learning.outcomes.cells import Cells
@@ -111,11 +110,12 @@ def _report(taught: Taught) -> GateReport:
     matrix, right = taught.held_out, taught.held_out.right
     auroc, ece = {}, {}
     used = policies.as_used(taught.fit.gates, taught.estimates)
-    for tier, name in enumerate(matrix.tiers):
-        for stage in STAGES:
-            own = used[tier, stage].right[:, 0]
-            auroc[f"{name} {stage}"] = _finite(metrics.auroc(own, right[:, tier]))
-            ece[f"{name} {stage}"] = metrics.ece(own, right[:, tier])
+    for (tier, stage), guess in used.items():
+        if stage == "unread":
+            continue
+        name, own = matrix.tiers[tier], guess.right[:, 0]
+        auroc[f"{name} {stage}"] = _finite(metrics.auroc(own, right[:, tier]))
+        ece[f"{name} {stage}"] = metrics.ece(own, right[:, tier])
     walks = policies.gated(matrix, taught.estimates, taught.fit.gates)
     interval = policies.nhg(matrix, walks, _NUM_RESAMPLES)
     data = hashlib.sha256("".join(sorted(p.digest for p in taught.learned.prompts)).encode())
