@@ -8,10 +8,13 @@ import math
 import struct
 from typing import Any
 
+import msgspec
 import pytest
 
 from tests.conftest import UserHome
 from tests.service.test_completions import post
+from tests.service.test_routes import reply
+from tierchat.service.description import shapes
 
 
 def ask(home: UserHome, path: str, **fields: Any) -> Any:
@@ -42,7 +45,9 @@ def test_texts_and_their_tokens_have_the_same_vectors(warm: UserHome) -> None:
 def test_tokens_spell_their_text(warm: UserHome) -> None:
     text = "12 + 30, ü and 😀"
     tokens = ask(warm, "/tokenize", content=text)["tokens"]
-    assert ask(warm, "/detokenize", tokens=tokens) == {"content": text}
+    assert ask(warm, "/detokenize", tokens=tokens) == {"content": text, "prompt": text}
+    vllm = ask(warm, "/tokenize", prompt=text, add_special_tokens=False)
+    assert vllm == {"tokens": tokens, "count": len(tokens)}
     pieces = [
         each["piece"] for each in ask(warm, "/tokenize", content=text, with_pieces=True)["tokens"]
     ]
@@ -51,6 +56,16 @@ def test_tokens_spell_their_text(warm: UserHome) -> None:
     control = ask(warm, "/tokenize", content="<|assistant|>")["tokens"]
     plain = ask(warm, "/tokenize", content="<|assistant|>", parse_special=False)["tokens"]
     assert len(control) == 1 < len(plain)
+
+
+def test_a_tokenizer_is_described_by_the_texts_of_its_tokens(warm: UserHome) -> None:
+    head = b"GET /tokenizer_info?model=pocket/S HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    status, _, body = reply(warm, head)
+    found = msgspec.json.decode(body, type=shapes.TokenizerFacts)
+    assert status == 200 and found.model == "pocket-s"
+    assert found.chat_template and found.eos_token
+    [eos] = ask(warm, "/tokenize", model="pocket/S", content=found.eos_token)["tokens"]
+    assert ask(warm, "/detokenize", tokens=[eos])["content"] == found.eos_token
 
 
 @pytest.mark.parametrize(
@@ -66,6 +81,7 @@ def test_tokens_spell_their_text(warm: UserHome) -> None:
         ("/detokenize", {"tokens": [99_999_999]}, 400, "tokens"),
         ("/detokenize", {"tokens": [-1]}, 400, "tokens[0]"),
         ("/tokenize", {"content": 5}, 400, "content"),
+        ("/tokenize", {}, 400, "content"),
     ],
 )
 def test_what_cannot_be_read_is_refused_by_name(

@@ -107,6 +107,7 @@ class Service:
                 self._route("POST", "/v1/embeddings", self._embed),
                 self._route("POST", "/tokenize", self._tokenize),
                 self._route("POST", "/detokenize", self._detokenize),
+                self._route("GET", "/tokenizer_info", self._tokenizer),
                 self._route("GET", "/v1/models", self._models),
                 self._route("GET", "/v1/models/{id:path}", self._model),
                 self._route("GET", "/openapi.json", self._describe),
@@ -216,6 +217,10 @@ class Service:
 
     async def _detokenize(self, request: Request) -> Response:
         return await self._plain(request, self._texts.detokenize)
+
+    async def _tokenizer(self, request: Request) -> Response:
+        asked = request.query_params.get("model", "")
+        return json_response(await self._texts.describe(asked))
 
     async def _plain(
         self, request: Request, handler: Callable[[bytes, str], Awaitable[Any]]

@@ -126,6 +126,7 @@ def operations() -> tuple[Operation, ...]:
         Operation(
             "POST", "/detokenize", "Find the text of tokens", shapes.TextOfTokens, DetokenizeBody
         ),
+        Operation("GET", "/tokenizer_info", "Describe a tokenizer", shapes.TokenizerFacts),
         Operation("GET", "/v1/models", "List the models", shapes.ModelList),
         Operation("GET", "/v1/models/{id}", "Find a model by its name", shapes.ModelObject),
         Operation("GET", "/openapi.json", "Describe the endpoint", shapes.Anything),

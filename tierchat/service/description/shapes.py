@@ -264,12 +264,24 @@ class TokenList(Shape):
     """The tokens of a text."""
 
     tokens: list[int | TokenPiece]
+    count: int
+
+
+class TokenizerFacts(Shape):
+    """The chat template of a model, and the tokens that such templates ask for by name."""
+
+    model: str
+    chat_template: str | None
+    bos_token: str | None
+    eos_token: str | None
+    pad_token: str | None
 
 
 class TextOfTokens(Shape):
     """The text of tokens."""
 
     content: str
+    prompt: str
 
 
 class ModelObject(Shape):

@@ -51,8 +51,8 @@ class TextRoutes:
         tier = self._texts.find(options_of(asked.model, {}))
         found = await self._texts.tokenize(
             tier,
-            asked.content,
-            adds_special=asked.add_special,
+            asked.text,
+            adds_special=asked.adds_special,
             parses_special=asked.parse_special,
         )
         return written_tokens(found, with_pieces=asked.with_pieces)
@@ -67,6 +67,11 @@ class TextRoutes:
             error.param = "tokens"
             raise
         return written_text(found)
+
+    async def describe(self, model: str) -> dict[str, Any]:
+        """Answer GET /tokenizer_info, as vLLM does: the tokens that templates ask for by name."""
+        tier = self._texts.find(options_of(model, {}))
+        return {"model": tier.model, **await self._texts.special_texts(tier)}
 
     async def _vectors(self, asked: EmbeddingRequest, tier: NamedTier) -> list[Embedded]:
         free = asyncio.Semaphore(_MAX_AT_ONCE)

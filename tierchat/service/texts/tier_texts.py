@@ -5,6 +5,7 @@ Does not know HTTP or escalation: nothing here is answered, so that no gate deci
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -97,6 +98,23 @@ class TierTexts:
         order = Tokenize(id=0, text=text, adds_special=adds_special, parses_special=parses_special)
         found = await self._result(tier, order)
         assert isinstance(found, Tokenized)
+        return found
+
+    async def special_texts(self, tier: NamedTier) -> dict[str, str | None]:
+        """Return the chat template of a tier's file and the texts of its special tokens.
+
+        None stands for those that the file does not name; raises ModelCorrupt for a bad file.
+        """
+        file = Path(self._catalogue().models[tier.model].file)
+        header = await asyncio.to_thread(self._headers.check, file)
+        found: dict[str, str | None] = {"chat_template": header.chat_template}
+        for name in ("bos", "eos", "pad"):
+            key = {"pad": "padding"}.get(name, name)
+            token = header.metadata.get(f"tokenizer.ggml.{key}_token_id")
+            known = [token] if isinstance(token, int) else []
+            spelled = await self.detokenize(tier, known) if known else None
+            text = b"".join(spelled.pieces).decode(errors="replace") if spelled else None
+            found[f"{name}_token"] = text
         return found
 
     async def count(self, tier: NamedTier, prompt: Prompt) -> int:
