@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,20 +25,22 @@ from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt, read_prompts
 from tierchat.learning.outcomes.store import open_store
 from tierchat.learning.outcomes.work import work_of, workers
-from tierchat.learning.training.fit import fit_gates, predict
+from tierchat.learning.training.fit import Fit, fit_gates, predict
 from tierchat.learning.training.teaching import choose_way
 from tierchat.paths import make_private
 
 QUALITIES = (0.8, 0.85, 0.9, 0.93, 0.95, 0.97, 0.98, 0.99)
 
 
-def promise_table(matrix: Matrix, *, has_token: bool, seed: int = 0) -> list[PromiseLine]:
+def promise_table(
+    matrix: Matrix, fit_to: Callable[[Matrix], Fit], seed: int = 0
+) -> list[PromiseLine]:
     """Teach on half of the groups of a matrix, and try every promise on the other half."""
     names, group_of = np.unique(np.asarray(matrix.groups), return_inverse=True)
     is_taught = (np.random.default_rng(seed).permutation(len(names)) % 2 == 0)[group_of]
     learned = matrix.take(np.flatnonzero(is_taught))
     held_out = matrix.take(np.flatnonzero(~is_taught))
-    fit = fit_gates(learned, has_token=has_token)
+    fit = fit_to(learned)
     # The way is chosen on the prompts that were learned from, by estimates from other folds.
     gates = choose_way(fit.gates, learned, fit.estimates)
     walks = policies.gated(held_out, predict(gates, held_out), gates, PROMISE_WEIGHTS)
@@ -78,7 +80,7 @@ def main() -> None:
     prompts = [p for file in arguments.files for p in read_prompts(file)][: arguments.max_prompts]
     matrix = asyncio.run(matrix_of(home, arguments.cascade, prompts))
     has_token = not np.isnan(matrix.escalate_probabilities).all()
-    show(promise_table(matrix, has_token=has_token))
+    show(promise_table(matrix, lambda learned: fit_gates(learned, has_token=has_token)))
 
 
 if __name__ == "__main__":

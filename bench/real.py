@@ -22,6 +22,7 @@ from pathlib import Path
 
 import msgspec
 import numpy as np
+import quality_promise
 import real_outcomes
 import real_prompts
 import real_report
@@ -35,7 +36,7 @@ from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.store import open_store
 from tierchat.learning.outcomes.work import work_of, workers
-from tierchat.learning.training.fit import deal_folds, fit_gates, predict
+from tierchat.learning.training.fit import Fit, deal_folds, fit_gates, predict
 from tierchat.paths import find_paths, make_private
 from tierchat.workers.protocol import ModelInfo
 
@@ -137,9 +138,13 @@ def without_top_states(matrix: Matrix) -> Matrix:
 
 def fit(learned: Matrix, judged: Matrix) -> Policy:
     """Fit decisions 0 and A on prompts alone: without the default, which has seen the others."""
-    begun = nothing_known(learned)
-    gates = fit_gates(learned, has_token=False, stages=("prefill",), prior=begun).gates
+    gates = fit_gates_to(learned).gates
     return our_policy(judged, predict(gates, judged), gates)
+
+
+def fit_gates_to(learned: Matrix) -> Fit:
+    begun = nothing_known(learned)
+    return fit_gates(learned, has_token=False, stages=("prefill",), prior=begun)
 
 
 def report(matrix: Matrix, out: Path) -> None:
@@ -157,6 +162,7 @@ def report(matrix: Matrix, out: Path) -> None:
     comparisons = [real_report.in_set(question), real_report.left_out(question)]
     real_report.write_report(out, comparisons)
     print(out / "report.md")
+    quality_promise.show(quality_promise.promise_table(matrix, fit_gates_to))
 
 
 def main() -> None:
