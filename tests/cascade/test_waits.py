@@ -13,7 +13,7 @@ from tierchat.cascade.cascade import Cascade
 from tierchat.cascade.route import Route
 from tierchat.events import CascadeEvent, Done, Starting
 from tierchat.gates.order import GateOrder, TierWait
-from tierchat.gates.row_gate import WaitLimit
+from tierchat.gates.wait_limit import WaitLimit
 from tierchat.types import Message, Outcome, Prompt, TierOptions, Usage
 from tierchat.workers.speeds import Speeds
 

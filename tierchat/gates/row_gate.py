@@ -13,10 +13,11 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from tierchat.gates.order import GateOrder, TierWait
+from tierchat.gates.order import GateOrder
 from tierchat.gates.signals import Reading, features
 from tierchat.gates.token_gate import TokenGate
 from tierchat.gates.unread import UnreadRows
+from tierchat.gates.wait_limit import WaitLimit
 from tierchat.types import Stage, Verdict
 
 Floats = npt.NDArray[np.float64]
@@ -156,27 +157,6 @@ def mixed(right: Floats, expected: Floats) -> Floats:
     `bench/LOG.md`).
     """
     return (right + expected) / 2
-
-
-@dataclass(frozen=True)
-class WaitLimit:
-    """The longest wait for an answer, `began_s` being when it began on a monotonic clock."""
-
-    max_wait_s: float
-    waits: Mapping[str, TierWait]
-    began_s: float
-
-    def too_slow(
-        self, names: Sequence[str], num_prompt_tokens: float, lengths: Mapping[str, float]
-    ) -> list[bool]:
-        """Mark the tiers above the first that would take longer, from now on."""
-        left_s = self.max_wait_s - (time.monotonic() - self.began_s)
-        return [
-            index > 0
-            and name in self.waits
-            and self.waits[name].seconds(num_prompt_tokens, lengths[name]) > left_s
-            for index, name in enumerate(names)
-        ]
 
 
 @dataclass(frozen=True)
