@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import UserHome
 from tests.service.test_completions import post
 from tests.service.test_routes import reply, request
-from tierchat.service.description import shapes
+from tierchat.service.description import shapes, text_shapes
 from tierchat.service.description.openapi import description, operations
 from tierchat.service.routes import Service
 
@@ -78,9 +78,9 @@ def test_texts_vectors_and_models_have_the_described_shapes(warm: UserHome) -> N
     for line in lines(body):
         msgspec.json.decode(line, type=shapes.TextChunk)
     _, body = post(warm, "/v1/embeddings", model="pocket/S", input="x")
-    msgspec.json.decode(body, type=shapes.EmbeddingList)
+    msgspec.json.decode(body, type=text_shapes.EmbeddingList)
     _, body = post(warm, "/tokenize", content="x y", with_pieces=True)
-    msgspec.json.decode(body, type=shapes.TokenList)
+    msgspec.json.decode(body, type=text_shapes.TokenList)
     msgspec.json.decode(reply(warm, get("/v1/models"))[2], type=shapes.ModelList)
 
 

@@ -18,6 +18,7 @@ from tierchat.service.anthropic.messages_format import CountBody, MessagesBody
 from tierchat.service.description import claude_shapes as claude
 from tierchat.service.description import response_shapes as responses
 from tierchat.service.description import shapes
+from tierchat.service.description import text_shapes as texts
 from tierchat.service.messages import (
     DaemonStatus,
     HealthReport,
@@ -119,14 +120,14 @@ def operations() -> tuple[Operation, ...]:
             "POST",
             "/v1/embeddings",
             "Turn texts into vectors",
-            shapes.EmbeddingList,
+            texts.EmbeddingList,
             EmbeddingBody,
         ),
-        Operation("POST", "/tokenize", "Find the tokens of a text", shapes.TokenList, TokenizeBody),
+        Operation("POST", "/tokenize", "Find the tokens of a text", texts.TokenList, TokenizeBody),
         Operation(
-            "POST", "/detokenize", "Find the text of tokens", shapes.TextOfTokens, DetokenizeBody
+            "POST", "/detokenize", "Find the text of tokens", texts.TextOfTokens, DetokenizeBody
         ),
-        Operation("GET", "/tokenizer_info", "Describe a tokenizer", shapes.TokenizerFacts),
+        Operation("GET", "/tokenizer_info", "Describe a tokenizer", texts.TokenizerFacts),
         Operation("GET", "/v1/models", "List the models", shapes.ModelList),
         Operation("GET", "/v1/models/{id}", "Find a model by its name", shapes.ModelObject),
         Operation("GET", "/openapi.json", "Describe the endpoint", shapes.Anything),
