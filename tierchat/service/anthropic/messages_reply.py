@@ -13,8 +13,8 @@ import msgspec
 from tierchat.errors import Overloaded, TierchatError
 from tierchat.events import AnswerDelta, Done, ThoughtDelta, ToolCallDelta
 from tierchat.service.answers import ChoiceEvent
-from tierchat.service.openai_format import ANY_MODEL
 from tierchat.service.openai_replies import as_json, facts
+from tierchat.service.seen_answer import SeenAnswer
 from tierchat.types import Outcome
 
 _ERRORS = {
@@ -34,8 +34,7 @@ class MessagesForm:
 
     def __init__(self) -> None:
         self._id = f"msg_{secrets.token_hex(12)}"
-        self._model: str | None = None
-        self._outcome: Outcome | None = None
+        self._seen = SeenAnswer()
         self._has_begun = False
         # The kind of the open block, and how many blocks came before it.
         self._open = ""
@@ -43,11 +42,7 @@ class MessagesForm:
 
     def see(self, found: ChoiceEvent) -> None:
         """Take note of an event, perhaps long before its lines are written."""
-        if isinstance(found.event, AnswerDelta):
-            self._model = self._model or found.event.model
-        elif isinstance(found.event, Done):
-            self._outcome = found.event.outcome
-            self._model = self._model or found.event.outcome.model
+        self._seen.see(found)
 
     def lines(self, found: ChoiceEvent) -> list[bytes]:
         """Write the events of a stream for one event."""
@@ -86,8 +81,7 @@ class MessagesForm:
 
     def whole(self) -> dict[str, Any]:
         """Write the answer in one piece."""
-        outcome = self._outcome
-        assert outcome is not None
+        outcome = self._seen.outcome
         content: list[dict[str, Any]] = []
         if outcome.thought:
             content.append({"type": "thinking", "thinking": outcome.thought, "signature": ""})
@@ -142,7 +136,7 @@ class MessagesForm:
             "id": self._id,
             "type": "message",
             "role": "assistant",
-            "model": self._model or ANY_MODEL,
+            "model": self._seen.model,
             "content": content,
             "stop_reason": _reason(outcome) if outcome else None,
             "stop_sequence": (outcome.stopped_by or None) if outcome else None,

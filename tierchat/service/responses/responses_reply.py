@@ -16,9 +16,9 @@ import msgspec
 from tierchat.errors import TierchatError
 from tierchat.events import AnswerDelta, Done, ThoughtDelta, ToolCallDelta
 from tierchat.service.answers import ChoiceEvent
-from tierchat.service.openai_format import ANY_MODEL
 from tierchat.service.openai_replies import as_json, facts
 from tierchat.service.responses.responses_format import ResponseRequest
+from tierchat.service.seen_answer import SeenAnswer
 from tierchat.types import Message, Outcome
 
 Remember = Callable[[Sequence[Message], dict[str, Any]], None]
@@ -31,8 +31,7 @@ class ResponseForm:
         self._asked, self._remember = asked, remember
         self._id = f"resp_{secrets.token_hex(16)}"
         self._created = int(time.time())
-        self._model: str | None = None
-        self._outcome: Outcome | None = None
+        self._seen = SeenAnswer()
         self._items: list[dict[str, Any]] = []
         # The kind of the item that grows, which is the last one; and its text so far.
         self._open = ""
@@ -42,11 +41,7 @@ class ResponseForm:
 
     def see(self, found: ChoiceEvent) -> None:
         """Take note of an event, perhaps long before its lines are written."""
-        if isinstance(found.event, AnswerDelta):
-            self._model = self._model or found.event.model
-        elif isinstance(found.event, Done):
-            self._outcome = found.event.outcome
-            self._model = self._model or found.event.outcome.model
+        self._seen.see(found)
 
     def lines(self, found: ChoiceEvent) -> list[bytes]:
         """Write the events of a stream for one event."""
@@ -88,8 +83,7 @@ class ResponseForm:
 
     def whole(self) -> dict[str, Any]:
         """Write the answer in one piece."""
-        outcome = self._outcome
-        assert outcome is not None
+        outcome = self._seen.outcome
         if outcome.thought:
             self._items.append(_reasoning(outcome.thought))
         if outcome.answer or outcome.finish_reason == "unanswered" or not outcome.tool_calls:
@@ -194,7 +188,7 @@ class ResponseForm:
             "instructions": sent.instructions,
             "max_output_tokens": sent.max_output_tokens,
             "metadata": sent.metadata or {},
-            "model": self._model or ANY_MODEL,
+            "model": self._seen.model,
             "output": list(self._items),
             "parallel_tool_calls": sent.parallel_tool_calls is not False,
             "previous_response_id": sent.previous_response_id,
