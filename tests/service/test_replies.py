@@ -11,8 +11,9 @@ import pytest
 from tierchat.errors import TierchatError
 from tierchat.events import AnswerDelta
 from tierchat.service.answers import ChoiceEvent
+from tierchat.service.http.limits import Limits
 from tierchat.service.openai.chat_reply import ChatForm
-from tierchat.service.replies import Limits, Reply
+from tierchat.service.replies import Reply
 
 
 @pytest.mark.parametrize("num_turns", range(10))

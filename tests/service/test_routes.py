@@ -18,7 +18,7 @@ from tests.conftest import UserHome, wait_until
 from tests.scripted_daemon import AT_ONCE_S
 from tierchat.errors import ContextTooLong
 from tierchat.events import Loading
-from tierchat.service.replies import Limits
+from tierchat.service.http.limits import Limits
 from tierchat.types import Message, Prompt
 
 

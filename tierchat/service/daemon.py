@@ -23,10 +23,12 @@ from tierchat.models.placement.hardware import resident_bytes
 from tierchat.paths import Paths, find_paths, make_private, shown
 from tierchat.process_lock import ProcessLock
 from tierchat.service.admission import Admission
+from tierchat.service.daemon_controls import DaemonControls
 from tierchat.service.daemon_socket import bind, remove_socket
 from tierchat.service.daemon_start import HINT
 from tierchat.service.home_cascade import HomeCascade
-from tierchat.service.http_listener import Http
+from tierchat.service.http.limits import Limits
+from tierchat.service.http.listener import Http
 from tierchat.service.lessons.activity import Activity
 from tierchat.service.lessons.teacher import Teacher
 from tierchat.service.messages import DaemonStatus
@@ -36,8 +38,7 @@ from tierchat.service.network.order import ServeOrder, order_of
 from tierchat.service.network.serving import Serving
 from tierchat.service.protocols import AnsweringKeeper, ModelKeeper
 from tierchat.service.recorder import Recorder
-from tierchat.service.replies import Limits
-from tierchat.service.routes import DaemonControls, Service
+from tierchat.service.routes import Service
 from tierchat.service.until_stopped import UntilStopped
 
 GRACE_S = 10.0

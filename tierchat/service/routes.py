@@ -10,7 +10,6 @@ import asyncio
 import os
 import traceback
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from typing import Any
 
 from starlette.applications import Starlette
@@ -28,50 +27,32 @@ from tierchat.errors import (
     UnknownModel,
     did_you_mean,
 )
-from tierchat.paths import Paths
 from tierchat.service.admission import Admission
 from tierchat.service.answers import Answers
 from tierchat.service.anthropic.messages_reply import anthropic_error
 from tierchat.service.anthropic.routes import ClaudeRoutes
-from tierchat.service.messages import DaemonStatus, ModelsChange, RowsChanged
+from tierchat.service.daemon_controls import DaemonControls
+from tierchat.service.http.event_stream import event_stream
+from tierchat.service.http.json_replies import JSON_TYPE, error_response, json_response
+from tierchat.service.http.limits import Limits
+from tierchat.service.http.unknown_routes import no_such_route
+from tierchat.service.messages import ModelsChange, RowsChanged
 from tierchat.service.monitoring import prometheus
 from tierchat.service.monitoring.health import Health
 from tierchat.service.monitoring.measured import ROUTE
-from tierchat.service.monitoring.metrics import Metrics
 from tierchat.service.network.guard import REMOTE
 from tierchat.service.network.order import ServeOrder
-from tierchat.service.network.serving import Serving
 from tierchat.service.openai.chat_reply import chat_ask
 from tierchat.service.openai.text_reply import text_ask
 from tierchat.service.openai_format import HOME_HEADER, LIVE_HEADER, read_body
 from tierchat.service.openai_replies import error_body, model_object
 from tierchat.service.protocols import Answerer, ModelKeeper
-from tierchat.service.replies import (
-    JSON_TYPE,
-    Ask,
-    Limits,
-    Reply,
-    error_response,
-    event_stream,
-    json_response,
-)
+from tierchat.service.replies import Ask, Reply
 from tierchat.service.requests.body import body_of
 from tierchat.service.responses.routes import ResponseRoutes
 from tierchat.service.texts.routes import TextRoutes
 
 _Handler = Callable[[Request], Awaitable[Any]]
-
-
-@dataclass(frozen=True)
-class DaemonControls:
-    """What requests may ask of the daemon itself; `paths` are those of its home."""
-
-    status: Callable[[], DaemonStatus]
-    stop: Callable[[], None]
-    change_log: Callable[[LogChange], Awaitable[int]]
-    paths: Paths
-    serving: Serving
-    metrics: Metrics
 
 
 class Service:
@@ -123,7 +104,7 @@ class Service:
                 self._route("POST", "/tierchat/unserve", self._unserve),
                 self._route("POST", "/tierchat/shutdown", self._shut_down),
             ],
-            exception_handlers={HTTPException: _no_such_route},
+            exception_handlers={HTTPException: no_such_route},
         )
 
     def _route(
@@ -298,26 +279,5 @@ class Service:
         return json_response({"status": "stopping"}, 202)
 
 
-class NoSuchRoute(TierchatError):
-    http_status = 404
-    code = "not_found"
-
-
-class WrongMethod(TierchatError):
-    http_status = 405
-    code = "method_not_allowed"
-
-
 def _client_of(request: Request) -> str:
     return str(request.scope.get("client") or "")
-
-
-async def _no_such_route(request: Request, error: Exception) -> Response:
-    asked = f"{request.method} {request.url.path}"
-    if isinstance(error, HTTPException) and error.status_code == 405:
-        response = error_response(WrongMethod(f"{asked}: this path takes another method"))
-        response.headers.update(error.headers or {})
-        return response
-    return error_response(
-        NoSuchRoute(f"no such path: {asked}", "chat is at POST /v1/chat/completions")
-    )

@@ -14,10 +14,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from tierchat.errors import KeyRefused, TierchatError
 from tierchat.service.anthropic.messages_reply import anthropic_error
+from tierchat.service.http.json_replies import error_response
 from tierchat.service.network.access import Access, Asked, KeyShown, is_preflight
 from tierchat.service.network.order import Served
 from tierchat.service.openai_format import HOME_HEADER, TIER_HEADER, VERSION_HEADER
-from tierchat.service.replies import error_response
 
 # A refused body is read so far that a client which first sends and then reads sees the reply.
 _DRAINED_BYTES, _DRAIN_S = 1 << 16, 1.0

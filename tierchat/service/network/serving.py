@@ -15,7 +15,8 @@ import msgspec
 
 from tierchat.errors import TierchatError, UsageError
 from tierchat.paths import Paths, shown
-from tierchat.service.http_listener import Http
+from tierchat.service.http.limits import Limits
+from tierchat.service.http.listener import Http
 from tierchat.service.messages import ServeStatus
 from tierchat.service.network.acceptor import Acceptor, listen
 from tierchat.service.network.access import Access
@@ -30,7 +31,6 @@ from tierchat.service.network.order import (
     is_loopback,
     resolved,
 )
-from tierchat.service.replies import Limits
 
 # Lines for a command that reads slowly; further ones are dropped.
 _MAX_LINES = 256

@@ -9,7 +9,8 @@ import asyncio
 from collections.abc import AsyncIterator
 
 from tierchat.errors import TierchatError, WrongType
-from tierchat.service.replies import JSON_TYPE, Limits
+from tierchat.service.http.json_replies import JSON_TYPE
+from tierchat.service.http.limits import Limits
 
 
 class TooLarge(TierchatError):

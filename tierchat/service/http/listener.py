@@ -17,9 +17,9 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from tierchat.errors import TierchatError
+from tierchat.service.http.limits import Limits
 from tierchat.service.openai_replies import bare_response
 from tierchat.service.peer import peer_of
-from tierchat.service.replies import Limits
 
 _MARGIN_S = 2.0
 

@@ -1,0 +1,1 @@
+"""HTTP as the service speaks it: bounds, replies in one piece, streams, unknown paths."""
