@@ -57,6 +57,7 @@ SEAMS = {
         f"tierchat.engine.llama.{name}"
         for name in ("context", "library", "log", "model", "sampler", "vocabulary")
     },
+    "mcp": {"tierchat.cli.actions.mcp.server"},
     "platformdirs": {"tierchat.paths"},
     "prompt_toolkit": {"tierchat.cli.chat.line_editor"},
     "prometheus_client": {"tierchat.service.monitoring.prometheus"},

@@ -24,7 +24,7 @@ from tierchat.events import CascadeEvent, Notice
 from tierchat.paths import Paths
 from tierchat.service.daemon_connection import DaemonConnection
 from tierchat.service.messages import DaemonStatus, LoadReport, ModelsChange, RowsChanged
-from tierchat.service.openai.reading import read_error, read_events, unreadable
+from tierchat.service.openai.reading import read_error, read_events, read_names, unreadable
 from tierchat.service.openai_format import VERSION_HEADER, write_request
 from tierchat.service.peer import peer_of
 from tierchat.service.processes import is_running, is_stopped
@@ -122,6 +122,15 @@ class Client:
         if status is None:
             raise DaemonUnreachable("the daemon ended right after its start", self._log_hint())
         return status
+
+    def models(self) -> tuple[str, ...]:
+        """Return the names that a running daemon can be asked; raises its error."""
+        try:
+            return read_names(self._request("GET", "/v1/models", _CONNECT_S))
+        except (OSError, http.client.HTTPException) as error:
+            raise self._unreachable(error) from error
+        except ValueError as error:
+            raise unreadable(error) from error
 
     def stop(self, timeout_s: float = 13.0) -> bool:
         """Stop the daemon and wait for its end; False if no daemon was running.

@@ -54,6 +54,14 @@ class _ErrorBody(msgspec.Struct):
     error: _Error
 
 
+class _Model(msgspec.Struct):
+    id: str
+
+
+class _Models(msgspec.Struct):
+    data: tuple[_Model, ...]
+
+
 class _Chunk(msgspec.Struct):
     choices: tuple[_Choice, ...] = ()
     error: _Error | None = None
@@ -116,6 +124,11 @@ def read_events(lines: Iterable[bytes]) -> Generator[CascadeEvent, None, bool]:
                 event = Done(outcome=msgspec.structs.replace(event.outcome, **texts))
             yield event
     return False
+
+
+def read_names(body: bytes) -> tuple[str, ...]:
+    """Return the names of a list of models; raises ValueError if it is none."""
+    return tuple(model.id for model in msgspec.json.decode(body, type=_Models).data)
 
 
 def read_error(body: bytes, status: int) -> TierchatError:

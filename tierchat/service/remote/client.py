@@ -24,7 +24,7 @@ from tierchat.errors import (
 )
 from tierchat.events import CascadeEvent, Notice
 from tierchat.service.messages import DaemonStatus
-from tierchat.service.openai.reading import read_error, read_events
+from tierchat.service.openai.reading import read_error, read_events, read_names
 from tierchat.service.openai_format import LIVE_HEADER, VERSION_HEADER, write_request
 from tierchat.service.remote.address import ServerAddress
 from tierchat.types import Prompt
@@ -33,14 +33,6 @@ _CONNECT_S = 10.0
 # A stream sends a sign of life every 15 s.
 _SILENCE_S = 90.0
 _ANOTHER_VERSION = "use the same version of tierchat on both machines"
-
-
-class _Model(msgspec.Struct):
-    id: str
-
-
-class _Models(msgspec.Struct):
-    data: tuple[_Model, ...]
 
 
 class RemoteClient:
@@ -92,10 +84,9 @@ class RemoteClient:
     def models(self) -> tuple[str, ...]:
         """Return the names that can be asked; raises as `ask` does."""
         try:
-            found = msgspec.json.decode(self._read("/v1/models"), type=_Models)
+            return read_names(self._read("/v1/models"))
         except ValueError as error:
             raise self._not_ours() from error
-        return tuple(model.id for model in found.data)
 
     def change_log(self, _change: LogChange) -> NoReturn:
         """Raise UsageError: conversations with a server are not saved."""

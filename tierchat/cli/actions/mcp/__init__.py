@@ -1,0 +1,1 @@
+"""`tierchat mcp`: the nest as tools for editors and agents."""
