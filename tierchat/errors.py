@@ -52,6 +52,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 # What llama.cpp and GPU drivers write when memory runs out.
+# Of words that are compared with what was typed, and of letters in that.
+_MAX_COMPARED, _MAX_TYPED = 1000, 80
 _OUT_OF_MEMORY = (
     "out of memory",
     "failed to allocate",
@@ -262,8 +264,13 @@ class Timeout(TierchatError):
 def did_you_mean(word: str, known: Iterable[str], otherwise: str) -> str:
     """Hint at the known word that is nearest to a mistyped one; `otherwise` where none is near."""
     import difflib
+    import itertools
 
-    folded = {each.casefold(): each for each in known}
+    # Nobody mistypes a longer word, and who sends many words must not keep others waiting.
+    if len(word) > _MAX_TYPED:
+        return otherwise
+    compared = itertools.islice(known, _MAX_COMPARED)
+    folded = {each.casefold(): each for each in compared}
     near = difflib.get_close_matches(word.casefold(), folded, 1)
     return f"did you mean `{folded[near[0]]}`?" if near else otherwise
 

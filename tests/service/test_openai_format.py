@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import msgspec
@@ -135,6 +136,7 @@ def test_the_model_field_names_cascade_and_tier() -> None:
         ({"x_tierchat": {"timeout_s": 0}}, "x_tierchat.timeout_s"),
         ({"x_tierchat": {"save": {"conversation": "?"}}}, "x_tierchat.save.conversation"),
         ({"x_tierchat": 5}, "x_tierchat"),
+        ({"x_tierchat": json.loads('{"a":' * 900 + "1" + "}" * 900)}, "x_tierchat"),
     ],
 )
 def test_every_bound_is_refused_by_the_name_of_its_field(fields: Any, param: str) -> None:
@@ -196,6 +198,19 @@ def test_a_field_that_nobody_knows_is_ignored_aloud() -> None:
         "temprature was ignored: did you mean `temperature`?",
         "zzz was ignored: tierchat does not know this field",
     )
+
+
+def test_so_many_unknown_fields_that_nobody_meant_are_counted() -> None:
+    began_s = time.process_time()
+    found = read_request(request(**{f"max_tokenz{index}": 0 for index in range(2_000)})).notices
+    assert len(found) == 17 and "1,984 more fields were ignored" in found[-1]
+    calls = [{"id": f"call_{index}", "function": {"name": "f"}} for index in range(10_000)]
+    asked = [USER, {"role": "assistant", "tool_calls": calls}]
+    result = {"role": "tool", "content": "x", "tool_call_id": "call_x"}
+    with pytest.raises(InvalidRequest, match="no earlier message"):
+        read_request(request(messages=[*asked, result]))
+    # Comparing each with each would be 10 s and more.
+    assert time.process_time() - began_s < 2
 
 
 def test_each_choice_of_a_seeded_request_has_a_seed_of_its_own() -> None:

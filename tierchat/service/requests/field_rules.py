@@ -25,6 +25,7 @@ HARMLESS = (
     *("metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"),
     *("prompt_cache_retention", "prediction", "parallel_tool_calls", "cache_prompt", "id_slot"),
 )
+_MAX_TOLD = 16
 # Values that ask for plain text only.
 _IDLE: tuple[Any, ...] = (
     *(None, False, "", [], {}, "none", "auto", "medium"),
@@ -47,18 +48,22 @@ def refuse(raw: Mapping[str, msgspec.Raw], names: Collection[str], hint: str = "
 
 
 def ignored(raw: Mapping[str, msgspec.Raw], known: Collection[str]) -> Iterator[str]:
-    """Tell of each field that tierchat does not know."""
-    for name in raw:
-        if name not in known:
-            near = did_you_mean(name, known, "tierchat does not know this field")
-            yield f"{name:.60} was ignored: {near}"
+    """Tell of each field that tierchat does not know, and of many how many there are."""
+    unknown = [name for name in raw if name not in known]
+    for name in unknown[:_MAX_TOLD]:
+        near = did_you_mean(name, known, "tierchat does not know this field")
+        yield f"{name:.60} was ignored: {near}"
+    if (num_more := len(unknown) - _MAX_TOLD) > 0:
+        yield f"{num_more:,} more fields were ignored: tierchat does not know them"
 
 
 def options_of(model: str, sent: Mapping[str, Any]) -> TierOptions:
     """Read `model` as `cascade` or `cascade/tier`; `x_tierchat` takes precedence over it."""
-    sent = without_nulls(dict(sent))
     try:
+        sent = without_nulls(dict(sent))
         options = msgspec.convert(sent, TierOptions)
+    except RecursionError as error:
+        raise InvalidRequest("x_tierchat is nested too deeply", param="x_tierchat") from error
     except msgspec.ValidationError as error:
         raise refusal(error, msgspec.json.encode(sent), TierOptions, "x_tierchat") from error
     if model in (DEFAULT_MODEL, ""):
