@@ -68,6 +68,8 @@ def test_a_tool_without_arguments_may_be_named_alone() -> None:
         *("", "hello there", '{"a": 1}', "[1, 2]", '{"name": "f", "arguments": {"a": "x'),
         *("f(1, 2)", "f(a=open('x'))", 'call:f{a:<|"|>x', "<function>", "call:f{{", "{" * 5_000),
         '{"name": "f", "arguments": {"a": 1}]',
+        *("call:f{a:" + "[" * 3_000, "f" + ".a" * 400 + "(x=1)", "f" + "(a=1)" * 500),
+        *("call:f{a" + " " * 20_000 + "b", "<parameter=a" * 2_000),
     ],
 )
 def test_what_cannot_be_read_is_broken_and_never_a_crash(text: str) -> None:

@@ -85,6 +85,10 @@ def test_a_tool_may_be_called_without_arguments(arguments: Any) -> None:
         ("set_it", [1], "the arguments of set_it are no object"),
         ("set_it", "one", "the arguments of set_it are no object"),
         ("set_it", {"num": float("inf")}, "Infinity"),
+        # Python's values, as some models write them.
+        ("now", {"a": {1, 2}}, "the arguments of now are no JSON"),
+        ("now", {(1, 2): b"x"}, "the arguments of now are no JSON"),
+        ("now", {"a": 16**5000}, "the arguments of now are no JSON"),
     ],
 )
 def test_a_call_that_fits_no_tool_is_broken_and_says_why(

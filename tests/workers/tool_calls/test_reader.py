@@ -126,3 +126,23 @@ def test_reading_a_long_text_takes_time_in_proportion(before: str, behind: str) 
         return time.process_time() - began_s
 
     assert seconds(4_000) < 8 * (seconds(1_000) + 0.02)
+
+
+@pytest.mark.parametrize(
+    ("begin", "unit"),
+    [
+        ('{"name": "', "x"),
+        ('{"arguments": {"a": "', "x"),
+        ('```json\n{"arguments": [', '"a",'),
+        ("", " "),
+        ("", "\n"),
+    ],
+)
+def test_text_that_never_becomes_a_call_takes_time_in_proportion(begin: str, unit: str) -> None:
+    reader = CallReader(marks_of(""), KNOWN)
+    text = begin + unit * (16_000 // len(unit))
+    began_s = time.process_time()
+    for at in range(0, len(text), 4):
+        reader.add(text[at : at + 4])
+    # Quadratic time would be 2 to 7 s.
+    assert time.process_time() - began_s < 1

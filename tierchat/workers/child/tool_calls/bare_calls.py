@@ -12,7 +12,7 @@ from collections.abc import Collection
 from tierchat.workers.child.tool_calls.json_calls import ARGUMENTS, AROUND, NAMES
 from tierchat.workers.child.tool_calls.json_values import Scan
 
-_START = re.compile(r"^[ \t]*(?=```|`{1,2}\Z|\{|\[\s*(?:\{|\Z))", re.MULTILINE)
+_START = re.compile(r"^[ \t]*+(?=```|`{1,2}\Z|\{|\[\s*(?:\{|\Z))", re.MULTILINE)
 _FENCES = ("", "json", "jsonc", "json5", "tool_call", "tool_code", "xml", "python", "text")
 _FENCE = re.compile(r"```[ \t]*(?P<name>\w*)[ \t]*\n")
 _OPENING = re.compile(r"\s*(?:\[\s*)?(?:\{\s*)?")
@@ -20,6 +20,8 @@ _KEY = re.compile(r"[\"'](?P<key>[^\"'\n]*)(?P<end>[\"'])?")
 _NAME = re.compile(
     rf"[\"'](?:{'|'.join(NAMES)})[\"']\s*:\s*[\"'](?P<name>[^\"'\n]*)[\"']",
 )
+# A name that is not closed and longer than any tool's.
+_LONG_NAME = re.compile(rf"\s*[\"'](?:{'|'.join(NAMES)})[\"']\s*:\s*[\"'][^\"'\n]{{129}}")
 _NEXT = re.compile(r"\s*(?:,\s*(?:[\"'](?P<key>[^\"'\n]*)(?P<end>[\"'])?)?)?")
 _TYPE = re.compile(r"[\"']type[\"']\s*:\s*[\"']([^\"'\n]*)[\"']")
 _OTHER_KEYS = ("type", "id")
@@ -113,7 +115,8 @@ def _names_tool(text: str, known: Collection[str]) -> bool | None:
     if not found:
         # The name may stand behind the arguments.
         kind = _TYPE.match(text)
-        return False if kind and kind[1] != "function" else None
+        is_other = kind and kind[1] != "function"
+        return False if is_other or _LONG_NAME.match(text) else None
     if found["name"] in known:
         return True
     following = _NEXT.match(text, found.end())

@@ -21,6 +21,13 @@ _PYTHON = re.compile(r"\[?\s*[A-Za-z_][\w.]*\s*\(")
 
 def read_body(text: str, known: Collection[str], *, is_whole: bool = True) -> list[WrittenCall]:
     """Return the calls in a text; `known` are the names of tools. Raises BrokenCall."""
+    try:
+        return _read(text, known, is_whole)
+    except RecursionError as error:
+        raise BrokenCall("it is nested too deeply") from error
+
+
+def _read(text: str, known: Collection[str], is_whole: bool) -> list[WrittenCall]:
     body = _FENCE.sub("", text.strip()).strip()
     if body.startswith("{") or (body.startswith("[") and not _PYTHON.match(body)):
         return json_calls(body, known, is_whole=is_whole)

@@ -38,11 +38,11 @@ class CallChecker:
         name = self._name(written.name)
         schema = self._schema(name)
         given = _object(name, written.arguments)
-        text = json.dumps(given, ensure_ascii=False)
+        text = _written(name, given)
         problem = schema.problem(text)
         # Texts between tags are of the type that the schema says.
         if problem or written.is_text:
-            mended = json.dumps(fitted(given, schema.schema), ensure_ascii=False)
+            mended = _written(name, fitted(given, schema.schema))
             if not schema.problem(mended):
                 text, problem = mended, None
         if problem:
@@ -69,6 +69,14 @@ class CallChecker:
 def _plain(name: str) -> str:
     """Return a name without its namespace, capitals and the marks between its words."""
     return name.removeprefix("functions.").replace("-", "_").replace(" ", "_").casefold()
+
+
+def _written(name: str, arguments: dict[str, Any]) -> str:
+    try:
+        return json.dumps(arguments, ensure_ascii=False)
+    except (TypeError, ValueError, RecursionError) as error:
+        # Python's sets and bytes, or a number of thousands of digits.
+        raise BrokenCall(f"the arguments of {name} are no JSON") from error
 
 
 def _object(name: str, arguments: Any) -> dict[str, Any]:

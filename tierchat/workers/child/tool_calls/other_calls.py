@@ -14,7 +14,7 @@ from tierchat.workers.child.tool_calls.written_call import BrokenCall, WrittenCa
 _GEMMA = re.compile(r"call:(?P<name>[\w.:/-]+?)\s*(?=\{)")
 _QUOTES = ('<|"|>', "<escape>")
 _BARE = re.compile(r"[^,}\]]*")
-_KEY = re.compile(r"\s*(?P<key>[^:{}\[\],]+?)\s*:\s*")
+_KEY = re.compile(r"(?P<key>[^:{}\[\],]++):\s*")
 _BLANK = re.compile(r"[\s,]*")
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "none": None}
 
@@ -88,7 +88,7 @@ class _Gemma:
             key = _KEY.match(self._text, at)
             if not key:
                 raise BrokenCall("an argument has no name")
-            name = key["key"].strip("\"'")
+            name = key["key"].strip().strip("\"'")
             for quote in _QUOTES:
                 name = name.removeprefix(quote).removesuffix(quote)
             members[name], at = self.value(key.end())

@@ -29,7 +29,8 @@ class CallReader:
         self._text = ""
         self._mark: Mark | None = None
         self._is_bare = False
-        self._value = BareValue()
+        # `_judged_at`: how long a text at a bracket must be to be judged again.
+        self._value, self._judged_at = BareValue(), 0
         self._is_line = True
         self._num_seen = 0
         self._num_after = 0
@@ -114,6 +115,9 @@ class CallReader:
         if self.has_calls and self._is_line:
             # What separates calls.
             self._text = self._text.lstrip(" ;,\t\n")
+        if not self._text or self._text.isspace():
+            # Blanks may precede a call.
+            return ""
         found = first_mark(self._text, self._marks)
         start = start_of(self._text, is_line=self._is_line)
         if start is not None and found and _FENCE_LINE.fullmatch(self._text[start : found[0]]):
@@ -133,9 +137,12 @@ class CallReader:
 
     def _at_bracket(self, start: int) -> str:
         text = self._text[start:]
-        verdict = is_call(text, self._known, [mark.opens for mark in self._marks])
+        whole, verdict = self._value.whole(text), None
+        if whole or len(text) >= self._judged_at:
+            verdict = is_call(text, self._known, [mark.opens for mark in self._marks])
+            # Long texts are not read again for every letter.
+            self._judged_at = len(text) + len(text) // 64
         if verdict is None:
-            whole = self._value.whole(text)
             if whole is None:
                 return self._cut(start)
             verdict = self._is_known_call(whole[0])
@@ -172,7 +179,7 @@ class CallReader:
         return ""
 
     def _read(self, body: str, *, is_whole: bool) -> None:
-        self._value = BareValue()
+        self._value, self._judged_at = BareValue(), 0
         self._calls += read_body(body, self._known, is_whole=is_whole)
         self.has_calls = self._is_line = True
 
@@ -182,7 +189,7 @@ class CallReader:
         if keeps_blanks:
             shown = shown.rstrip()
         if shown:
-            self._value = BareValue()
+            self._value, self._judged_at = BareValue(), 0
             self._is_line = shown.endswith("\n")
         self._text = self._text[len(shown) :]
         return shown

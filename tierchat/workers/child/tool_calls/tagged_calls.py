@@ -16,12 +16,12 @@ _FUNCTION = re.compile(
     re.DOTALL,
 )
 _PARAMETER = re.compile(
-    r"<(?P<tag>parameter|param)(?:=|\s+name=)[\"']?(?P<key>[^\"'>\s]+)[\"']?[^>]*>(?P<text>.*?)"
+    r"<(?P<tag>parameter|param)(?:=|\s+name=)[\"']?(?P<key>[^\"'<>\s]+)[\"']?[^<>]*>(?P<text>.*?)"
     r"(?:</(?P=tag)>|(?=<(?P=tag)[=\s])|\Z)",
     re.DOTALL,
 )
 _GLM = re.compile(
-    r"<arg_key>\s*(?P<key>.*?)\s*</arg_key>\s*<arg_value>(?P<text>.*?)(?:</arg_value>|\Z)",
+    r"<arg_key>(?P<key>[^<]*+)</arg_key>\s*<arg_value>(?P<text>.*?)(?:</arg_value>|\Z)",
     re.DOTALL,
 )
 # `weather[ARGS]{...}`, `functions.weather:0<|tool_call_argument_begin|>{...}`, and DeepSeek's two.
@@ -53,7 +53,7 @@ def glm_calls(text: str) -> list[WrittenCall]:
     name = text.partition("<arg_key>")[0].strip()
     if not name:
         raise BrokenCall("it names no tool")
-    arguments = {found["key"]: found["text"] for found in _GLM.finditer(text)}
+    arguments = {found["key"].strip(): found["text"] for found in _GLM.finditer(text)}
     return [WrittenCall(name, arguments, is_text=True)]
 
 
