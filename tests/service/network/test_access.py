@@ -177,6 +177,7 @@ def test_every_route_outside_of_tierchats_own_is_one_that_others_may_use() -> No
     """Whoever has the key reaches all routes but those below /tierchat/."""
     paths = {route.path for route in Service.__new__(Service).app().routes}  # type: ignore[attr-defined]
     public = {"/health", "/healthz", "/metrics", "/openapi.json", "/tokenize", "/detokenize"}
+    public |= {"/tokenizer_info"}
     others = {path for path in paths - public if not path.startswith(("/v1/", "/tierchat/"))}
     assert not others, "may whoever has the key use these? then name them here"
 

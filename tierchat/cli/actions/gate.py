@@ -20,6 +20,7 @@ from tierchat.gates import files as gate_files
 from tierchat.gates.files import GateFileBad, GateHead, numbers_file, read_head
 from tierchat.gates.lesson_state import read_state
 from tierchat.gates.lookup import GateLookup
+from tierchat.models.on_disk import is_here
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import make_private
 from tierchat.terminal.output import Output
@@ -73,7 +74,7 @@ class LearnedGates:
 
     def refuse_unknown(self, cascade: str) -> None:
         """Raise UsageError for a cascade without a gate."""
-        if cascade not in self._names():
+        if cascade not in self._lookup.names():
             self.head(cascade)
 
     def remove(self, cascade: str) -> None:
@@ -125,7 +126,14 @@ class LearnedGates:
         return head.cascade
 
     def _names(self) -> list[str]:
-        return self._lookup.names()
+        """Return the cascades with a gate: a user's own, or a shipped one whose models are here."""
+        names = self._lookup.names()
+        return [n for n in names if not self._lookup.is_shipped(n) or self._has_models(n)]
+
+    def _has_models(self, cascade: str) -> bool:
+        catalogue = self._home.catalogue
+        spec = catalogue.cascades.get(cascade)
+        return spec is not None and all(is_here(catalogue.models[name]) for name in spec.models)
 
     def _file(self, cascade: str) -> Path:
         file = self._lookup.file(cascade)
