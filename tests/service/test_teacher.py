@@ -218,7 +218,8 @@ def test_the_daemon_teaches_the_bundled_cascade_and_a_person_takes_over(
     taken = home.run("train", "--builtin", "--minutes", "0.01")
     assert b"ended the lesson that pocket gave itself" in taken.stderr
     assert b"pocket: lesson 1/5" in home.run("gate", "ls").stdout
-    facts = json.loads(home.run("gate", "ls", "--json").stdout)
-    assert facts[0]["lesson"]["num_stages"] == 5
+    gates = json.loads(home.run("gate", "ls", "--json").stdout)
+    lessons = {gate["cascade"]: gate["lesson"] for gate in gates}
+    assert lessons["pocket"]["num_stages"] == 5
     home.run("daemon", "down")
     assert os.path.exists(home.paths.outcomes_file)
