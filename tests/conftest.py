@@ -11,11 +11,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pytest
 
 import tierchat
+from tests.forked_commands import ForkedCommands
 from tests.trapping import quirks_here
 from tierchat.engine.llama.log import LlamaLog
 from tierchat.engine.llama.model import LlamaModel
@@ -78,6 +80,18 @@ def real_gguf() -> Callable[[str], Path]:
     return find
 
 
+@cache
+def forked_commands() -> ForkedCommands:
+    return ForkedCommands()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_forks_left() -> Iterator[None]:
+    yield
+    if forked_commands.cache_info().currsize:
+        forked_commands().close()
+
+
 @dataclass
 class UserHome:
     """One user's tierchat, run as a user runs it."""
@@ -104,12 +118,15 @@ class UserHome:
         self, *arguments: str, stdin: bytes | None = None, env: Mapping[str, str] | None = None
     ) -> subprocess.CompletedProcess[bytes]:
         """Run a command to its end; without `stdin` it is /dev/null."""
+        commands, all_env = forked_commands(), {**self.env, **(env or {})}
+        if forked := commands.run(self.command(*arguments), all_env, stdin, 240):
+            return forked
         given = {"input": stdin} if stdin is not None else {"stdin": subprocess.DEVNULL}
         return subprocess.run(  # type: ignore[call-overload,no-any-return]
             self.command(*arguments),
             capture_output=True,
             timeout=240,
-            env={**self.env, **(env or {})},
+            env=all_env,
             check=False,
             **given,
         )
