@@ -151,7 +151,7 @@ class UserHome:
             child.wait()
 
 
-def wait_until(condition: object, seconds: float = 15.0) -> None:
+def wait_until(condition: object, seconds: float = 60.0) -> None:
     """Poll until `condition()` is true; fails the test after `seconds`."""
     assert callable(condition)
     ends_s = time.monotonic() + seconds

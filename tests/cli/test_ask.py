@@ -377,7 +377,7 @@ def test_a_timeout_exits_124(home: UserHome) -> None:
 
 def terminal(home: UserHome, *arguments: str, **env: str) -> pexpect.spawn:
     command, *rest = home.command(*arguments)
-    return pexpect.spawn(command, rest, env={**home.env, **env}, timeout=20, encoding="utf-8")
+    return pexpect.spawn(command, rest, env={**home.env, **env}, timeout=60, encoding="utf-8")
 
 
 def test_a_terminal_shows_thought_answer_and_tier_line(warm: UserHome) -> None:

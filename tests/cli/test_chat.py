@@ -34,7 +34,7 @@ class Talk:
             env={**home.env, "TERM": "xterm-256color", **NO_CPR, **env},
             dimensions=(24, columns),
             encoding="utf-8",
-            timeout=20,
+            timeout=60,
         )
         # One column has no room for the prompt.
         self.child.expect(PROMPT if columns > 2 else r"\x1b\[\?25h")
@@ -274,7 +274,7 @@ def test_a_chat_that_is_ended_leaves_the_terminal_as_it_was(warm: UserHome, numb
         ["--norc", "-c", f"{inner}; echo code $?; stty -a; echo over"],
         env={**warm.env, "TERM": "xterm-256color", **NO_CPR},
         encoding="utf-8",
-        timeout=20,
+        timeout=60,
     )
     direct.expect(PROMPT)
     [chat] = [
@@ -315,7 +315,7 @@ def test_minus_i_goes_on_after_a_pipe(warm: UserHome) -> None:
         ["-c", line],
         env={**warm.env, "TERM": "xterm", **NO_CPR},
         encoding="utf-8",
-        timeout=20,
+        timeout=60,
     )
     child.expect("pocket-xs")
     child.expect(PROMPT)
@@ -335,7 +335,7 @@ def test_minus_i_goes_on_after_a_pipe(warm: UserHome) -> None:
 def test_minus_i_keeps_how_answers_are_shown(warm: UserHome) -> None:
     command = warm.command("ask", "-i", "-R", "17*24")
     env = {**warm.env, "TERM": "xterm", **NO_CPR}
-    child = pexpect.spawn(command[0], command[1:], env=env, encoding="utf-8", timeout=20)
+    child = pexpect.spawn(command[0], command[1:], env=env, encoding="utf-8", timeout=60)
     child.expect(PROMPT)
     time.sleep(0.1)
     child.send("18*24\r")

@@ -67,7 +67,7 @@ def test_what_models_and_people_write_cannot_steer_a_terminal(
         home.command()[1:],
         env={**env, "TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"},
         encoding="utf-8",
-        timeout=20,
+        timeout=60,
     )
     chat.expect("> |>\x08")
     chat.send(f"say {file}\r")

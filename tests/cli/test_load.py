@@ -119,7 +119,7 @@ def test_a_model_that_answers_is_not_unloaded(up: UserHome) -> None:
         assert len(refused.stdout.splitlines()) == 2 and set(loaded(up)) == {"pocket-xs"}
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert child.communicate(timeout=20)[0] == b"4\n"
+    assert child.communicate(timeout=60)[0] == b"4\n"
     assert up.run("unload", "XS").returncode == 0 and not loaded(up)
 
 

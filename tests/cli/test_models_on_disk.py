@@ -220,7 +220,7 @@ def test_a_model_that_answers_is_not_removed(site: Site) -> None:
         assert site.file(FILES[0]).exists()
     finally:
         os.kill(pid, signal.SIGCONT)
-    assert child.communicate(timeout=20)[0] == b"4\n"
+    assert child.communicate(timeout=60)[0] == b"4\n"
     assert site.run("rm", "net-xs", "-y").returncode == 0
 
 

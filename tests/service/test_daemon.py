@@ -95,7 +95,7 @@ def test_sigkill_in_the_middle_ends_the_answer_with_exit_5_and_the_next_command_
     assert asking.stdout.read(4)
     daemon.kill()
     daemon.wait()
-    out, err = asking.communicate(timeout=10)
+    out, err = asking.communicate(timeout=30)
     assert asking.returncode == 5
     assert out.endswith(b"\n") and b"connection to the daemon was lost" in err
     assert home.run("ask", "2+2").stdout == b"4\n"
