@@ -140,6 +140,17 @@ def test_a_key_in_the_url_is_refused_beside_the_right_header_too(key: KeyFile) -
                 Access(key).check(asked(*headers, query=query))
 
 
+def test_a_key_is_found_in_a_url_however_it_is_written(key: KeyFile) -> None:
+    right = key.read()
+    hidden = "".join(f"%{ord(letter):02x}" for letter in right)
+    for url in (f"/v1/models/{hidden}?", f"/?a=Bearer%20{right}", f"/{right}/v1?", f"/?a={hidden}"):
+        assert key.is_within(url.encode()), url
+    for url in ("/v1/models?", f"/?key={right[:-1]}", f"/?key={right}x", "/?" + "&" * 60_000):
+        assert not key.is_within(url.encode()), url[:60]
+    key.path.write_text("a/custom+key=of:mine\n")
+    assert key.is_within(b"/v1/models?key=a%2Fcustom%2Bkey%3Dof%3Amine")
+
+
 def test_keys_are_compared_in_constant_time(key: KeyFile, monkeypatch: pytest.MonkeyPatch) -> None:
     import hmac
 

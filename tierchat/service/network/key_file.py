@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 from pathlib import Path
+from urllib.parse import unquote_to_bytes
 
 from tierchat.atomic_file import changing_for_user, replace_file
 from tierchat.errors import UnsafePath
@@ -20,6 +21,9 @@ _PREFIX = "tc-"
 _MAX_BYTES = 4096
 # What fits into a header, and is too long to be guessed.
 _KEY = re.compile(r"[!-~]{16,512}")
+_MIN_LENGTH = 16
+# What stands around a key in a URL; none of it is in a key that was made here.
+_BETWEEN = re.compile(rb"[^A-Za-z0-9_-]+")
 _NEW_KEY = "`tierchat serve --new-key` makes a new one"
 
 
@@ -70,9 +74,16 @@ class KeyFile:
         digest = self._known_digest()
         return hmac.compare_digest(hashlib.sha256(given).digest(), digest)
 
-    def is_within(self, text: bytes) -> bool:
-        """Whether the key stands somewhere in a text, such as a URL. Raises UnsafePath."""
-        return self.read().encode() in text
+    def is_within(self, url: bytes) -> bool:
+        """Whether a part of a URL is the key; as slow for every wrong one. Raises UnsafePath."""
+        text = unquote_to_bytes(url)
+        # A key that was not made here may have any signs in the value of a parameter.
+        values = [pair.partition(b"=")[2] for pair in re.split(rb"[?&]", text)]
+        # A search for the key would be the slower the more of it is there.
+        parts = [part for part in (*_BETWEEN.split(text), *values) if len(part) >= _MIN_LENGTH]
+        digest = self._known_digest()
+        same = [hmac.compare_digest(hashlib.sha256(part).digest(), digest) for part in parts]
+        return any(same)
 
     def _known_digest(self) -> bytes:
         stamp = self._stamp_now()
