@@ -210,3 +210,15 @@ def test_a_conversation_over_several_responses(warm: UserHome) -> None:
     assert status == 404
     status, body = post(warm, "/v1/responses", input="x", previous_response_id=first.id)
     assert status == 400 and json.loads(body)["error"]["param"] == "previous_response_id"
+
+
+def test_what_a_request_repeats_counts_as_remembered() -> None:
+    responses = Responses()
+    for number in range(8):
+        response = {"id": f"resp_{number}", "metadata": {"a": "x" * 10_000_000}}
+        responses.add([Message(role="user", content="hi")], response)
+    assert responses.response("resp_7")
+    with pytest.raises(UnknownResponse):
+        responses.response("resp_3")
+    responses.remove("resp_7")
+    assert responses.response("resp_5")

@@ -9,11 +9,13 @@ from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
+
 from tierchat.errors import InvalidRequest, TierchatError
 from tierchat.types import Message
 
 _MAX_RESPONSES = 1000
-_MAX_CHARS = 50_000_000
+_MAX_BYTES = 50_000_000
 
 
 class UnknownResponse(TierchatError):
@@ -23,19 +25,30 @@ class UnknownResponse(TierchatError):
     code = "response_not_found"
 
 
+class _Kept(msgspec.Struct, frozen=True):
+    """A response as JSON, which takes least memory, and the messages up to it."""
+
+    messages: tuple[Message, ...]
+    response: bytes
+    size_bytes: int
+
+
 class Responses:
     """Remembers conversations by the last response in each; the oldest are forgotten first."""
 
     def __init__(self) -> None:
-        self._found: OrderedDict[str, tuple[tuple[Message, ...], dict[str, Any]]] = OrderedDict()
-        self._num_chars = 0
+        self._found: OrderedDict[str, _Kept] = OrderedDict()
+        self._num_bytes = 0
 
     def add(self, messages: Sequence[Message], response: dict[str, Any]) -> None:
         """Remember a response, and the messages up to its own."""
-        self._found[response["id"]] = (tuple(messages), response)
-        self._num_chars += _num_chars(messages)
+        # A response repeats its instructions, tools and metadata, which may be long.
+        written = msgspec.json.encode(response)
+        size = len(written) + len(msgspec.json.encode(messages))
+        self._found[response["id"]] = _Kept(tuple(messages), written, size)
+        self._num_bytes += size
         while len(self._found) > 1 and (
-            len(self._found) > _MAX_RESPONSES or self._num_chars > _MAX_CHARS
+            len(self._found) > _MAX_RESPONSES or self._num_bytes > _MAX_BYTES
         ):
             self.remove(next(iter(self._found)))
 
@@ -48,20 +61,19 @@ class Responses:
                 "ends, unless their request said store = false",
                 param="previous_response_id",
             )
-        return self._found[id_][0]
+        return self._found[id_].messages
 
     def response(self, id_: str) -> dict[str, Any]:
         """Return a response; raises UnknownResponse."""
-        if id_ not in self._found:
-            raise UnknownResponse(f"no response named {id_[:80]!r} is remembered")
-        return self._found[id_][1]
+        self._refuse_unknown(id_)
+        found: dict[str, Any] = msgspec.json.decode(self._found[id_].response)
+        return found
 
     def remove(self, id_: str) -> None:
         """Forget a response; raises UnknownResponse."""
-        self.response(id_)
-        messages, _ = self._found.pop(id_)
-        self._num_chars -= _num_chars(messages)
+        self._refuse_unknown(id_)
+        self._num_bytes -= self._found.pop(id_).size_bytes
 
-
-def _num_chars(messages: Sequence[Message]) -> int:
-    return sum(len(message.content) for message in messages)
+    def _refuse_unknown(self, id_: str) -> None:
+        if id_ not in self._found:
+            raise UnknownResponse(f"no response named {id_[:80]!r} is remembered")
