@@ -12,7 +12,8 @@ import msgspec
 MAX_TOOLS = 256
 # The tools of coding agents come to 50,000 characters.
 MAX_PARAMETERS_CHARS = 200_000
-ToolName = Annotated[str, msgspec.Meta(pattern=r"^[\w.:/-]{1,128}$")]
+# `$` alone allows a line break behind the name.
+ToolName = Annotated[str, msgspec.Meta(pattern=r"^[\w.:/-]{1,128}$(?!\n)")]
 ToolChoice = Literal["auto", "none", "required"]
 
 

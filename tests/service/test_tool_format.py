@@ -137,3 +137,8 @@ def test_a_call_is_streamed_with_its_name_first() -> None:
     assert read_back == events
     last = chunk("id", 0, Done(outcome=outcome("", CALL)))
     assert last["choices"][0]["finish_reason"] == "tool_calls"
+
+
+def test_a_line_break_behind_a_name_is_no_part_of_it() -> None:
+    with pytest.raises(msgspec.ValidationError, match="name"):
+        read(tools=[tool(name="weather\n")])
