@@ -48,7 +48,7 @@ from tierchat.service.openai_format import HOME_HEADER, LIVE_HEADER, read_body
 from tierchat.service.openai_replies import error_body, model_object
 from tierchat.service.protocols import Answerer, ModelKeeper
 from tierchat.service.replies import Ask, Reply
-from tierchat.service.requests.body import body_of
+from tierchat.service.requests.body import body_of, reading
 from tierchat.service.responses.routes import ResponseRoutes
 from tierchat.service.texts.routes import TextRoutes
 
@@ -174,7 +174,8 @@ class Service:
         refusal: Callable[[TierchatError], Any] = error_body,
     ) -> Any:
         """Answer a request that `read` reads from its body and its client."""
-        ask = read(await self._read(request), _client_of(request))
+        body = await self._read(request)
+        ask = await reading(lambda: read(body, _client_of(request)), len(body))
         prompts = ask.asked.prompts
         if REMOTE in request.scope and any(prompt.options.save for prompt in prompts):
             raise InvalidRequest(

@@ -6,11 +6,16 @@ Does not know HTTP servers or what the body says.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from typing import TypeVar
 
 from tierchat.errors import TierchatError, WrongType
 from tierchat.service.http.json_replies import JSON_TYPE
 from tierchat.service.http.limits import Limits
+
+_Read = TypeVar("_Read")
+# Reading more than this may take so long that others would notice.
+_MAX_AT_ONCE_BYTES = 1 << 16
 
 
 class TooLarge(TierchatError):
@@ -43,3 +48,8 @@ async def body_of(content_type: str, parts: AsyncIterator[bytes], limits: Limits
     except TimeoutError as error:
         raise TooSlow(f"the body did not arrive within {limits.body_s:g} s") from error
     return bytes(body)
+
+
+async def reading(read: Callable[[], _Read], size: int) -> _Read:
+    """Call what reads a body of so many bytes; a large one in a thread, so that nobody waits."""
+    return read() if size <= _MAX_AT_ONCE_BYTES else await asyncio.to_thread(read)

@@ -15,12 +15,9 @@ from tierchat.config.expected import known_names, place_and_message, wrong
 from tierchat.errors import InvalidRequest, did_you_mean
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# An escape: a pair of surrogates, one that stands alone, or any other.
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}"
-    rb"|(?P<alone>u[dD][89a-fA-F][0-9a-fA-F]{2})|.)",
-    re.DOTALL,
-)
+# Half of a surrogate pair without the other half.
+_HIGH, _LOW = rb"\\u[dD][89abAB][0-9a-fA-F]{2}", rb"\\u[dD][c-fC-F][0-9a-fA-F]{2}"
+_ALONE = re.compile(rb"%s(?!%s)|(?<!%s)%s" % (_HIGH, _LOW, _HIGH, _LOW))
 _ABSENT = re.compile(r"Object missing required field `(.+)`$")
 _MAX_SHOWN = 40
 
@@ -91,7 +88,9 @@ def _mended(body: bytes) -> bytes:
         # Nearly every body is sound, and this is the quickest way to know.
         msgspec.json.decode(body)
     except (ValueError, RecursionError):
-        return _ESCAPE.sub(lambda found: rb"\ufffd" if found["alone"] else found[0], body)
+        # What follows two backslashes is no escape.
+        parts = body.split(rb"\\")
+        return rb"\\".join(_ALONE.sub(rb"\\ufffd", p) if b"\\" in p else p for p in parts)
     return body
 
 

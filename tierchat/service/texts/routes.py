@@ -17,6 +17,7 @@ from tierchat.service.openai.embeddings import (
 )
 from tierchat.service.openai_format import read_body
 from tierchat.service.protocols import Texts
+from tierchat.service.requests.body import reading
 from tierchat.service.requests.field_rules import options_of
 from tierchat.service.texts.tier_texts import NamedTier
 from tierchat.service.texts.tokens import (
@@ -39,7 +40,7 @@ class TextRoutes:
 
     async def embed(self, body: bytes, client: str) -> dict[str, Any]:
         """Answer POST /v1/embeddings."""
-        asked = read_embedding_request(body)
+        asked = await reading(lambda: read_embedding_request(body), len(body))
         tier = self._texts.find(asked.options, embeds=True)
         async with self._admission.turn(asked.user or client, asked.options.timeout_s):
             found = await self._vectors(asked, tier)
