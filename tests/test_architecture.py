@@ -61,7 +61,7 @@ SEAMS = {
     "platformdirs": {"tierchat.paths"},
     "prompt_toolkit": {"tierchat.cli.chat.line_editor"},
     "prometheus_client": {"tierchat.service.monitoring.prometheus"},
-    "rich": {"tierchat.terminal.markdown_stream", "tierchat.terminal.progress"},
+    "rich": {f"tierchat.terminal.{name}" for name in ("live_view", "markdown_stream", "progress")},
     "sqlite3": {
         *(f"tierchat.conversations.{name}" for name in ("log_file", "migrations", "reader")),
         *("tierchat.conversations.store", "tierchat.learning.outcomes.store"),

@@ -20,7 +20,7 @@ COMMANDS = (
     *("ask", "pull", "ls", "show", "add", "rm", "verify"),
     *("logs", "stats", "templates"),
     *("train", "eval", "gate"),
-    *("ps", "load", "unload", "stop", "daemon", "serve", "mcp"),
+    *("ps", "top", "load", "unload", "stop", "daemon", "serve", "mcp"),
     *("config", "paths", "doctor", "completion"),
 )
 _ABOUT_MODELS = {"pull", "ls", "show", "add", "rm", "verify", "load", "unload"}

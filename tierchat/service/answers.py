@@ -14,6 +14,7 @@ import msgspec
 
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Notice
 from tierchat.service.admission import Admission
+from tierchat.service.monitoring.running import RunningPrompts
 from tierchat.service.protocols import Answerer
 from tierchat.types import Prompt
 
@@ -47,9 +48,12 @@ class Asked:
 class Answers:
     """Lets prompts in and answers them. Belongs to one event loop."""
 
-    def __init__(self, answerer: Answerer, admission: Admission) -> None:
+    def __init__(
+        self, answerer: Answerer, admission: Admission, running: RunningPrompts | None = None
+    ) -> None:
         self._answerer = answerer
         self._admission = admission
+        self._running = running or RunningPrompts()
 
     async def of(self, asked: Asked) -> AsyncGenerator[ChoiceEvent, None]:
         """Yield the events of all answers as they come; each answer ends with `Done`.
@@ -97,7 +101,9 @@ class Answers:
         prompt = asked.prompts[index]
         async with (
             self._admission.turn(asked.client, prompt.options.timeout_s) as left_s,
-            contextlib.aclosing(self._answerer.answer(_within(prompt, left_s))) as events,
+            contextlib.aclosing(
+                self._running.watched(self._answerer, _within(prompt, left_s), asked.client)
+            ) as events,
         ):
             for text in asked.notices:
                 yield Notice(text=text)

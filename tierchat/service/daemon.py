@@ -34,6 +34,7 @@ from tierchat.service.lessons.teacher import Teacher
 from tierchat.service.messages import DaemonStatus
 from tierchat.service.monitoring.measured import MeasuredAnswerer, MeasuredApp
 from tierchat.service.monitoring.metrics import Metrics
+from tierchat.service.monitoring.running import RunningPrompts
 from tierchat.service.network.order import ServeOrder, order_of
 from tierchat.service.network.serving import Serving
 from tierchat.service.protocols import AnsweringKeeper, ModelKeeper
@@ -69,6 +70,7 @@ class Daemon:
         self._paths = paths
         self._metrics = metrics
         self._limits = limits
+        self._running = RunningPrompts()
         self._serving = Serving(paths, limits, metrics.turned_away)
         self._started_s = time.monotonic()
         self._stopping = asyncio.Event()
@@ -88,6 +90,7 @@ class Daemon:
             paths=self._paths,
             serving=self._serving,
             metrics=self._metrics,
+            running=self._running,
         )
         measured = MeasuredAnswerer(self._recorder, self._metrics, lambda: self._keeper.default)
         service = Service(measured, self._keeper, self._admission, controls, self._limits)
@@ -143,6 +146,8 @@ class Daemon:
             teaching=self._teacher.cascade,
             is_teaching_paused=self._teacher.is_paused,
             serving=self._serving.status,
+            prompts=self._running.now(self._keeper.default),
+            tiers=self._metrics.by_tier(),
         )
 
 

@@ -12,6 +12,7 @@ from tierchat.conversations.changes import LogChange
 from tierchat.paths import Paths
 from tierchat.service.messages import DaemonStatus
 from tierchat.service.monitoring.metrics import Metrics
+from tierchat.service.monitoring.running import RunningPrompts
 from tierchat.service.network.serving import Serving
 
 
@@ -25,3 +26,4 @@ class DaemonControls:
     paths: Paths
     serving: Serving
     metrics: Metrics
+    running: RunningPrompts

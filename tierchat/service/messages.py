@@ -79,8 +79,37 @@ class ServeStatus(Frozen, frozen=True):
     problem: str = ""
 
 
+class RunningPrompt(Frozen, frozen=True):
+    """A prompt that is answered now; not a word of it.
+
+    `client` is empty for those who ask over TCP, `tier` until a tier has the prompt. `tier` wrote
+    `num_tokens` in `writing_s`, as it last told; the prompt's turn came `seconds` ago.
+    """
+
+    client: str
+    cascade: str
+    tier: str = ""
+    num_hops: int = 0
+    num_tokens: int = 0
+    writing_s: float = 0.0
+    seconds: float = 0.0
+
+
+class TierCounts(Frozen, frozen=True):
+    """What a tier has done since the daemon started.
+
+    `num_escalated` prompts left it for another tier; `num_written` counts tokens of its answers.
+    """
+
+    cascade: str
+    tier: str
+    num_answered: int = 0
+    num_escalated: int = 0
+    num_written: int = 0
+
+
 class DaemonStatus(Frozen, frozen=True):
-    """The daemon's description of itself, as `daemon status` and `ps` show it.
+    """The daemon's description of itself, as `daemon status`, `ps` and `top` show it.
 
     `teaching` is the cascade that teaches itself now; a paused lesson waits for a quiet time.
     """
@@ -99,3 +128,5 @@ class DaemonStatus(Frozen, frozen=True):
     teaching: str = ""
     is_teaching_paused: bool = False
     serving: ServeStatus = ServeStatus()
+    prompts: tuple[RunningPrompt, ...] = ()
+    tiers: tuple[TierCounts, ...] = ()

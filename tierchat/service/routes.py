@@ -40,6 +40,7 @@ from tierchat.service.messages import ModelsChange, RowsChanged
 from tierchat.service.monitoring import prometheus
 from tierchat.service.monitoring.health import Health
 from tierchat.service.monitoring.measured import ROUTE
+from tierchat.service.monitoring.running import without_clients
 from tierchat.service.network.guard import REMOTE
 from tierchat.service.network.order import ServeOrder
 from tierchat.service.openai.chat_reply import chat_ask
@@ -66,7 +67,7 @@ class Service:
         controls: DaemonControls,
         limits: Limits,
     ) -> None:
-        self._answers = Answers(answerer, admission)
+        self._answers = Answers(answerer, admission, controls.running)
         self._keeper = keeper
         self._texts = TextRoutes(keeper.texts, admission)
         self._claude = ClaudeRoutes(keeper)
@@ -247,8 +248,9 @@ class Service:
         written = await asyncio.to_thread(prometheus.text, metrics, status)
         return Response(written, media_type=prometheus.CONTENT_TYPE)
 
-    async def _show_status(self, _request: Request) -> Response:
-        return json_response(self._controls.status())
+    async def _show_status(self, request: Request) -> Response:
+        status = self._controls.status()
+        return json_response(without_clients(status) if REMOTE in request.scope else status)
 
     async def _change_log(self, request: Request) -> Response:
         change = read_body(await self._read(request), LogChange)
@@ -281,4 +283,5 @@ class Service:
 
 
 def _client_of(request: Request) -> str:
-    return str(request.scope.get("client") or "")
+    # The listener and the guard name a client in place of its address; the port says nothing.
+    return str((request.scope.get("client") or ("",))[0])

@@ -28,7 +28,7 @@ def add_to(app: typer.Typer) -> None:
 def _show_by_default(context: typer.Context, json: Json = False) -> None:
     if context.invoked_subcommand is not None:
         return
-    from tierchat.cli.actions.status import catalogue_lines
+    from tierchat.cli.actions.watching.status import catalogue_lines
     from tierchat.config.settings import setting_sources
     from tierchat.config.toml_text import toml_text
     from tierchat.terminal.output import standard_output

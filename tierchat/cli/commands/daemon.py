@@ -61,7 +61,7 @@ def status(context: typer.Context, json: Json = False) -> None:
 
     Exits with 5 if it does not run.
     """
-    from tierchat.cli.actions.status import daemon_lines, status_facts
+    from tierchat.cli.actions.watching.status import daemon_lines, status_facts
     from tierchat.errors import DaemonUnreachable
     from tierchat.service.client import Client
     from tierchat.terminal.output import standard_output

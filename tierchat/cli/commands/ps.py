@@ -14,7 +14,7 @@ def add_to(app: typer.Typer) -> None:
 
 def ps(context: typer.Context, json: Json = False, server: Server = None) -> None:
     """List the models: tier, state, memory, context, time left."""
-    from tierchat.cli.actions.status import status_facts, worker_lines
+    from tierchat.cli.actions.watching.status import status_facts, worker_lines
     from tierchat.cli.lesson_text import lesson_lines
     from tierchat.cli.server import client_of, server_of
     from tierchat.terminal.output import standard_output

@@ -9,6 +9,7 @@ import bisect
 import itertools
 from collections import Counter, defaultdict
 
+from tierchat.service.messages import TierCounts
 from tierchat.types import Outcome, Visit
 
 Labels = tuple[str, ...]
@@ -87,6 +88,27 @@ class Metrics:
     def turned_away(self, status: int) -> None:
         """Count one request over TCP that was not let in."""
         self.refused[(str(status),)] += 1
+
+    def by_tier(self) -> tuple[TierCounts, ...]:
+        """Return what each tier did that has got a prompt so far."""
+        answered: Counter[Labels] = Counter()
+        for (cascade, tier, _), num in self.prompts.items():
+            answered[cascade, tier] += num
+        left: Counter[Labels] = Counter()
+        for (cascade, tier, _), num in self.escalations.items():
+            left[cascade, tier] += num
+        # A prompt that no tier could answer has none.
+        found = sorted(key for key in answered | left if key[1])
+        return tuple(
+            TierCounts(
+                cascade=cascade,
+                tier=tier,
+                num_answered=answered[cascade, tier],
+                num_escalated=left[cascade, tier],
+                num_written=self.tokens[cascade, tier, "written"],
+            )
+            for cascade, tier in found
+        )
 
     def _visited(self, cascade: str, visit: Visit) -> None:
         for kind, num in (
