@@ -28,8 +28,8 @@ from pathlib import Path
 
 _ROOT = Path(__file__).parents[1]
 _ROOMS = ("cli", "terminal", "config", "conversations", "models")
-# These import numpy, which has threads, and a fork has only one.
-_COMPUTE = tuple(f"tierchat.cli.actions.{name}" for name in ("eval", "eval_lines", "train"))
+# Some of these import numpy, which has threads, and a fork has only one; mcp is an extra.
+_LATER = tuple(f"tierchat.cli.actions.{name}" for name in ("eval", "eval_lines", "mcp", "train"))
 # That of the test session, before any test changes it.
 _ENV = dict(os.environ)
 _LENGTH = struct.Struct("!I")
@@ -136,11 +136,11 @@ def _line(lines: object, timeout_s: float) -> bytes:
 
 
 def _import_commands() -> None:
-    """Import what commands import; libraries that compute stay for the fork to import."""
+    """Import what commands import; some libraries stay for the fork to import."""
     for room in _ROOMS:
         package = importlib.import_module(f"tierchat.{room}")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if module.name not in _COMPUTE:
+            if not f"{module.name}.".startswith(tuple(f"{name}." for name in _LATER)):
                 importlib.import_module(module.name)
     assert "numpy" not in sys.modules and threading.active_count() == 1, "forks want no threads"
 
