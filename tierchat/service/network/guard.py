@@ -60,7 +60,7 @@ class Guard:
                 Served(
                     client=_address(scope),
                     method=asked.method[:_MAX_SHOWN],
-                    path="(withheld)" if is_key_shown else asked.path[:_MAX_SHOWN],
+                    path="(withheld)" if is_key_shown else _shown_path(asked),
                     status=watched.status or 499,
                     seconds=time.monotonic() - began_s,
                     tier=watched.tier,
@@ -123,6 +123,11 @@ def _asked(scope: Scope) -> Asked:
     raw_path: bytes = scope.get("raw_path") or scope["path"].encode()
     url = raw_path + b"?" + scope.get("query_string", b"")
     return Asked(scope["method"], scope["path"], url, scope["headers"])
+
+
+def _shown_path(asked: Asked) -> str:
+    """Return the path as it was sent: decoded, it may have line breaks that forge lines."""
+    return asked.url.partition(b"?")[0].decode("ascii", "replace")[:_MAX_SHOWN]
 
 
 def _address(scope: Scope) -> str:
