@@ -14,7 +14,11 @@ from tierchat.cascade.ledger import Ledger
 from tierchat.errors import InvalidRequest, Overloaded
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, ThoughtDelta, ToolCallDelta
 from tierchat.service.answers import ChoiceEvent
-from tierchat.service.anthropic.messages_format import least_tiers, read_messages
+from tierchat.service.anthropic.messages_format import (
+    MessagesRequest,
+    least_tiers,
+    read_messages,
+)
 from tierchat.service.anthropic.messages_reply import MessagesForm, anthropic_error
 from tierchat.service.description import claude_shapes as claude
 from tierchat.tool_calls import ToolCall
@@ -158,7 +162,7 @@ def test_a_stream_opens_and_closes_a_block_for_each_kind() -> None:
     hop = Hop(visit=Visit(tier="XS", model="x", reason="hard"), target="S")
     end = done(finish_reason="tool_calls")
     found = events_of(
-        MessagesForm(),
+        MessagesForm(shows_thoughts=True),
         hop,
         ThoughtDelta(tier="S", text="hm"),
         AnswerDelta(text="I ", model="script"),
@@ -190,7 +194,7 @@ def test_a_stream_opens_and_closes_a_block_for_each_kind() -> None:
     ],
 )
 def test_the_end_of_an_answer_has_anthropics_words(fields: Any, reason: str) -> None:
-    form = MessagesForm()
+    form = MessagesForm(shows_thoughts=True)
     form.see(ChoiceEvent(0, done(**fields)))
     found = msgspec.convert(msgspec.to_builtins(form.whole()), claude.AnthropicMessage)
     assert found.stop_reason == reason and found.stop_sequence == fields.get("stopped_by")
@@ -227,3 +231,25 @@ def test_the_stop_string_that_was_found_is_told(warm: UserHome) -> None:
     found = msgspec.json.decode(body, type=claude.AnthropicMessage)
     assert (found.stop_reason, found.stop_sequence) == ("stop_sequence", "79")
     assert found.content[-1] == claude.TextBlock(text="5")
+
+
+def test_thoughts_are_shown_to_those_who_asked_for_thinking() -> None:
+    def read(**fields: object) -> MessagesRequest:
+        said = [{"role": "user", "content": "x"}]
+        body = {"model": "claude", "max_tokens": 9, "messages": said, **fields}
+        return read_messages(json.dumps(body).encode(), {})
+
+    assert not read().shows_thoughts
+    assert not read(thinking={"type": "disabled"}).shows_thoughts
+    assert read(thinking={"type": "enabled", "budget_tokens": 2000}).shows_thoughts
+
+
+def test_what_agents_send_unasked_is_told_and_does_no_harm() -> None:
+    body = {
+        "model": "claude",
+        "max_tokens": 9,
+        "messages": [{"role": "user", "content": "x"}],
+        "context_management": {"edits": [{"type": "clear_thinking_20251015"}]},
+    }
+    [notice] = read_messages(json.dumps(body).encode(), {}).notices
+    assert "context_management was ignored" in notice

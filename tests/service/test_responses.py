@@ -81,7 +81,7 @@ def test_calls_belong_to_the_answer_before_them() -> None:
         ({"input": [{"type": "item_reference", "id": "x"}]}, "input[0].type"),
         ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0].content"),
         ({"input": [{"content": "x"}]}, "input[0].role"),
-        ({"tools": [{"type": "web_search"}]}, "tools[0].type"),
+        ({"tools": [{"type": "file_search"}]}, "tools[0].type"),
         ({"tools": [{"type": "function"}]}, "tools[0].name"),
         ({"tools": [{**TOOL, "parameters": {"type": "string"}}]}, "tools[0].parameters"),
         ({"tool_choice": "required"}, "tool_choice"),
@@ -222,3 +222,10 @@ def test_what_a_request_repeats_counts_as_remembered() -> None:
         responses.response("resp_3")
     responses.remove("resp_7")
     assert responses.response("resp_5")
+
+
+def test_tools_that_agents_offer_to_every_model_are_left_out_and_told() -> None:
+    body = {"model": "x", "input": "x", "tools": [{"type": "web_search"}, TOOL]}
+    found = read_response_request(json.dumps(body).encode(), lambda _: ())
+    assert [tool.name for tool in found.prompt.tools.tools] == [TOOL["name"]]
+    assert "tools[0] of type web_search was left out" in found.notices[0]

@@ -28,11 +28,12 @@ from tierchat.tool_calls import ToolName, ToolUse
 from tierchat.types import Fraction, Message, Prompt, Sampling, TierOptions
 
 _MAX_MESSAGES = 10_000
-_UNSUPPORTED = ("container", "mcp_servers", "context_management")
+_UNSUPPORTED = ("container", "mcp_servers")
 _HARMLESS = (
     *("metadata", "service_tier", "inference_geo", "betas", "anthropic_version", "cache_control"),
     *("diagnostics", "speed", "user_profile_id", "workspace_id"),
 )
+_NULL = msgspec.Raw(b"null")
 # A name of Anthropic's, such as claude-sonnet-4-5, stands for the place of the least tier.
 _FAMILIES = ("haiku", "sonnet", "opus")
 
@@ -110,11 +111,15 @@ _Body = TypeVar("_Body", bound=CountBody)
 
 
 class MessagesRequest(msgspec.Struct, frozen=True):
-    """A prompt, and how its answer is written; `notices` tell of fields that were ignored."""
+    """A prompt, and how its answer is written; `notices` tell of fields that were ignored.
+
+    Thoughts are shown to those who asked for thinking: others do not expect such blocks.
+    """
 
     prompt: Prompt
     is_stream: bool = False
     notices: tuple[str, ...] = ()
+    shows_thoughts: bool = False
 
 
 def read_messages(body: bytes, tiers: Mapping[str, str]) -> MessagesRequest:
@@ -150,8 +155,13 @@ def read_messages(body: bytes, tiers: Mapping[str, str]) -> MessagesRequest:
             "leave one of them out",
             param="output_config.format",
         )
-    known = (*MessagesBody.__struct_fields__, *_UNSUPPORTED, *_HARMLESS)
-    return MessagesRequest(prompt, asked.stream, tuple(ignored(raw, known)))
+    known = (*MessagesBody.__struct_fields__, *_UNSUPPORTED, *_HARMLESS, "context_management")
+    notices = tuple(ignored(raw, known))
+    if raw.get("context_management", _NULL) != _NULL:
+        # Agents send it unasked; without it more of the conversation is read, not less.
+        notices += ("context_management was ignored: nothing is cleared from conversations here",)
+    shows_thoughts = asked.thinking is not None and asked.thinking.type != "disabled"
+    return MessagesRequest(prompt, asked.stream, notices, shows_thoughts)
 
 
 def read_count(body: bytes, tiers: Mapping[str, str]) -> MessagesRequest:

@@ -32,7 +32,8 @@ _ERRORS = {
 class MessagesForm:
     """Writes the answer to one request. Owned by that request."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, shows_thoughts: bool) -> None:
+        self._shows_thoughts = shows_thoughts
         self._id = f"msg_{secrets.token_hex(12)}"
         self._seen = SeenAnswer()
         self._has_begun = False
@@ -51,7 +52,7 @@ class MessagesForm:
             self._has_begun = True
             made.append(_line("message_start", message=self._message([], None, _usage(None))))
         match found.event:
-            case ThoughtDelta(text=text):
+            case ThoughtDelta(text=text) if self._shows_thoughts:
                 made += self._into(
                     "thinking", {"type": "thinking", "thinking": "", "signature": ""}
                 )
@@ -67,6 +68,8 @@ class MessagesForm:
                     made.append(self._delta(delta))
             case Done(outcome=outcome):
                 made += self._ended(outcome)
+            case ThoughtDelta():
+                made.append(_line("ping"))
             case _:
                 made.append(_line("ping", x_tierchat=found.event))
         return made
@@ -83,7 +86,7 @@ class MessagesForm:
         """Write the answer in one piece."""
         outcome = self._seen.outcome
         content: list[dict[str, Any]] = []
-        if outcome.thought:
+        if outcome.thought and self._shows_thoughts:
             content.append({"type": "thinking", "thinking": outcome.thought, "signature": ""})
         if text := _text(outcome):
             content.append({"type": "text", "text": text})

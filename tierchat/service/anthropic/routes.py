@@ -23,7 +23,8 @@ class ClaudeRoutes:
     def ask(self, body: bytes, client: str) -> Ask:
         """Read a request for POST /v1/messages; raises InvalidRequest naming the field."""
         found = read_messages(body, self._tiers())
-        return Ask(Asked([found.prompt], client, found.notices), MessagesForm(), found.is_stream)
+        form = MessagesForm(shows_thoughts=found.shows_thoughts)
+        return Ask(Asked([found.prompt], client, found.notices), form, found.is_stream)
 
     async def count(self, body: bytes, _client: str) -> dict[str, Any]:
         """Answer POST /v1/messages/count_tokens, as the first tier that may answer counts."""

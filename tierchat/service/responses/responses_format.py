@@ -29,11 +29,17 @@ _UNSUPPORTED = ("background", "conversation", "prompt", "context_management", "t
 _HARMLESS = (*HARMLESS, "truncation", "max_tool_calls", "stream_options")
 # What further data a reply may have, of which there is none here.
 _INCLUDED = ("reasoning.encrypted_content",)
+# Tools that Codex offers to every model; answers do without them.
+_LEFT_OUT = ("web_search", "web_search_preview", "namespace")
 _ANY_OBJECT = {"type": "object"}
 
 
 class ResponseTool(msgspec.Struct, kw_only=True):
-    """A tool that the client runs; other types name tools that OpenAI runs, which are refused."""
+    """A tool that the client runs.
+
+    Other types name tools that OpenAI runs: those that agents send unasked are left out and told,
+    the rest is refused.
+    """
 
     type: Annotated[str, msgspec.Meta(max_length=64)]
     name: ToolName | None = None
@@ -143,7 +149,12 @@ def read_response_request(
         tools=tools,
     )
     known = (*ResponseBody.__struct_fields__, *_UNSUPPORTED, *_HARMLESS)
-    return ResponseRequest(prompt, sent, conversation, tuple(ignored(raw, known)))
+    left_out = [
+        f"tools[{index}] of type {tool.type} was left out: tierchat does not run it"
+        for index, tool in enumerate(sent.tools or ())
+        if tool.type in _LEFT_OUT
+    ]
+    return ResponseRequest(prompt, sent, conversation, (*ignored(raw, known), *left_out))
 
 
 def _check(conversation: Sequence[Message], sent: ResponseBody) -> None:
@@ -179,6 +190,8 @@ def _tools(sent: ResponseBody) -> ToolUse:
     """Read the tools as those of a chat, whose rules are the same, and name the fields here."""
     functions = []
     for index, tool in enumerate(sent.tools or ()):
+        if tool.type in _LEFT_OUT:
+            continue
         if tool.type != "function" or tool.name is None:
             field = "type" if tool.type != "function" else "name"
             what = f" = {tool.type!r}: only tools that the client runs can be used"
