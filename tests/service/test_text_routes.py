@@ -14,7 +14,7 @@ import pytest
 from tests.conftest import UserHome
 from tests.service.test_completions import post
 from tests.service.test_routes import reply
-from tierchat.service.description import shapes
+from tierchat.service.description import text_shapes
 
 
 def ask(home: UserHome, path: str, **fields: Any) -> Any:
@@ -61,7 +61,7 @@ def test_tokens_spell_their_text(warm: UserHome) -> None:
 def test_a_tokenizer_is_described_by_the_texts_of_its_tokens(warm: UserHome) -> None:
     head = b"GET /tokenizer_info?model=pocket/S HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     status, _, body = reply(warm, head)
-    found = msgspec.json.decode(body, type=shapes.TokenizerFacts)
+    found = msgspec.json.decode(body, type=text_shapes.TokenizerFacts)
     assert status == 200 and found.model == "pocket-s"
     assert found.chat_template and found.eos_token
     [eos] = ask(warm, "/tokenize", model="pocket/S", content=found.eos_token)["tokens"]
