@@ -24,19 +24,22 @@ def test_letters_are_counted_the_same_everywhere() -> None:
 
 def test_a_larger_model_is_likelier_right() -> None:
     for text in ("What is the capital of France?", "def f(x):\n    return", "Сколько будет 2+2?"):
-        right = prior.shipped().right(text, SIZES)
+        right = prior.shipped().right(letters.buckets(text), SIZES)
         assert all(0 < p < 1 for p in right) and right == sorted(right)
 
 
 def test_the_better_the_quality_the_higher_the_tier() -> None:
     found = prior.shipped()
     for text in ("hi", "Prove that the square root of 2 is irrational.", "x" * 5_000):
-        right, costs = found.right(text, SIZES), found.costs(text, 50.0, SIZES)
+        right, costs = (
+            found.right(letters.buckets(text), SIZES),
+            found.costs(letters.buckets(text), 50.0, SIZES),
+        )
         tiers = [found.choose(right, costs, quality) for quality in (0.5, 0.9, 0.95, 0.99, 1.0)]
         assert tiers == sorted(tiers)
     equal = (7e9, 7e9, 7e9)
-    costs = found.costs("hi", 50.0, equal)
-    assert found.choose(found.right("hi", equal), costs, 0.99) == 0
+    costs = found.costs(letters.buckets("hi"), 50.0, equal)
+    assert found.choose(found.right(letters.buckets("hi"), equal), costs, 0.99) == 0
 
 
 def test_long_answers_and_long_prompts_cost_more() -> None:
@@ -45,9 +48,17 @@ def test_long_answers_and_long_prompts_cost_more() -> None:
         "What is 12*7? Answer with the number only.",
         "Write a Python function that sorts.",
     )
-    assert found.costs(short, 30.0, SIZES)[2] < found.costs(worked, 30.0, SIZES)[2]
-    assert found.costs(short, 30.0, SIZES)[2] < found.costs(short, 3_000.0, SIZES)[2]
-    assert found.costs(short, 30.0, SIZES) == sorted(found.costs(short, 30.0, SIZES))
+    assert (
+        found.costs(letters.buckets(short), 30.0, SIZES)[2]
+        < found.costs(letters.buckets(worked), 30.0, SIZES)[2]
+    )
+    assert (
+        found.costs(letters.buckets(short), 30.0, SIZES)[2]
+        < found.costs(letters.buckets(short), 3_000.0, SIZES)[2]
+    )
+    assert found.costs(letters.buckets(short), 30.0, SIZES) == sorted(
+        found.costs(letters.buckets(short), 30.0, SIZES)
+    )
 
 
 def test_of_a_long_text_both_ends_are_read_quickly() -> None:
@@ -58,7 +69,7 @@ def test_of_a_long_text_both_ends_are_read_quickly() -> None:
     tail = [Message(role="user", content=f"{long} write the commit message")]
     assert "commit message" in letters.text_of(tail)
     began_s = time.perf_counter()
-    prior.shipped().right(text, SIZES)
+    prior.shipped().right(letters.buckets(text), SIZES)
     assert time.perf_counter() - began_s < 1.0
 
 

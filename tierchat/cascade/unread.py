@@ -38,9 +38,9 @@ def begin_untaught(
     num_tokens = letters.guessed_tokens(letters.num_bytes(messages))
 
     def choose(turn: Sequence[Message]) -> tuple[int, Sequence[float]]:
-        text = letters.text_of(turn)
-        right = found.right(text, parameters)
-        costs = found.costs(text, num_tokens, parameters)
+        counts = letters.buckets(letters.text_of(turn))
+        right = found.right(counts, parameters)
+        costs = found.costs(counts, num_tokens, parameters)
         return found.choose(right, costs, QUALITIES[quality]), right
 
     return _raised(beginning, tiers, messages, options, choose, "a guess without a lesson")

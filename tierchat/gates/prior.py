@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 
 import msgspec
 
-from tierchat.gates.letters import buckets, score
+from tierchat.gates.letters import score
 from tierchat.types import Frozen
 
 # No answer is expected to be longer, in tokens.
@@ -44,20 +44,24 @@ class Prior(Frozen, frozen=True):
     usual_tokens: float
     cost_weights: tuple[tuple[float, float], ...]
 
-    def right(self, text: str, parameters: Sequence[float]) -> list[float]:
-        """Return the probability that a model of each size answers a prompt right."""
-        found = buckets(text)
+    def right(self, found: Mapping[int, float], parameters: Sequence[float]) -> list[float]:
+        """Return the probability that a model of each size answers a prompt right.
+
+        `found` are the prompt's letters, `letters.buckets`.
+        """
         hard, rises = score(found, self.difficulty), score(found, self.slope)
         sizes = [math.log10(max(size, 1.0)) - self.mean_size for size in parameters]
         logits = [self.bias + hard + size * (self.size_weight + rises) for size in sizes]
         return [1 / (1 + math.exp(-logit)) for logit in logits]
 
-    def costs(self, text: str, num_tokens: float, parameters: Sequence[float]) -> list[float]:
+    def costs(
+        self, found: Mapping[int, float], num_tokens: float, parameters: Sequence[float]
+    ) -> list[float]:
         """Return what each tier costs, in units of a usual prompt and answer of the top tier.
 
         `num_tokens` are those of the prompt.
         """
-        length = score(buckets(text), self.lengths) + self.length_bias
+        length = score(found, self.lengths) + self.length_bias
         share = (num_tokens + min(max(length, 1.0), LONGEST)) / self.usual_tokens
         return [share * size / parameters[-1] for size in parameters]
 

@@ -17,9 +17,9 @@ def untaught(matrix: Matrix) -> list[Walk]:
     found = prior.shipped()
     right, costs = [], []
     for prompt, num_tokens in zip(matrix.prompts, guessed_tokens(matrix), strict=True):
-        text = letters.text_of(prompt.messages)
-        right.append(found.right(text, matrix.parameters))
-        costs.append(found.costs(text, num_tokens, matrix.parameters))
+        counts = letters.buckets(letters.text_of(prompt.messages))
+        right.append(found.right(counts, matrix.parameters))
+        costs.append(found.costs(counts, num_tokens, matrix.parameters))
     return walks(matrix, np.array(right), np.array(costs))
 
 
