@@ -7,7 +7,8 @@ the revisions that the catalogue pins; --models holds the three files, --data th
 `bench/real_prompts.py` says in which forms these are asked; the mix that lessons learn from comes
 after them. Every tier answers every prompt greedily, wave by wave; a run that is stopped goes on
 where it was, and --waves FROM:TO runs a part. Answers and what decision A reads are kept under
-bench/real/ (--export), so that another machine goes on from there: the tables need no model then.
+bench/real/ (--export), so that another machine goes on from there: the tables need no model then,
+nor what the lower tiers said when they were asked (--no-questions leaves those policies out).
 Our gates decide 0 and A here. Tables and charts go to --out.
 """
 
@@ -16,7 +17,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,15 +31,19 @@ from prior_fit import nothing_known
 
 from tierchat.config.home import Home
 from tierchat.learning.evaluation.policy import Policy, our_policy
+from tierchat.learning.evaluation.transfer import Replies
 from tierchat.learning.outcomes.cells import Cells
 from tierchat.learning.outcomes.collect import collect
 from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt
-from tierchat.learning.outcomes.store import open_store
-from tierchat.learning.outcomes.work import work_of, workers
+from tierchat.learning.outcomes.questions import ask_tiers, reply_keys
+from tierchat.learning.outcomes.store import OutcomeStore, open_store
+from tierchat.learning.outcomes.topics import Topic
+from tierchat.learning.outcomes.work import Work, work_of, workers
 from tierchat.learning.training.fit import Fit, deal_folds, fit_gates, predict
 from tierchat.paths import find_paths, make_private
-from tierchat.workers.protocol import ModelInfo
+from tierchat.workers.complete import Generates
+from tierchat.workers.protocol import Generate, ModelInfo, RequestEvent
 
 CASCADE = "real"
 LADDER = {"XS": "smollm2-135m", "S": "qwen2.5-coder-0.5b", "M": "qwen2.5-coder-1.5b"}
@@ -61,8 +66,13 @@ def home_with(models: Path, directory: Path) -> Home:
     return Home(home.paths, {})
 
 
-async def fill(home: Home, waves: Sequence[Sequence[GradedPrompt]]) -> Matrix:
-    """Fill the matrix, a wave at a time; says how far it is and how long the rest will take."""
+async def fill(
+    home: Home, waves: Sequence[Sequence[GradedPrompt]], has_questions: bool
+) -> tuple[Matrix, dict[Topic, Replies]]:
+    """Fill the matrix, a wave at a time; says how far it is and how long the rest will take.
+
+    Then the lower tiers are asked about their answers, and whether they doubt.
+    """
     work = work_of(home.catalogue.cascades[CASCADE], home.catalogue, home.paths)
     make_private(home.paths.data_dir)
     began_s, ran, done = time.monotonic(), 0, 0
@@ -81,18 +91,37 @@ async def fill(home: Home, waves: Sequence[Sequence[GradedPrompt]]) -> Matrix:
                 left = f"about {(num - done) * pace_s / 60:.0f} min left" if ran else "all known"
                 print(f"wave {number}: {done} of {num} answers, {left}", flush=True)
             found = await collect(work, everything, pool, store, lambda _done, _all: None)
-            return without_top_states(found)
+            replies = await ask(work, found, pool, store) if has_questions else {}
+            return without_top_states(found), replies
 
 
-def export(home: Home, waves: Sequence[Sequence[GradedPrompt]]) -> int:
-    """Add all answers so far to the file in the repository."""
+async def ask(
+    work: Work, matrix: Matrix, models: Generates, store: OutcomeStore
+) -> dict[Topic, Replies]:
+    """Ask the lower tiers of every topic, where the store lacks a reply."""
+    real_outcomes.restore_replies(store)
+    replies: dict[Topic, Replies] = {}
+    for topic in real_report.TOPICS:
+        with real_report.progress(f"questions, {topic}") as tell:
+            said = await ask_tiers(work, matrix, topic, models, store, on_reply=tell)
+        replies[topic] = Replies.about(matrix, said)
+    return replies
+
+
+async def export(home: Home, directory: Path, data: Path) -> None:
+    """Add all answers and replies so far to the files in the repository."""
     work = work_of(home.catalogue.cascades[CASCADE], home.catalogue, home.paths)
+    prompts = [p for wave in real_prompts.waves(data) + real_prompts.mix_waves() for p in wave]
+    matrix = await known(directory, data)
+    keys = [key for topic in real_report.TOPICS for key in reply_keys(work, matrix, topic)]
     with open_store(home.paths.outcomes_file) as store:
-        return real_outcomes.export(store, work, [p for wave in waves for p in wave])
+        print(f"{real_outcomes.export(store, work, prompts)} answers in {real_outcomes.FILE}")
+        num = real_outcomes.export_replies(store, keys)
+        print(f"{num} replies in {real_outcomes.REPLIES}")
 
 
 class Sizes:
-    """Stands in for a pool where every answer is known: tells the sizes of the ladder's models."""
+    """Stands in for a pool where all is known: tells the sizes of the ladder's models."""
 
     def __init__(self, home: Home) -> None:
         self._home = home
@@ -112,17 +141,26 @@ class Sizes:
     async def load(self, model: str) -> None:
         """Nothing is loaded."""
 
+    def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]:
+        raise SystemExit(f"{model} has not been asked everything yet: run without --only-report")
+
 
 async def known(directory: Path, data: Path) -> Matrix:
     """Return the matrix of the prompts that every tier has answered so far."""
     home = Home(find_paths({"TIERCHAT_HOME": str(directory)}), {})
     work = work_of(home.catalogue.cascades[CASCADE], home.catalogue, home.paths)
-    waves = real_prompts.waves(data) + real_prompts.mix_waves()
+    prompts = [p for wave in real_prompts.waves(data) + real_prompts.mix_waves() for p in wave]
     with open_store(home.paths.outcomes_file) as store:
-        prompts = [prompt for wave in waves for prompt in wave]
         there = [prompts[row] for row in Cells(work, prompts, store).whole_rows()]
         found = await collect(work, there, Sizes(home), store, lambda _done, _all: None)
         return without_top_states(found)
+
+
+async def replies_about(home: Home, matrix: Matrix) -> dict[Topic, Replies]:
+    """Return what the lower tiers said of these prompts when they were asked."""
+    work = work_of(home.catalogue.cascades[CASCADE], home.catalogue, home.paths)
+    with open_store(home.paths.outcomes_file) as store:
+        return await ask(work, matrix, Sizes(home), store)
 
 
 def without_top_states(matrix: Matrix) -> Matrix:
@@ -147,7 +185,7 @@ def fit_gates_to(learned: Matrix) -> Fit:
     return fit_gates(learned, has_token=False, stages=("prefill",), prior=begun)
 
 
-def report(matrix: Matrix, out: Path) -> None:
+def report(matrix: Matrix, replies: dict[Topic, Replies], out: Path) -> None:
     """Judge every policy on two fifths of the question groups, and on every set left out."""
     folds = deal_folds(matrix.groups)
     learned, judged = (matrix.take(np.flatnonzero(part)) for part in (folds > 1, folds <= 1))
@@ -155,7 +193,7 @@ def report(matrix: Matrix, out: Path) -> None:
     embedder = real_report.Embedder(file=out / "embeddings.npz")
     # The shipped prior was fitted on these very prompts; `bench/prior.py` judges it fairly.
     question = real_report.Question(
-        *(learned, judged, fit, real_prompts.set_of),
+        *(learned, judged, fit, real_prompts.set_of, replies),
         embedder=embedder,
         without=("untaught",),
     )
@@ -175,18 +213,22 @@ def main() -> None:
     parser.add_argument("--waves", default=":")
     parser.add_argument("--export", action="store_true", help="into the repository, no more")
     parser.add_argument("--only-report", action="store_true", help="on the answers so far")
+    parser.add_argument("--questions", action=argparse.BooleanOptionalAction, default=True)
     given = parser.parse_args()
     home = home_with(given.models, given.home)
     first, last = (int(text) if text else None for text in given.waves.split(":"))
     waves = real_prompts.waves(given.data) + real_prompts.mix_waves()
     if given.export:
-        print(f"{export(home, waves)} answers in {real_outcomes.FILE}")
+        asyncio.run(export(home, given.home, given.data))
         return
+    replies: dict[Topic, Replies] = {}
     if given.only_report:
         matrix = asyncio.run(known(given.home, given.data))
+        if given.questions:
+            replies = asyncio.run(replies_about(home, matrix))
     else:
-        matrix = asyncio.run(fill(home, waves[first:last]))
-    report(matrix, given.out)
+        matrix, replies = asyncio.run(fill(home, waves[first:last], given.questions))
+    report(matrix, replies, given.out)
 
 
 if __name__ == "__main__":

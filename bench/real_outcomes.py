@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import lzma
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -28,6 +28,7 @@ from tierchat.workers.complete import complete
 # Beside this script, in the repository.
 FILE = Path(__file__).parent / "real" / "outcomes.jsonl.xz"
 STATES = Path(__file__).parent / "real" / "states.msgpack.xz"
+REPLIES = Path(__file__).parent / "real" / "replies.msgpack.xz"
 _SAVE_EVERY = 32
 # What a top tier has instead of a hidden state, which no gate reads.
 NO_STATE = bytes(4)
@@ -133,6 +134,28 @@ async def _read_again(
     return msgspec.structs.replace(
         found.probe, second=cell.second, second_hidden=b"", logprobs=cell.logprobs
     )
+
+
+def export_replies(store: OutcomeStore, keys: Iterable[bytes]) -> int:
+    """Add what tiers said of themselves to the file; returns how many replies it holds then."""
+    known = _read_replies() | store.load(list(keys))
+    ordered = {key: known[key] for key in sorted(known)}
+    REPLIES.write_bytes(lzma.compress(msgspec.msgpack.encode(ordered), preset=9))
+    return len(ordered)
+
+
+def restore_replies(store: OutcomeStore) -> None:
+    """Put the replies of the file into the store, which keeps what it has."""
+    known = _read_replies()
+    there = store.load(known)
+    store.save([(key, value) for key, value in known.items() if key not in there])
+
+
+def _read_replies() -> dict[bytes, bytes]:
+    if not REPLIES.exists():
+        return {}
+    packed = lzma.decompress(REPLIES.read_bytes())
+    return msgspec.msgpack.decode(packed, type=dict[bytes, bytes])
 
 
 def _probe(state: State, cell: Exported) -> Probe:

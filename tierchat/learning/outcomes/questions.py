@@ -105,6 +105,11 @@ async def ask_tiers(
     return _said(matrix, questions, known)
 
 
+def reply_keys(work: Work, matrix: Matrix, topic: Topic) -> list[bytes]:
+    """Return the names that the replies about all rows of a matrix have in the store."""
+    return [q.key for q in _questions(work, matrix, topic, range(len(matrix.rows)))]
+
+
 def _said(matrix: Matrix, questions: Sequence[_Question], known: dict[bytes, bytes]) -> Said:
     shape = (len(matrix.rows), len(matrix.tiers) - 1)
     probabilities, num_tokens = np.full(shape, np.nan), np.zeros(shape)
