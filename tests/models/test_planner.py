@@ -61,7 +61,8 @@ def check(found: Plan, asked: list[Wanted]) -> None:
         assert sum(each.gpu_bytes[gpu] for each in kept) <= free
     for each, one in zip(found.models, asked, strict=True):
         spec, shape = one.spec, one.shape
-        assert each.setting.max_sequences == spec.max_sequences
+        usual = 16 if any(shape.layer_state_bytes) else 64
+        assert each.setting.max_sequences == (spec.max_sequences or usual)
         assert each.setting.context == spec.context or each.setting.context <= max(
             shape.max_context, 1
         )
@@ -216,10 +217,10 @@ def test_short_heads_are_cached_in_eight_bits_in_ram_and_in_sixteen_on_a_gpu() -
 
 
 def test_what_the_catalogue_fixes_is_kept() -> None:
-    asked = wanted("qwen3-4b", context=12_345, kv_type="q8_0", gpu_layers=7)
+    asked = wanted("qwen3-4b", context=12_345, kv_type="q8_0", gpu_layers=7, max_sequences=5)
     found = plan(asked, gpus(16))
     check(found, asked)
-    assert found.models[0].setting == Setting(12_345, "q8_0", 7, 16)
+    assert found.models[0].setting == Setting(12_345, "q8_0", 7, 5)
 
 
 def test_layers_that_are_fixed_stay_so_when_others_leave_the_gpu() -> None:
@@ -280,7 +281,7 @@ specs = st.fixed_dictionaries(
         "context": st.sampled_from([0, 0, 0, 2048, 50_000]),
         "kv_type": st.sampled_from([None, None, "f16", "q8_0"]),
         "gpu_layers": st.sampled_from([-1, -1, -1, 0, 10, 999]),
-        "max_sequences": st.sampled_from([1, 4, 16]),
+        "max_sequences": st.sampled_from([0, 1, 4, 16]),
     }
 )
 

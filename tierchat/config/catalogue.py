@@ -29,7 +29,8 @@ class ModelSpec(Frozen, frozen=True):
     local model are also found by their names. Memory is planned before the file is
     here from `parameters`, `active_parameters` (those used per token by a mixture of experts),
     `max_context`, `kv_bytes_per_token` (fp16) and, for hybrid models, `state_bytes_per_sequence`.
-    `context` 0, `gpu_layers` -1 and a missing `kv_type` leave the choice to the planner.
+    `context` and `max_sequences` 0, `gpu_layers` -1 and a missing `kv_type` leave the choice to the
+    planner.
     `sampling` and `think_sampling` (when it thinks) are what the model's publisher recommends;
     `has_think_switch`: the template takes `enable_thinking`. `template` is used instead of the chat
     template in the GGUF: a name of `chat_formats.py`, or the path of a Jinja file.
@@ -53,7 +54,7 @@ class ModelSpec(Frozen, frozen=True):
     sampling: Sampling = Sampling()
     think_sampling: Sampling = Sampling()
     context: CInt = 0
-    max_sequences: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
+    max_sequences: Annotated[int, msgspec.Meta(ge=0, le=256)] = 0
     gpu_layers: Annotated[int, msgspec.Meta(ge=-1, le=2**31 - 1)] = -1
     kv_type: KvType | None = None
 

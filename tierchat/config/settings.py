@@ -39,7 +39,7 @@ class Settings(Frozen, frozen=True):
     keepalive: str = "30m"
     context: Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)] = 0
     num_threads: Annotated[int, msgspec.Meta(ge=0, le=4096)] = 0
-    max_active: Annotated[int, msgspec.Meta(ge=1, le=256)] = 16
+    max_active: Annotated[int, msgspec.Meta(ge=1, le=256)] = 64
     max_waiting: Annotated[int, msgspec.Meta(ge=0, le=10_000)] = 64
     timeout_s: Annotated[float, msgspec.Meta(gt=0, le=86_400)] | None = None
     hide_reasoning: bool = False

@@ -14,6 +14,11 @@ DEFAULT_CONTEXT = 8192
 
 _CELLS_FOR_MANY = 8192
 
+# How many sequences a model computes at once. They share the cells, so that more of them cost no
+# memory; but a hybrid or recurrent model keeps a state for each, of up to 150 MiB.
+_USUAL_SEQUENCES = 64
+_USUAL_SEQUENCES_WITH_STATES = 16
+
 # On AVX-512, llama.cpp processes 64 half-precision numbers at a time and the rest one by one.
 MIN_HEAD_SIZE_FOR_F16 = 64
 
@@ -22,6 +27,11 @@ MAX_STATE_BYTES = 1 << 30
 
 # A model smaller than this computes a token in less time than threads need for a barrier.
 MIN_BYTES_FOR_THREADS = 50_000_000
+
+
+def usual_sequences(*, has_states: bool) -> int:
+    """Return how many sequences run at once where the catalogue leaves it open."""
+    return _USUAL_SEQUENCES_WITH_STATES if has_states else _USUAL_SEQUENCES
 
 
 def num_outputs(max_sequences: int) -> int:

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from tierchat.engine.kv_cache import KvCache
 from tierchat.engine.sequence import Sequence
 
-# How many tokens at the end of a prompt go into the batch that reads its hidden state.
-_TAIL = 32
+# How many tokens at the end of a prompt go into the batch that reads its hidden state, at most.
+_MAX_TAIL = 32
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class Scheduler:
         self._max_outputs = min(max_outputs, batch_size)
         self.waiting: deque[Sequence] = deque()
         self.running: list[Sequence] = []
+        # Since a sequence was preempted, none has left: what is admitted now would be preempted.
+        self._is_full = False
 
     def add(self, sequence: Sequence) -> None:
         self.waiting.append(sequence)
@@ -49,7 +51,7 @@ class Scheduler:
 
         The retry after a preemption passes `admit` False: the preempted sequence must wait.
         """
-        while admit and self.waiting and self._cache.has_free_slot:
+        while admit and self.waiting and self._has_room:
             sequence = self.waiting.popleft()
             sequence.slot, num_held = self._cache.acquire(
                 sequence.tokens,
@@ -61,6 +63,10 @@ class Scheduler:
             sequence.num_computed = num_held
             self.running.append(sequence)
         return self._fill()
+
+    @property
+    def _has_room(self) -> bool:
+        return self._cache.has_free_slot and not (self._is_full and self.running)
 
     def _fill(self) -> list[Chunk]:
         room, num_taken = self._batch_size, 0
@@ -74,8 +80,9 @@ class Scheduler:
                 room = min(room, max(self._max_outputs - num_taken, num))
             elif num == sequence.num_left and sequence.wants_hidden_state:
                 if num_taken + num > self._max_outputs:
-                    # The end of the prompt goes into a batch of its own.
-                    num = max(0, num - _TAIL)
+                    # The end of the prompt goes into a later batch. Where many run, it is short:
+                    # each of them may take an output, too, and more such ends fit into that batch.
+                    num -= min(num, _MAX_TAIL, max(1, self._max_outputs // len(self.running)))
                 else:
                     room = min(room, self._max_outputs - num_taken)
             if num == 0:
@@ -91,6 +98,7 @@ class Scheduler:
         """
         if sequence in self.running:
             self.running.remove(sequence)
+            self._is_full = False
             if sequence.slot is not None:
                 leave = self._cache.drop if sequence.is_background else self._cache.release
                 leave(sequence.slot)
@@ -115,11 +123,13 @@ class Scheduler:
     def preempt(self) -> Sequence | None:
         """Return the youngest running sequence to the queue and free its cells.
 
-        None if fewer than two are running.
+        None if fewer than two are running. Nothing is admitted then until a sequence has left:
+        it would be read only to be preempted again.
         """
         if len(self.running) < 2:
             return None
         sequence = self.running.pop()
+        self._is_full = True
         if sequence.slot is not None:
             self._cache.drop(sequence.slot)
             sequence.slot = None

@@ -35,7 +35,8 @@ _LENGTH = struct.Struct(">I")
 class LoadModel(Frozen, frozen=True, tag="load"):
     """First frame to a worker.
 
-    The worker chooses what is left open: `context` and `num_threads` 0, `kv_type` None.
+    The worker chooses what is left open: `context`, `max_sequences` and `num_threads` 0, `kv_type`
+    None.
     `gpu_shares` divides the offloaded layers between GPUs; a single share means a single GPU.
     `path` is for people; where the name of the file is no text, `raw_path` holds its bytes.
     `template` is Jinja source instead of the GGUF's own, empty for no template at all; the texts
@@ -45,7 +46,7 @@ class LoadModel(Frozen, frozen=True, tag="load"):
     name: str
     path: str
     context: int = 0
-    max_sequences: int = 16
+    max_sequences: int = 0
     batch_size: int = 512
     num_threads: int = 0
     gpu_layers: int = -1

@@ -134,6 +134,7 @@ class Starter:
         return msgspec.structs.replace(
             load,
             context=plan.setting.context,
+            max_sequences=plan.setting.max_sequences,
             gpu_layers=plan.setting.gpu_layers,
             kv_type=plan.setting.kv_type,
             gpu_shares=plan.shares,

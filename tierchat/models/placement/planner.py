@@ -11,7 +11,12 @@ from dataclasses import replace
 import msgspec
 
 from tierchat.config.catalogue import ModelSpec
-from tierchat.engine.limits import DEFAULT_CONTEXT, MIN_BYTES_FOR_THREADS, MIN_HEAD_SIZE_FOR_F16
+from tierchat.engine.limits import (
+    DEFAULT_CONTEXT,
+    MIN_BYTES_FOR_THREADS,
+    MIN_HEAD_SIZE_FOR_F16,
+    usual_sequences,
+)
 from tierchat.models.placement.footprint import (
     Footprint,
     Setting,
@@ -111,7 +116,8 @@ def _setting(wanted: Wanted, choice: tuple[int, KvType], gpu_layers: int) -> Set
         context=spec.context or min(context, most),
         kv_type=spec.kv_type or kv_type,
         gpu_layers=gpu_layers,
-        max_sequences=spec.max_sequences,
+        max_sequences=spec.max_sequences
+        or usual_sequences(has_states=any(wanted.shape.layer_state_bytes)),
     )
 
 

@@ -19,6 +19,7 @@ from tierchat.engine.limits import (
     MIN_BYTES_FOR_THREADS,
     MIN_HEAD_SIZE_FOR_F16,
     num_cells,
+    usual_sequences,
 )
 from tierchat.engine.llama.library import can_offload
 from tierchat.engine.llama.log import LlamaLog
@@ -85,13 +86,15 @@ class HeldModel:
         self._writer = PromptWriter(order.name, self.model, given)
         self.think_tokens = self._writer.think_tokens
         context = order.context or min(self.model.trained_context or 512, DEFAULT_CONTEXT)
+        has_states = self.model.is_recurrent or self.model.is_hybrid
+        max_sequences = order.max_sequences or usual_sequences(has_states=has_states)
         self.engine = Engine(
             self.model,
             EngineLimits(
                 context=context,
-                num_cells=num_cells(context, order.max_sequences),
+                num_cells=num_cells(context, max_sequences),
                 batch_size=order.batch_size,
-                max_sequences=order.max_sequences,
+                max_sequences=max_sequences,
                 num_threads=order.num_threads or _num_threads(self.model),
                 # While a GPU computes, the threads wait: that says nothing about the cores.
                 adapts_threads=not self._is_offloaded,
