@@ -141,9 +141,9 @@ def test_a_cascade_that_is_not_here_is_offered_where_it_is_asked(site: Site) -> 
     shell.hear("XS · net-xs")
     assert shell.end()[0] == 0
     site.assert_pulled()
-    declined = Shell(site, "ask", "-m", "starter", "2+2")
     # Its models came with the other cascade.
-    assert declined.end()[0] in (0, 1)
+    code, said = Shell(site, "ask", "-m", "starter", "2+2").end()
+    assert code == 0 and "[y/N]" not in said and "S · net-s" in said
 
 
 @pytest.mark.slow
@@ -249,7 +249,8 @@ def test_the_starter_cascade_answers_soon_on_an_ordinary_line(
     with running_hub(tmp_path) as hub:
         hub.takes_any_commit = hub.follows_links = True
         hub.faults.bytes_per_s = 50e6 / 8
-        shell = Shell(Site(home, hub), "ask", HAMLET)
+        # At the publisher's temperature the larger model sometimes refuses to say who.
+        shell = Shell(Site(home, hub), "ask", "-o", "temperature", "0", HAMLET)
         shell.hear(OFFERED)
         begun_s = time.monotonic()
         shell.child.sendline("y")
@@ -258,6 +259,5 @@ def test_the_starter_cascade_answers_soon_on_an_ordinary_line(
         assert hub.bytes_sent["qwen2.5-coder-0.5b-instruct-q4_k_m.gguf"] < 491_400_064
         hub.faults.bytes_per_s = None
         shell.child.expect_exact("M · qwen2.5-coder-0.5b", timeout=240)
-        # Half a billion parameters at the publisher's temperature sometimes refuse to say who.
-        assert bare(str(shell.child.before)).strip()
+        assert "Shakespeare" in bare(str(shell.child.before))
         assert shell.end()[0] == 0
