@@ -88,6 +88,14 @@ PRINTERS = {
 # The files that may import a module by its name in a string, which the rules cannot follow: `main`
 # loads the commands, `outside` draws texts from the standard library.
 BY_TEXT = {"tierchat.cli.main", "tierchat.pocket.tasks.outside"}
+# The files that may catch every error: where a program or a request ends, at the top of a thread
+# whose error another thread raises, and around the code that is graded.
+CATCHERS = {
+    *("tierchat.cli.main", "tierchat.cli.offer.fetching"),
+    *("tierchat.service.routes", "tierchat.service.replies", "tierchat.service.http.event_stream"),
+    "tierchat.learning.graders.sandbox_child",
+}
+_EVERYTHING = {"Exception", "BaseException"}
 _PRINTING = {"print", "sys.stdout.write", "sys.stderr.write"}
 IMPORTERS = {"import_module", "__import__", "exec_module", "run_module", "run_path"}
 
@@ -184,8 +192,8 @@ def imports_of_packages(name: str, source: str) -> set[str]:
             # `import tierchat.paths` gives the whole of tierchat.
             found |= {alias.name for alias in node.names if alias.name.split(".")[0] == "tierchat"}
         elif isinstance(node, ast.ImportFrom) and node.module in packages():
-            names = {f"{node.module}.{alias.name}" for alias in node.names}
-            found |= names - set(sources()) - {"tierchat.__version__"}
+            given = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= given - set(sources()) - {"tierchat.__version__"}
     return found
 
 
@@ -208,8 +216,24 @@ def prints(name: str, source: str) -> set[str]:
     }
 
 
+def catches_everything(name: str, source: str) -> set[str]:
+    if name in CATCHERS:
+        return set()
+    return {
+        ast.unparse(node).splitlines()[0]
+        for node in ast.walk(ast.parse(source))
+        if isinstance(node, ast.ExceptHandler)
+        and (node.type is None or _EVERYTHING & names(node.type))
+    }
+
+
+def names(node: ast.expr) -> set[str]:
+    return {found.id for found in ast.walk(node) if isinstance(found, ast.Name)}
+
+
 RULES = (
     prints,
+    catches_everything,
     imports_of_other_rooms,
     imports_up_the_command_line,
     imports_of_packages,
@@ -257,6 +281,10 @@ def test_every_file_keeps_the_rule(rule: Callable[[str, str], set[str]]) -> None
         ("tierchat.engine.limits", "from llama_cpp import llama_cpp as c"),
         ("tierchat.service.recorder", "import sqlite3"),
         ("tierchat.cascade.route", "print('S')"),
+        # All errors at once.
+        ("tierchat.cascade.route", "try:\n    f()\nexcept:\n    pass"),
+        ("tierchat.cascade.route", "try:\n    f()\nexcept Exception as error:\n    g(error)"),
+        ("tierchat.cascade.route", "try:\n    f()\nexcept (OSError, BaseException):\n    raise"),
         # An import by the text of a name.
         ("tierchat.engine.limits", "import importlib as i\ni.import_module('tierchat.cli.main')"),
         ("tierchat.engine.limits", "from importlib import import_module as load\nload('httpx')"),
@@ -264,7 +292,7 @@ def test_every_file_keeps_the_rule(rule: Callable[[str, str], set[str]]) -> None
         ("tierchat.engine.limits", "x = __import__('tierchat.cli.main')"),
     ],
 )
-def test_forbidden_imports_are_noticed(name: str, source: str) -> None:
+def test_broken_rules_are_noticed(name: str, source: str) -> None:
     assert broken_rules(name, source)
 
 

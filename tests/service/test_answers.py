@@ -33,6 +33,8 @@ class Script:
                 raise ContextTooLong("too long")
             if text == "long":
                 await asyncio.sleep(60)
+            if text == "break off":
+                return
         except asyncio.CancelledError:
             self.log.append(f"cancel {text}")
             raise
@@ -82,6 +84,16 @@ def test_the_first_error_ends_all_answers() -> None:
             async for _ in answers(script).of(asked("long", "refuse")):
                 pass
         assert "cancel long" in script.log
+
+    asyncio.run(main())
+
+
+def test_answers_without_an_outcome_end_too() -> None:
+    async def main() -> None:
+        async with asyncio.timeout(5):
+            request = asked("break off", "a b", "break off", is_same=True)
+            found = [event async for event in answers(Script()).of(request)]
+        assert [event.index for event in found if isinstance(event.event, Done)] == [1]
 
     asyncio.run(main())
 

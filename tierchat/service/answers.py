@@ -65,33 +65,38 @@ class Answers:
                 async for event in events:
                     yield ChoiceEvent(0, event)
             return
-        queue: asyncio.Queue[ChoiceEvent | BaseException] = asyncio.Queue(_MAX_EVENTS)
+        # A task that has ended comes after its events, and is always let in.
+        queue: asyncio.Queue[ChoiceEvent | asyncio.Task[None]] = asyncio.Queue()
+        room = asyncio.Semaphore(_MAX_EVENTS)
         free = asyncio.Semaphore(_MAX_AT_ONCE)
         has_begun = asyncio.Event()
         if not asked.is_same:
             has_begun.set()
 
         async def pump(index: int) -> None:
-            try:
-                if index:
-                    await has_begun.wait()
-                async with free, contextlib.aclosing(self._one(asked, index)) as events:
-                    async for event in events:
-                        await queue.put(ChoiceEvent(index, event))
-                        if isinstance(event, AnswerDelta | Done):
-                            has_begun.set()
-            except Exception as error:
-                await queue.put(error)
+            if index:
+                await has_begun.wait()
+            async with free, contextlib.aclosing(self._one(asked, index)) as events:
+                async for event in events:
+                    await room.acquire()
+                    queue.put_nowait(ChoiceEvent(index, event))
+                    if isinstance(event, AnswerDelta):
+                        has_begun.set()
+            has_begun.set()
 
         tasks = [asyncio.create_task(pump(index)) for index in range(len(asked.prompts))]
+        for task in tasks:
+            task.add_done_callback(queue.put_nowait)
         try:
             num_left = len(tasks)
             while num_left:
                 found = await queue.get()
-                if isinstance(found, BaseException):
-                    raise found
-                yield found
-                num_left -= isinstance(found.event, Done)
+                if isinstance(found, asyncio.Task):
+                    found.result()
+                    num_left -= 1
+                else:
+                    room.release()
+                    yield found
         finally:
             for task in tasks:
                 task.cancel()

@@ -47,13 +47,11 @@ class FirstPull:
             with Bars(self._output) as bars:
                 for events in fetching.events():
                     self._take(events, bars)
-        except BaseException as error:
-            fetching.stop()
-            if isinstance(error, KeyboardInterrupt):
-                self._output.note(
-                    f"stopped; `tierchat pull {self._offer.cascade}` continues from here"
-                )
+        except KeyboardInterrupt:
+            self._output.note(f"stopped; `tierchat pull {self._offer.cascade}` continues from here")
             raise
+        finally:
+            fetching.stop()
         return self._code
 
     def _take(self, events: list[Event], bars: Bars) -> None:

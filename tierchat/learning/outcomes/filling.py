@@ -5,7 +5,6 @@ Does not know grades.
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -14,6 +13,7 @@ from tierchat.errors import ContextTooLong
 from tierchat.gates.order import GateOrder, Probe
 from tierchat.learning.outcomes.cells import Cells
 from tierchat.learning.outcomes.prompts import GradedPrompt
+from tierchat.learning.outcomes.side_by_side import side_by_side
 from tierchat.learning.outcomes.work import Models, Stored, Work
 from tierchat.types import Signals
 from tierchat.workers.complete import complete
@@ -58,22 +58,15 @@ class Filling:
                 await self._fill(tier, missing)
 
     async def _fill(self, tier: int, rows: Sequence[int]) -> None:
-        waiting = iter(rows)
-
-        async def take() -> None:
-            for row in waiting:
-                stored = await self._answer(tier, row)
-                self._unsaved.append(self._cells.take(row, tier, stored))
-                if len(self._unsaved) >= _SAVE_EVERY:
-                    self._save()
-                self._on_done()
+        async def answer(row: int) -> None:
+            stored = await self._answer(tier, row)
+            self._unsaved.append(self._cells.take(row, tier, stored))
+            if len(self._unsaved) >= _SAVE_EVERY:
+                self._save()
+            self._on_done()
 
         try:
-            async with asyncio.TaskGroup() as group:
-                for _ in range(min(self._cells.work.num_at_once, len(rows))):
-                    group.create_task(take())
-        except* Exception as errors:
-            raise errors.exceptions[0] from None
+            await side_by_side(answer, rows, self._cells.work.num_at_once)
         finally:
             self._save()
 

@@ -6,7 +6,6 @@ once, so that a run that was stopped goes on where it was.
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from tierchat.errors import ContextTooLong
 from tierchat.learning.outcomes.arbiter import NO, YES, share_of_yes
 from tierchat.learning.outcomes.matrix import Cell, Floats, Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt
+from tierchat.learning.outcomes.side_by_side import side_by_side
 from tierchat.learning.outcomes.store import OutcomeStore
 from tierchat.learning.outcomes.topics import Topic
 from tierchat.learning.outcomes.work import Work
@@ -87,21 +87,14 @@ async def ask_tiers(
     missing = {q.key: q for q in questions if q.key not in known}
     total = len(known) + len(missing)
     on_reply(len(known), total)
-    waiting = iter(missing.values())
 
-    async def take() -> None:
-        for question in waiting:
-            reply = await _ask(work, topic, question, models)
-            known[question.key] = msgspec.msgpack.encode(reply)
-            store.save([(question.key, known[question.key])])
-            on_reply(len(known), total)
+    async def ask(question: _Question) -> None:
+        reply = await _ask(work, topic, question, models)
+        known[question.key] = msgspec.msgpack.encode(reply)
+        store.save([(question.key, known[question.key])])
+        on_reply(len(known), total)
 
-    try:
-        async with asyncio.TaskGroup() as group:
-            for _ in range(min(work.num_at_once, len(missing))):
-                group.create_task(take())
-    except* Exception as errors:
-        raise errors.exceptions[0] from None
+    await side_by_side(ask, missing.values(), work.num_at_once)
     return _said(matrix, questions, known)
 
 

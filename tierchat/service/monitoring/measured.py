@@ -31,22 +31,28 @@ class MeasuredAnswerer:
         """Yield the events of one prompt."""
         cascade = prompt.options.cascade or self._default()
         began_s, first_s = time.monotonic(), None
-        try:
-            async with contextlib.aclosing(self._answerer.answer(prompt)) as events:
-                async for event in events:
-                    if isinstance(event, AnswerDelta | ToolCallDelta) and first_s is None:
-                        first_s = time.monotonic() - began_s
-                    elif isinstance(event, Hop):
-                        self._metrics.escalated(cascade, event.visit, event.target)
-                    elif isinstance(event, Done):
-                        self._metrics.answered(cascade, event.outcome, first_s)
-                    yield event
-        except TierchatError as error:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push(self._count_failure)
+            events = await stack.enter_async_context(
+                contextlib.aclosing(self._answerer.answer(prompt))
+            )
+            async for event in events:
+                if isinstance(event, AnswerDelta | ToolCallDelta) and first_s is None:
+                    first_s = time.monotonic() - began_s
+                elif isinstance(event, Hop):
+                    self._metrics.escalated(cascade, event.visit, event.target)
+                elif isinstance(event, Done):
+                    self._metrics.answered(cascade, event.outcome, first_s)
+                yield event
+
+    def _count_failure(
+        self, _kind: object, error: BaseException | None, _traceback: object
+    ) -> None:
+        """Count what ended a prompt; a client that leaves is no failure."""
+        if isinstance(error, TierchatError):
             self._metrics.failed(error.code)
-            raise
-        except Exception:
+        elif isinstance(error, Exception):
             self._metrics.failed("bug")
-            raise
 
 
 class MeasuredApp:

@@ -111,27 +111,21 @@ class RemoteClient:
             headers["Authorization"] = f"Bearer {self._key}"
         if body is not None:
             headers["Content-Type"] = "application/json"
-        connection = self._connection()
-        try:
-            connection.connect()
-            assert isinstance(connection.sock, socket.socket)
-            connection.sock.settimeout(_SILENCE_S)
-            connection.request(method, self._server.path + path, body, headers)
-            response = connection.getresponse()
-            if response.status != 200:
-                with contextlib.closing(response):
+        # Closing is what cancels the work; a traceback would keep the socket open.
+        with contextlib.ExitStack() as stack:
+            connection = stack.enter_context(contextlib.closing(self._connection()))
+            try:
+                connection.connect()
+                assert isinstance(connection.sock, socket.socket)
+                connection.sock.settimeout(_SILENCE_S)
+                connection.request(method, self._server.path + path, body, headers)
+                response = stack.enter_context(contextlib.closing(connection.getresponse()))
+                if response.status != 200:
                     raise self._refusal(response)
+            except (OSError, http.client.HTTPException) as error:
+                raise self._explained(error) from error
+            stack.pop_all()
             return connection, response
-        except TierchatError:
-            connection.close()
-            raise
-        except (OSError, http.client.HTTPException) as error:
-            connection.close()
-            raise self._explained(error) from error
-        except BaseException:
-            # Closing is what cancels the work; a traceback would keep the socket open.
-            connection.close()
-            raise
 
     def _connection(self) -> http.client.HTTPConnection:
         host, port = self._server.host, self._server.port
