@@ -11,10 +11,10 @@ import msgspec
 
 from tierchat.cascade.beginning import MIN_FOLLOW_UPS, Beginning, begin, turn_before
 from tierchat.cascade.follow_up import leans
+from tierchat.cascade.tool_stage import stage_of
 from tierchat.cascade.turns_before import TurnBefore, TurnsBefore
 from tierchat.config.catalogue import CascadeSpec
 from tierchat.gates.lookup import FoundGate
-from tierchat.gates.order import ToolStage
 from tierchat.tool_calls import ToolCall
 from tierchat.types import Message, Outcome, Prompt
 
@@ -38,7 +38,7 @@ class Conversation:
         stage = stage_of(self._prompt)
         # What a tool has found belongs to the question before it, and no lesson holds such turns:
         # another tier would first have to read all of it.
-        is_result = stage == "result"
+        is_result = stage in ("result", "failed")
         knows_follow_ups = gate is not None and gate.head.num_follow_ups >= MIN_FOLLOW_UPS
         found = begin(
             tiers,
@@ -77,10 +77,3 @@ class Conversation:
         if text.strip() or calls:
             message = Message(role="assistant", content=text, tool_calls=calls)
             self._turns.add(self._cascade, (*said, message), turn)
-
-
-def stage_of(prompt: Prompt) -> ToolStage:
-    """Say where a prompt with tools is: at the question, or at what a tool has found."""
-    if prompt.messages[-1].role == "tool":
-        return "result"
-    return "question" if prompt.tools.callable else "none"

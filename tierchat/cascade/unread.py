@@ -82,7 +82,7 @@ def _raised(
     """
     if options.raw or options.no_escalate:
         return beginning
-    if beginning.earlier.stage == "result" and beginning.earlier.answered_by:
+    if beginning.earlier.is_result and beginning.earlier.answered_by:
         # The tier that called the tool goes on: the question has been judged already.
         return beginning
     turns = list(_topic(messages)) or [messages]

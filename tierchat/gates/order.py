@@ -12,7 +12,7 @@ import msgspec
 
 from tierchat.types import Frozen, GateKind, Hold, Signals
 
-ToolStage = Literal["none", "question", "result"]
+ToolStage = Literal["none", "question", "result", "failed"]
 
 
 class Earlier(Frozen, frozen=True):
@@ -21,8 +21,8 @@ class Earlier(Frozen, frozen=True):
     There were `num_turns` answers; the last one came from the tier `answered_by`, empty if that is
     not known, at these `estimates` of its gate. `num_read` says how many tokens of the conversation
     each tier has read or written so far: it need not read them again while they are cached.
-    `stage` says where a prompt with tools is: at the question, where what to do is planned, or at
-    the result of a call, which often is easy.
+    `stage` says where a prompt with tools is: at the question, where what to do is planned, at the
+    result of a call, which often is easy, or at the result of one that failed.
     """
 
     num_turns: int = 0
@@ -30,6 +30,11 @@ class Earlier(Frozen, frozen=True):
     estimates: dict[str, float] = msgspec.field(default_factory=dict)
     num_read: dict[str, int] = msgspec.field(default_factory=dict)
     stage: ToolStage = "none"
+
+    @property
+    def is_result(self) -> bool:
+        """Whether the prompt ends with what a tool has answered."""
+        return self.stage in ("result", "failed")
 
 
 class TierWait(Frozen, frozen=True):
