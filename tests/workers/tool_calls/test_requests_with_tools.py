@@ -11,7 +11,8 @@ from tierchat.gates.order import GateOrder
 from tierchat.gates.token_gate import TokenGate
 from tierchat.tool_calls import Tool
 from tierchat.types import Hold, Message, Sampling, Signals
-from tierchat.workers.child.request import CUT_CALL, REPEATED_CALL, Request
+from tierchat.workers.child.answer_text import CUT_CALL, REPEATED_CALL
+from tierchat.workers.child.request import Request
 from tierchat.workers.child.tool_calls.answer_calls import AnswerCalls
 from tierchat.workers.child.tool_calls.checker import CallChecker
 from tierchat.workers.child.tool_calls.marks import marks_of

@@ -1,6 +1,7 @@
 """One request inside a worker: engine steps in, events out, the gate's three decisions between.
 
-Does not know sockets, threads or llama.cpp; `Readings` shows the steps to the gate.
+Does not know sockets, threads or llama.cpp; `Readings` shows the steps to the gate, `AnswerText`
+holds the answer back.
 """
 
 from __future__ import annotations
@@ -13,16 +14,16 @@ import msgspec
 from tierchat.engine.prompt_reader import PromptScorer
 from tierchat.engine.repetition import RepetitionDetector, asked_in
 from tierchat.engine.sequence import Sequence, Step
-from tierchat.engine.text import Detokenizer, StopStrings
-from tierchat.gates.verification.fitness import EMPTY, is_empty
+from tierchat.engine.text import Detokenizer
+from tierchat.gates.verification.fitness import EMPTY
 from tierchat.types import Stage, Usage, Verdict
 from tierchat.workers.child.answer_check import AnswerCheck
+from tierchat.workers.child.answer_text import AnswerText, Judged
 from tierchat.workers.child.readings import Gate, Readings
 from tierchat.workers.child.token_log import TokenLog, prompt_scores
 from tierchat.workers.child.tool_calls.answer_calls import AnswerCalls
 from tierchat.workers.child.tool_calls.written_call import BrokenCall
 from tierchat.workers.protocol import (
-    Called,
     Delta,
     Escalated,
     Finished,
@@ -32,8 +33,6 @@ from tierchat.workers.protocol import (
     Scored,
 )
 
-REPEATED_CALL = "calls a tool again whose result it has read"
-CUT_CALL = "a call of a tool was cut off and is left out"
 _BAD_CALL = "calls a tool in a way that cannot be used"
 
 
@@ -74,18 +73,14 @@ class Request:
         self._model = model
         self._max_tokens = max_tokens
         self._think_tokens = think_tokens
-        self._trims_start = trims_start
-        self._check, self._notices = check or AnswerCheck(order), notices
+        self._notices = notices
         self._calls = calls
-        self._num_called = 0
+        self._answer = AnswerText(
+            order, self._readings, check or AnswerCheck(order), calls, trims_start=trims_start
+        )
         # With a schema only the answer can be drawn, even where the template opens a thought.
         self._is_thinking = order.sampling.json_schema is None and is_thinking
-        self._is_released = False
-        self._held = ""
-        self._written = order.begun
-        self._num_held = 0
         self._detokenizer = Detokenizer()
-        self._stops = StopStrings(order.sampling.stop)
         self._repetition = RepetitionDetector(asked_in(_question(order)))
         self._started_s = time.monotonic()
         self._num_refused = 0
@@ -117,7 +112,7 @@ class Request:
         Tools that score texts take the last token for a drawn one, and leave it out.
         """
         is_over = bool(events) and isinstance(events[-1], Finished)
-        if not (self._log and self.order.is_raw and is_over) or self._stops.is_stopped:
+        if not (self._log and self.order.is_raw and is_over) or self._answer.is_stopped:
             return events
         rest = self._log.rest()
         delta = [Delta(id=self.order.id, logprobs=rest)] if rest else []
@@ -162,19 +157,18 @@ class Request:
                 events += self._add_answer(text, step)
             except BrokenCall as error:
                 return self._broken_call(error)
-            if why := self._why_broken():
+            if why := self._answer.why_broken():
                 return [self._unfit(why, cut="form")]
         if self._repetition.is_repeating(step.token, text) and not self.order.sampling.ignore_eos:
             return events + self._give_up("repetition", "repeats itself")
-        is_called = self._calls is not None and self._calls.is_over
-        if self._stops.is_stopped or step.is_complete or is_called:
+        if self._answer.is_over or step.is_complete:
             return events + self._finish("stop", None)
         return events + (self._finish("length", None) if self._is_full() else [])
 
     def interrupt(self) -> list[RequestEvent]:
         """End a cancelled request; the text that was held back is released, not lost."""
         self._readings.verdict = None
-        return self._logged([*self._rest(), self._finished("interrupted")])
+        return self._logged([*self._answer.rest(), self._finished("interrupted")])
 
     @property
     def progress(self) -> Progress:
@@ -200,9 +194,9 @@ class Request:
 
     def _read_gate(self, step: Step) -> Escalated | None:
         self._readings.add(step)
-        if self._is_released or step.signals is None:
+        if self._answer.is_released or step.signals is None:
             return None
-        stage, verdict = self._readings.read(step, step.signals, self._held)
+        stage, verdict = self._readings.read(step, step.signals, self._answer.held)
         self.sequence.reads_signals = self._readings.stages[-1] != "prefill"
         if not verdict.escalate:
             return None
@@ -212,119 +206,55 @@ class Request:
 
     def _add_answer(self, text: str, step: Step) -> list[RequestEvent]:
         self._readings.add_to_answer(step)
-        if self._trims_start and not self._written:
-            text = text.lstrip()
+        text = self._answer.trimmed(text)
         self._note(step, text)
-        text = self._stops.add(text)
-        self._written += text
+        events = self._answer.add(text)
+        if self._answer.is_released:
+            self.sequence.reads_signals = False
         if self._calls:
-            text = self._calls.add(text)
             self._follow_grammar(self._calls)
-        if self._is_released:
-            return self._shown(text)
-        self._held += text
-        self._num_held += 1
-        return [] if self._must_hold() else self._release()
-
-    def _must_hold(self) -> bool:
-        """Whether the prompt may still go up, or be declined, instead of getting this answer."""
-        hold = self.order.gate.hold
-        if "answer" in self._readings.stages and hold != "first":
-            return True
-        if self.order.gate.targets:
-            # A call that turns out broken goes up.
-            if self._has_calls:
-                return True
-            # Nobody sees it grow, so it goes up if it runs away; an empty answer always does.
-            if hold == "answer" or is_empty(self._held):
-                return True
-            if self._check.holds(hold, self._written, self._num_held):
-                return True
-        return self._readings.gate.holds(self._held, self._num_held)
+        return events
 
     def _follow_grammar(self, calls: AnswerCalls) -> None:
         """Let a call that has been opened follow a grammar, where no higher tier would mend it.
 
         While the prompt may go up, a call that cannot be read says that it should.
         """
-        may_go_up = bool(self.order.gate.targets) and not self._is_released
         # The grammar goes on from text that is all there.
-        if self.sequence.grammar is None and not may_go_up and not self._stops.is_holding:
+        is_wanted = not (self._answer.may_go_up or self._answer.is_waiting)
+        if self.sequence.grammar is None and is_wanted:
             self.sequence.grammar = calls.grammar_now()
-
-    def _release(self) -> list[RequestEvent]:
-        self._is_released, self.sequence.reads_signals = True, False
-        held, self._held = self._held, ""
-        return self._shown(held)
-
-    def _shown(self, text: str) -> list[RequestEvent]:
-        """Pass text on, and the calls that were checked meanwhile."""
-        id_ = self.order.id
-        events: list[RequestEvent] = [Delta(id=id_, answer=text)] if text else []
-        for call in self._calls.take() if self._calls else ():
-            events.append(Called(id=id_, index=self._num_called, call=call))
-            self._num_called += 1
-        return events
-
-    def _rest(self) -> list[RequestEvent]:
-        """Release the text that the gate or a possible stop string held back."""
-        tail = self._stops.flush()
-        if self._calls:
-            tail = self._calls.rest(tail)
-        if self._is_released:
-            return self._shown(tail)
-        self._held += tail
-        return self._release()
 
     def _finish(self, reason: str, last: Step | None) -> list[RequestEvent]:
         self._num_refused = 1 if last else 0
-        tail = self._stops.flush()
-        self._written += tail
-        # What a limit or the caller's own stop string cut could have become anything.
-        is_whole = reason == "stop" and not (self._stops.is_stopped and self._check.may_be_cut)
-        misfit = self._check.misfit(self._written) if reason == "stop" else ""
-        unfit = self._check.unfit(self._written, is_whole=is_whole)
-        if self._calls:
-            try:
-                tail = self._calls.end(tail, is_whole=is_whole)
-            except BrokenCall as error:
-                if is_whole:
-                    return self._broken_call(error)
-                self._notices += (CUT_CALL,)
-            misfit, unfit = ("", "") if self._calls.num_checked else (misfit, unfit)
-        if self._is_released:
-            return [*self._shown(tail), self._finished(reason, misfit, unfit)]
-        self._held += tail
-        rejected = self._read_fit(misfit, unfit) or self._read_whole() or self._read_empty(is_whole)
-        return [rejected] if rejected else [*self._release(), self._finished(reason, misfit, unfit)]
+        try:
+            judged = self._answer.end(reason)
+        except BrokenCall as error:
+            return self._broken_call(error)
+        if rejected := self._rejected(judged):
+            return [rejected]
+        finished = self._finished(reason, judged.misfit, judged.unfit)
+        return [*self._answer.release(), finished]
 
-    def _read_fit(self, misfit: str, unfit: str) -> Escalated | None:
-        """Send a prompt up whose answer does not fit its schema, or is not of the asked form."""
-        if not self.order.gate.targets:
+    def _rejected(self, judged: Judged) -> Escalated | None:
+        """Send a prompt up whose answer, none of which is shown, is not good enough."""
+        if self._answer.is_released:
             return None
-        if misfit:
-            why = f"does not fit the schema: {misfit}"
-            return self._unfit(why, is_misfit=True)
-        return self._unfit(unfit) if unfit else None
+        return self._read_fit(judged) or self._read_whole() or self._read_empty(judged)
 
-    def _why_broken(self) -> str:
-        """Say why nothing that may follow can bring a held answer into its form."""
-        if self._is_released or not self.order.gate.targets:
-            return ""
-        if self._calls and self._calls.has_begun:
-            return REPEATED_CALL if self._calls.repeats_answered else ""
-        return self._check.unfit(self._written, is_whole=False)
-
-    @property
-    def _has_calls(self) -> bool:
-        return self._calls is not None and self._calls.has_begun
+    def _read_fit(self, judged: Judged) -> Escalated | None:
+        """Send a prompt up whose answer does not fit its schema, or is not of the asked form."""
+        if not self._answer.may_go_up:
+            return None
+        if judged.misfit:
+            return self._unfit(f"does not fit the schema: {judged.misfit}", is_misfit=True)
+        return self._unfit(judged.unfit) if judged.unfit else None
 
     def _broken_call(self, error: BrokenCall) -> list[RequestEvent]:
         """Send a prompt up whose call is broken; with no tier above, say so to the cascade."""
-        if not self._is_released and self.order.gate.targets:
+        if self._answer.may_go_up:
             return [self._unfit(f"{_BAD_CALL}: {error.reason}")]
-        shown = [] if self._is_released else self._release()
-        return [*shown, self._finished("broken_call", unfit=error.reason)]
+        return [*self._answer.release(), self._finished("broken_call", unfit=error.reason)]
 
     def _unfit(self, why: str, *, cut: str = "", is_misfit: bool = False) -> Escalated:
         # What the gate read had no part in this.
@@ -336,9 +266,9 @@ class Request:
         verdict = self._readings.read_whole()
         return self._escalated("answer", verdict) if verdict and verdict.escalate else None
 
-    def _read_empty(self, is_whole: bool) -> Escalated | None:
+    def _read_empty(self, judged: Judged) -> Escalated | None:
         """Send a prompt up whose answer is empty, unless the caller's own stop string cut it."""
-        if not is_whole or not is_empty(self._written) or not self.order.gate.targets:
+        if not (judged.is_whole and self._answer.is_empty and self._answer.may_go_up):
             return None
         return self._escalated("first", Verdict(escalate=True, reason=EMPTY))
 
@@ -348,27 +278,27 @@ class Request:
             stage=stage,
             verdict=verdict,
             usage=self.usage,
-            draft=self._held,
+            draft=self._answer.held,
             cut=cut,
         )
 
     def _give_up(self, reason: str, why: str) -> list[RequestEvent]:
         """End on garbage: go up if nothing was shown yet and a tier is above, else finish here."""
         self._num_refused = int(reason == "garbage")
-        if not self._is_released and self.order.gate.targets:
+        if self._answer.may_go_up:
             return [self._escalated("first", Verdict(escalate=True, reason=why), cut=reason)]
-        if reason == "repetition" and self._has_calls:
+        if reason == "repetition" and self._answer.has_calls:
             return self._broken_call(BrokenCall("it repeats itself"))
-        return [*self._rest(), self._finished(reason)]
+        return [*self._answer.rest(), self._finished(reason)]
 
     def _finished(self, reason: str, misfit: str = "", unfit: str = "") -> Finished:
         return Finished(
             id=self.order.id,
             reason="misfit" if misfit else reason,
-            stopped_by=self._stops.found,
+            stopped_by=self._answer.stopped_by,
             misfit=misfit,
             unfit=unfit,
-            notices=self._notices,
+            notices=(*self._notices, *self._answer.notices),
             usage=self.usage,
             verdict=self._readings.verdict,
             probe=self._readings.probe() if self.order.probe else None,
