@@ -33,8 +33,9 @@ from tierchat.gates.lookup import GateLookup
 from tierchat.learning.outcomes.store import open_store
 from tierchat.learning.outcomes.work import workers
 from tierchat.models.verified_files import VerifiedFiles
+from tierchat.outcomes import Outcome
 from tierchat.paths import find_paths, make_private
-from tierchat.types import Message, Outcome, Prompt, Sampling, TierOptions
+from tierchat.types import Message, Prompt, Sampling, TierOptions
 
 MAX_TURNS = 6
 _MAX_TOKENS = 100

@@ -23,9 +23,10 @@ import pexpect
 
 from tierchat.cli.chat.session import ChatSession, Turn
 from tierchat.events import AnswerDelta, Done, ThoughtDelta
+from tierchat.outcomes import Outcome
 from tierchat.paths import find_paths
 from tierchat.service.client import Client
-from tierchat.types import Outcome, Prompt
+from tierchat.types import Prompt
 
 # The chat asks the terminal where its cursor is; pexpect does not answer.
 QUIET = {"TERM": "xterm-256color", "PROMPT_TOOLKIT_NO_CPR": "1"}

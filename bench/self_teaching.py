@@ -31,9 +31,10 @@ from tierchat.gates.lesson_state import read_state
 from tierchat.learning.outcomes.grading import grade
 from tierchat.learning.outcomes.prompts import GradedPrompt, read_prompts
 from tierchat.learning.outcomes.sources import shipped_prompts
+from tierchat.outcomes import Outcome
 from tierchat.paths import Paths
 from tierchat.service.client import Client
-from tierchat.types import Outcome, Prompt, Sampling, SaveOptions, TierOptions
+from tierchat.types import Prompt, Sampling, SaveOptions, TierOptions
 
 IDLE_S = 2.0
 MAX_ANSWER = 256

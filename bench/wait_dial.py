@@ -26,7 +26,8 @@ from tierchat.learning.outcomes.grading import grade
 from tierchat.learning.outcomes.prompts import GradedPrompt, read_prompts
 from tierchat.learning.outcomes.work import workers
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.types import Outcome, Prompt, Sampling, TierOptions
+from tierchat.outcomes import Outcome
+from tierchat.types import Prompt, Sampling, TierOptions
 
 _NUM_WARM = 2
 

@@ -20,12 +20,13 @@ from tierchat.cascade.ledger import Ledger
 from tierchat.config.settings import Settings, load_settings
 from tierchat.errors import ContextTooLong, ModelMissing
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice
+from tierchat.outcomes import Usage, Visit
 from tierchat.paths import Paths, find_paths
 from tierchat.service.daemon import run_daemon
 from tierchat.service.http.limits import Limits
 from tierchat.service.messages import HealthReport, LoadReport, ServedModel
 from tierchat.service.protocols import Texts
-from tierchat.types import Prompt, Usage, Visit
+from tierchat.types import Prompt
 from tierchat.workers.lending import Models
 from tierchat.workers.status import WorkerStatus
 

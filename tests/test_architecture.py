@@ -17,7 +17,7 @@ import tierchat
 PACKAGE = Path(tierchat.__file__).parent
 
 WORDS = {
-    *("types", "events", "errors", "paths", "atomic_file", "decoding", "process_lock"),
+    *("types", "outcomes", "events", "errors", "paths", "atomic_file", "decoding", "process_lock"),
     "tool_calls",
 }
 # The file that starts the program; it stands outside the rooms.

@@ -5,7 +5,8 @@ Does not know who sends or shows them.
 
 from __future__ import annotations
 
-from tierchat.types import Frozen, Outcome, ScoredToken, Visit
+from tierchat.outcomes import Outcome, ScoredToken, Visit
+from tierchat.types import Frozen
 
 
 class AnswerDelta(Frozen, frozen=True, tag="answer"):

@@ -24,7 +24,8 @@ from tierchat.errors import (
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice
 from tierchat.gates.lookup import GateLookup
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.types import Message, Outcome, Prompt, Sampling, TierOptions, Usage, Verdict
+from tierchat.outcomes import Outcome, Usage
+from tierchat.types import Message, Prompt, Sampling, TierOptions, Verdict
 from tierchat.workers.protocol import (
     Delta,
     Escalated,

@@ -20,7 +20,8 @@ from tierchat.events import Done
 from tierchat.gates.files import GateHead, GateReport, Tradeoff
 from tierchat.gates.lookup import FoundGate, GateLookup
 from tierchat.models.verified_files import VerifiedFiles
-from tierchat.types import Message, Outcome, Prompt, TierOptions
+from tierchat.outcomes import Outcome
+from tierchat.types import Message, Prompt, TierOptions
 from tierchat.workers.protocol import Delta, Failed
 
 MERGE = "Write a Python function that merges two sorted lists."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tierchat.cascade.ledger import Ledger
-from tierchat.types import Usage
+from tierchat.outcomes import Usage
 
 SIZES = {"XS": 1.0, "S": 5.0, "M": 20.0}
 

@@ -15,8 +15,9 @@ from tierchat.cascade.tool_tiers import begin_with_tools
 from tierchat.errors import BrokenToolCall, EngineCrashed
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Notice, ToolCallDelta
 from tierchat.gates.order import Earlier
+from tierchat.outcomes import Outcome
 from tierchat.tool_calls import Tool, ToolCall, ToolUse
-from tierchat.types import Message, Outcome, Prompt, TierOptions
+from tierchat.types import Message, Prompt, TierOptions
 from tierchat.workers.protocol import Called, Delta, Finished
 
 TOOLS = ToolUse(tools=(Tool(name="weather"), Tool(name="time")))

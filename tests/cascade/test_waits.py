@@ -14,7 +14,8 @@ from tierchat.cascade.route import Route
 from tierchat.events import CascadeEvent, Done, Starting
 from tierchat.gates.order import GateOrder, TierWait
 from tierchat.gates.wait_limit import WaitLimit
-from tierchat.types import Message, Outcome, Prompt, TierOptions, Usage
+from tierchat.outcomes import Outcome, Usage
+from tierchat.types import Message, Prompt, TierOptions
 from tierchat.workers.speeds import Speeds
 
 # With the usual 128 tokens: XS 0.13 s, S 1.3 s, M 13 s.

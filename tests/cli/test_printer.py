@@ -21,8 +21,9 @@ from tierchat.events import (
     ThoughtDelta,
     Working,
 )
+from tierchat.outcomes import FinishReason, Outcome, Visit
 from tierchat.terminal.output import Output
-from tierchat.types import FinishReason, Message, Outcome, Prompt, Visit
+from tierchat.types import Message, Prompt
 
 PROMPT = Prompt(messages=(Message(role="user", content="x"),))
 OUTCOME = Outcome(

@@ -22,10 +22,11 @@ from tierchat.conversations.past import Past
 from tierchat.conversations.reader import LogReader
 from tierchat.conversations.store import LogStore
 from tierchat.errors import UsageError
+from tierchat.outcomes import Outcome, Usage
 from tierchat.paths import find_paths
 from tierchat.service.messages import DaemonStatus
 from tierchat.terminal.output import Output
-from tierchat.types import Message, Outcome, Prompt, Usage
+from tierchat.types import Message, Prompt
 from tierchat.workers.status import WorkerStatus
 
 

@@ -15,7 +15,8 @@ from tierchat.conversations.changes import LogChange
 from tierchat.conversations.reader import LogReader, messages_of, open_log
 from tierchat.conversations.store import LogStore, title_of
 from tierchat.errors import LogUnusable, UsageError
-from tierchat.types import FinishReason, Message, Outcome, SaveOptions, Usage, Verdict
+from tierchat.outcomes import FinishReason, Outcome, Usage
+from tierchat.types import Message, SaveOptions, Verdict
 
 CHAT = "c0ffee00"
 

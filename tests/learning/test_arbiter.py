@@ -17,7 +17,8 @@ from tierchat.learning.outcomes.arbiter_verdicts import count_without_verdict
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.store import open_store
 from tierchat.learning.outcomes.work import Work
-from tierchat.types import Signals, Usage
+from tierchat.outcomes import Usage
+from tierchat.types import Signals
 from tierchat.workers.protocol import Failed, Finished, Generate, RequestEvent
 
 

@@ -19,7 +19,8 @@ from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.prompts import GradedPrompt
 from tierchat.learning.outcomes.store import open_store
 from tierchat.learning.outcomes.work import Work
-from tierchat.types import Sampling, Signals, Usage, Verdict
+from tierchat.outcomes import Usage
+from tierchat.types import Sampling, Signals, Verdict
 from tierchat.workers.protocol import (
     Delta,
     Failed,

@@ -17,7 +17,8 @@ from tierchat.learning.outcomes.questions import Said, ask_tiers
 from tierchat.learning.outcomes.store import open_store
 from tierchat.learning.outcomes.topics import Topic
 from tierchat.learning.outcomes.work import Work
-from tierchat.types import Signals, Usage
+from tierchat.outcomes import Usage
+from tierchat.types import Signals
 from tierchat.workers.protocol import Failed, Finished, Generate, RequestEvent
 
 MATRIX = made_matrix(6)

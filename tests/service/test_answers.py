@@ -11,9 +11,10 @@ import pytest
 from tierchat.cascade.ledger import Ledger
 from tierchat.errors import ContextTooLong
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Notice
+from tierchat.outcomes import Usage
 from tierchat.service.admission import Admission
 from tierchat.service.answers import Answers, Asked
-from tierchat.types import Message, Prompt, Usage
+from tierchat.types import Message, Prompt
 
 
 class Script:

@@ -19,9 +19,10 @@ from tierchat import __version__
 from tierchat.cascade.ledger import Ledger
 from tierchat.errors import ContextTooLong, DaemonUnreachable, Overloaded, TierchatError
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice, ThoughtDelta
+from tierchat.outcomes import Usage, Visit
 from tierchat.service.client import Client
 from tierchat.service.openai_replies import chunk
-from tierchat.types import Message, Prompt, Usage, Visit
+from tierchat.types import Message, Prompt
 
 
 def say(text: str) -> Prompt:

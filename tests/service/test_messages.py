@@ -13,6 +13,7 @@ from tests.service.test_completions import post
 from tierchat.cascade.ledger import Ledger
 from tierchat.errors import InvalidRequest, Overloaded
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, ThoughtDelta, ToolCallDelta
+from tierchat.outcomes import Usage, Visit
 from tierchat.service.answers import ChoiceEvent
 from tierchat.service.anthropic.messages_format import (
     MessagesRequest,
@@ -22,7 +23,7 @@ from tierchat.service.anthropic.messages_format import (
 from tierchat.service.anthropic.messages_reply import MessagesForm, anthropic_error
 from tierchat.service.description import claude_shapes as claude
 from tierchat.tool_calls import ToolCall
-from tierchat.types import Prompt, Usage, Visit
+from tierchat.types import Prompt
 
 TIERS = {"haiku": "XS", "sonnet": "S", "opus": "M"}
 USER: dict[str, Any] = {"role": "user", "content": "2+2"}

@@ -14,20 +14,12 @@ from hypothesis import strategies as st
 from tierchat.cascade.ledger import Ledger
 from tierchat.errors import DaemonUnreachable, InvalidRequest, Overloaded
 from tierchat.events import AnswerDelta, Done, Hop, ThoughtDelta
+from tierchat.outcomes import Outcome, Usage, Visit
 from tierchat.service.openai.reading import read_chunk, read_error
 from tierchat.service.openai_format import ChatBody, read_request, write_request
 from tierchat.service.openai_replies import chunk, completion, error_body
 from tierchat.service.requests.sampling_fields import SAMPLING_NAMES
-from tierchat.types import (
-    Message,
-    Outcome,
-    Prompt,
-    Sampling,
-    SaveOptions,
-    TierOptions,
-    Usage,
-    Visit,
-)
+from tierchat.types import Message, Prompt, Sampling, SaveOptions, TierOptions
 
 USER = {"role": "user", "content": "2+2"}
 

@@ -17,8 +17,9 @@ from tierchat.conversations.reader import LogReader
 from tierchat.conversations.store import LogStore
 from tierchat.errors import EngineCrashed, UsageError
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Notice
+from tierchat.outcomes import Usage
 from tierchat.service.recorder import Recorder
-from tierchat.types import Message, Prompt, SaveOptions, TierOptions, Usage
+from tierchat.types import Message, Prompt, SaveOptions, TierOptions
 
 CHAT = "c0ffee00"
 

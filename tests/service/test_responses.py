@@ -14,13 +14,14 @@ from tests.service.test_messages import done
 from tests.service.test_routes import reply
 from tierchat.errors import InvalidRequest
 from tierchat.events import AnswerDelta, CascadeEvent, Hop, ThoughtDelta, ToolCallDelta
+from tierchat.outcomes import Visit
 from tierchat.service.answers import ChoiceEvent
 from tierchat.service.description import response_shapes as shapes
 from tierchat.service.responses.memory import Responses, UnknownResponse
 from tierchat.service.responses.responses_format import ResponseRequest, read_response_request
 from tierchat.service.responses.responses_reply import ResponseForm
 from tierchat.tool_calls import ToolCall
-from tierchat.types import Message, Visit
+from tierchat.types import Message
 
 TOOL = {"type": "function", "name": "add", "parameters": {"type": "object", "properties": {}}}
 CALL = {"type": "function_call", "call_id": "c1", "name": "add", "arguments": '{"a":2}'}

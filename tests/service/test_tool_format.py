@@ -11,12 +11,13 @@ import pytest
 from tierchat.cascade.ledger import Ledger
 from tierchat.errors import InvalidRequest
 from tierchat.events import Done, ToolCallDelta
+from tierchat.outcomes import Outcome, Usage
 from tierchat.service.openai.reading import read_chunk
 from tierchat.service.openai.tool_format import SentTools, check_results
 from tierchat.service.openai_format import write_request
 from tierchat.service.openai_replies import chunk, completion
 from tierchat.tool_calls import Tool, ToolCall, ToolUse
-from tierchat.types import Message, Outcome, Prompt, Usage
+from tierchat.types import Message, Prompt
 
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}
 WEATHER = {"name": "weather", "description": "Tells it.", "parameters": SCHEMA}

@@ -6,9 +6,10 @@ import msgspec
 import pytest
 
 from tierchat.cascade.ledger import Ledger
+from tierchat.outcomes import Outcome, Usage
 from tierchat.terminal.tier_line import explanation, hop_line, tier_line
 from tierchat.terminal.units import seconds
-from tierchat.types import Outcome, Usage, Verdict
+from tierchat.types import Verdict
 
 SIZES = {"XS": 1.0, "S": 5.0, "M": 20.0}
 UP = Verdict(escalate=True, reason="escalate token", estimates={"escalate_probability": 0.987})

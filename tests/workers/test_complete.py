@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator
 import pytest
 
 from tierchat.errors import ContextTooLong, EngineCrashed, TemplateError
-from tierchat.types import Message, Usage, Verdict
+from tierchat.outcomes import Usage
+from tierchat.types import Message, Verdict
 from tierchat.workers.complete import Completed, complete
 from tierchat.workers.protocol import (
     Delta,

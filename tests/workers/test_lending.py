@@ -9,7 +9,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 import pytest
 
 from tierchat.errors import EngineCrashed, ModelMissing
-from tierchat.types import Message, Usage
+from tierchat.outcomes import Usage
+from tierchat.types import Message
 from tierchat.workers.borrowed import BorrowedModels
 from tierchat.workers.complete import complete
 from tierchat.workers.lending import Lender

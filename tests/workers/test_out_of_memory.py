@@ -20,8 +20,9 @@ from tierchat.events import CascadeEvent, Done, Notice
 from tierchat.models.placement.cascade_plans import CascadePlans
 from tierchat.models.placement.hardware import Machine
 from tierchat.models.verified_files import VerifiedFiles
+from tierchat.outcomes import Outcome
 from tierchat.paths import find_paths
-from tierchat.types import KvType, Message, Outcome, Prompt, TierOptions
+from tierchat.types import KvType, Message, Prompt, TierOptions
 from tierchat.workers.pool import Pool
 from tierchat.workers.protocol import Delta, Generate, LoadModel
 from tierchat.workers.quirks import MachineQuirks

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tierchat.types import Usage
+from tierchat.outcomes import Usage
 from tierchat.workers.child.connection import Connection
 from tierchat.workers.child.outbox import Outbox
 from tierchat.workers.protocol import Delta, Finished, FrameReader, FromWorker

@@ -15,8 +15,9 @@ from tierchat.cascade.tool_stage import stage_of
 from tierchat.cascade.turns_before import TurnBefore, TurnsBefore
 from tierchat.config.catalogue import CascadeSpec
 from tierchat.gates.lookup import FoundGate
+from tierchat.outcomes import Outcome
 from tierchat.tool_calls import ToolCall
-from tierchat.types import Message, Outcome, Prompt
+from tierchat.types import Message, Prompt
 
 
 class Conversation:

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable
 
 import msgspec
 
-from tierchat.types import FinishReason, Outcome, Usage, Verdict, Visit
+from tierchat.outcomes import FinishReason, Outcome, Usage, Visit
+from tierchat.types import Verdict
 
 
 class Ledger:

@@ -24,7 +24,8 @@ from tierchat.errors import (
     TierchatError,
 )
 from tierchat.events import CascadeEvent, Done, Loading, PromptScored, Starting, Working
-from tierchat.types import Prompt, Usage
+from tierchat.outcomes import Usage
+from tierchat.types import Prompt
 from tierchat.workers.protocol import (
     Called,
     Delta,

@@ -16,7 +16,8 @@ from tierchat.config.catalogue import TierSpec
 from tierchat.gates.files import GateHead
 from tierchat.gates.letters import guessed_tokens
 from tierchat.gates.order import GateOrder, TierWait
-from tierchat.types import Prompt, Usage, Verdict
+from tierchat.outcomes import Usage
+from tierchat.types import Prompt, Verdict
 from tierchat.workers.speeds import ModelSpeed
 
 # Of an answer, until one was seen.

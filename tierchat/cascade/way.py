@@ -25,8 +25,9 @@ from tierchat.events import (
     ToolCallDelta,
 )
 from tierchat.models.sampling import Resolved
+from tierchat.outcomes import FinishReason, ScoredToken, Visit
 from tierchat.tool_calls import ToolCall
-from tierchat.types import FinishReason, Prompt, ScoredToken, Visit
+from tierchat.types import Prompt
 from tierchat.workers.protocol import Called, Delta, Escalated
 from tierchat.workers.speeds import ModelSpeed
 

@@ -17,7 +17,8 @@ import msgspec
 from tierchat.conversations import migrations
 from tierchat.conversations.rows import ConversationRow, ExchangeRow, HopsRow
 from tierchat.errors import LogUnusable, UsageError
-from tierchat.types import Message, Visit
+from tierchat.outcomes import Visit
+from tierchat.types import Message
 
 _MIN_PREFIX = 3
 _SUMMARY, _UNDERSTOOD = "Summary of our conversation so far:", "Understood."

@@ -17,7 +17,8 @@ import msgspec
 from tierchat.conversations.changes import LogChange
 from tierchat.conversations.log_file import open_or_repair
 from tierchat.errors import LogRowGone, LogUnusable
-from tierchat.types import Message, Outcome, Prompt, SaveOptions
+from tierchat.outcomes import Outcome
+from tierchat.types import Message, Prompt, SaveOptions
 
 LOCK_WAIT_S = 5.0
 _TITLE_LENGTH = 60

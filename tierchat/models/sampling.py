@@ -16,7 +16,8 @@ from tierchat.config.catalogue import Catalogue, FamilySpec, ModelSpec
 from tierchat.errors import TierchatError
 from tierchat.models.gguf.header import CheckedHeaders, GgufHeader
 from tierchat.models.gguf.published_sampling import published_sampling
-from tierchat.types import Sampling, SourcedValue
+from tierchat.outcomes import SourcedValue
+from tierchat.types import Sampling
 
 # common_params_sampling in common/common.h of llama.cpp.
 LLAMA_CPP = Sampling(temperature=0.8, top_k=40, top_p=0.95, min_p=0.05)

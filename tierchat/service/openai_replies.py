@@ -24,10 +24,10 @@ from tierchat.events import (
     ThoughtDelta,
     ToolCallDelta,
 )
+from tierchat.outcomes import Outcome, ScoredToken, TokenLogprob
 from tierchat.service.messages import ServedModel
 from tierchat.service.openai.tool_format import written_call, written_call_delta
 from tierchat.service.openai_format import ANY_MODEL
-from tierchat.types import Outcome, ScoredToken, TokenLogprob
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # What answers a request beside the model's file, which `model` names.

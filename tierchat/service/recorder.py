@@ -22,8 +22,9 @@ from tierchat.conversations.store import LogStore
 from tierchat.conversations.titles import find_title
 from tierchat.errors import LogRowGone, LogUnusable, TierchatError, UsageError
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Notice, ThoughtDelta
+from tierchat.outcomes import Outcome
 from tierchat.service.protocols import Answerer, ModelKeeper
-from tierchat.types import Outcome, Prompt, SaveOptions
+from tierchat.types import Prompt, SaveOptions
 
 _PART_S = 0.5
 _AGAIN_S = 0.2

@@ -6,9 +6,9 @@ Does not know in which shape an answer is written.
 from __future__ import annotations
 
 from tierchat.events import AnswerDelta, Done
+from tierchat.outcomes import Outcome
 from tierchat.service.answers import ChoiceEvent
 from tierchat.service.openai_format import ANY_MODEL
-from tierchat.types import Outcome
 
 
 class SeenAnswer:

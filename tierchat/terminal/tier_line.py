@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tierchat.events import Working
+from tierchat.outcomes import Outcome, Visit
 from tierchat.terminal.units import duration_text, percent, seconds
-from tierchat.types import Outcome, Visit
 
 BAR, ARROW, DOT, ABOUT = "│", "→", "·", "≈"
 _SAME_SHARE = 0.005

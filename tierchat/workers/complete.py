@@ -12,7 +12,8 @@ from typing import Protocol
 
 from tierchat.errors import ContextTooLong, EngineCrashed, TierchatError, error_from_code
 from tierchat.gates.order import Probe
-from tierchat.types import Usage, Verdict
+from tierchat.outcomes import Usage
+from tierchat.types import Verdict
 from tierchat.workers.protocol import Delta, Failed, Finished, Generate, RequestEvent
 
 

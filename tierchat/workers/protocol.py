@@ -13,19 +13,9 @@ import msgspec
 
 from tierchat.errors import TierchatError
 from tierchat.gates.order import GateOrder, Probe
+from tierchat.outcomes import ScoredToken, Usage
 from tierchat.tool_calls import ToolCall, ToolUse
-from tierchat.types import (
-    Frozen,
-    KvType,
-    Message,
-    NumLogprobs,
-    Sampling,
-    ScoredToken,
-    Stage,
-    TokenId,
-    Usage,
-    Verdict,
-)
+from tierchat.types import Frozen, KvType, Message, NumLogprobs, Sampling, Stage, TokenId, Verdict
 from tierchat.workers.text_orders import TextOrder, TextResult
 
 MAX_FRAME_BYTES = 64 * 1024 * 1024

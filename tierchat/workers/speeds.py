@@ -15,7 +15,8 @@ from pathlib import Path
 import msgspec
 
 from tierchat.atomic_file import write_quietly
-from tierchat.types import Frozen, Usage
+from tierchat.outcomes import Usage
+from tierchat.types import Frozen
 
 # Visits that count: enough to outvote a hiccup, few enough to follow a machine that got busy.
 _NUM_KEPT = 15

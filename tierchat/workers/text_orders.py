@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Literal
 
+from tierchat.outcomes import Usage
 from tierchat.tool_calls import ToolUse
-from tierchat.types import Frozen, Message, TokenId, Usage
+from tierchat.types import Frozen, Message, TokenId
 
 Pooling = Literal["mean", "first", "last"]
 

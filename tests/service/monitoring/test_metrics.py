@@ -15,6 +15,7 @@ from tierchat.cascade.ledger import Ledger
 from tierchat.config.settings import load_settings
 from tierchat.errors import EngineCrashed, Timeout
 from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop
+from tierchat.outcomes import Usage, Visit
 from tierchat.paths import Paths
 from tierchat.service.admission import Admission
 from tierchat.service.home_cascade import HomeCascade
@@ -23,7 +24,7 @@ from tierchat.service.monitoring import prometheus
 from tierchat.service.monitoring.health import Health
 from tierchat.service.monitoring.measured import MeasuredAnswerer
 from tierchat.service.monitoring.metrics import Metrics
-from tierchat.types import Message, Prompt, Usage, Visit
+from tierchat.types import Message, Prompt
 
 STATUS = DaemonStatus(pid=1, version="1.0", uptime_s=2.0, socket="", cascades={}, workers=())
 

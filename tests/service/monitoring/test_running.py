@@ -6,10 +6,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 
 from tierchat.events import AnswerDelta, CascadeEvent, Hop, Starting, Working
+from tierchat.outcomes import Visit
 from tierchat.service.messages import DaemonStatus, RunningPrompt, TierCounts
 from tierchat.service.monitoring.metrics import Metrics
 from tierchat.service.monitoring.running import RunningPrompts, without_clients
-from tierchat.types import Message, Prompt, TierOptions, Visit
+from tierchat.types import Message, Prompt, TierOptions
 
 EVENTS: tuple[CascadeEvent, ...] = (
     Starting(tier="XS", expected_s=1.0),

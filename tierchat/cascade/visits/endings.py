@@ -5,7 +5,8 @@ Does not know tiers, routes or the ledger.
 
 from __future__ import annotations
 
-from tierchat.types import FinishReason, Sampling
+from tierchat.outcomes import FinishReason
+from tierchat.types import Sampling
 from tierchat.workers.protocol import Finished
 
 BROKEN = "numbers that are not finite"

@@ -31,7 +31,7 @@ from tierchat.errors import (
     error_from_code,
 )
 from tierchat.events import CascadeEvent, Hop
-from tierchat.types import FinishReason, Usage
+from tierchat.outcomes import FinishReason, Usage
 from tierchat.workers.protocol import Escalated, Failed, Finished, RequestEvent
 
 # Errors that a second try would meet again: same file, same memory, same template.

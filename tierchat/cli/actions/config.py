@@ -17,8 +17,8 @@ from tierchat.config.settings import setting_sources
 from tierchat.config.toml_text import toml_text
 from tierchat.models.gguf.header import CheckedHeaders
 from tierchat.models.sampling import by_source, header_of, of_model
+from tierchat.outcomes import SourcedValue
 from tierchat.terminal.table import fitted, table
-from tierchat.types import SourcedValue
 
 
 def check_lines(home: Home, width: int | None = None) -> Iterator[str]:

@@ -37,10 +37,11 @@ from tierchat.learning.outcomes.sources import Source, find_prompts, need
 from tierchat.learning.outcomes.store import open_store
 from tierchat.learning.outcomes.work import MAX_ANSWER, work_of, workers
 from tierchat.models.verified_files import VerifiedFiles
+from tierchat.outcomes import Outcome
 from tierchat.paths import make_private
 from tierchat.terminal.output import Output
 from tierchat.terminal.progress import counting
-from tierchat.types import QUALITIES, Hold, Outcome, Prompt, Sampling, TierOptions
+from tierchat.types import QUALITIES, Hold, Prompt, Sampling, TierOptions
 from tierchat.workers.pool import Pool
 
 _NUM_LIVE = 60

@@ -10,9 +10,9 @@ from tierchat.models.gguf.header import GgufHeader
 from tierchat.models.on_disk import absent_files, is_whole, num_bytes_arrived
 from tierchat.models.placement.footprint import shape_of_header
 from tierchat.models.sampling import by_source
+from tierchat.outcomes import SourcedValue
 from tierchat.terminal.harmless import harmless
 from tierchat.terminal.units import memory_text, size_text
-from tierchat.types import SourcedValue
 
 _WIDTH = 16
 

@@ -27,9 +27,10 @@ from tierchat.events import (
     ThoughtDelta,
     Working,
 )
+from tierchat.outcomes import Outcome
 from tierchat.terminal.output import Output, StdoutClosed, terminal_width
 from tierchat.terminal.tier_line import explanation, hop_line, tier_line, working_line
-from tierchat.types import Outcome, Prompt
+from tierchat.types import Prompt
 
 if TYPE_CHECKING:
     from tierchat.terminal.markdown_stream import MarkdownStream, Theme

@@ -20,8 +20,8 @@ from tierchat.conversations.listing import SavedConversations, write_export
 from tierchat.conversations.reader import open_log
 from tierchat.conversations.store import title_of
 from tierchat.errors import UsageError
+from tierchat.outcomes import Visit
 from tierchat.terminal.output import Output
-from tierchat.types import Visit
 
 
 class ChangesLog(Protocol):

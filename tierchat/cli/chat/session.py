@@ -14,7 +14,8 @@ from tierchat.conversations.last_answer import LastAnswer
 from tierchat.conversations.past import Past, new_id
 from tierchat.conversations.reader import summary_messages
 from tierchat.errors import UsageError
-from tierchat.types import Message, Outcome, Prompt, Sampling, SaveOptions, TierOptions
+from tierchat.outcomes import Outcome
+from tierchat.types import Message, Prompt, Sampling, SaveOptions, TierOptions
 
 SUMMARISE = (
     "Summarise our conversation so far for yourself: what was asked, what was found, what is still "

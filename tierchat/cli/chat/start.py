@@ -24,10 +24,11 @@ from tierchat.config.home import Home
 from tierchat.conversations import past as conversations
 from tierchat.conversations.past import Past
 from tierchat.errors import TierchatError, UsageError
+from tierchat.outcomes import Outcome
 from tierchat.paths import make_private
 from tierchat.service.client import Client
 from tierchat.terminal.output import Output, standard_output
-from tierchat.types import Outcome, Prompt
+from tierchat.types import Prompt
 
 if TYPE_CHECKING:
     from tierchat.service.remote.client import RemoteClient

@@ -12,10 +12,10 @@ import msgspec
 
 from tierchat.errors import Overloaded, TierchatError
 from tierchat.events import AnswerDelta, Done, ThoughtDelta, ToolCallDelta
+from tierchat.outcomes import Outcome
 from tierchat.service.answers import ChoiceEvent
 from tierchat.service.openai_replies import as_json, facts
 from tierchat.service.seen_answer import SeenAnswer
-from tierchat.types import Outcome
 
 _ERRORS = {
     400: "invalid_request_error",

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from tierchat.events import Hop, Loading, Notice, PromptScored, Starting, Working
-from tierchat.types import Outcome
+from tierchat.outcomes import Outcome
 
 _Reason = Literal["stop", "length", "tool_calls"]
 Facts = msgspec.defstruct(

@@ -9,8 +9,8 @@ import bisect
 import itertools
 from collections import Counter, defaultdict
 
+from tierchat.outcomes import Outcome, Visit
 from tierchat.service.messages import TierCounts
-from tierchat.types import Outcome, Visit
 
 Labels = tuple[str, ...]
 # Upper bounds in seconds: a cached answer of a tiny model up to a long one of a large one.

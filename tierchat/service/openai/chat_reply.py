@@ -11,6 +11,7 @@ from typing import Any
 
 from tierchat.errors import TierchatError
 from tierchat.events import AnswerDelta, Done
+from tierchat.outcomes import Outcome, ScoredToken
 from tierchat.service.answers import Asked, ChoiceEvent
 from tierchat.service.openai_format import read_request
 from tierchat.service.openai_replies import (
@@ -22,7 +23,6 @@ from tierchat.service.openai_replies import (
     usage_chunk,
 )
 from tierchat.service.replies import Ask
-from tierchat.types import Outcome, ScoredToken
 
 
 class ChatForm:

@@ -23,8 +23,8 @@ from tierchat.events import (
     ThoughtDelta,
     Working,
 )
+from tierchat.outcomes import Outcome
 from tierchat.service.openai.tool_format import SentCallDelta
-from tierchat.types import Outcome
 
 
 class _Delta(msgspec.Struct):

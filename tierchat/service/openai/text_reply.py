@@ -13,13 +13,13 @@ from typing import Any
 
 from tierchat.errors import TierchatError
 from tierchat.events import AnswerDelta, Done, PromptScored
+from tierchat.outcomes import Outcome, ScoredToken, TokenLogprob
 from tierchat.service.answers import Asked, ChoiceEvent
 from tierchat.service.openai.chat_reply import event_line
 from tierchat.service.openai.text_format import TextRequest, read_text_request
 from tierchat.service.openai_format import ANY_MODEL
 from tierchat.service.openai_replies import FINGERPRINT, error_body, facts
 from tierchat.service.replies import Ask
-from tierchat.types import Outcome, ScoredToken, TokenLogprob
 
 
 class _Choice:

@@ -15,11 +15,12 @@ import msgspec
 
 from tierchat.errors import TierchatError
 from tierchat.events import AnswerDelta, Done, ThoughtDelta, ToolCallDelta
+from tierchat.outcomes import Outcome
 from tierchat.service.answers import ChoiceEvent
 from tierchat.service.openai_replies import as_json, facts
 from tierchat.service.responses.responses_format import ResponseRequest
 from tierchat.service.seen_answer import SeenAnswer
-from tierchat.types import Message, Outcome
+from tierchat.types import Message
 
 Remember = Callable[[Sequence[Message], dict[str, Any]], None]
 

@@ -15,7 +15,7 @@ from collections.abc import Callable
 from functools import partial
 
 from tierchat.errors import ContextTooLong, TemplateError, TierchatError, UsageError
-from tierchat.types import Usage
+from tierchat.outcomes import Usage
 from tierchat.workers.child.connection import Connection
 from tierchat.workers.child.held_model import HeldModel
 from tierchat.workers.child.intake import Intake

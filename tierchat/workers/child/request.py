@@ -16,7 +16,8 @@ from tierchat.engine.repetition import RepetitionDetector, asked_in
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.engine.text import Detokenizer
 from tierchat.gates.verification.fitness import EMPTY
-from tierchat.types import Stage, Usage, Verdict
+from tierchat.outcomes import Usage
+from tierchat.types import Stage, Verdict
 from tierchat.workers.child.answer_check import AnswerCheck
 from tierchat.workers.child.answer_text import AnswerText, Judged
 from tierchat.workers.child.readings import Gate, Readings

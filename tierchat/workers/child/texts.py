@@ -17,7 +17,8 @@ from tierchat.engine.llama.model import LlamaModel
 from tierchat.engine.prompt_reader import StatePooler
 from tierchat.engine.sequence import Sequence, Step
 from tierchat.errors import ContextTooLong, InvalidRequest
-from tierchat.types import Sampling, Usage
+from tierchat.outcomes import Usage
+from tierchat.types import Sampling
 from tierchat.workers.protocol import Finished, Progress, RequestEvent
 from tierchat.workers.text_orders import (
     Count,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from tierchat.engine.prompt_reader import Scores
-from tierchat.types import ScoredToken, TokenLogprob
+from tierchat.outcomes import ScoredToken, TokenLogprob
 from tierchat.workers.protocol import Delta, Escalated, RequestEvent
 
 Spell = Callable[[int], bytes]

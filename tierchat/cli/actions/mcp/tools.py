@@ -20,10 +20,11 @@ from tierchat.cli.server import client_of, server_of
 from tierchat.config.home import Home
 from tierchat.errors import DaemonUnreachable, TierchatError, UsageError, did_you_mean
 from tierchat.events import CascadeEvent, Done, Hop, Loading, Notice, Starting, Working
+from tierchat.outcomes import Outcome
 from tierchat.service.client import Client
 from tierchat.service.remote.client import RemoteClient
 from tierchat.terminal.tier_line import hop_line, tier_line, working_line
-from tierchat.types import Frozen, Outcome
+from tierchat.types import Frozen
 
 
 @dataclass(frozen=True)
