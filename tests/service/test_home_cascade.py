@@ -13,7 +13,7 @@ from tierchat.config.settings import load_settings
 from tierchat.errors import ConfigError, UnknownModel, UsageError
 from tierchat.events import AnswerDelta, CascadeEvent
 from tierchat.paths import Paths, find_paths
-from tierchat.service.home_cascade import HomeCascade
+from tierchat.service.home.home_cascade import HomeCascade
 from tierchat.service.openai_replies import error_body
 from tierchat.types import Message, Prompt, TierOptions
 

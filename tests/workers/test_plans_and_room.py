@@ -24,7 +24,7 @@ from tierchat.models.placement.hardware import Machine
 from tierchat.models.placement.model_plan import ModelPlan, Room
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
-from tierchat.service.home_cascade import HomeCascade
+from tierchat.service.home.home_cascade import HomeCascade
 from tierchat.types import DeviceInfo, Message
 from tierchat.workers.eviction import Occupant, victims
 from tierchat.workers.pool import Pool

@@ -26,7 +26,7 @@ from tierchat.service.admission import Admission
 from tierchat.service.daemon_controls import DaemonControls
 from tierchat.service.daemon_socket import bind, remove_socket
 from tierchat.service.daemon_start import HINT
-from tierchat.service.home_cascade import HomeCascade
+from tierchat.service.home.home_cascade import HomeCascade
 from tierchat.service.http.limits import Limits
 from tierchat.service.http.listener import Http
 from tierchat.service.lessons.activity import Activity

@@ -18,7 +18,7 @@ from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop
 from tierchat.outcomes import Usage, Visit
 from tierchat.paths import Paths
 from tierchat.service.admission import Admission
-from tierchat.service.home_cascade import HomeCascade
+from tierchat.service.home.home_cascade import HomeCascade
 from tierchat.service.messages import DaemonStatus, HealthReport
 from tierchat.service.monitoring import prometheus
 from tierchat.service.monitoring.health import Health

@@ -5,7 +5,6 @@ Does not know HTTP or the daemon's life.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import time
@@ -16,14 +15,13 @@ import msgspec
 from tierchat.cascade.cascade import Cascade
 from tierchat.config.catalogue_files import load_catalogue
 from tierchat.config.settings import Settings, load_settings, parse_keepalive
-from tierchat.errors import TierchatError, UsageError, did_you_mean
+from tierchat.errors import TierchatError
 from tierchat.events import CascadeEvent
 from tierchat.gates.lookup import GateLookup
 from tierchat.models.gguf.header import CheckedHeaders
-from tierchat.models.placement import hardware
-from tierchat.models.placement.hardware import resident_bytes
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import Paths
+from tierchat.service.home.loading import Loading
 from tierchat.service.messages import HealthReport, LoadReport, ServedModel
 from tierchat.service.openai_format import ANY_MODEL
 from tierchat.service.texts.tier_texts import TierTexts
@@ -72,6 +70,7 @@ class HomeCascade:
             self._reload_if_sound,
             headers=headers,
         )
+        self._loading = Loading(self._pool, self._cascade, self._reload_if_sound)
         self.texts = TierTexts(
             self._pool, lambda: self._cascade.catalogue, lambda: self.default, headers
         )
@@ -202,15 +201,12 @@ class HomeCascade:
         await self._pool.replace(catalogue.models, plans, reloads_all=has_new_context)
 
     async def load(self, name: str) -> tuple[LoadReport, ...]:
-        """Load a model, or the models of a tier or cascade, and measure the memory they take."""
-        return tuple([await self._load(model) for model in await self._models_named(name)])
+        """Load the models that a name stands for; see Loading.load."""
+        return await self._loading.load(name)
 
     async def unload(self, name: str) -> tuple[LoadReport, ...]:
-        """Unload a model, or the models of a tier or cascade.
-
-        Raises UsageError for a model that is answering a prompt.
-        """
-        return tuple([await self._unload(model) for model in await self._models_named(name)])
+        """Unload the models that a name stands for; see Loading.unload."""
+        return await self._loading.unload(name)
 
     @property
     def _default_models(self) -> tuple[str, ...]:
@@ -220,42 +216,6 @@ class HomeCascade:
         """Reload; with a mistake in a file, keep what was read before."""
         with contextlib.suppress(TierchatError):
             await self.reload()
-
-    async def _models_named(self, name: str) -> tuple[str, ...]:
-        models = self._find_models(name)
-        if models is None:
-            await self._reload_if_sound()
-            models = self._find_models(name)
-        if models is None:
-            raise self._unknown(name)
-        if name in self._cascade.catalogue.cascades:
-            self._pool.plan_as_part_of(name, models)
-        return models
-
-    def _find_models(self, name: str) -> tuple[str, ...] | None:
-        """Return the models of a model, a cascade or a tier of the default cascade."""
-        catalogue = self._cascade.catalogue
-        if name in catalogue.models:
-            return (name,)
-        if name in catalogue.cascades:
-            return catalogue.cascades[name].models
-        for tier in catalogue.cascades[self._cascade.default].tiers:
-            if tier.name.casefold() == name.casefold():
-                return (tier.model,)
-        return None
-
-    def _unknown(self, name: str) -> UsageError:
-        cascades = self.cascades()
-        tiers, models = cascades[self._cascade.default], self._cascade.catalogue.models
-        return UsageError(
-            f"no model, cascade or tier named {name!r}",
-            did_you_mean(
-                name,
-                (*tiers, *cascades, *models),
-                f"tiers: {', '.join(tiers)}; cascades: {', '.join(cascades)}; "
-                "`tierchat ls` lists the models",
-            ),
-        )
 
     def _tiers_on(self, models: tuple[str, ...]) -> tuple[str, ...]:
         """Name the tiers of models; those of other cascades than the default as CASCADE:TIER."""
@@ -269,47 +229,8 @@ class HomeCascade:
         usual = [tier for cascade, tier in names if cascade == default]
         return (*usual, *(f"{cascade}:{tier}" for cascade, tier in names if cascade != default))
 
-    async def _load(self, model: str) -> LoadReport:
-        was_loaded = self._pool.is_loaded(model)
-        before, began_s = await _gpu_free(), time.monotonic()
-        worker = await self._pool.load(model)
-        seconds = time.monotonic() - began_s
-        self._pool.keep([model], None)
-        return LoadReport(
-            model=model,
-            has_changed=not was_loaded,
-            ram_bytes=resident_bytes(worker.pid) or 0,
-            gpu_free_before=before,
-            gpu_free_after=await _gpu_free(),
-            seconds=seconds,
-            notice=self._pool.take_notice(model),
-        )
-
-    async def _unload(self, model: str) -> LoadReport:
-        before, began_s = await _gpu_free(), time.monotonic()
-        ram_bytes = next((w.rss_bytes for w in self._pool.status() if model in w.models), None)
-        has_changed = await self._pool.unload(model)
-        if not has_changed and self._pool.is_loaded(model):
-            raise UsageError(f"{model} is answering a prompt", "try again when it is idle")
-        seconds = time.monotonic() - began_s
-        return LoadReport(
-            model=model,
-            has_changed=has_changed,
-            ram_bytes=ram_bytes or 0,
-            gpu_free_before=before,
-            gpu_free_after=await _gpu_free(),
-            seconds=seconds,
-        )
-
 
 def _renamed(tier: ServedModel, cascade: str) -> ServedModel:
     """Name a tier of the default cascade without its cascade."""
     id_ = ANY_MODEL + tier.id.removeprefix(cascade)
     return ServedModel(id=id_, created=tier.created)
-
-
-async def _gpu_free() -> int:
-    if not hardware.has_gpu_library():
-        return 0
-    devices = await asyncio.to_thread(hardware.list_devices)
-    return sum(device.free_bytes for device in devices if device.kind == "gpu")

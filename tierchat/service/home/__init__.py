@@ -1,0 +1,1 @@
+"""The cascades of one home, and the models they keep loaded."""
