@@ -172,6 +172,11 @@ def test_models_are_listed_and_found_by_their_ids(scripted: UserHome) -> None:
         status, _, body = reply(scripted, get(f"/v1/models/{model['id']}"))
         assert status == 200 and json.loads(body) == model
         assert model["created"] == 7 and model["object"] == "model"
+        # Anthropic's clients read the same list.
+        assert model["type"] == "model" and model["display_name"] == model["id"]
+        assert model["created_at"] == "1970-01-01T00:00:07+00:00"
+    assert not found["has_more"]
+    assert (found["first_id"], found["last_id"]) == ("tierchat", "script/XS")
     escaped = reply(scripted, get("/v1/models/script%2FXS"))
     assert escaped[0] == 200
     for unknown in ("script/XXS", "%ED%A0%80", "nothing%20at%20all"):

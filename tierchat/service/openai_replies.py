@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -177,12 +178,28 @@ def _token(token: TokenLogprob) -> dict[str, Any]:
 
 
 def model_object(model: ServedModel) -> dict[str, Any]:
-    """Write a name that can be asked as a model object."""
+    """Write a name that can be asked as a model object, of OpenAI's and of Anthropic's clients."""
     return {
         "id": model.id,
         "object": "model",
         "created": model.created,
         "owned_by": "tierchat",
+        "type": "model",
+        "display_name": model.id,
+        "created_at": datetime.fromtimestamp(model.created, UTC).isoformat(),
+        "lifecycle": "active",
+    }
+
+
+def model_list(models: Sequence[ServedModel]) -> dict[str, Any]:
+    """Write all names that can be asked; Anthropic's clients read pages, of which this is one."""
+    ids = [model.id for model in models]
+    return {
+        "object": "list",
+        "data": [model_object(model) for model in models],
+        "has_more": False,
+        "first_id": ids[0] if ids else None,
+        "last_id": ids[-1] if ids else None,
     }
 
 

@@ -46,7 +46,7 @@ from tierchat.service.network.order import ServeOrder
 from tierchat.service.openai.chat_reply import chat_ask
 from tierchat.service.openai.text_reply import text_ask
 from tierchat.service.openai_format import HOME_HEADER, LIVE_HEADER, read_body
-from tierchat.service.openai_replies import error_body, model_object
+from tierchat.service.openai_replies import error_body, model_list, model_object
 from tierchat.service.protocols import Answerer, ModelKeeper
 from tierchat.service.replies import Ask, Reply
 from tierchat.service.requests.body import body_of, reading
@@ -216,8 +216,7 @@ class Service:
         return await body_of(kind, request.stream(), self._limits)
 
     async def _models(self, _request: Request) -> Response:
-        found = [model_object(model) for model in self._keeper.served()]
-        return json_response({"object": "list", "data": found})
+        return json_response(model_list(self._keeper.served()))
 
     async def _model(self, request: Request) -> Response:
         name, served = request.path_params["id"], self._keeper.served()

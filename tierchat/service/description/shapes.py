@@ -225,13 +225,20 @@ class ModelObject(Shape):
     object: Literal["model"]
     created: int
     owned_by: str
+    type: Literal["model"]
+    display_name: str
+    created_at: str
+    lifecycle: Literal["active"]
 
 
 class ModelList(Shape):
-    """All names that can be answered here."""
+    """All names that can be answered here; Anthropic's clients read it as their only page."""
 
     object: Literal["list"]
     data: list[ModelObject]
+    has_more: bool
+    first_id: str | None
+    last_id: str | None
 
 
 class State(Shape):
