@@ -41,6 +41,7 @@ Errors of one room are defined there and drawn here.
     ├── TooLarge                    1   413   the body of a request
     ├── TooSlow                     1   408   the body of a request
     ├── HeadTooSlow                 1   408   service: the head of a request
+    ├── MalformedHttp               1   400   service: bytes that are no request; also 431 and 501
     └── Timeout                   124   504
 
 Exit codes 8 (a lower tier than asked for answered) and 9 (no tier could answer) belong to an

@@ -314,6 +314,34 @@ def test_the_shipped_limits_are_those_we_promise() -> None:
 
 
 @pytest.mark.parametrize(
+    ("data", "status", "why"),
+    [
+        (b"nonsense\r\n\r\n", 400, "illegal request line"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01", 400, "illegal request line"),
+        (b"GET / HTTP/1.1\r\n\r\n", 400, "Missing mandatory Host: header"),
+        (b"GET / HTTP/1.1\r\nX: " + b"x" * 70_000, 431, "Receive buffer too long"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", 431, "too long"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", 501, "chunked"),
+    ],
+)
+def test_what_is_no_http_is_an_error_in_json(
+    scripted: UserHome, data: bytes, status: int, why: str
+) -> None:
+    found, head, body = reply(scripted, data)
+    error = json.loads(body)["error"]
+    assert found == status and b"content-type: application/json" in head
+    assert error["code"] == "malformed_http" and why in error["message"]
+
+
+def test_what_is_no_http_waits_for_the_answer_before_it(scripted: UserHome) -> None:
+    sound = request(stream=True).replace(b"Connection: close\r\n", b"")
+    with sent(scripted, sound + b"nonsense\r\n\r\n") as connection:
+        found = b"".join(iter(lambda: connection.recv(65536), b""))
+    answer, _, error = found.partition(b"data: [DONE]\n\n\r\n0\r\n\r\n")
+    assert b" 200 " in answer and error.startswith(b"HTTP/1.1 400 ")
+
+
+@pytest.mark.parametrize(
     ("line", "status", "code"),
     [
         (b"GET /v1/nothing", 404, "not_found"),

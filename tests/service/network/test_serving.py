@@ -273,7 +273,7 @@ def test_too_large_heads_and_bodies_and_bad_chunks_get_an_error_each(endpoint: E
         b"Content-Type: application/json\r\nx-api-key: " + endpoint.key.encode() + b"\r\n"
     )
     huge = b"GET / HTTP/1.1\r\nHost: localhost\r\nX: " + b"x" * 200_000 + b"\r\n\r\n"
-    assert b" 400 " in endpoint.raw(huge)
+    assert b" 431 " in endpoint.raw(huge)
     assert b" 413 " in endpoint.raw(post + b"Content-Length: 200000\r\n\r\n" + b"x" * 200_000)
     assert b" 400 " in endpoint.raw(post + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n")
     assert b" 400 " in endpoint.raw(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import functools
 import os
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -22,11 +23,27 @@ from tierchat.service.openai_replies import bare_response
 from tierchat.service.peer import peer_of
 
 _MARGIN_S = 2.0
+_MAX_HEAD_BYTES, _PIECE_BYTES = 64 * 1024, 4 * 1024
 
 
 class HeadTooSlow(TierchatError):
     http_status = 408
     code = "head_too_slow"
+
+
+class MalformedHttp(TierchatError):
+    """Bytes that are no request; h11 says with which status they are refused."""
+
+    http_status = 400
+    code = "malformed_http"
+
+    def __init__(self, error: BaseException | None) -> None:
+        why = str(error or "it cannot be read")
+        # The first bytes of TLS are no line of a request.
+        hint = "a client that speaks TLS needs an address with http:// here"
+        super().__init__(f"this is not HTTP/1.1: {why}", hint if "request line" in why else "")
+        if isinstance(error, h11.ProtocolError):
+            self.http_status = error.error_status_hint
 
 
 class Timed(H11Protocol):
@@ -52,8 +69,21 @@ class Timed(H11Protocol):
         self._expect()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        # h11 takes a head of any length that is whole at once.
+        for start in range(0, len(data), _PIECE_BYTES):
+            if not self.transport.is_closing():
+                super().data_received(data[start : start + _PIECE_BYTES])
         self._expect()
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no request in the shape of our errors, not in uvicorn's plain text.
+
+        uvicorn calls this while it handles the error of h11, which says more than `msg`.
+        """
+        # Within an answer that has begun, an error would be taken for a part of it.
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self.transport.write(bare_response(MalformedHttp(sys.exception())))
+        self.transport.close()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -174,7 +204,7 @@ class Http(uvicorn.Server):
             proxy_headers=False,
             timeout_keep_alive=int(idle_s),
             timeout_graceful_shutdown=int(self._grace_s),
-            h11_max_incomplete_event_size=64 * 1024,
+            h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
         )
 
     @contextlib.contextmanager
