@@ -96,6 +96,8 @@ def test_a_stream_is_the_whole_in_pieces(warm: UserHome) -> None:
         ({"prompt": ["a", 1]}, "prompt"),
         ({"prompt": [[]]}, "prompt"),
         ({"prompt": ["x"] * 2049}, "prompt"),
+        ({"prompt": ["x"] * 129, "n": 16}, "prompt"),
+        ({"prompt": "x", "images": ["AA=="]}, "images"),
         ({"prompt": {"a": 1}}, "prompt"),
         ({"prompt": "x", "x_tierchat": {"save": {"conversation": "a" * 8, "exchange": "b" * 8}}},
          "x_tierchat.save"),

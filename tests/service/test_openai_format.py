@@ -159,6 +159,16 @@ def test_every_bound_is_refused_by_the_name_of_its_field(fields: Any, param: str
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
             "no tier here sees images",
         ),
+        (
+            {"messages": [{**USER, "images": ["AA=="]}]},
+            "messages[0].images cannot be read: no tier",
+        ),
+        ({"messages": [{**USER, "audio": {"id": "x"}}]}, "messages[0].audio cannot be read"),
+        (
+            {"messages": [USER, {"role": "assistant", "function_call": {"name": "f"}}, USER]},
+            "messages[1].function_call cannot be read: calls are in tool_calls",
+        ),
+        ({"image_data": [{"id": 1}]}, 'image_data = [{"id": 1}] is not supported'),
         ({"user": "u" * 300}, "uuu…:"),
         ({"audio": {"voice": "x"}}, 'audio = {"voice": "x"} is not'),
     ],

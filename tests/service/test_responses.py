@@ -81,6 +81,7 @@ def test_calls_belong_to_the_answer_before_them() -> None:
         ({"input": [{"role": "user", "content": "x"}, RESULT]}, "input"),
         ({"input": [{"type": "item_reference", "id": "x"}]}, "input[0].type"),
         ({"input": [{"role": "user", "content": [{"type": "input_image"}]}]}, "input[0].content"),
+        ({"input": [{"type": "input_image", "image_url": "x"}]}, "input[0]"),
         ({"input": [{"content": "x"}]}, "input[0].role"),
         ({"tools": [{"type": "file_search"}]}, "tools[0].type"),
         ({"tools": [{"type": "function"}]}, "tools[0].name"),

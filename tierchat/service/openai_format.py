@@ -27,6 +27,7 @@ from tierchat.service.requests.field_rules import (
     ignored,
     options_of,
     refuse,
+    refuse_pictures,
 )
 from tierchat.service.requests.json_body import decoded, fields_of
 from tierchat.service.requests.response_format import ResponseFormat, schema_of
@@ -69,6 +70,12 @@ _UNSUPPORTED = (
     *GRAMMARS,
 )
 MAX_CHOICES = 16
+# Fields of a message that say more than its text.
+_UNREAD = {
+    "images": "no tier here sees images",
+    "audio": "no tier here hears",
+    "function_call": "calls are in tool_calls, their results in messages of the role tool",
+}
 # Whole numbers that are read with the body.
 _WHOLE = ("n", "seed", "top_logprobs")
 
@@ -95,6 +102,9 @@ class _Turn(msgspec.Struct):
     content: str | list[_Part] | None = None
     tool_calls: list[SentCall] | None = None
     tool_call_id: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    images: Any = None
+    audio: Any = None
+    function_call: Any = None
 
 
 class ChatBody(SentTools, kw_only=True):
@@ -146,6 +156,7 @@ def read_request(body: bytes) -> ChatRequest:
     """Decode and check a request; raises InvalidRequest naming the field."""
     raw = fields_of(body)
     refuse(raw, _UNSUPPORTED)
+    refuse_pictures(raw)
     raw |= {name: whole(raw[name]) for name in _WHOLE if name in raw}
     chat = decoded(msgspec.json.encode(raw), ChatBody)
     think = chat.enable_thinking
@@ -205,6 +216,10 @@ def write_request(prompt: Prompt) -> bytes:
 
 
 def _message(index: int, turn: _Turn) -> Message:
+    for name, why in _UNREAD.items():
+        if getattr(turn, name):
+            field = f"messages[{index}].{name}"
+            raise InvalidRequest(f"{field} cannot be read: {why}", "leave it out", param=field)
     content = turn.content
     if isinstance(content, list):
         for part in content:

@@ -21,6 +21,7 @@ from tierchat.service.requests.field_rules import (
     ignored,
     options_of,
     refuse,
+    refuse_pictures,
 )
 from tierchat.service.requests.json_body import decoded, fields_of
 from tierchat.service.requests.sampling_fields import (
@@ -33,7 +34,7 @@ from tierchat.service.requests.sampling_fields import (
 )
 from tierchat.types import SAMPLING_ALIASES, Message, NumLogprobs, Prompt, TokenId
 
-MAX_PROMPTS = 2048
+MAX_ANSWERS = 2048
 # OpenAI's default; a base model without a limit writes until its context is full.
 _DEFAULT_TOKENS = 16
 _UNSUPPORTED = ("suffix", *GRAMMARS, "tools", "response_format")
@@ -90,6 +91,7 @@ def read_text_request(body: bytes) -> TextRequest:
     """Decode and check a request; raises InvalidRequest naming the field."""
     raw = fields_of(body)
     refuse(raw, _UNSUPPORTED)
+    refuse_pictures(raw)
     raw |= {name: whole(raw[name]) for name in _WHOLE if name in raw}
     asked: TextBody = decoded(msgspec.json.encode(raw), TextBody)
     if asked.best_of is not None and asked.best_of != asked.n:
@@ -103,6 +105,8 @@ def read_text_request(body: bytes) -> TextRequest:
     sampling = sampling_of(raw, asked.seed, asked.stop)
     if not limits:
         sampling = msgspec.structs.replace(sampling, max_tokens=_DEFAULT_TOKENS)
+    pieces = _pieces(asked.prompt)
+    _refuse_too_many(len(pieces), asked.n)
     options = held(options_of(asked.model, asked.x_tierchat), is_stream=asked.stream)
     _refuse_save(options.save is not None)
     prompts = tuple(
@@ -116,7 +120,7 @@ def read_text_request(body: bytes) -> TextRequest:
             scores_prompt=asked.echo and (asked.logprobs is not None or not isinstance(piece, str)),
             only_reads=only_reads,
         )
-        for piece in _pieces(asked.prompt)
+        for piece in pieces
     )
     return TextRequest(
         texts=prompts,
@@ -142,15 +146,19 @@ def _pieces(prompt: str | list[_Piece]) -> Sequence[str | Sequence[int]]:
                 param="prompt",
             )
         return [numbers]
-    if len(prompt) > MAX_PROMPTS:
-        raise InvalidRequest(
-            f"prompt: there are {len(prompt):,} prompts, more than {MAX_PROMPTS:,}",
-            "send several requests",
-            param="prompt",
-        )
     if any(not piece and isinstance(piece, list) for piece in prompt):
         raise InvalidRequest("prompt: a list of tokens is empty", param="prompt")
     return [piece for piece in prompt if not isinstance(piece, int)]
+
+
+def _refuse_too_many(num_prompts: int, num_choices: int) -> None:
+    if num_prompts * num_choices > MAX_ANSWERS:
+        raise InvalidRequest(
+            f"prompt: {num_prompts:,} prompts with n = {num_choices} ask for "
+            f"{num_prompts * num_choices:,} answers, more than {MAX_ANSWERS:,}",
+            "send several requests",
+            param="prompt",
+        )
 
 
 def _refuse_save(is_saved: bool) -> None:

@@ -20,6 +20,8 @@ GRAMMARS = (
     *("grammar", "guided_json", "guided_regex", "guided_choice", "guided_grammar"),
     "structured_outputs",
 )
+# Pictures beside the text, as llama-server, Ollama and vLLM take them.
+_PICTURES = ("image_data", "images", "multi_modal_data")
 # Fields that change nothing here: labels of the caller, and advice to servers about their work.
 HARMLESS = (
     *("metadata", "store", "service_tier", "safety_identifier", "prompt_cache_key"),
@@ -45,6 +47,11 @@ def refuse(raw: Mapping[str, msgspec.Raw], names: Collection[str], hint: str = "
                 hint or "leave the field out",
                 param=name,
             )
+
+
+def refuse_pictures(raw: Mapping[str, msgspec.Raw]) -> None:
+    """Raise InvalidRequest for pictures beside the text."""
+    refuse(raw, _PICTURES, "no tier here sees images: send text")
 
 
 def ignored(raw: Mapping[str, msgspec.Raw], known: Collection[str]) -> Iterator[str]:

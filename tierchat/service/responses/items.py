@@ -82,6 +82,8 @@ def _message(item: InputItem, place: str) -> Message:
         output = _text(item.output, f"{place}.output")
         call_id = _given(item.call_id, place, "call_id")
         return Message(role="tool", content=output, tool_call_id=call_id)
+    if "image" in item.type:
+        raise refused_part(place, item.type)
     if item.type != "message":
         raise InvalidRequest(
             f"{place}.type = {item.type!r}: such items cannot be read",
