@@ -8,6 +8,7 @@ Errors of one room are defined there and drawn here.
     ├── UsageError                  2   400   the caller asked for something impossible
     │   ├── InvalidRequest          2   400   a field of an API request is wrong; `param` names it
     │   │   ├── WrongType           2   415   the body of a request is not JSON
+    │   │   ├── PreviousUnknown     2   404   service: no response to go on from
     │   │   ├── SchemaRefused       2   400   an answer cannot be kept to this JSON schema
     │   │   └── RefusedByTemplate   2   400   a chat template does not take this conversation
     │   └── UnknownModel            2   404   no cascade, tier or model of that name

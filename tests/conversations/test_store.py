@@ -13,6 +13,7 @@ from tierchat.conversations import migrations
 from tierchat.conversations import store as log_store
 from tierchat.conversations.changes import LogChange
 from tierchat.conversations.reader import LogReader, messages_of, open_log
+from tierchat.conversations.saved_response import SavedResponse
 from tierchat.conversations.store import LogStore, title_of
 from tierchat.errors import LogUnusable, UsageError
 from tierchat.outcomes import FinishReason, Outcome, Usage
@@ -288,3 +289,26 @@ def test_what_sqlite_raises_is_an_error_of_ours(tmp_path: Path) -> None:
         store.change(LogChange(what="rename", id="x", text="y"))
     assert isinstance(caught.value.__cause__, sqlite3.Error)
     store.close()
+
+
+def test_the_oldest_responses_are_removed_beyond_a_number_or_a_size(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(log_store, "_MAX_RESPONSES", 3)
+    monkeypatch.setattr(log_store, "_MAX_RESPONSE_BYTES", 50_000)
+    store = LogStore(path)
+
+    def keep(name: str, size: int = 1) -> None:
+        store.keep_response(SavedResponse(id=name, messages=user("x" * size), response="{}"))
+
+    for number in range(4):
+        keep(str(number))
+    assert store.response("0") is None and store.response("1")
+    keep("a", 30_000)
+    keep("b", 30_000)
+    assert store.response("a") is None and store.response("b")
+    keep("c", 60_000)
+    assert store.response("b") is None and store.response("c")
+    assert store.remove_response("c") and not store.remove_response("c")
+    store.close()
+    assert b"xxxxxxxx" not in path.read_bytes()

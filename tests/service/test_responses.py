@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
+from collections.abc import AsyncGenerator, Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -12,14 +16,16 @@ from tests.conftest import UserHome
 from tests.service.test_completions import post
 from tests.service.test_messages import done
 from tests.service.test_routes import reply
-from tierchat.errors import InvalidRequest
+from tierchat.conversations.store import LogStore
+from tierchat.errors import InvalidRequest, LogUnusable
 from tierchat.events import AnswerDelta, CascadeEvent, Hop, ThoughtDelta, ToolCallDelta
 from tierchat.outcomes import Visit
 from tierchat.service.answers import ChoiceEvent
 from tierchat.service.description import response_shapes as shapes
-from tierchat.service.responses.memory import Responses, UnknownResponse
+from tierchat.service.responses.remembered import PreviousUnknown, UnknownResponse
 from tierchat.service.responses.responses_format import ResponseRequest, read_response_request
 from tierchat.service.responses.responses_reply import ResponseForm
+from tierchat.service.responses.routes import ResponseRoutes
 from tierchat.tool_calls import ToolCall
 from tierchat.types import Message
 
@@ -28,9 +34,43 @@ CALL = {"type": "function_call", "call_id": "c1", "name": "add", "arguments": '{
 RESULT = {"type": "function_call_output", "call_id": "c1", "output": "4"}
 
 
-def read(responses: Responses | None = None, **fields: Any) -> ResponseRequest:
-    body = {"input": "2+2", **fields}
-    return read_response_request(json.dumps(body).encode(), (responses or Responses()).messages)
+def read(earlier: Sequence[Message] = (), **fields: Any) -> ResponseRequest:
+    return read_response_request(json.dumps({"input": "2+2", **fields}).encode(), earlier)
+
+
+class OneLog:
+    """A log that works at once, or is full."""
+
+    def __init__(self, path: Path, *, is_full: bool = False) -> None:
+        self.store, self.is_full = LogStore(path), is_full
+
+    async def run(self, work: Callable[[LogStore], Any]) -> Any:
+        if self.is_full:
+            raise LogUnusable("this conversation is not saved: the disk is full")
+        return work(self.store)
+
+
+class Keeper:
+    keeps_conversations = True
+
+
+def routes_of(log: OneLog) -> ResponseRoutes:
+    return ResponseRoutes(Keeper(), log)  # type: ignore[arg-type]
+
+
+async def answered(routes: ResponseRoutes, **fields: Any) -> dict[str, Any]:
+    """Return the response to a request whose answer is 4, in one piece."""
+    body = json.dumps({"input": "2+2", **fields}).encode()
+    asked = routes.ask(body, "client", await routes.before(body))
+
+    async def events() -> AsyncGenerator[ChoiceEvent, None]:
+        yield ChoiceEvent(0, done())
+
+    assert asked.passing
+    async for event in asked.passing(events()):
+        asked.form.see(event)
+    found: dict[str, Any] = msgspec.json.decode(msgspec.json.encode(asked.form.whole()))
+    return found
 
 
 def test_a_request_becomes_the_same_prompt_as_any_other() -> None:
@@ -93,7 +133,7 @@ def test_calls_belong_to_the_answer_before_them() -> None:
         ({"text": {"format": {"type": "json_schema"}}}, "text.format.schema"),
         ({"text": {"verbosity": "low"}}, "text.verbosity"),
         ({"max_output_tokens": 0}, "max_output_tokens"),
-        ({"previous_response_id": "resp_x"}, "previous_response_id"),
+        ({"previous_response_id": 5}, "previous_response_id"),
     ],
 )
 def test_what_cannot_be_done_is_refused_by_name(fields: Any, param: str) -> None:
@@ -119,7 +159,7 @@ def test_a_stream_grows_one_item_after_the_other() -> None:
     hop = Hop(visit=Visit(tier="XS", model="x", reason="hard"), target="S")
     calls = (ToolCall(id="t1", name="add", arguments="{}"),)
     found = events_of(
-        ResponseForm(read(), None),
+        ResponseForm(read()),
         hop,
         ThoughtDelta(tier="S", text="hm"),
         AnswerDelta(text="I ", model="script"),
@@ -151,10 +191,10 @@ def test_a_stream_grows_one_item_after_the_other() -> None:
     ("reason", "status"), [("length", "incomplete"), ("unanswered", "completed")]
 )
 def test_an_answer_that_is_cut_or_refused_says_so(reason: str, status: str) -> None:
-    form = ResponseForm(read(), None)
+    form = ResponseForm(read())
     form.see(ChoiceEvent(0, done(finish_reason=reason)))
     whole = msgspec.convert(form.whole(), shapes.ResponseReply)
-    *_, last = events_of(ResponseForm(read(), None), done(finish_reason=reason))
+    *_, last = events_of(ResponseForm(read()), done(finish_reason=reason))
     assert isinstance(last.response, shapes.ResponseReply)
     assert whole.status == last.response.status == status
     [part] = whole.output[-1].content  # type: ignore[union-attr]
@@ -162,33 +202,59 @@ def test_an_answer_that_is_cut_or_refused_says_so(reason: str, status: str) -> N
     assert isinstance(part, kind)
 
 
-def test_a_request_goes_on_from_a_response_with_instructions_of_its_own() -> None:
-    responses = Responses()
-    first = read(instructions="be brief")
-    form = ResponseForm(first, responses.add)
-    form.see(ChoiceEvent(0, done()))
-    id_ = form.whole()["id"]
-    found = read(responses, previous_response_id=id_, input="and 3?", instructions="rhyme")
-    assert [(m.role, m.content) for m in found.prompt.messages] == [
-        ("system", "rhyme"), ("user", "2+2"), ("assistant", "4"), ("user", "and 3?")
-    ]  # fmt: skip
-    responses.remove(id_)
-    with pytest.raises(UnknownResponse):
-        responses.response(id_)
+def test_a_request_goes_on_from_a_response_with_instructions_of_its_own(tmp_path: Path) -> None:
+    async def main() -> None:
+        routes = routes_of(OneLog(tmp_path / "log.sqlite"))
+        first = await answered(routes, instructions="be brief")
+        assert await routes.find(first["id"]) == first and first["store"]
+        body = json.dumps({"input": "and 3?", "previous_response_id": first["id"]}).encode()
+        found = read_response_request(body, await routes.before(body))
+        assert [(m.role, m.content) for m in found.prompt.messages] == [
+            ("user", "2+2"), ("assistant", "4"), ("user", "and 3?")
+        ]  # fmt: skip
+        await routes.forget(first["id"])
+        with pytest.raises(UnknownResponse):
+            await routes.find(first["id"])
+        with pytest.raises(PreviousUnknown, match=first["id"]):
+            await routes.before(body)
+
+    asyncio.run(main())
 
 
-def test_the_oldest_responses_are_forgotten_first() -> None:
-    responses = Responses()
-    for number in range(1001):
-        responses.add((Message(role="user", content="x"),), {"id": str(number)})
-    with pytest.raises(InvalidRequest):
-        responses.messages("0")
-    long = (Message(role="user", content="x" * 30_000_000),)
-    responses.add(long, {"id": "a"})
-    responses.add(long, {"id": "b"})
-    assert responses.messages("b") == long
-    with pytest.raises(UnknownResponse):
-        responses.response("a")
+def test_a_response_that_says_so_is_not_remembered(tmp_path: Path) -> None:
+    async def main() -> None:
+        routes = routes_of(OneLog(tmp_path / "log.sqlite"))
+        found = await answered(routes, store=False)
+        assert found["store"] is False
+        with pytest.raises(PreviousUnknown) as caught:
+            await routes.before(json.dumps({"previous_response_id": found["id"]}).encode())
+        assert caught.value.http_status == 404 and "store = false" in caught.value.hint
+
+    asyncio.run(main())
+
+
+def test_where_it_cannot_be_saved_the_answer_says_so(tmp_path: Path) -> None:
+    async def main() -> None:
+        found = await answered(routes_of(OneLog(tmp_path / "log.sqlite", is_full=True)))
+        assert found["store"] is False
+        *_, notice = found["x_tierchat"]["notices"]
+        assert "the disk is full; no request can go on from this response" in notice
+
+    asyncio.run(main())
+
+
+def test_a_conversation_goes_on_after_the_daemon_was_killed(home: UserHome) -> None:
+    daemon = home.start_scripted("2")
+    _, body = post(home, "/v1/responses", input="first")
+    id_ = json.loads(body)["id"]
+    daemon.kill()
+    daemon.wait()
+    home.start_scripted("2")
+    status, body = post(home, "/v1/responses", input="second", previous_response_id=id_)
+    assert status == 200 and json.loads(body)["previous_response_id"] == id_
+    with contextlib.closing(LogStore(home.paths.log_file, is_first=False)) as store:
+        saved = store.response(json.loads(body)["id"])
+    assert saved and [m.content for m in saved.messages] == ["first", "0 1 ", "second", "0 1 "]
 
 
 def test_a_conversation_over_several_responses(warm: UserHome) -> None:
@@ -211,23 +277,13 @@ def test_a_conversation_over_several_responses(warm: UserHome) -> None:
     status, _, body = reply(warm, head.format("GET", path).encode())
     assert status == 404
     status, body = post(warm, "/v1/responses", input="x", previous_response_id=first.id)
-    assert status == 400 and json.loads(body)["error"]["param"] == "previous_response_id"
-
-
-def test_what_a_request_repeats_counts_as_remembered() -> None:
-    responses = Responses()
-    for number in range(8):
-        response = {"id": f"resp_{number}", "metadata": {"a": "x" * 10_000_000}}
-        responses.add([Message(role="user", content="hi")], response)
-    assert responses.response("resp_7")
-    with pytest.raises(UnknownResponse):
-        responses.response("resp_3")
-    responses.remove("resp_7")
-    assert responses.response("resp_5")
+    error = json.loads(body)["error"]
+    assert status == 404 and error["param"] == "previous_response_id"
+    assert error["code"] == "previous_response_not_found" and first.id in error["message"]
 
 
 def test_tools_that_agents_offer_to_every_model_are_left_out_and_told() -> None:
     body = {"model": "x", "input": "x", "tools": [{"type": "web_search"}, TOOL]}
-    found = read_response_request(json.dumps(body).encode(), lambda _: ())
+    found = read_response_request(json.dumps(body).encode())
     assert [tool.name for tool in found.prompt.tools.tools] == [TOOL["name"]]
     assert "tools[0] of type web_search was left out" in found.notices[0]

@@ -94,7 +94,7 @@ def _recover(source: Path, target: Path, wait_s: float) -> int:
     ):
         # Lets SQLite read a file that is shorter than its header says (sqlite.org/pragma.html).
         old.execute("PRAGMA writable_schema = ON")
-        for table in ("conversations", "exchanges", "visits"):
+        for table in ("conversations", "exchanges", "visits", "responses"):
             for row in _readable_rows(old, table):
                 marks = ",".join("?" * len(row))
                 with contextlib.suppress(sqlite3.Error), new:

@@ -84,6 +84,17 @@ _STEPS = (
     END;
     """,
     "ALTER TABLE exchanges ADD COLUMN floor TEXT;",
+    # What the endpoint's clients may go on from: the conversation and the response as JSON.
+    """
+    CREATE TABLE responses (
+        seq INTEGER PRIMARY KEY AUTOINCREMENT,
+        id TEXT NOT NULL UNIQUE,
+        created_at TEXT NOT NULL,
+        size_bytes INTEGER NOT NULL,
+        messages TEXT NOT NULL,
+        response TEXT NOT NULL
+    );
+    """,
 )
 LATEST = len(_STEPS)
 

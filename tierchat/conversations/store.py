@@ -16,12 +16,15 @@ import msgspec
 
 from tierchat.conversations.changes import LogChange
 from tierchat.conversations.log_file import open_or_repair
+from tierchat.conversations.saved_response import SavedResponse
 from tierchat.errors import LogRowGone, LogUnusable
 from tierchat.outcomes import Outcome
 from tierchat.types import Message, Prompt, SaveOptions
 
 LOCK_WAIT_S = 5.0
 _TITLE_LENGTH = 60
+# Of responses: the oldest are removed first, but the newest never.
+_MAX_RESPONSES, _MAX_RESPONSE_BYTES = 1000, 50_000_000
 
 
 class LogStore:
@@ -195,6 +198,43 @@ class LogStore:
         if change.what == "remove":
             self._wipe()
         return num
+
+    def keep_response(self, saved: SavedResponse) -> None:
+        """Save a response; the oldest are removed beyond 1,000 of them, or beyond 50 MB."""
+        messages = msgspec.json.encode(saved.messages)
+        size = len(messages) + len(saved.response.encode())
+        with self._changing() as db:
+            db.execute(
+                "INSERT INTO responses (id, created_at, size_bytes, messages, response) "
+                "VALUES (?, ?, ?, ?, ?)",
+                (saved.id, _now(), size, messages.decode(), saved.response),
+            )
+            db.execute(
+                "DELETE FROM responses WHERE seq < (SELECT max(seq) FROM responses) AND seq IN "
+                "(SELECT seq FROM (SELECT seq, row_number() OVER newest AS number, "
+                "sum(size_bytes) OVER newest AS total FROM responses "
+                "WINDOW newest AS (ORDER BY seq DESC)) WHERE number > ? OR total > ?)",
+                (_MAX_RESPONSES, _MAX_RESPONSE_BYTES),
+            )
+
+    def response(self, id_: str) -> SavedResponse | None:
+        """Return a saved response; None where there is none of that name."""
+        with self._changing() as db:
+            query = "SELECT messages, response FROM responses WHERE id = ?"
+            found = db.execute(query, (id_,)).fetchone()
+        if found is None:
+            return None
+        messages, response = found
+        turns = msgspec.json.decode(messages, type=tuple[Message, ...])
+        return SavedResponse(id=id_, messages=turns, response=response)
+
+    def remove_response(self, id_: str) -> bool:
+        """Remove a saved response and all traces of it; return whether there was one."""
+        with self._changing() as db:
+            num = db.execute("DELETE FROM responses WHERE id = ?", (id_,)).rowcount
+        with self._changing() as db:
+            db.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+        return bool(num)
 
     def _wipe(self) -> None:
         """Remove all traces of removed rows from the text index and the write-ahead log."""

@@ -87,6 +87,7 @@ class Daemon:
             status=self.status,
             stop=self._stopping.set,
             change_log=self._recorder.change,
+            log=self._recorder,
             paths=self._paths,
             serving=self._serving,
             metrics=self._metrics,

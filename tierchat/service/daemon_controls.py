@@ -14,6 +14,7 @@ from tierchat.service.messages import DaemonStatus
 from tierchat.service.monitoring.metrics import Metrics
 from tierchat.service.monitoring.running import RunningPrompts
 from tierchat.service.network.serving import Serving
+from tierchat.service.responses.remembered import Log
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class DaemonControls:
     status: Callable[[], DaemonStatus]
     stop: Callable[[], None]
     change_log: Callable[[LogChange], Awaitable[int]]
+    log: Log
     paths: Paths
     serving: Serving
     metrics: Metrics

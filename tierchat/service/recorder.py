@@ -81,7 +81,11 @@ class Recorder:
 
     async def change(self, change: LogChange) -> int:
         """Carry out a change and return the number of changed rows; raises LogUnusable."""
-        return await self._writer.run(lambda store: store.change(change))
+        return await self.run(lambda store: store.change(change))
+
+    async def run(self, work: Callable[[LogStore], _Found]) -> _Found:
+        """Do some work with the log, on its own thread; raises LogUnusable."""
+        return await self._writer.run(work)
 
     async def close(self) -> None:
         """Finish writing and close the file."""

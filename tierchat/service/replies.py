@@ -31,6 +31,7 @@ from tierchat.service.openai_format import TIER_HEADER
 from tierchat.service.openai_replies import error_body
 
 # With these an answer has begun, so that its status is known.
+ChoiceEvents = AsyncGenerator[ChoiceEvent, None]
 _BEGINNINGS = (AnswerDelta, ToolCallDelta, ThoughtDelta, PromptScored, Done)
 
 
@@ -60,11 +61,15 @@ class Form(Protocol):
 
 @dataclass(frozen=True)
 class Ask:
-    """What one request asks for, in whatever API, and how the answers are written."""
+    """What one request asks for, in whatever API, and how the answers are written.
+
+    `passing` passes the events on to the form, and may do something with them.
+    """
 
     asked: Asked
     form: Form
     is_stream: bool
+    passing: Callable[[ChoiceEvents], ChoiceEvents] | None = None
 
 
 class Reply:
@@ -77,7 +82,7 @@ class Reply:
 
     def __init__(
         self,
-        events: AsyncGenerator[ChoiceEvent, None],
+        events: ChoiceEvents,
         form: Form,
         limits: Limits,
         report_bug: Callable[[], TierchatError],

@@ -10,6 +10,7 @@ import asyncio
 import os
 import traceback
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from starlette.applications import Starlette
@@ -71,7 +72,7 @@ class Service:
         self._keeper = keeper
         self._texts = TextRoutes(keeper.texts, admission)
         self._claude = ClaudeRoutes(keeper)
-        self._responses = ResponseRoutes(keeper)
+        self._responses = ResponseRoutes(keeper, controls.log)
         self._controls = controls
         self._health_of_models = Health(keeper, admission)
         self._limits = limits
@@ -148,22 +149,25 @@ class Service:
         return TierchatError("a bug in tierchat", f"please report it; the traceback: {log}")
 
     async def _chat(self, request: Request) -> Any:
-        return await self._answer(request, chat_ask)
+        return await self._answer(request, await self._read(request), chat_ask)
 
     async def _complete(self, request: Request) -> Any:
-        return await self._answer(request, text_ask)
+        return await self._answer(request, await self._read(request), text_ask)
 
     async def _respond(self, request: Request) -> Any:
-        return await self._answer(request, self._responses.ask)
+        body = await self._read(request)
+        earlier = await self._responses.before(body)
+        return await self._answer(request, body, partial(self._responses.ask, earlier=earlier))
 
     async def _response(self, request: Request) -> Response:
-        return json_response(self._responses.find(request.path_params["id"]))
+        return json_response(await self._responses.find(request.path_params["id"]))
 
     async def _forget_response(self, request: Request) -> Response:
-        return json_response(self._responses.forget(request.path_params["id"]))
+        return json_response(await self._responses.forget(request.path_params["id"]))
 
     async def _message(self, request: Request) -> Any:
-        return await self._answer(request, self._claude.ask, anthropic_error)
+        body = await self._read(request)
+        return await self._answer(request, body, self._claude.ask, anthropic_error)
 
     async def _count(self, request: Request) -> Response:
         return await self._plain(request, self._claude.count)
@@ -171,11 +175,11 @@ class Service:
     async def _answer(
         self,
         request: Request,
+        body: bytes,
         read: Callable[[bytes, str], Ask],
         refusal: Callable[[TierchatError], Any] = error_body,
     ) -> Any:
         """Answer a request that `read` reads from its body and its client."""
-        body = await self._read(request)
         ask = await reading(lambda: read(body, _client_of(request)), len(body))
         prompts = ask.asked.prompts
         if REMOTE in request.scope and any(prompt.options.save for prompt in prompts):
@@ -185,6 +189,7 @@ class Service:
                 param="x_tierchat.save",
             )
         events, num = self._answers.of(ask.asked), len(prompts)
+        events = ask.passing(events) if ask.passing else events
         reply = Reply(events, ask.form, self._limits, self._report_bug, num, refusal)
         if not ask.is_stream:
             return await reply.whole(request)

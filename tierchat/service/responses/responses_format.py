@@ -6,7 +6,7 @@ https://platform.openai.com/docs/api-reference/responses/create.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -32,6 +32,7 @@ _INCLUDED = ("reasoning.encrypted_content",)
 # Tools that Codex offers to every model; answers do without them.
 _LEFT_OUT = ("web_search", "web_search_preview", "namespace")
 _ANY_OBJECT = {"type": "object"}
+ResponseId = Annotated[str, msgspec.Meta(max_length=256)]
 
 
 class ResponseTool(msgspec.Struct, kw_only=True):
@@ -84,7 +85,7 @@ class ResponseBody(msgspec.Struct, kw_only=True):
     input: str | Annotated[list[InputItem], msgspec.Meta(min_length=1, max_length=_MAX_ITEMS)]
     model: Annotated[str, msgspec.Meta(max_length=256)] = DEFAULT_MODEL
     instructions: str | None = None
-    previous_response_id: Annotated[str, msgspec.Meta(max_length=256)] | None = None
+    previous_response_id: ResponseId | None = None
     store: bool = True
     stream: bool = False
     max_output_tokens: Annotated[int, msgspec.Meta(ge=1, le=2**31 - 1)] | None = None
@@ -110,19 +111,23 @@ class ResponseRequest(msgspec.Struct, frozen=True):
     notices: tuple[str, ...] = ()
 
 
-def read_response_request(
-    body: bytes, before: Callable[[str], Sequence[Message]]
-) -> ResponseRequest:
+def previous_response(body: bytes) -> str | None:
+    """Return the id of the response that a request goes on from; raises InvalidRequest."""
+    name = "previous_response_id"
+    raw = fields_of(body).get(name)
+    return decoded(raw, ResponseId, name) if raw else None
+
+
+def read_response_request(body: bytes, earlier: Sequence[Message] = ()) -> ResponseRequest:
     """Decode and check a request; raises InvalidRequest naming the field.
 
-    `before` returns the messages up to an earlier response.
+    `earlier` are the messages up to the response that it goes on from.
     """
     raw = fields_of(body)
     refuse(raw, _UNSUPPORTED)
     names = ("max_output_tokens",)
     raw |= {name: whole(raw[name]) for name in names if name in raw}
     sent: ResponseBody = decoded(msgspec.json.encode(raw), ResponseBody)
-    earlier = before(sent.previous_response_id) if sent.previous_response_id else ()
     conversation = (*earlier, *messages_of(sent.input))
     _check(conversation, sent)
     effort = sent.reasoning.effort if sent.reasoning else None

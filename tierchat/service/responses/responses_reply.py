@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -22,15 +22,13 @@ from tierchat.service.responses.responses_format import ResponseRequest
 from tierchat.service.seen_answer import SeenAnswer
 from tierchat.types import Message
 
-Remember = Callable[[Sequence[Message], dict[str, Any]], None]
-
 
 class ResponseForm:
-    """Writes the answer to one request; `remember` gets the conversation up to it."""
+    """Writes the answer to one request; `is_kept` says whether later ones may go on from it."""
 
-    def __init__(self, asked: ResponseRequest, remember: Remember | None) -> None:
-        self._asked, self._remember = asked, remember
-        self._id = f"resp_{secrets.token_hex(16)}"
+    def __init__(self, asked: ResponseRequest, *, is_kept: bool = False) -> None:
+        self._asked, self.is_kept = asked, is_kept
+        self._name = secrets.token_hex(16)
         self._created = int(time.time())
         self._seen = SeenAnswer()
         self._items: list[dict[str, Any]] = []
@@ -49,20 +47,20 @@ class ResponseForm:
         made: list[bytes] = []
         if not self._has_begun:
             self._has_begun = True
-            begun = self._response("in_progress", None)
+            begun = self._response("in_progress", None, [])
             made += [
                 self._line("response.created", response=begun),
                 self._line("response.in_progress", response=begun),
             ]
         match found.event:
             case ThoughtDelta(text=text):
-                made += self._into("reasoning", _reasoning(""))
+                made += self._into("reasoning", self._reasoning("", self._num_items))
                 made.append(self._delta("response.reasoning_text.delta", text))
             case AnswerDelta(text=text) if text:
-                made += self._into("message", _message([]))
+                made += self._into("message", self._message([], self._num_items))
                 made.append(self._delta("response.output_text.delta", text, logprobs=[]))
             case ToolCallDelta(id=id_, name=name, arguments=arguments, index=index):
-                made += self._into(f"call {index}", _call(id_, name, ""))
+                made += self._into(f"call {index}", self._call(id_, name, "", self._num_items))
                 if arguments:
                     kind = "response.function_call_arguments.delta"
                     made.append(self._delta(kind, arguments))
@@ -83,41 +81,42 @@ class ResponseForm:
         )
 
     def whole(self) -> dict[str, Any]:
-        """Write the answer in one piece."""
+        """Write the answer in one piece, whatever of it was written before."""
         outcome = self._seen.outcome
+        items: list[dict[str, Any]] = []
         if outcome.thought:
-            self._items.append(_reasoning(outcome.thought))
+            items.append(self._reasoning(outcome.thought, 0))
         if outcome.answer or outcome.finish_reason == "unanswered" or not outcome.tool_calls:
-            self._items.append(_message([_part(outcome)], "completed"))
-        self._items += [
-            _call(call.id, call.name, call.arguments, "completed") for call in outcome.tool_calls
-        ]
-        return self._finished(outcome)
+            items.append(self._message([_part(outcome)], len(items), "completed"))
+        for call in outcome.tool_calls:
+            given = (call.id, call.name, call.arguments)
+            items.append(self._call(*given, len(items), "completed"))
+        return self._response(_status(outcome), outcome, items)
+
+    def conversation(self) -> tuple[Message, ...]:
+        """Return the conversation with the answer at its end, and without instructions."""
+        outcome = self._seen.outcome
+        answer = Message(role="assistant", content=outcome.answer, tool_calls=outcome.tool_calls)
+        return (*self._asked.conversation, answer)
 
     def _ended(self, outcome: Outcome) -> list[bytes]:
         made: list[bytes] = []
         if outcome.finish_reason == "unanswered":
             made += self._closed()
-            self._items.append(_message([_part(outcome)], "completed"))
+            self._items.append(self._message([_part(outcome)], self._num_items, "completed"))
             item, index = self._items[-1], len(self._items) - 1
             made += [
                 self._line("response.output_item.added", output_index=index, item=item),
                 self._line("response.output_item.done", output_index=index, item=item),
             ]
         made += self._closed()
-        response = self._finished(outcome)
+        response = self._response(_status(outcome), outcome, self._items)
         made.append(self._line(f"response.{response['status']}", response=response))
         return made
 
-    def _finished(self, outcome: Outcome) -> dict[str, Any]:
-        is_cut = outcome.finish_reason == "length"
-        response = self._response("incomplete" if is_cut else "completed", outcome)
-        if self._remember:
-            message = Message(
-                role="assistant", content=outcome.answer, tool_calls=outcome.tool_calls
-            )
-            self._remember((*self._asked.conversation, message), response)
-        return response
+    @property
+    def _num_items(self) -> int:
+        return len(self._items)
 
     def _into(self, kind: str, item: dict[str, Any]) -> list[bytes]:
         """Begin an item unless it is the one that grows; the one before it is finished."""
@@ -176,11 +175,49 @@ class ResponseForm:
         event = {"type": kind, "sequence_number": number, **fields}
         return b"event: %s\ndata: %s\n\n" % (kind.encode(), as_json(event))
 
-    def _response(self, status: str, outcome: Outcome | None) -> dict[str, Any]:
+    def _reasoning(self, text: str, index: int) -> dict[str, Any]:
+        content = [{"type": "reasoning_text", "text": text}] if text else []
+        return {
+            "type": "reasoning",
+            "id": self._item_id("rs", index),
+            "summary": [],
+            "content": content,
+        }
+
+    def _message(
+        self, content: list[dict[str, Any]], index: int, status: str = "in_progress"
+    ) -> dict[str, Any]:
+        return {
+            "type": "message",
+            "id": self._item_id("msg", index),
+            "status": status,
+            "role": "assistant",
+            "content": content,
+        }
+
+    def _call(
+        self, id_: str, name: str, arguments: str, index: int, status: str = "in_progress"
+    ) -> dict[str, Any]:
+        return {
+            "type": "function_call",
+            "id": self._item_id("fc", index),
+            "call_id": id_,
+            "name": name,
+            "arguments": arguments,
+            "status": status,
+        }
+
+    def _item_id(self, prefix: str, index: int) -> str:
+        """Name an item by its place, so that a response is the same whenever it is written."""
+        return f"{prefix}_{self._name}{index:02x}"
+
+    def _response(
+        self, status: str, outcome: Outcome | None, items: Sequence[dict[str, Any]]
+    ) -> dict[str, Any]:
         sent = self._asked.sent
         is_cut = status == "incomplete"
         return {
-            "id": self._id,
+            "id": f"resp_{self._name}",
             "object": "response",
             "created_at": self._created,
             "status": status,
@@ -190,11 +227,11 @@ class ResponseForm:
             "max_output_tokens": sent.max_output_tokens,
             "metadata": sent.metadata or {},
             "model": self._seen.model,
-            "output": list(self._items),
+            "output": list(items),
             "parallel_tool_calls": sent.parallel_tool_calls is not False,
             "previous_response_id": sent.previous_response_id,
             "reasoning": msgspec.to_builtins(sent.reasoning) if sent.reasoning else None,
-            "store": self._remember is not None,
+            "store": self.is_kept,
             "temperature": sent.temperature,
             "text": {"format": msgspec.to_builtins(sent.text.format)},
             "tool_choice": msgspec.to_builtins(sent.tool_choice or "auto"),
@@ -207,30 +244,8 @@ class ResponseForm:
         }
 
 
-def _reasoning(text: str) -> dict[str, Any]:
-    content = [{"type": "reasoning_text", "text": text}] if text else []
-    return {"type": "reasoning", "id": _new("rs"), "summary": [], "content": content}
-
-
-def _message(content: list[dict[str, Any]], status: str = "in_progress") -> dict[str, Any]:
-    return {
-        "type": "message",
-        "id": _new("msg"),
-        "status": status,
-        "role": "assistant",
-        "content": content,
-    }
-
-
-def _call(id_: str, name: str, arguments: str, status: str = "in_progress") -> dict[str, Any]:
-    return {
-        "type": "function_call",
-        "id": _new("fc"),
-        "call_id": id_,
-        "name": name,
-        "arguments": arguments,
-        "status": status,
-    }
+def _status(outcome: Outcome) -> str:
+    return "incomplete" if outcome.finish_reason == "length" else "completed"
 
 
 def _part(outcome: Outcome) -> dict[str, Any]:
@@ -249,7 +264,3 @@ def _usage(outcome: Outcome) -> dict[str, Any]:
         "output_tokens_details": {"reasoning_tokens": 0},
         "total_tokens": outcome.prompt_tokens + outcome.generated_tokens,
     }
-
-
-def _new(prefix: str) -> str:
-    return f"{prefix}_{secrets.token_hex(12)}"
