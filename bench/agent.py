@@ -39,6 +39,7 @@ from tierchat.types import Message, Prompt, Sampling, TierOptions
 
 MAX_TURNS = 6
 _MAX_TOKENS = 100
+_STRIDE = 5
 _TAUGHT = "coder"
 _AGENT, _PLAIN = "agent", "agent-plain"
 
@@ -169,7 +170,7 @@ async def walk(cascade: Cascade, policy: Policy, task: Task) -> Walked:
             break
         messages.append(Message(role="assistant", content=answer, tool_calls=tuple(calls)))
         for call in calls:
-            result = world.call(call.name, call.arguments)
+            result = task.reported(world.call(call.name, call.arguments))
             messages.append(Message(role="tool", content=result, tool_call_id=call.id))
     return Walked(task.is_done(world, answer), tuple(turns))
 
@@ -181,26 +182,26 @@ async def _outcome(cascade: Cascade, prompt: Prompt) -> Outcome:
     raise RuntimeError("the cascade ended without an outcome")
 
 
-async def walk_all(
-    home: Home, models: RecordedModels, policy: Policy, tasks: Sequence[Task], *, tell: bool
-) -> list[Walked]:
-    """Do all tasks under a policy, with empty caches and nothing remembered at the beginning."""
-    models.forget()
-    gates = GateLookup(home.paths.gates_dir, VerifiedFiles(home.paths.verified_file))
-    cascade = Cascade(home.catalogue, models, _AGENT, gates)
-    found = []
-    for number, task in enumerate(tasks):
-        done = await walk(cascade, policy, task)
-        found.append(done)
+class Walker:
+    """One policy, with caches that are empty at the beginning and a daemon that knows nothing."""
+
+    def __init__(self, home: Home, policy: Policy, models: RecordedModels) -> None:
+        gates = GateLookup(home.paths.gates_dir, VerifiedFiles(home.paths.verified_file))
+        self.policy, self.models = policy, models
+        self._cascade = Cascade(home.catalogue, models, _AGENT, gates)
+        self.walked: list[Walked] = []
+
+    async def do(self, task: Task, *, tell: bool) -> None:
+        found = await walk(self._cascade, self.policy, task)
+        self.walked.append(found)
         if tell:
-            print(f"{policy.name} {number:2} {'done' if done.is_done else '----'} {task.asked!r}")
-            for turn in done.turns:
+            print(f"{self.policy.name} {'done' if found.is_done else '----'} {task.asked!r}")
+            for turn in found.turns:
                 print(
                     f"   {turn.stage:8} {turn.tier:2} {turn.compute / 1e9:7.1f} "
                     f"{' '.join(turn.calls)} {turn.answer!r:.100} {turn.began}",
                     flush=True,
                 )
-    return found
 
 
 def show(results: dict[str, list[Walked]]) -> None:
@@ -222,19 +223,23 @@ def show(results: dict[str, list[Walked]]) -> None:
 async def measure(
     home: Home, policies: Sequence[Policy], tasks: Sequence[Task], *, tell: bool
 ) -> dict[str, list[Walked]]:
+    """Do every task under every policy, task by task, so that a run that is stopped compares."""
     make_private(home.paths.data_dir)
     catalogue = home.catalogue
     files = {name: str(catalogue.models[name].sha256) for name in real.LADDER.values()}
-    store_file = home.paths.data_dir / "agent.sqlite"
-    results = {}
     async with workers(home, _AGENT) as pool:
-        with open_store(store_file) as store:
-            models = RecordedModels(pool, store, files)
-            for policy in policies:
-                results[policy.name] = await walk_all(home, models, policy, tasks, tell=tell)
-                made = f"{models.num_run} answers made so far, {models.num_found} known"
-                print(f"{policy.name}: {made}", flush=True)
-    return results
+        with open_store(home.paths.data_dir / "agent.sqlite") as store:
+            walkers = [Walker(home, p, RecordedModels(pool, store, files)) for p in policies]
+            for number, task in enumerate(tasks, 1):
+                for walker in walkers:
+                    await walker.do(task, tell=tell)
+                done = ", ".join(
+                    f"{walker.policy.name} {sum(found.is_done for found in walker.walked)}"
+                    for walker in walkers
+                )
+                made = sum(walker.models.num_run for walker in walkers)
+                print(f"{number} tasks, {made} answers made: {done}", flush=True)
+    return {walker.policy.name: walker.walked for walker in walkers}
 
 
 def main() -> None:
@@ -249,6 +254,8 @@ def main() -> None:
     home = home_with(given.models, given.home)
     policies = [POLICIES[name] for name in given.policies]
     tasks = TUNED if given.tuned else MEASURED
+    # The same mix of easy and hard tasks, wherever a run is stopped.
+    tasks = sorted(tasks, key=lambda task: tasks.index(task) % _STRIDE)
     show(asyncio.run(measure(home, policies, tasks, tell=given.tell)))
 
 

@@ -14,9 +14,11 @@ from dataclasses import dataclass, field
 from agent_world import World
 
 SYSTEM = (
-    "You are an assistant with tools. Use the tools to do what the user asks, one step after the "
-    "other. When it is done, say the result in one short sentence."
+    "You are an assistant with tools. Work in steps: call one tool, read its result, then call the "
+    "next one. When all steps are done, say the result in one short sentence."
 )
+# Small models forget what is left to do once they have read a result.
+_REMINDER = "\n\nThe task: {asked}\nIf a step is left, call the next tool. If not, say the result."
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,10 @@ class Task:
     says: tuple[str, ...] = ()
     leaves: Mapping[str, str] = field(default_factory=dict)
     gone: tuple[str, ...] = ()
+
+    def reported(self, result: str) -> str:
+        """Return a result of a tool as the agent reports it to the model."""
+        return result + _REMINDER.format(asked=self.asked)
 
     def world(self) -> World:
         return World(dict(self.files), self.tables)
@@ -98,69 +104,62 @@ _SALES = {"north.txt": "1250", "south.txt": "980", "east.txt": "1405"}
 # Nothing may be tuned on these.
 MEASURED = (
     # One call.
-    Task("What is 487 * 36?", 1, says=("17532",)),
+    Task("Calculate 487 * 36.", 1, says=("17532",)),
     Task("What is the date today?", 1, says=("14",)),
-    Task("Which port is set in config.ini?", 1, _CONFIG, says=("8080",)),
+    Task("Read the file config.ini. Which port does it set?", 1, _CONFIG, says=("8080",)),
     Task("What does the desk cost? Look in the table prices.", 1, tables=_PRICES, says=("249.90",)),
-    Task("Where is the file plan.md?", 1, {**_MANY, "src/plan.md": "x"}, says=("src/plan.md",)),
-    Task(
-        "Create the file hello.txt with the text Hello, world!",
-        1,
-        leaves={"hello.txt": r"Hello, world!"},
-    ),
+    Task("List the files. In which folder is plan.md?", 1, {**_MANY, "src/plan.md": "x"},
+         says=("src",)),
+    Task("Create the file hello.txt with the text Hello, world!", 1,
+         leaves={"hello.txt": r"Hello, world!"}),
     Task("Delete old.log.", 1, {"old.log": "x", "new.log": "y"}, gone=("old.log",)),
-    Task(
-        "Which file mentions the word invoice?",
-        1,
-        {"a.txt": "lunch at noon", "b.txt": "send the invoice", "c.txt": "call Bob"},
-        says=("b.txt",),
-    ),
-    Task("Какой порт у cache в файле server.ini?", 1, _SERVER, says=("6380",)),
-    Task("What went wrong at 10:42 according to server.log?", 1, _LOG, says=("disk",)),
+    Task("Which file mentions the word invoice?", 1,
+         {"a.txt": "lunch at noon", "b.txt": "send the invoice", "c.txt": "call Bob"},
+         says=("b.txt",)),
+    Task("Прочитай файл server.ini. Какой порт у cache?", 1, _SERVER, says=("6380",)),
+    Task("Read server.log. What went wrong at 10:42?", 1, _LOG, says=("disk",)),
     # Two calls.
-    Task(
-        "Read a.txt and b.txt and say how much larger the number in a.txt is.",
-        2,
-        {"a.txt": "4812", "b.txt": "4182"},
-        says=("630",),
-    ),
-    Task("Copy notes.txt to backup.txt.", 2, {"notes.txt": "milk\neggs\nflour"},
-         leaves={"backup.txt": "milk\neggs\nflour"}),
-    Task("Change the port in config.ini to 9090 and keep the rest.", 2, _CONFIG,
-         leaves={"config.ini": "host = localhost\nport = 9090\ndebug = true"}),
-    Task("Look up the phone number of Ben Okafor in the table phones and write it to ben.txt.", 2,
+    Task("Read a.txt, then read b.txt. How much larger is the number in a.txt?", 3,
+         {"a.txt": "4812", "b.txt": "4182"}, says=("630",)),
+    Task("Read notes.txt, then write the same content to backup.txt.", 2,
+         {"notes.txt": "milk\neggs\nflour"}, leaves={"backup.txt": "milk\neggs\nflour"}),
+    Task("Read config.ini, then write it again with the port 9090 and all else as it was.", 2,
+         _CONFIG, leaves={"config.ini": "host = localhost\nport = 9090\ndebug = true"}),
+    Task("Look up Ben Okafor in the table phones, then write his number to ben.txt.", 2,
          tables=_STAFF, leaves={"ben.txt": r".*0221-5517.*"}),
-    Task("How many days is it from today until 2026-03-31?", 2, says=("17",)),
-    Task("What do 7 lamps cost? The table prices has the price of one.", 2, tables=_PRICES,
+    Task("Ask for today's date, then say how many days it is until 2026-03-31.", 1, says=("17",)),
+    Task("Look up lamp in the table prices, then calculate what 7 lamps cost.", 2, tables=_PRICES,
          says=("241.5",)),
-    Task("Read invoice.txt and say what 19 percent of its total is.", 2, _INVOICE,
-         says=("152",)),
-    Task("Write today's date into date.txt.", 2, leaves={"date.txt": r".*2026-03-14.*"}),
-    Task("Rename draft.txt to final.txt.", 3, {"draft.txt": "The garden is open on Sunday."},
-         leaves={"final.txt": r"The garden is open on Sunday\."}, gone=("draft.txt",)),
-    Task("Find the file that mentions Tokyo and delete it.", 2,
+    Task("Read invoice.txt, then calculate 19 percent of its total.", 2, _INVOICE, says=("152",)),
+    Task("Ask for today's date, then write it to date.txt.", 2,
+         leaves={"date.txt": r".*2026-03-14.*"}),
+    Task("Search the files for Tokyo, then delete the file that mentions it.", 2,
          {"x.txt": "Paris in May", "y.txt": "Tokyo in June", "z.txt": "Rome in July"},
          gone=("y.txt",)),
-    Task("Append the line bread to list.txt.", 2, {"list.txt": "milk\neggs"},
-         leaves={"list.txt": r"milk\neggs\nbread"}),
-    Task("Say the total of the file report.txt.", 3,
-         {**_MANY, "docs/report.txt": "items 14\ntotal 512"}, says=("512",)),
+    Task("Read list.txt, then write it again with the line bread added at the end.", 2,
+         {"list.txt": "milk\neggs"}, leaves={"list.txt": r"milk\neggs\nbread"}),
     # Three and four calls.
-    Task("Add up the numbers in north.txt, south.txt and east.txt.", 4, _SALES, says=("3635",)),
-    Task("Which is cheaper, two shelves or one desk? Prices are in the table prices.", 3,
-         tables=_PRICES, says=("shel", "159.9")),
-    Task("Look up the price of the chair in prices and its number in stock. Write both into"
-         " chair.txt.", 3, tables={**_PRICES, **_STOCK}, leaves={"chair.txt": r".*129.*\b0\b.*"}),
-    Task("Look up the number of desks in the table stock and multiply it with their price in the"
-         " table prices.", 3, tables={**_PRICES, **_STOCK}, says=("749.7",)),
-    Task("Read width.txt and height.txt, calculate the area and write it into area.txt.", 4,
+    Task("Read draft.txt, write its content to final.txt, then delete draft.txt.", 3,
+         {"draft.txt": "The garden is open on Sunday."},
+         leaves={"final.txt": r"The garden is open on Sunday\."}, gone=("draft.txt",)),
+    Task("Read report.txt and say its total. If it is not there, list the files first.", 3,
+         {**_MANY, "docs/report.txt": "items 14\ntotal 512"}, says=("512",)),
+    Task("Read north.txt, then south.txt, then east.txt, then calculate the sum of the numbers.", 4,
+         _SALES, says=("3635",)),
+    Task("Look up shelf in the table prices, then desk, then calculate the price of both.", 3,
+         tables=_PRICES, says=("329.85",)),
+    Task("Look up chair in the table prices and in the table stock, then write both to chair.txt.",
+         3, tables={**_PRICES, **_STOCK}, leaves={"chair.txt": r".*129.*\b0\b.*"}),
+    Task("Look up desk in the table stock, then in the table prices, then multiply the two.", 3,
+         tables={**_PRICES, **_STOCK}, says=("749.7",)),
+    Task("Read width.txt, read height.txt, calculate the area and write it to area.txt.", 4,
          {"width.txt": "34", "height.txt": "27"}, leaves={"area.txt": r".*\b918\b.*"}),
-    Task("Delete every file that ends in .tmp.", 3,
+    Task("List the files, then delete every file that ends in .tmp.", 3,
          {"a.tmp": "1", "b.txt": "2", "c.tmp": "3", "d.md": "4"}, gone=("a.tmp", "c.tmp")),
-    Task("Write a file team.txt with the room of Anna Keller and the room of Ben Okafor, from the"
-         " table rooms.", 3, tables=_STAFF, leaves={"team.txt": r".*B204.*A017.*"}),
-    Task("Read order.txt, look up the price of what it names in the table prices, and write the"
-         " price into price.txt.", 3, {"order.txt": "shelf"}, tables=_PRICES,
+    Task("Look up Anna Keller in the table rooms, then Ben Okafor, then write both rooms to"
+         " team.txt.", 3, tables=_STAFF, leaves={"team.txt": r".*B204.*A017.*"}),
+    Task("Read order.txt, look up what it names in the table prices, then write the price to"
+         " price.txt.", 3, {"order.txt": "shelf"}, tables=_PRICES,
          leaves={"price.txt": r".*79\.95.*"}),
 )  # fmt: skip
 
@@ -172,34 +171,33 @@ _HOURS = {"hours": {"library": "9 to 19", "museum": "10 to 17", "pool": "7 to 21
 
 # A policy may be tuned on these.
 TUNED = (
-    Task("What is 1234 + 8766 * 2?", 1, says=("18766",)),
-    Task("What is the timeout of web in server.ini?", 1, _SERVER, says=("75",)),
+    Task("Calculate 1234 + 8766 * 2.", 1, says=("18766",)),
+    Task("Read server.ini. What is the timeout of web?", 1, _SERVER, says=("75",)),
     Task("How many people live in Ulm? Look in the table people.", 1, tables=_CITIES,
          says=("126949",)),
     Task("Save the text buy stamps in the file memo.txt.", 1, leaves={"memo.txt": "buy stamps"}),
-    Task("Где упоминается слово отпуск? Назови файл.", 1,
+    Task("Найди в файлах слово отпуск и назови файл.", 1,
          {"a.txt": "план на отпуск", "b.txt": "список покупок"}, says=("a.txt",)),
-    Task("Who logged in at 10:38? It is in server.log.", 1, _LOG, says=("user 9",)),
-    Task("What is the number in p.txt minus that in q.txt?", 3, {"p.txt": "977", "q.txt": "93"},
-         says=("884",)),
-    Task("In settings.txt set color to blue and keep the rest.", 2,
+    Task("Read server.log. Who logged in at 10:38?", 1, _LOG, says=("user 9",)),
+    Task("Read p.txt, then q.txt. What is the first number minus the second?", 3,
+         {"p.txt": "977", "q.txt": "93"}, says=("884",)),
+    Task("Read settings.txt, then write it again with the color blue and the same size.", 2,
          {"settings.txt": "size = 3\ncolor = red"},
          leaves={"settings.txt": "size = 3\ncolor = blue"}),
-    Task("Write the mayor of Jena, from the table mayors, into mayor.txt.", 2, tables=_CITIES,
+    Task("Look up Jena in the table mayors, then write the name to mayor.txt.", 2, tables=_CITIES,
          leaves={"mayor.txt": r".*Thomas.*"}),
-    Task("How many more people live in Bonn than in Ulm? See the table people.", 3, tables=_CITIES,
-         says=("209516",)),
-    Task("What did headsets and cables cost together, by invoice.txt?", 2, _INVOICE,
+    Task("Look up Bonn and Ulm in the table people, then calculate the difference.", 3,
+         tables=_CITIES, says=("209516",)),
+    Task("Read invoice.txt, then calculate what headsets and cables cost together.", 2, _INVOICE,
          says=("158",)),
-    Task("Which date is it one week from today?", 2, says=("21",)),
-    Task("Move a.txt to b.txt.", 3, {"a.txt": "stars at night"},
-         leaves={"b.txt": "stars at night"}, gone=("a.txt",)),
-    Task("Find the line about Oslo and write it into oslo.txt.", 2,
+    Task("Read a.txt, write its content to b.txt, then delete a.txt.", 3,
+         {"a.txt": "stars at night"}, leaves={"b.txt": "stars at night"}, gone=("a.txt",)),
+    Task("Search the files for Oslo, then write the line that you find to oslo.txt.", 2,
          {"trip.txt": "Bergen 3 days\nOslo 2 days", "x.txt": "none"},
          leaves={"oslo.txt": r".*Oslo 2 days.*"}),
-    Task("What is the code in code.txt?", 3, {**_MANY, "src/code.txt": "the code is X7-Q"},
-         says=("X7-Q",)),
-    Task("Read k.txt, look up the hours of the place that it names in the table hours, and write"
-         " them into open.txt.", 3, {"k.txt": "pool"}, tables=_HOURS,
-         leaves={"open.txt": r".*7 to 21.*"}),
+    Task("Read code.txt and say the code. If it is not there, list the files first.", 3,
+         {**_MANY, "src/code.txt": "the code is X7-Q"}, says=("X7-Q",)),
+    Task("Read k.txt, look up what it names in the table hours, then write the hours to open.txt.",
+         3, {"k.txt": "pool"}, tables=_HOURS, leaves={"open.txt": r".*7 to 21.*"}),
+    Task("Ask for today's date, then say which year it is.", 1, says=("2026",)),
 )  # fmt: skip

@@ -32,7 +32,7 @@ class Record(msgspec.Struct, frozen=True):
 
 
 class RecordedModels:
-    """The models of a cascade, each request run once; `forget` empties their caches."""
+    """The models of a cascade, each request run once; their caches are empty at the beginning."""
 
     def __init__(self, pool: Pool, store: OutcomeStore, files: Mapping[str, str]) -> None:
         """`files` names the content of each model, by its sha256."""
@@ -40,9 +40,7 @@ class RecordedModels:
         self._encoder = msgspec.msgpack.Encoder()
         self._decoder = msgspec.msgpack.Decoder(Record)
         self._read: dict[str, list[tuple[int, ...]]] = {}
-        self.num_run = self.num_found = 0
-        # What the engine counted as cached when it ran, and what is counted here for the same.
-        self.counted: list[tuple[int, int]] = []
+        self.num_run = 0
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._pool, name)
@@ -51,14 +49,10 @@ class RecordedModels:
         """Every model is expected to be in memory, as in a daemon that is in use."""
         return True
 
-    def forget(self) -> None:
-        self._read.clear()
-
     async def generate(self, model: str, order: Generate) -> AsyncGenerator[RequestEvent, None]:
         key = self._key(model, order)
         found = self._store.load([key])
         if key in found:
-            self.num_found += 1
             record = self._decoder.decode(found[key])
         else:
             self.num_run += 1
@@ -97,6 +91,9 @@ class RecordedModels:
         if gate.kind != "row":
             # No other gate reads what was before.
             gate = msgspec.structs.replace(gate, earlier=Earlier(), expected={})
+        if not gate.targets:
+            # The ladder's models have no escalate token to decline with.
+            gate = msgspec.structs.replace(gate, may_escalate=False)
         plain = msgspec.structs.replace(order, id=0, gate=msgspec.structs.replace(gate, file=""))
         content = self._encoder.encode((_FORMAT, self._files[model], plain))
         return hashlib.blake2b(content, digest_size=20).digest()
