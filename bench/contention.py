@@ -25,7 +25,6 @@ import asyncio
 import contextlib
 import json
 import os
-import socket
 import statistics
 import subprocess
 import sys
@@ -35,6 +34,8 @@ import urllib.request
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+
+from llama_server import llama_server
 
 from tierchat.config.catalogue import ModelSpec
 from tierchat.gates.order import GateOrder
@@ -121,12 +122,12 @@ def of_pool(pool: Pool, model: str, limit_s: float) -> Answer:
     return answer
 
 
-def of_server(port: int, limit_s: float) -> Answer:
+def of_server(url: str, limit_s: float) -> Answer:
     def ask(num_tokens: int) -> tuple[int, float]:
         text = "<|im_start|>user\nWhat is 17 + 25? Say how you found out.<|im_end|>\n"
         body = {"prompt": text, "n_predict": num_tokens, "temperature": 0, "ignore_eos": True}
         request = urllib.request.Request(
-            f"http://127.0.0.1:{port}/completion",
+            f"{url}/completion",
             json.dumps({**body, "stream": True, "cache_prompt": False}).encode(),
             {"Content-Type": "application/json"},
         )
@@ -167,30 +168,6 @@ async def pool_of(models: dict[str, Path], folder: Path) -> AsyncIterator[Pool]:
         yield pool
     finally:
         await pool.close()
-
-
-@contextlib.contextmanager
-def llama_server(binary: str, path: Path) -> Iterator[int]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-    command = [binary, "-m", str(path), "-t", str(num_cores()), "-c", "2048", "-np", "1"]
-    silent = subprocess.DEVNULL
-    process = subprocess.Popen(
-        [*command, "--port", str(port), "--no-webui", "--log-disable"],
-        stdout=silent,
-        stderr=silent,
-    )
-    try:
-        for _ in range(600):
-            with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health").read()
-                break
-            time.sleep(0.1)
-        yield port
-    finally:
-        process.kill()
-        process.wait()
 
 
 @contextlib.contextmanager
@@ -267,8 +244,9 @@ async def compare(small: Path, big: Path, args: argparse.Namespace) -> None:
                 worker = await stack.enter_async_context(fixed_worker(path, num_threads))
                 cases.append(Case(f"fixed {num_threads}", of_worker(worker, limit_s)))
             if args.llama_server:
-                port = stack.enter_context(llama_server(args.llama_server, path))
-                cases.append(Case("llama-server", of_server(port, limit_s)))
+                options = ("-t", str(num_cores()), "-c", "2048", "-np", "1")
+                server = stack.enter_context(llama_server(args.llama_server, path, *options))
+                cases.append(Case("llama-server", of_server(server.url, limit_s)))
             for case in cases:
                 pairs.setdefault(case.name, []).append(case.answer)
             print(f"\n### {path.name}, {cores} cores, {args.rounds} rounds, tokens/s\n", flush=True)

@@ -14,19 +14,16 @@ with its own default and, as a case of its own, with that type too.
   of the whole burst, HTTP and prefill of 16 tokens included. `worker` is the same measure of a
   tierchat worker process, socket and frames included: the fair pair.
 
-The tools come from the sources inside llama-cpp-python's sdist, so that both sides are the same
-commit: pip download --no-deps --no-binary :all: llama-cpp-python, unpack, then
-cmake -B build -DCMAKE_BUILD_TYPE=Release -DLLAMA_CURL=OFF -DLLAMA_BUILD_TESTS=OFF vendor/llama.cpp
-and build the targets llama-bench and llama-server.
+`bench/llama_server.py` says where llama.cpp's tools come from; llama-bench is built likewise.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
-import socket
 import statistics
 import subprocess
 import threading
@@ -34,6 +31,8 @@ import time
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+
+from llama_server import llama_server
 
 from tierchat.engine.engine import Engine, EngineLimits
 from tierchat.engine.llama.log import LlamaLog
@@ -57,7 +56,7 @@ class EngineCase:
         context = PROMPT_TOKENS + num_tokens + 2
         self._engine = Engine(
             self._model,
-            EngineLimits(context, context * num, 512, num, threads, self.kv_type),
+            EngineLimits(context, context * num, 512, num, threads, kv_type=self.kv_type),
         )
         self._banned = self._model.control_tokens
 
@@ -95,28 +94,12 @@ class ServerCase:
     def __init__(
         self, binary: str, path: Path, threads: int, num: int, num_tokens: int, kv_type: str = "f16"
     ) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
         self._num, self._num_tokens, self._round = num, num_tokens, 0
         context = (PROMPT_TOKENS + num_tokens + 2) * num
-        command = [binary, "-m", str(path), "-t", str(threads), "-np", str(num), "-c", str(context)]
-        command += ["-ctk", kv_type, "-ctv", kv_type]
-        self._process = subprocess.Popen(
-            [*command, "--port", str(self._port), "--no-webui", "--log-disable"],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-        )
-        self._wait()
-
-    def _wait(self) -> None:
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self._port}/health").read()
-                return
-            except OSError:
-                time.sleep(0.1)
-        raise SystemExit("llama-server did not start")
+        options = ["-t", str(threads), "-np", str(num), "-c", str(context)]
+        options += ["-ctk", kv_type, "-ctv", kv_type]
+        self._running = contextlib.ExitStack()
+        self._url = self._running.enter_context(llama_server(binary, path, *options)).url
 
     def _ask(self, number: int, counts: list[int]) -> None:
         prompt = [(7 * self._round + 31 * number + i) % 200 + 20 for i in range(PROMPT_TOKENS)]
@@ -128,7 +111,7 @@ class ServerCase:
             "cache_prompt": False,
         }
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self._port}/completion",
+            f"{self._url}/completion",
             json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )
@@ -146,8 +129,7 @@ class ServerCase:
         return sum(counts) / (time.perf_counter() - began_s)
 
     def close(self) -> None:
-        self._process.kill()
-        self._process.wait()
+        self._running.close()
 
 
 class WorkerCase:

@@ -17,14 +17,13 @@ import argparse
 import asyncio
 import json
 import math
-import socket
-import subprocess
-import time
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from llama_server import llama_server
 
 from tierchat.types import Message, Sampling
 from tierchat.workers.protocol import Delta, Generate, LoadModel
@@ -146,44 +145,11 @@ class Reference:
         return least
 
 
-class LlamaServer:
-    """A llama-server on a free port, for the time of a `with`."""
+class Peer:
+    """A llama-server that answers in one way."""
 
-    def __init__(self, binary: str, model: Path, threads: int, *, is_raw: bool, way: Way) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self._port = probe.getsockname()[1]
-        self._is_raw, self._way = is_raw, way
-        size = [
-            "-c",
-            str(CONTEXT * way.at_once),
-            "-b",
-            str(BATCH),
-            "-ub",
-            str(BATCH),
-            "-t",
-            str(threads),
-        ]
-        self._command = [binary, "-m", str(model), "--jinja", "-np", str(way.at_once)]
-        self._command += ["--kv-unified", *size]
-        self._command += ["--port", str(self._port), "--no-webui", "--log-disable"]
-        # Checkpoints of models with a sliding window would cut the prompt into other batches.
-        self._command += ["--ctx-checkpoints", "0"]
-
-    def __enter__(self) -> LlamaServer:
-        silent = subprocess.DEVNULL
-        self._process = subprocess.Popen(self._command, stdout=silent, stderr=silent)
-        for _ in range(600):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self._port}/health").read()
-                return self
-            except OSError:
-                time.sleep(0.1)
-        raise SystemExit("llama-server did not start")
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait()
+    def __init__(self, url: str, way: Way, *, is_raw: bool) -> None:
+        self._url, self._way, self._is_raw = url, way, is_raw
 
     def answers(self, prompts: list[str], num_tokens: int) -> list[Reference]:
         with ThreadPoolExecutor(self._way.at_once) as pool:
@@ -205,11 +171,18 @@ class LlamaServer:
 
     def _post(self, route: str, body: dict[str, Any]) -> dict[str, Any]:
         request = urllib.request.Request(
-            f"http://127.0.0.1:{self._port}{route}",
+            f"{self._url}{route}",
             json.dumps(body).encode(),
             {"Content-Type": "application/json"},
         )
         return dict(json.loads(urllib.request.urlopen(request).read()))
+
+
+def _server_options(way: Way, options: argparse.Namespace) -> list[str]:
+    size = ["-c", str(CONTEXT * way.at_once), "-b", str(BATCH), "-ub", str(BATCH)]
+    slots = ["-np", str(way.at_once), "--kv-unified", "-t", str(options.threads)]
+    # Checkpoints of models with a sliding window would cut the prompt into other batches.
+    return ["--jinja", *size, *slots, "--ctx-checkpoints", "0"]
 
 
 def _as_text(tokens: list[bytes]) -> list[str]:
@@ -303,11 +276,10 @@ def main() -> None:
         print(model.name)
         found = []
         for way in WAYS:
-            server = LlamaServer(
-                options.llama_server, model, options.threads, is_raw=options.raw, way=way
-            )
-            with server:
-                found.append(server.answers(prompts, options.tokens))
+            with llama_server(options.llama_server, model, *_server_options(way, options)) as peer:
+                found.append(
+                    Peer(peer.url, way, is_raw=options.raw).answers(prompts, options.tokens)
+                )
         for way in WAYS:
             answers = asyncio.run(
                 tierchat_answers(

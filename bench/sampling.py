@@ -10,17 +10,13 @@ first token that differs.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
-import socket
-import subprocess
-import time
 import urllib.request
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
+from llama_server import llama_server
 
 from tierchat.engine.engine import Engine, EngineLimits
 from tierchat.engine.llama.log import LlamaLog
@@ -31,7 +27,6 @@ from tierchat.types import Sampling
 _CONTEXT = 1024
 _NUM_TOKENS = 40
 _SEEDS = (1, 7)
-_START_S = 120
 _PROMPT = "Once upon a time there was a fox and a crow and a fox and a crow. The fox said"
 _USUAL = {"temperature": 0.8, "top_k": 40, "top_p": 0.95, "min_p": 0.05}
 _SETS: tuple[dict[str, Any], ...] = (
@@ -64,12 +59,13 @@ def main() -> None:
     model = LlamaModel(given.model, LlamaLog())
     prompt = model.tokenize(_PROMPT, parse_special=False)
     num_same = num_all = 0
-    with _server(given.server, given.model) as url:
+    started = ("-c", str(_CONTEXT), "-np", "1", "-t", "1")
+    with llama_server(given.server, given.model, *started) as server:
         for options in _SETS:
             for seed in _SEEDS:
                 asked = {**_USUAL, **options, "seed": seed}
                 ours = _drawn(model, prompt, asked)
-                theirs = _completed(url, prompt, asked)[: len(ours)]
+                theirs = _completed(server.url, prompt, asked)[: len(ours)]
                 num_all, num_same = num_all + 1, num_same + (ours == theirs)
                 pairs = enumerate(zip(ours, theirs, strict=False))
                 where = next((at for at, (mine, other) in pairs if mine != other), None)
@@ -88,36 +84,6 @@ def _drawn(model: LlamaModel, prompt: list[int], asked: dict[str, Any]) -> list[
         drawn += [step.token for step in engine.step()]
     engine.close()
     return [token for token in drawn if not model.is_end(token)]
-
-
-@contextlib.contextmanager
-def _server(program: Path, model: Path) -> Iterator[str]:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = [str(program), "-m", str(model), "-c", str(_CONTEXT), "-np", "1", "-t", "1"]
-    child = subprocess.Popen(
-        [*command, "--port", str(port)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        ends_s = time.monotonic() + _START_S
-        while not _is_up(url):
-            if child.poll() is not None or time.monotonic() > ends_s:
-                raise SystemExit(f"{program} did not start")
-            time.sleep(0.2)
-        yield url
-    finally:
-        child.kill()
-        child.wait()
-
-
-def _is_up(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/health", timeout=5) as reply:
-            return bool(reply.status == 200)
-    except OSError:
-        return False
 
 
 def _completed(url: str, prompt: list[int], asked: dict[str, Any]) -> list[int]:

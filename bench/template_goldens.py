@@ -12,10 +12,7 @@ from __future__ import annotations
 import datetime
 import gzip
 import json
-import socket
-import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
@@ -86,37 +83,19 @@ def main(server: str, model: str, folder: str, target: str) -> None:
 
 def recorded(server: str, model: str, template: Path) -> dict[str, str | None]:
     """Return the prompts of all conversations; None where llama-server refuses."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    command = [server, "-m", model, "--port", str(port), "--jinja", "-c", "256", "-np", "1"]
-    command += ["--chat-template-file", str(template), "-t", "1", "--no-warmup", "--no-ui"]
-    child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        wait(child, port)
+    # The tests import this module, too, and start no server.
+    from llama_server import llama_server
+
+    options = ("--jinja", "-c", "256", "-np", "1", "-t", "1", "--no-warmup")
+    with llama_server(server, Path(model), *options, "--chat-template-file", str(template)) as peer:
         return {
-            f"{name}, {'thinking' if think else 'no thinking'}": prompt(port, messages, think)
+            f"{name}, {'thinking' if think else 'no thinking'}": prompt(peer.url, messages, think)
             for name, messages in (CONVERSATIONS | TOOL_CONVERSATIONS).items()
             for think in (False, True)
         }
-    finally:
-        child.kill()
-        child.wait()
 
 
-def wait(child: subprocess.Popen[bytes], port: int) -> None:
-    for _ in range(600):
-        if child.poll() is not None:
-            raise SystemExit(f"llama-server ended with {child.returncode}")
-        try:
-            urllib.request.urlopen(f"http://127.0.0.1:{port}/health").close()
-            return
-        except OSError:
-            time.sleep(0.1)
-    raise SystemExit("llama-server does not answer")
-
-
-def prompt(port: int, messages: list[dict[str, Any]], think: bool) -> str | None:
+def prompt(url: str, messages: list[dict[str, Any]], think: bool) -> str | None:
     body: dict[str, Any] = {
         "messages": messages,
         "chat_template_kwargs": {"enable_thinking": think},
@@ -124,7 +103,7 @@ def prompt(port: int, messages: list[dict[str, Any]], think: bool) -> str | None
     if messages in TOOL_CONVERSATIONS.values():
         body["tools"] = [WEATHER]
     request = urllib.request.Request(
-        f"http://127.0.0.1:{port}/apply-template",
+        f"{url}/apply-template",
         json.dumps(body).encode(),
         {"Content-Type": "application/json"},
     )

@@ -1,13 +1,13 @@
 """Tool calls on real models: how many are read, fit their schema, and are the wanted ones.
 
-    python bench/tool_calls.py --models DIR [--tiers XS S M] [--llama-server URL --as M] [--out F]
+    python bench/tool_calls.py --models DIR [--tiers XS S M] [--llama-server PATH] [--out FILE]
 
 asks the forty requests of `bench/tool_call_cases.py` through the daemon of a home of its own, each
 tier by itself, drawing the likeliest tokens, and counts by group. `parsed`: the answer has calls
 and each is JSON, or none where none is needed; `valid`: they name tools of the request and their
-arguments fit, too; `right`: they are the wanted ones. With --llama-server the same requests go to
-a llama-server that was started with `--jinja` on the file of the tier `--as`; figures then stand
-side by side.
+arguments fit, too; `right`: they are the wanted ones. A call that the server left in the text, as
+JSON, is no answer where none is needed. With --llama-server the same requests go to
+llama.cpp's server, too, started with `--jinja` on the file of each tier.
 """
 
 from __future__ import annotations
@@ -25,16 +25,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
+from llama_server import llama_server
 from real import CASCADE, LADDER, home_with
 from tool_call_cases import CASES, Case
 
+from tierchat.config.home import Home
 from tierchat.gates.answer_schema import AnswerSchema
+from tierchat.paths import find_paths
 
 Json = dict[str, Any]
 _TIMEOUT_S = 600.0
 _MAX_TOKENS = 300
+_CONTEXT = 8192
 COUNTS = ("parsed", "valid", "right")
 
 
@@ -103,13 +106,26 @@ def judged(case: Case, message: Json) -> dict[str, bool]:
         return dict.fromkeys(COUNTS, False)
     calls = message.get("tool_calls") or []
     if not case.wanted:
-        is_text = not calls and bool((message.get("content") or "").strip())
+        text = (message.get("content") or "").strip()
+        is_text = not calls and bool(text) and not _is_unread_call(case, text)
         return dict.fromkeys(COUNTS, is_text)
     parsed = [(c["function"]["name"], _object(c["function"]["arguments"])) for c in calls]
     is_parsed = bool(parsed) and all(arguments is not None for _, arguments in parsed)
     is_valid = is_parsed and all(fits(case, name, arguments or {}) for name, arguments in parsed)
     is_right = is_valid and _are_wanted(case, [(n, a or {}) for n, a in parsed])
     return {"parsed": is_parsed, "valid": is_valid, "right": is_right}
+
+
+def _is_unread_call(case: Case, text: str) -> bool:
+    """Whether a text is a call that nobody read: JSON that names a tool, in whatever marks."""
+    begins = text.find("{")
+    if begins < 0:
+        return False
+    try:
+        value, _ = json.JSONDecoder().raw_decode(text[begins:])
+    except ValueError:
+        return False
+    return value.get("name") in {tool["function"]["name"] for tool in case.tools}
 
 
 def _object(text: str) -> Json | None:
@@ -179,38 +195,51 @@ def table(results: dict[str, list[Json]]) -> Iterator[str]:
         yield f"| {group} | {num} | {' | '.join(cells)} |"
 
 
+def ours(models: Path, tiers: list[str], tell: bool) -> Iterator[tuple[str, list[Json]]]:
+    """Ask every tier through a daemon of a home of its own."""
+    with tempfile.TemporaryDirectory(prefix="tc") as directory:
+        home = home_with(models, Path(directory))
+        env = {**os.environ, "TIERCHAT_HOME": directory}
+        daemon = [sys.executable, "-m", "tierchat", "daemon"]
+        subprocess.run([*daemon, "up"], env=env, check=True, stdout=subprocess.DEVNULL)
+        try:
+            for tier in tiers:
+                rows = run(lambda: _OverSocket(home.paths.socket), f"{CASCADE}/{tier}", tell)
+                yield f"tierchat {tier}", rows
+        finally:
+            subprocess.run([*daemon, "down"], env=env, check=False, stdout=subprocess.DEVNULL)
+
+
+def theirs(
+    binary: str, models: Path, tiers: list[str], tell: bool
+) -> Iterator[tuple[str, list[Json]]]:
+    """Ask llama-server on the file of every tier."""
+    catalogue = Home(find_paths({"TIERCHAT_HOME": "/nowhere"}), {}).catalogue
+    for tier in tiers:
+        file = models / Path(catalogue.models[LADDER[tier]].file).name
+        with llama_server(binary, file, "--jinja", "-c", str(_CONTEXT), "-np", "1") as server:
+
+            def connect(port: int = server.port) -> http.client.HTTPConnection:
+                return http.client.HTTPConnection("127.0.0.1", port, timeout=_TIMEOUT_S)
+
+            yield f"llama-server {tier}", run(connect, tier, tell)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--models", type=Path, help="folder with the three published files")
+    parser.add_argument("--models", type=Path, required=True, help="folder with the files")
     parser.add_argument("--tiers", nargs="*", default=list(LADDER))
-    parser.add_argument("--llama-server", help="base URL of a llama-server --jinja")
-    parser.add_argument("--as", dest="tier", default="M", help="the tier whose file it serves")
+    parser.add_argument("--llama-server", help="path of llama.cpp's server")
+    parser.add_argument("--only-llama-server", action="store_true")
     parser.add_argument("--out", type=Path, help="where answers and verdicts go, as JSON")
     parser.add_argument("--tell", action="store_true", help="print every answer")
     given = parser.parse_args()
     results: dict[str, list[Json]] = {}
-    if given.models:
-        with tempfile.TemporaryDirectory(prefix="tc") as directory:
-            home = home_with(given.models, Path(directory))
-            env = {**os.environ, "TIERCHAT_HOME": directory}
-            daemon = [sys.executable, "-m", "tierchat", "daemon"]
-            subprocess.run([*daemon, "up"], env=env, check=True, stdout=subprocess.DEVNULL)
-            try:
-                for tier in given.tiers:
-                    results[f"tierchat {tier}"] = run(
-                        lambda: _OverSocket(home.paths.socket), f"{CASCADE}/{tier}", given.tell
-                    )
-            finally:
-                subprocess.run([*daemon, "down"], env=env, check=False, stdout=subprocess.DEVNULL)
+    if not given.only_llama_server:
+        results |= ours(given.models, given.tiers, given.tell)
     if given.llama_server:
-        place = urlsplit(given.llama_server)
-        results[f"llama-server {given.tier}"] = run(
-            lambda: http.client.HTTPConnection(
-                place.hostname or "127.0.0.1", place.port, timeout=_TIMEOUT_S
-            ),
-            given.tier,
-            given.tell,
-        )
+        results |= theirs(given.llama_server, given.models, given.tiers, given.tell)
+    results = dict(sorted(results.items(), key=lambda each: each[0].split()[::-1]))
     print(f"\n{' / '.join(COUNTS)} by group:\n")
     print("\n".join(table(results)))
     if given.out:
