@@ -8,7 +8,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from tierchat.gates.order import GateOrder, TierWait
+from tierchat.gates.order import Earlier, GateOrder, TierWait
 from tierchat.gates.row_gate import STAGES, Head, Reach, Row, RowGate, RowGates, TierCosts
 from tierchat.gates.signals import Reading, features
 from tierchat.gates.token_gate import TokenGate
@@ -114,3 +114,14 @@ def test_a_prompt_unlike_the_lesson_goes_one_tier_up_and_says_so(
     near = replace(READING, hidden=np.array([1, 0, 0], np.float32))
     assert not gates.verdict(0, near, 0.1, last).escalate
     assert not gates.verdict(0, far, 0.1, 0).escalate
+
+
+@pytest.mark.parametrize(("num_read", "target"), [({}, None), ({"M": 900}, "M"), ({"M": 9}, None)])
+def test_a_tier_that_has_read_the_conversation_costs_only_what_is_new(
+    num_read: dict[str, int], target: str | None
+) -> None:
+    heads = {(0, STAGES[0]): sure(0.5, 0.5, 0.9)}
+    rows = RowGates(("XS", "S", "M"), TierCosts((1.0, 2.0, 4.0), 100.0), False, heads)
+    long = Signals(num_prompt_tokens=900)
+    reading = replace(READING, first=long, now=long, earlier=Earlier(num_read=num_read))
+    assert rows.verdict(0, reading, 0.1, 2).target == target

@@ -212,6 +212,7 @@ class RowGates:
             probabilities = mixed(probabilities, np.array([expected[name] for name in names]))
         num_prompt = np.asarray(float(reading.first.num_prompt_tokens))
         costs = self.costs.ahead(tier, reading.stage, num_prompt, guess.generated)[:num_open]
+        costs = costs - self._cached(tier, reading, len(names))
         estimates = {
             f"{name} right": float(p) for name, p in zip(names, probabilities, strict=True)
         }
@@ -238,6 +239,15 @@ class RowGates:
         return msgspec.structs.replace(
             verdict, escalate=True, reason=f"{target} is worth its cost", target=target
         )
+
+    def _cached(self, tier: int, reading: Reading, num_tiers: int) -> Floats:
+        """Return what `tier` and the tiers above save: they need not read again what they have."""
+        names = self.tiers[tier : tier + num_tiers]
+        # What a tier itself has read is no part of what it has yet to do.
+        read = [0.0, *(float(reading.earlier.num_read.get(name, 0)) for name in names[1:])]
+        saved = np.minimum(read, reading.first.num_prompt_tokens)
+        found: Floats = saved * self.costs.parameters[tier : tier + num_tiers] / self.costs.unit
+        return found
 
 
 class RowGate:
