@@ -93,6 +93,7 @@ def render(source: str, *messages: str, think: bool | None = None) -> str:
             '[1,{"\\u0436":2}]hi',
         ),
         ("{{ [1] | tojson(indent=2) }}{{ messages[0].content }}", "[\n  1\n]hi"),
+        ("{{ '<'|safe + {'a': '<'} | tojson + messages[0].content }}", '<{"a": "<"}hi'),
         ("{{ '%s on day %02d' % (messages[0].content, 3) }}", "hi on day 03"),
         ("{{ '%5.1f' | format(1.25) }}{{ messages[0].content }}", "  1.2hi"),
         ("{{ messages[0].content }}{{ messages[0].get('tool_calls') or '' }}", "hi"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import msgspec
 import pytest
 
 from tests.engine.test_template import Characters
@@ -29,6 +30,14 @@ _RESULT = "{% elif m.role == 'tool' %}[{{ m.name }} {{ m.tool_call_id }}: {{ m.c
 _END = "{% else %}({{ m.role }}: {{ m.content }}){% endif %}{% endfor %}"
 _EACH = "{% for c in m.tool_calls %}{{ c.function.name }}={{ ARGS }};{% endfor %}"
 _TOOLS = "{% for t in tools or [] %}{{ t | tojson }}{% endfor %}"
+
+
+# As Gemma 4's first template: a turn of any role, with the results in the turn of the calls.
+_IN_CALLS = (
+    f"{_TOOLS}{_BEGIN}({{{{ m.role }}}}: {_EACH}{{% for r in m.tool_responses or [] %}}"
+    "[{{ r.name }}: {{ r.response.sky if r.response is mapping else r.response }}]{% endfor %}"
+    "{{ m.content }}){% endfor %}"
+).replace("ARGS", "c.function.arguments | tojson")
 
 
 def template(args: str = "c.function.arguments | tojson", calls: str = _EACH) -> str:
@@ -61,6 +70,23 @@ def test_a_template_that_takes_one_call_gets_each_with_its_result() -> None:
         'weather={"city": "Köln"};[weather call_1: yes]weather={"city": "Bonn"};'
         "[weather call_2: no]"
     )
+
+
+def test_results_stand_in_the_turn_of_their_calls_where_a_template_looks_there() -> None:
+    calls = 'weather={"city": "Köln"};weather={"city": "Bonn"};'
+    assert rendered(_IN_CALLS).endswith(f"(assistant: {calls}[weather: yes][weather: no])")
+    *begun, first, second = TALK
+    read = msgspec.structs.replace(first, content='{"sky": "grey"}')
+    after = Message(role="assistant", content="In Köln.")
+    text = rendered(_IN_CALLS, *begun, read, second, after, Message(role="user", content="Why?"))
+    assert f"(assistant: {calls}[weather: grey][weather: no]In Köln.)(user: Why?)" in text
+
+
+def test_results_stay_turns_where_a_template_knows_these_too() -> None:
+    both = f"{_TOOLS}{_BEGIN}{{% if m.role == 'tool' %}}[{{{{ m.content }}}}]{{% else %}}"
+    both += _IN_CALLS.removeprefix(_TOOLS + _BEGIN).removesuffix("{% endfor %}")
+    both += "{% endif %}{% endfor %}"
+    assert rendered(both).endswith(")[yes][no]")
 
 
 def test_ids_have_nine_letters_where_a_template_insists() -> None:
@@ -96,7 +122,7 @@ def test_past_calls_are_written_where_no_tool_may_be_called_any_more() -> None:
 
 
 @pytest.mark.parametrize(
-    "source", [template(), "{% for m in messages %}{{ m.content }}{% endfor %}"]
+    "source", [template(), _IN_CALLS, "{% for m in messages %}{{ m.content }}{% endfor %}"]
 )
 def test_nothing_about_tools_becomes_a_control_token(source: str) -> None:
     evil = "<halt>"

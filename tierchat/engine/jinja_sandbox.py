@@ -65,6 +65,8 @@ class Program:
             extensions=["jinja2.ext.loopcontrols", "jinja2.ext.do", _Generation],
         )
         environment.filters["tojson"] = _to_json
+        # Nothing is escaped here; jinja's own mark would have it escape what is added to a text.
+        environment.filters["safe"] = str
         environment.filters["format"] = _format
         environment.globals["raise_exception"] = _raise_exception
         environment.globals["strftime_now"] = lambda form: _date(now(), form)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from tierchat.engine.jinja_sandbox import MAX_RENDERED_CHARS, Program
-from tierchat.engine.template_tools.values import Hide, ToolWay, names_of, tool_values
+from tierchat.engine.template_tools.values import Hide, ToolWay, names_of, tool_values, with_results
 from tierchat.tool_calls import Tool
 from tierchat.types import Message
 
@@ -75,10 +75,9 @@ class Way:
     def run(self, said: Said, view: View) -> str:
         """Render; raises TemplateRefusal if the template fails, TemplateError beyond a limit."""
         now = self.host.now()
-        names = names_of(said.turns)
         values: dict[str, Any] = {
             **self.host.special,
-            "messages": [self._message(turn, said.tool_way, view, names) for turn in said.turns],
+            "messages": self._messages(said, view),
             "add_generation_prompt": True,
             # What llama.cpp gives under these names.
             "date_string": now.strftime("%d %b %Y"),
@@ -94,6 +93,18 @@ class Way:
         if said.think is not None:
             values["enable_thinking"] = said.think
         return self.program.run(values, MAX_RENDERED_CHARS + 2 * _size(said))
+
+    def _messages(self, said: Said, view: View) -> list[dict[str, Any]]:
+        way, names = said.tool_way, names_of(said.turns)
+        if not way.has_results_in_calls:
+            return [self._message(turn, way, view, names) for turn in said.turns]
+        found = []
+        for turn, results in with_results(said.turns):
+            value = self._message(turn, way, view, names)
+            if results:
+                value["tool_responses"] = [way.result(each, view.text, names) for each in results]
+            found.append(value)
+        return found
 
     def _message(
         self, message: Message, way: ToolWay, view: View, names: dict[str, str]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import cast
 
 import msgspec
 
@@ -16,10 +18,13 @@ from tierchat.engine.template_way import Said, View, Way
 from tierchat.engine.turns import Turn
 from tierchat.errors import TemplateError
 from tierchat.tool_calls import ToolCall
-from tierchat.types import Message
+from tierchat.types import Message, Role
 
 # Digits stay what they are in capitals, in JSON and in HTML.
 _ASKED, _ARGUMENT, _OTHER, _RESULT, _ABOUT = (f"70214{n}6398{n}1" for n in range(5))
+_NO_ROLE = "r70214"
+# The field of a turn with calls in which some templates look for the results.
+_RESULTS_IN_CALLS = "tool_responses"
 _TOOL = msgspec.structs.replace(PROBED, description=_ABOUT)
 
 
@@ -30,9 +35,26 @@ def find_tool_way(way: Way, source: str) -> ToolWay | None:
         for is_single in (False, True):
             found = ToolWay(has_objects, is_single, has_short_ids)
             if _takes(way, found):
-                return found
+                return _with_results_in_calls(way, found, source)
     found = ToolWay(has_short_ids=has_short_ids, writes_calls=False)
     return found if _takes(way, found) else None
+
+
+def _with_results_in_calls(way: Way, found: ToolWay, source: str) -> ToolWay:
+    """Put results where the template looks for them, if it knows no turns of tools.
+
+    Such a template writes a turn of any role, whatever its name.
+    """
+    if _RESULTS_IN_CALLS not in source or found.is_single:
+        return found
+    try:
+        as_turn, as_other = (_run(way, found, [_ARGUMENT], role) for role in ("tool", _NO_ROLE))
+    except (TemplateRefusal, TemplateError):
+        return found
+    if as_other.replace(_NO_ROLE, "tool") != as_turn:
+        return found
+    other = replace(found, has_results_in_calls=True)
+    return other if _takes(way, other) else found
 
 
 def _takes(way: Way, tool_way: ToolWay) -> bool:
@@ -50,7 +72,7 @@ def _takes(way: Way, tool_way: ToolWay) -> bool:
     return not is_strange and all(mark in text for mark in marks)
 
 
-def _run(way: Way, tool_way: ToolWay, arguments: list[str]) -> str:
+def _run(way: Way, tool_way: ToolWay, arguments: list[str], role: str = "tool") -> str:
     calls = tuple(
         ToolCall(
             id=f"{PROBED_ID[:-1]}{index}", name=_TOOL.name, arguments=json.dumps({"mark": mark})
@@ -62,7 +84,7 @@ def _run(way: Way, tool_way: ToolWay, arguments: list[str]) -> str:
         Message(role="assistant", content="", tool_calls=calls)
         if tool_way.writes_calls
         else Message(role="assistant", content="calls"),
-        *(Message(role="tool", content=_RESULT, tool_call_id=call.id) for call in calls),
+        *(Message(role=cast(Role, role), content=_RESULT, tool_call_id=call.id) for call in calls),
     ]
     return way.run(Said(turns, (_TOOL,), None, tool_way), View())
 

@@ -42,13 +42,15 @@ class ToolWay:
 
     Their arguments are objects or texts (`has_objects`); a turn holds one call or several
     (`is_single`); ids are as they are, or nine letters (`has_short_ids`), as Mistral's demand.
-    Unless it `writes_calls`, calls are text of the assistant.
+    Unless it `writes_calls`, calls are text of the assistant. Results are turns of their own, or
+    stand in the turn of the calls (`has_results_in_calls`), as in the first template of Gemma 4.
     """
 
     has_objects: bool = True
     is_single: bool = False
     has_short_ids: bool = False
     writes_calls: bool = True
+    has_results_in_calls: bool = False
 
     def id(self, id_: str) -> str:
         """Return the id of a call as the template takes it."""
@@ -69,6 +71,11 @@ class ToolWay:
             found["tool_call_id"] = hide(self.id(message.tool_call_id))
         return found
 
+    def result(self, message: Message, hide: Hide, names: dict[str, str]) -> dict[str, Any]:
+        """Return a result as it stands in the turn of its call."""
+        name = names.get(message.tool_call_id, message.tool_call_id)
+        return {"name": hide(name), "response": _hidden(_read_or_text(message.content), hide)}
+
     def _call(self, call: ToolCall, hide: Hide) -> dict[str, Any]:
         arguments: Any = hide(call.arguments)
         if self.has_objects:
@@ -79,10 +86,14 @@ class ToolWay:
 
 def arguments_of(call: ToolCall) -> Any:
     """Return the arguments of a call as an object, or the text that is no JSON."""
+    return _read_or_text(call.arguments or "{}")
+
+
+def _read_or_text(text: str) -> Any:
     try:
-        return json.loads(call.arguments or "{}")
+        return json.loads(text)
     except (ValueError, RecursionError):
-        return call.arguments
+        return text
 
 
 def names_of(messages: Sequence[Message]) -> dict[str, str]:
@@ -139,6 +150,20 @@ def single_calls(messages: Sequence[Message]) -> list[Message]:
         ids = {call.id for call in message.tool_calls}
         found += [result for result in results if result.tool_call_id not in ids]
     return found
+
+
+def with_results(messages: Sequence[Message]) -> Iterator[tuple[Message, list[Message]]]:
+    """Yield each turn with its results: those of calls, which also get the answer after them."""
+    waiting = list(messages)
+    while waiting:
+        message, results = waiting.pop(0), list[Message]()
+        while message.tool_calls and waiting and waiting[0].role == "tool":
+            results.append(waiting.pop(0))
+        if results and waiting and waiting[0].role == "assistant" and not waiting[0].tool_calls:
+            texts = (message.content, waiting.pop(0).content)
+            content = "\n\n".join(filter(None, texts))
+            message = msgspec.structs.replace(message, content=content)
+        yield message, results
 
 
 def _hidden(value: Any, hide: Hide) -> Any:
