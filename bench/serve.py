@@ -1,10 +1,10 @@
 """Requests a second and time to first token of the endpoint, beside llama-server, many clients.
 
-    python bench/serve.py --llama-server PATH [--models DIR] [--clients 1 8 32 64] [--rounds 5]
+    python bench/serve.py --llama-server PATH [GGUF ...] [--clients 1 8 32 64] [--rounds 5]
     python bench/serve.py --leak 30
 
-Measured are the bundled pocket-m, as the pinned tier `pocket/M`, and with --models the published
-Qwen2.5-Coder 0.5B of that folder. Each server has the same file, number of threads and KV cache;
+Measured are the bundled pocket-m, as the pinned tier `pocket/M`, and the files that are named, such
+as the published Qwen2.5-Coder 0.5B. Each server has the same file, number of threads and KV cache;
 llama-server has as many slots as there are clients (at most 512 tokens each), tierchat is as it
 comes. A round is a burst: all clients begin at once, and each asks --requests questions one after
 another, streamed over HTTP, the likeliest tokens, at most --tokens. The servers take turns within a
@@ -221,8 +221,8 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--llama-server", help="path of llama.cpp's server")
-    parser.add_argument("--models", type=Path, help="folder with the published 0.5B")
-    parser.add_argument("--only", choices=("pocket", "0.5b"), help="measure one of the two")
+    parser.add_argument("models", type=Path, nargs="*", metavar="GGUF")
+    parser.add_argument("--no-pocket", action="store_true", help="measure the named files alone")
     parser.add_argument("--clients", type=int, nargs="+", default=[1, 8, 32, 64])
     parser.add_argument("--requests", type=int, default=3, help="questions of each client")
     parser.add_argument("--rounds", type=int, default=5)
@@ -236,12 +236,11 @@ def main() -> None:
 
         serve_leak.run(given.leak, given.seed)
         return
-    if given.only != "0.5b":
+    if not given.no_pocket:
         with serving(pocket_home(given.threads)) as daemon:
             places = [daemon.place("pocket/M"), daemon.place("pocket", "tierchat, all tiers")]
             compare(places, daemon, POCKET / "pocket-m.gguf", sum_of, given)
-    if given.models and given.only != "pocket":
-        (model,) = given.models.glob("qwen2.5-coder-0.5b-*.gguf")
+    for model in given.models:
         with serving(one_tier_home(model, given.threads)) as daemon:
             compare([daemon.place("bench")], daemon, model, small_talk, given)
 
