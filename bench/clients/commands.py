@@ -18,7 +18,7 @@ from typing import Any
 
 from calls import TIMEOUT_S, Place, Unmet, call, expect
 
-_NUM_QUESTIONS = 10
+_NUM_QUESTIONS = 5
 
 
 def _run(command: list[str], home: Path, place: Place, stdin: str = "") -> str:
@@ -113,7 +113,7 @@ def _lines(file: Path) -> Iterator[dict[str, Any]]:
 
 
 def _lm_eval(place: Place, task: dict[str, Any], rows: list[dict[str, str]], model: str) -> Any:
-    """Run a task of lm-eval on rows of its set; returns the results of the task.
+    """Run a task of lm-eval on rows of its set; returns its results, and what was answered.
 
     `task` is what differs from the task file of lm-eval that it includes.
     """
@@ -142,12 +142,14 @@ def _lm_eval(place: Place, task: dict[str, Any], rows: list[dict[str, str]], mod
             arguments += [f"auth_token={place.key}"]
         command = ["lm_eval", "run", "--model", kind, "--model_args", ",".join(arguments)]
         command += ["--tasks", "public", "--include_path", directory]
-        command += ["--output_path", f"{directory}/out"]
+        command += ["--output_path", f"{directory}/out", "--log_samples"]
         if kind == "local-chat-completions":
             command += ["--apply_chat_template"]
         _run(command, home, place)
         (found,) = Path(directory, "out").rglob("results_*.json")
-        return json.loads(found.read_text())["results"]["public"]
+        (samples,) = Path(directory, "out").rglob("samples_*.jsonl")
+        told = [row["resps"][0][0] for row in _lines(samples)]
+        return json.loads(found.read_text())["results"]["public"], told
 
 
 def _set(place: Place, name: str) -> Iterator[dict[str, Any]]:
@@ -166,7 +168,7 @@ def _(place: Place) -> object:
         "doc_to_text": "Question: {{question}}\nAnswer:",
         "doc_to_target": "{{answer}}",
         "output_type": "generate_until",
-        "generation_kwargs": {"until": ["Question:"], "max_gen_toks": 200, "temperature": 0},
+        "generation_kwargs": {"until": ["Question:"], "max_gen_toks": 150, "temperature": 0},
         "metric_list": [
             {
                 "metric": "exact_match",
@@ -189,9 +191,10 @@ def _(place: Place) -> object:
         ],
     }
     model = "local-chat-completions chat/completions"
-    found = _lm_eval(place, task, rows[:_NUM_QUESTIONS], model)
+    found, told = _lm_eval(place, task, rows[:_NUM_QUESTIONS], model)
     right = found["exact_match,flexible-extract"]
-    expect(right > 0, found)
+    expect(len(told) == _NUM_QUESTIONS, told)
+    expect(all(any(letter.isdigit() for letter in one) for one in told), told)
     return f"{right:.2f} of {_NUM_QUESTIONS} right"
 
 
@@ -211,6 +214,7 @@ def _(place: Place) -> object:
         "metric_list": [{"metric": "acc"}],
     }
     model = "local-completions completions"
-    found = _lm_eval(place, task, rows[: 2 * _NUM_QUESTIONS], model)
-    expect(found["acc,none"] > 0.2, found)
+    found, told = _lm_eval(place, task, rows[: 2 * _NUM_QUESTIONS], model)
+    expect(len(told) == 2 * _NUM_QUESTIONS and all(float(one[0]) < 0 for one in told), told)
+    expect(len({one[0] for one in told}) > _NUM_QUESTIONS, told)
     return f"{found['acc,none']:.2f} of {2 * _NUM_QUESTIONS} right"

@@ -109,9 +109,9 @@ def _(place: Place) -> object:
     reply = ask(place, IN_PARIS, tools=[WEATHER], tool_choice="required")
     (made,) = reply.choices[0].message.tool_calls
     result = {"role": "tool", "tool_call_id": made.id, "content": "17 degrees and hail"}
-    said = text(ask(place, [*IN_PARIS, reply.choices[0].message, result], tools=[WEATHER]))
-    expect("hail" in said, said)
-    return said
+    reply = ask(place, [*IN_PARIS, reply.choices[0].message, result], tools=[WEATHER])
+    expect("hail" in text(reply), [text(reply), calls_of(reply)])
+    return text(reply)
 
 
 @call("openai", "tools: arguments of other scripts")
