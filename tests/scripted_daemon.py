@@ -5,7 +5,8 @@
 The prompt "boom" raises a bug and "refuse" an error, "refuse above" after a hop and "refuse late"
 after a word; "end" ends without an outcome; "odd" says the name of a file that is not UTF-8;
 "say FILE" is answered with the text of a
-file, a few characters at a time. Every word is SIZE characters long.
+file, a few characters at a time. "call NAME ARGUMENTS" calls a tool, behind a word; what it finds
+is the answer. Every word is SIZE characters long.
 """
 
 from __future__ import annotations
@@ -19,7 +20,15 @@ from pathlib import Path
 from tierchat.cascade.ledger import Ledger
 from tierchat.config.settings import Settings, load_settings
 from tierchat.errors import ContextTooLong, ModelMissing
-from tierchat.events import AnswerDelta, CascadeEvent, Done, Hop, Loading, Notice
+from tierchat.events import (
+    AnswerDelta,
+    CascadeEvent,
+    Done,
+    Hop,
+    Loading,
+    Notice,
+    ToolCallDelta,
+)
 from tierchat.outcomes import Usage, Visit
 from tierchat.paths import Paths, find_paths
 from tierchat.service.daemon import run_daemon
@@ -60,7 +69,13 @@ class Script:
             raise ModelMissing("no file \udcff.gguf")
         said, is_over = "", False
         try:
-            for word in self._pieces(text):
+            if text.startswith("call "):
+                _, name, arguments = text.split(" ", 2)
+                yield AnswerDelta(text="Let me see.", model="script", tier="XS")
+                yield ToolCallDelta(index=0, tier="XS", id="call_1", name=name)
+                yield ToolCallDelta(index=0, tier="XS", arguments=arguments)
+            is_result = prompt.messages[-1].role == "tool"
+            for word in [text] if is_result else self._pieces(text):
                 said += word
                 yield AnswerDelta(text=word, model="script", tier="XS")
                 await asyncio.sleep(self._delay_s)
@@ -68,11 +83,14 @@ class Script:
             usage = Usage(prompt_tokens=3, generated_tokens=self._words, seconds=0.1)
             ledger.add("XS", "script", "stop", usage, is_answer=True)
             is_over = True
-            yield Done(outcome=ledger.close(said, "", "stop", 0.1))
+            reason = "tool_calls" if text.startswith("call ") else "stop"
+            yield Done(outcome=ledger.close(said, "", reason, 0.1))
         finally:
             self.num_cancelled += not is_over
 
     def _pieces(self, text: str) -> list[str]:
+        if text.startswith("call "):
+            return []
         if text.startswith("say "):
             whole = Path(text[4:]).read_text()
             return [whole[at : at + 7] for at in range(0, len(whole), 7)]

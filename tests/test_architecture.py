@@ -24,7 +24,7 @@ WORDS = {
 DOORS = {"__main__"}
 
 # What each room may import beside the words and itself. A longer name stands for a part of a room.
-# `programs` and `tools` will come between cascade and service.
+# `programs` will come between cascade and service.
 ROOMS = {
     "terminal": set(),
     "engine": set(),
@@ -35,11 +35,12 @@ ROOMS = {
     "workers": {"config", "models", "gates"},
     "workers.child": {"config", "models", "gates", "workers", "engine"},
     "cascade": {"config", "models", "gates", "workers"},
+    "tools": {"config", "cascade"},
     "learning": {"config", "conversations", "models", "gates", "workers"},
     "service": {"config", "conversations", "models", "gates", "workers", "cascade"},
     "cli": {
         *("terminal", "config", "conversations", "models", "gates", "workers", "cascade"),
-        *("learning", "service"),
+        *("learning", "service", "tools"),
     },
     "pocket": {"learning", "workers"},
 }
@@ -58,9 +59,12 @@ SEAMS = {
         for name in ("context", "library", "log", "model", "sampler", "vocabulary")
     },
     "mcp": {"tierchat.cli.actions.mcp.server"},
+    "pathspec": {"tierchat.tools.files.ignored"},
+    "pint": {"tierchat.tools.calc.units"},
     "platformdirs": {"tierchat.paths"},
     "prompt_toolkit": {"tierchat.cli.chat.line_editor"},
     "prometheus_client": {"tierchat.service.monitoring.prometheus"},
+    "pydantic_monty": {"tierchat.tools.python"},
     "rich": {f"tierchat.terminal.{name}" for name in ("live_view", "markdown_stream", "progress")},
     "sqlite3": {
         *(f"tierchat.conversations.{name}" for name in ("log_file", "migrations", "reader")),
@@ -94,6 +98,8 @@ CATCHERS = {
     *("tierchat.cli.main", "tierchat.cli.offer.fetching"),
     *("tierchat.service.routes", "tierchat.service.replies", "tierchat.service.http.event_stream"),
     "tierchat.learning.graders.sandbox_child",
+    # A tool is anybody's function; what it raises is told to the tier.
+    *("tierchat.tools.toolbox", "tierchat.tools.apart.child"),
 }
 _EVERYTHING = {"Exception", "BaseException"}
 _PRINTING = {"print", "sys.stdout.write", "sys.stderr.write"}

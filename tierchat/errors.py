@@ -28,6 +28,7 @@ Errors of one room are defined there and drawn here.
     │   └── PassingFault            6   502   models/hub: worth another try
     │       └── RangeRefused        6   502   models/hub: the file ends before the asked offset
     ├── ContextTooLong              7   400   longer than the context of every admissible tier
+    ├── ToolFailed                  1   500   tools: what a tool says went wrong, for the tier
     ├── BrokenToolCall              1   502   no tier wrote a call of a tool that can be used
     ├── TemplateError               1   500   chat template failed, or ran out of time or memory
     ├── EngineCrashed               1   500   a worker died; the next prompt gets a new one

@@ -6,6 +6,7 @@ Does not know who sends or shows them.
 from __future__ import annotations
 
 from tierchat.outcomes import Outcome, ScoredToken, Visit
+from tierchat.tool_calls import ToolRun
 from tierchat.types import Frozen
 
 
@@ -40,6 +41,12 @@ class ToolCallDelta(Frozen, frozen=True, tag="tool_call"):
     id: str = ""
     name: str = ""
     arguments: str = ""
+
+
+class ToolRan(Frozen, frozen=True, tag="tool_ran"):
+    """A call of the answer was run; its result goes back to a tier, and the answer goes on."""
+
+    run: ToolRun
 
 
 class ThoughtDelta(Frozen, frozen=True, tag="thought"):
@@ -102,6 +109,7 @@ class Done(Frozen, frozen=True, tag="done"):
 CascadeEvent = (
     AnswerDelta
     | ToolCallDelta
+    | ToolRan
     | ThoughtDelta
     | PromptScored
     | Loading

@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from tierchat.tool_calls import ToolCall
+from tierchat.tool_calls import ToolCall, ToolRun
 from tierchat.types import Frozen
 
 FinishReason = Literal["stop", "length", "interrupted", "unanswered", "misfit", "tool_calls"]
@@ -92,7 +92,8 @@ class Outcome(Frozen, frozen=True):
     was asked for, because no better one could be used. `sampling` is how the last tier drew.
     `began` says where a follow-up began, and why; `floor` is the tier below which the rest of the
     topic is not answered, because a person asked for better. `tool_calls` follow the answer.
-    `stopped_by` is the stop string of the request that ended it.
+    `stopped_by` is the stop string of the request that ended it. `tool_runs` are the calls that
+    were run on the way to the answer; their turns are in `path`, with the reason `tool_calls`.
     """
 
     answer: str
@@ -121,3 +122,4 @@ class Outcome(Frozen, frozen=True):
     floor: str | None = None
     tool_calls: tuple[ToolCall, ...] = ()
     stopped_by: str = ""
+    tool_runs: tuple[ToolRun, ...] = ()

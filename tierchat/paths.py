@@ -72,6 +72,16 @@ class Paths:
         return self.data_dir / "teach.json"
 
     @property
+    def approvals_file(self) -> Path:
+        """Which tools may be called without a question."""
+        return self.data_dir / "approvals.json"
+
+    @property
+    def calls_log(self) -> Path:
+        """Every call of a tool, one JSON object a line."""
+        return self.state_dir / "tool-calls.jsonl"
+
+    @property
     def lessons_dir(self) -> Path:
         """Which cascades are taught now, and how far their lessons are."""
         return self.data_dir / "lessons"

@@ -14,6 +14,8 @@ MAX_TOOLS = 256
 MAX_PARAMETERS_CHARS = 200_000
 # `$` alone allows a line break behind the name.
 ToolName = Annotated[str, msgspec.Meta(pattern=r"^[\w.:/-]{1,128}$(?!\n)")]
+# The reason of a visit that ended in calls, as the ledger has it.
+CALLED = "tool_calls"
 ToolChoice = Literal["auto", "none", "required"]
 
 
@@ -38,6 +40,21 @@ class ToolCall(_Value, frozen=True):
     id: str
     name: str
     arguments: str
+
+
+class ToolRun(_Value, frozen=True):
+    """One call that was run for an answer, or was not: what was asked for, and what came of it.
+
+    `arguments` is JSON text, `result` what the tier was told. A call `is_failed` if it raised an
+    error, ran out of time or was not allowed. `tier` made it.
+    """
+
+    tool: str
+    arguments: str
+    result: str
+    tier: str = ""
+    is_failed: bool = False
+    seconds: float = 0.0
 
 
 class ToolUse(_Value, frozen=True, omit_defaults=True):

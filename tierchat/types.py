@@ -156,7 +156,8 @@ class SaveOptions(Frozen, frozen=True):
     """Asks the daemon to save an exchange, under ids chosen by the client.
 
     This exchange is shown instead of the one that `replaces` names. A summary stands for all
-    earlier exchanges of its conversation. `template` names the template that made the prompt.
+    earlier exchanges of its conversation. `template` names the template that made the prompt. With
+    `goes_on` the request goes on with an exchange whose tools were run: costs add up.
     """
 
     conversation: _Id
@@ -164,6 +165,7 @@ class SaveOptions(Frozen, frozen=True):
     replaces: _Id | None = None
     is_summary: bool = False
     template: Annotated[str, msgspec.Meta(max_length=256)] = ""
+    goes_on: bool = False
 
 
 class TierOptions(Frozen, frozen=True):

@@ -26,6 +26,7 @@ from tierchat.outcomes import Outcome, Usage
 from tierchat.paths import find_paths
 from tierchat.service.messages import DaemonStatus
 from tierchat.terminal.output import Output
+from tierchat.tool_calls import ToolCall
 from tierchat.types import Message, Prompt
 from tierchat.workers.status import WorkerStatus
 
@@ -81,6 +82,26 @@ def test_unanswered_turns_are_not_sent_and_interrupted_ones_as_far_as_they_went(
     session.add(Turn("exchange3", "q3", ""))
     session.add(Turn("exchange4", "q4", "as far as"))
     assert said(session.ask("q5"))[-3:] == ["q4", "as far as", "q5"]
+
+
+def test_calls_and_their_results_are_sent_with_their_turn(session: ChatSession) -> None:
+    call = ToolCall(id="call_1", name="calc", arguments="{}")
+    calls = (
+        Message(role="assistant", content="", tool_calls=(call,)),
+        Message(role="tool", content="391", tool_call_id="call_1"),
+    )
+    half = Turn("exchange3", "q3", "it is", None, "S", is_complete=False, calls=calls)
+    session.add(half)
+    assert session.ask("q4").messages[-5:-1] == (
+        Message(role="user", content="q3"),
+        *calls,
+        Message(role="assistant", content="it is"),
+    )
+    assert session.go_on(half).messages[-4:] == (
+        Message(role="user", content="q3"),
+        *calls,
+        Message(role="assistant", content="it is"),
+    )
 
 
 def test_a_summary_replaces_the_turns_before_it(session: ChatSession) -> None:
@@ -262,7 +283,7 @@ def test_the_chat_does_every_command_that_its_help_lists(
     text = "\n".join(slash.help_lines())
     assert all(command.usage in text for command in slash.COMMANDS)
     wanted = """help ? exit bye quit clear new model system set show save load list undo retry edit
-        continue copy file think stats context compact export tier up why good bad"""
+        continue copy file think stats context compact export tier up why good bad tools"""
     assert {f"/{name}" for name in wanted.split()} == set(slash.NAMES)
 
 

@@ -52,6 +52,13 @@ def templates(begun: str) -> list[str]:
     return []
 
 
+def tools(begun: str) -> list[str]:
+    """Complete the name of a tool."""
+    from tierchat.tools.builtin import NAMES
+
+    return _matching(begun, NAMES)
+
+
 def conversations(begun: str) -> Iterator[tuple[str, str]]:
     """Complete the id of a conversation, shown with its title."""
     from tierchat.conversations.listing import SavedConversations

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 COMMANDS = (
     *("ask", "pull", "ls", "show", "add", "rm", "verify"),
-    *("logs", "stats", "templates"),
+    *("logs", "stats", "templates", "tools"),
     *("train", "eval", "gate"),
     *("ps", "top", "load", "unload", "stop", "daemon", "serve", "mcp"),
     *("config", "paths", "doctor", "completion"),

@@ -58,6 +58,17 @@ Conversation = Annotated[
         autocompletion=completions.conversations,
     ),
 ]
+Tools = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--tool",
+        "-T",
+        metavar="NAME",
+        help="Let the tiers call this tool: calc, clock, python, files or files:FOLDER, edit or "
+        "edit:FOLDER, shell; may be repeated.",
+        autocompletion=completions.tools,
+    ),
+]
 NoLog = Annotated[bool, typer.Option("--no-log", "-n", help="Do not save the conversation.")]
 HideReasoning = Annotated[
     bool, typer.Option("--hide-reasoning", "-R", help="Do not show what the tiers think.")

@@ -23,6 +23,7 @@ from tierchat.cli.options import (
     Server,
     System,
     Tier,
+    Tools,
     home_of,
 )
 from tierchat.errors import UsageError
@@ -63,6 +64,7 @@ def root(
     no_log: NoLog = False,
     hide_reasoning: HideReasoning = False,
     plain: Plain = False,
+    tool: Tools = None,
     server: Server = None,
 ) -> None:
     """Ask a cascade of local language models; the smallest one able to answer does.
@@ -92,5 +94,6 @@ def root(
             hide_reasoning=hide_reasoning,
             plain=plain,
             server=server,
+            tools=tool or (),
         )
     )

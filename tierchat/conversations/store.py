@@ -52,21 +52,28 @@ class LogStore:
     def begin(self, save: SaveOptions, cascade: str, messages: tuple[Message, ...]) -> bool:
         """Save that an exchange has begun; make its conversation if there is none.
 
-        An exchange of the same id, from a client that asks again, is replaced. Return whether the
-        conversation is new.
+        An exchange of the same id, from a client that asks again, is replaced, unless the request
+        goes on with it. Return whether the conversation has no other exchange.
         """
         prompt = Prompt(messages=messages).question
         system = "\n\n".join(m.content for m in messages if m.role == "system")
         now = _now()
         with self._changing() as db:
-            known = db.execute(
-                "SELECT 1 FROM conversations WHERE id = ?", (save.conversation,)
+            other = db.execute(
+                "SELECT 1 FROM exchanges WHERE conversation_id = ? AND id != ?",
+                (save.conversation, save.exchange),
             ).fetchone()
             db.execute(
                 "INSERT INTO conversations (id, title, cascade, created_at, updated_at) "
                 "VALUES (?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET updated_at = ?",
                 (save.conversation, title_of(prompt), cascade, now, now, now),
             )
+            if save.goes_on:
+                known = db.execute(
+                    "UPDATE exchanges SET state = 'running' WHERE id = ?", (save.exchange,)
+                )
+                if known.rowcount:
+                    return other is None
             db.execute("DELETE FROM exchanges WHERE id = ?", (save.exchange,))
             db.execute(
                 "INSERT INTO exchanges (id, conversation_id, kind, state, created_at, template, "
@@ -81,7 +88,7 @@ class LogStore:
                     prompt,
                 ),
             )
-        return known is None
+        return other is None
 
     def entitle(self, conversation: str, prompt: str, title: str) -> None:
         """Replace a title made of a prompt's first words; a title given by a person stays."""
@@ -100,18 +107,27 @@ class LogStore:
             )
 
     def finish(self, save: SaveOptions, outcome: Outcome) -> None:
-        """Save an outcome with all its visits; raises LogRowGone if the exchange was removed."""
+        """Save an outcome with all its visits; raises LogRowGone if the exchange was removed.
+
+        The costs of a request that goes on with an exchange are added to those before.
+        """
         state = {"unanswered": "unanswered", "interrupted": "interrupted"}.get(
             outcome.finish_reason, "done"
         )
         exchange = save.exchange
         last_notice = outcome.notices[-1] if outcome.notices else ""
+
+        def kept(column: str) -> str:
+            return f"COALESCE({column}, 0) +" if save.goes_on else ""
+
         with self._changing() as db:
             written = db.execute(
                 "UPDATE exchanges SET state = ?, answer = ?, thought = ?, tier = ?, model = ?, "
                 "finish_reason = ?, error = ?, prompt_tokens = ?, generated_tokens = ?, "
-                "escalation_tokens = ?, escalation_seconds = ?, seconds = ?, compute = ?, "
-                "top_compute = ?, top_tier = ?, floor = ? WHERE id = ?",
+                f"escalation_tokens = {kept('escalation_tokens')} ?, "
+                f"escalation_seconds = {kept('escalation_seconds')} ?, "
+                f"seconds = {kept('seconds')} ?, compute = {kept('compute')} ?, "
+                f"top_compute = {kept('top_compute')} ?, top_tier = ?, floor = ? WHERE id = ?",
                 (
                     state,
                     outcome.answer,
@@ -134,7 +150,11 @@ class LogStore:
             )
             if not written.rowcount:
                 raise LogRowGone("it was removed meanwhile")
-            db.execute("DELETE FROM visits WHERE exchange_id = ?", (exchange,))
+            if not save.goes_on:
+                db.execute("DELETE FROM visits WHERE exchange_id = ?", (exchange,))
+            before = db.execute(
+                "SELECT COUNT(*) FROM visits WHERE exchange_id = ?", (exchange,)
+            ).fetchone()[0]
             db.executemany(
                 "INSERT INTO visits VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
                 [
@@ -151,7 +171,7 @@ class LogStore:
                         visit.seconds,
                         msgspec.json.encode(visit.estimates).decode(),
                     )
-                    for number, visit in enumerate(outcome.path)
+                    for number, visit in enumerate(outcome.path, before)
                 ],
             )
             _replace(db, save, outcome.answer)

@@ -23,6 +23,19 @@ def harmless(text: str) -> str:
     return "".join(char for char in text if _is_harmless(char))
 
 
+def as_it_is(text: str) -> str:
+    """Write what cannot be seen so that it can be: an escape character becomes \\x1b.
+
+    For a text that a person decides about: nothing of it is left out, and nothing can hide in it.
+    Line feeds are kept; the caller marks the lines.
+    """
+    return "".join(char if char == "\n" or char.isprintable() else _escaped(char) for char in text)
+
+
+def _escaped(char: str) -> str:
+    return ascii(char)[1:-1]
+
+
 def _is_harmless(char: str) -> bool:
     if char in _KEPT:
         return True

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from tierchat.events import Working
 from tierchat.outcomes import Outcome, Visit
 from tierchat.terminal.units import duration_text, percent, seconds
+from tierchat.tool_calls import CALLED
 
 BAR, ARROW, DOT, ABOUT = "│", "→", "·", "≈"
 _SAME_SHARE = 0.005
@@ -15,7 +16,9 @@ _SAME_SHARE = 0.005
 def tier_line(outcome: Outcome) -> str:
     """Say which tier answered, what the escalation cost, and what was saved."""
     parts = [_who(outcome), *([outcome.began] if outcome.began else [])]
-    if outcome.escalation_tokens or len(outcome.path) > 1:
+    if outcome.tool_runs:
+        parts.append(_tools(outcome))
+    if outcome.escalation_tokens or len(_hops(outcome)) > 0:
         parts.append(_escalation(outcome))
     saved = _saved(outcome)
     return f" {BAR} ".join([*parts, saved] if saved else parts)
@@ -85,8 +88,25 @@ def _who(outcome: Outcome) -> str:
     return f" {DOT} ".join((outcome.tier, outcome.model or "", tokens, time))
 
 
+def _hops(outcome: Outcome) -> list[Visit]:
+    """Return the visits that neither gave the answer nor called tools for it."""
+    path = outcome.path[:-1] if outcome.tier else outcome.path
+    return [visit for visit in path if visit.reason != CALLED]
+
+
+def _tools(outcome: Outcome) -> str:
+    """Say what calls of tools have cost beside the last turn."""
+    num = len(outcome.tool_runs)
+    called = [visit for visit in outcome.path[:-1] if visit.reason == CALLED]
+    read = sum(visit.prompt_tokens - visit.cached_tokens for visit in called)
+    generated = sum(visit.generated_tokens for visit in called)
+    time = seconds(sum(run.seconds for run in outcome.tool_runs))
+    calls = f"{num} tool call{'s' * (num != 1)}"
+    return f"{calls} cost {read} prompt + {generated} generated tokens, {time} to run"
+
+
 def _escalation(outcome: Outcome) -> str:
-    hops = outcome.path[:-1] if outcome.tier else outcome.path
+    hops = _hops(outcome)
     way = ARROW.join(dict.fromkeys(visit.tier for visit in outcome.path))
     generated = sum(visit.generated_tokens for visit in hops)
     prompt = outcome.escalation_tokens - generated

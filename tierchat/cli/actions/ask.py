@@ -9,6 +9,7 @@ import os
 
 import msgspec
 
+from tierchat.cli.ask.hands import Hands, hands_for
 from tierchat.cli.ask.options import AskRequest
 from tierchat.cli.ask.printer import AnswerPrinter, AnswerView
 from tierchat.cli.ask.request import build_prompt, clean
@@ -48,8 +49,9 @@ def run(request: AskRequest, home: Home) -> int:
         from tierchat.cli.chat.start import open_terminal
 
         os.close(open_terminal())
-    asking = _Asking(home, output, view, prompt, request.server)
-    code = asking.run(may_offer=not request.json)
+    with hands_for(request, home, output) as hands:
+        asking = _Asking(home, output, view, prompt, request.server, hands)
+        code = asking.run(may_offer=not request.json)
     if not request.interactive:
         return code
     from tierchat.cli.chat.start import go_on
@@ -63,6 +65,7 @@ def run(request: AskRequest, home: Home) -> int:
         server=request.server,
         hides=request.hide_reasoning,
         is_raw=request.plain,
+        tools=request.tool or (),
     )
 
 
@@ -70,10 +73,17 @@ class _Asking:
     """One question; `prompt` and `printer` are those of the last time that it was asked."""
 
     def __init__(
-        self, home: Home, output: Output, view: AnswerView, prompt: Prompt, server: str | None
+        self,
+        home: Home,
+        output: Output,
+        view: AnswerView,
+        prompt: Prompt,
+        server: str | None,
+        hands: Hands,
     ) -> None:
         self._home, self._output, self._view = home, output, view
         self._client = client_of(home, server)
+        self._hands = hands
         self.prompt = prompt
         self.printer = AnswerPrinter(output, view)
 
@@ -83,7 +93,7 @@ class _Asking:
         rescue = Rescue(self._home, self._output, is_asked=may_offer, is_here=is_here)
         self.printer = AnswerPrinter(self._output, self._view, rescue.hint)
         try:
-            code = self.printer.run(self._client, self.prompt)
+            code = self._answer()
         except ModelMissing as error:
             return rescue.after_missing(self.prompt, error, self._ask_again)
         if code == ExitCode.UNANSWERED:
@@ -103,4 +113,12 @@ class _Asking:
         )
         self.prompt = msgspec.structs.replace(self.prompt, options=options)
         self.printer = AnswerPrinter(self._output, self._view)
-        return self.printer.run(self._client, self.prompt)
+        return self._answer()
+
+    def _answer(self) -> int:
+        cascade = self.prompt.options.cascade or self._home.settings.cascade
+        spec = self._home.catalogue.cascades.get(cascade)
+        # In a pipe, text before a call is no part of the answer.
+        is_held = not (self._view.is_streamed and self._output.is_out_terminal)
+        loop = self._hands.loop(self._client, spec, self._output, is_held=is_held)
+        return self.printer.run(loop or self._client, self.prompt)

@@ -25,6 +25,7 @@ from tierchat.cli.options import (
     Server,
     System,
     Tier,
+    Tools,
 )
 
 MinTier = Annotated[
@@ -138,6 +139,7 @@ class AskRequest:
             help="Add a text file to the prompt, `-` for standard input; may be repeated.",
         ),
     ] = None
+    tool: Tools = None
     template: Annotated[
         str | None,
         typer.Option(

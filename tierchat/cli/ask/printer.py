@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from tierchat.cli.ask.answer_stream import AnswerStream
+from tierchat.cli.ask.tool_lines import tool_lines
 from tierchat.cli.ask.waiting import Waiting
 from tierchat.cli.exit_codes import ExitCode
 from tierchat.errors import DaemonUnreachable, TierchatError
@@ -25,6 +26,7 @@ from tierchat.events import (
     Notice,
     Starting,
     ThoughtDelta,
+    ToolRan,
     Working,
 )
 from tierchat.outcomes import Outcome
@@ -125,6 +127,10 @@ class AnswerPrinter:
                 self.tier = tier
                 if self._view.shows_thoughts and self._is_talking:
                     self._output.thought(text)
+            case ToolRan(run=run):
+                self._begin_again()
+                if self._view.shows_thoughts:
+                    self._say("\n".join(tool_lines(run)))
             case Loading(tier=tier, model=model):
                 self.tier = tier
                 self._say(f"{tier}: loading {model} …")
@@ -161,6 +167,13 @@ class AnswerPrinter:
         self._pieces.append(text)
         if self._is_streamed:
             self._stream.add(text)
+
+    def _begin_again(self) -> None:
+        """Let the text before a call stand for itself: the answer comes behind the calls."""
+        if self._pieces:
+            if self._is_streamed:
+                self._stream.end()
+            self._pieces, self._stream = [], AnswerStream(self._output, self._markdown())
 
     def _show_status(self, line: str) -> None:
         # A line on stderr would be mixed into an answer that already grows on the same terminal.

@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, Protocol
 
+from tierchat.cli import completions
 from tierchat.cli.ask.printer import AnswerView
 from tierchat.cli.ask.stdin import readable
 from tierchat.cli.chat import reports, settings, slash
 from tierchat.cli.chat.exchanges import Exchanges
+from tierchat.cli.chat.hands import ChatHands
 from tierchat.cli.chat.keys import Keys
 from tierchat.cli.chat.rescue import ChatRescue
 from tierchat.cli.chat.saved_chat import SavedChat
@@ -56,6 +58,7 @@ class Chat:
         client = client or Client(home.paths)
         self._is_here = isinstance(client, Client)
         self._saved = SavedChat(session, home, client, output)
+        self._hands = ChatHands(session, home, output, keys)
         self._exchanges = Exchanges(
             session,
             self._saved,
@@ -64,6 +67,7 @@ class Chat:
             keys,
             view,
             ChatRescue(session, home, output, keys, is_here=self._is_here),
+            self._hands,
         )
         self.commands = {**self._plain_commands(), **self._commands_with_argument()}
         self._look = look
@@ -71,8 +75,11 @@ class Chat:
 
     def run(self, editor: ReadsLines) -> int:
         """Talk until the person leaves; returns the exit code."""
-        with self._keys.kept():
-            self._talk(editor)
+        try:
+            with self._keys.kept():
+                self._talk(editor)
+        finally:
+            self._hands.close()
         return 0
 
     def _talk(self, editor: ReadsLines) -> None:
@@ -118,6 +125,7 @@ class Chat:
         words["/tier"] = lambda: [*self.session.tiers, "free"]
         words["/compact"] = lambda: self.session.tiers
         words["/model"] = lambda: self._home.catalogue.cascades
+        words["/tools"] = lambda: completions.tools("")
         words["/think"] = lambda: settings.THINKING
         words["/set"] = lambda: [*Sampling.__struct_fields__, "quality", "max_wait"]
         words["/load"] = self._saved.newest_ids
@@ -170,6 +178,7 @@ class Chat:
             "set": lambda pair: say(*settings.sampling(session, pair)),
             "think": lambda word: say(settings.think(session, word)),
             "model": lambda name: say(settings.cascade(session, self._home.catalogue, name)),
+            "tools": self._hands.choose,
             "file": self._exchanges.attach,
             "compact": self._exchanges.compact,
             "load": self._saved.load,

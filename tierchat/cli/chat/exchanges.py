@@ -13,6 +13,7 @@ from pathlib import Path
 from tierchat.cli.ask.attachments import attach, read_text
 from tierchat.cli.ask.printer import AnswerPrinter, AnswerView, AsksDaemon
 from tierchat.cli.ask.stdin import Notices, Stdin
+from tierchat.cli.chat.hands import ChatHands
 from tierchat.cli.chat.keys import Keys
 from tierchat.cli.chat.rescue import ChatRescue
 from tierchat.cli.chat.saved_chat import SavedChat
@@ -42,7 +43,9 @@ class Exchanges:
         keys: Keys,
         view: AnswerView,
         rescue: ChatRescue,
+        hands: ChatHands,
     ) -> None:
+        self._hands = hands
         self._session, self._saved = session, saved
         self._client, self._output = client, output
         self._keys, self._view = keys, view
@@ -142,7 +145,7 @@ class Exchanges:
         for num_left_out in range(len(session.turns)):
             prompt = session.ask_for_summary(tier, num_left_out)
             try:
-                printer = self._send(prompt)
+                printer = self._send(prompt, has_tools=False)
                 break
             except ContextTooLong:
                 continue
@@ -182,7 +185,9 @@ class Exchanges:
             raise
         # A question that failed before the first word of an answer leaves things as they were.
         if printer.answer.strip() or printer.outcome:
-            self._session.add(_turn_of(prompt, printer), replaces)
+            calls = replaces.calls if prompt.begun and replaces else self._hands.said
+            turn = replace(_turn_of(prompt, printer), calls=calls)
+            self._session.add(turn, replaces)
         if printer.outcome and printer.outcome.finish_reason == "unanswered":
             self._rescue.after_refusal(prompt, self._ask)
 
@@ -197,11 +202,14 @@ class Exchanges:
         also = ", or the system prompt (`/system -` removes it)" if session.system else ""
         return f"shorten the prompt{also}; /model NAME changes to models with a longer context"
 
-    def _send(self, prompt: Prompt) -> AnswerPrinter:
+    def _send(self, prompt: Prompt, *, has_tools: bool = True) -> AnswerPrinter:
+        # An answer that goes on where it was cut short calls nothing, nor does a summary.
+        is_bare = bool(prompt.begun) or not has_tools
+        asks = self._hands.asker(self._client, is_bare=is_bare)
         view = replace(self._view, shows_thoughts=self._session.shows_thoughts)
         printer = AnswerPrinter(self._output, view, self._rescue.hint)
         try:
-            printer.run(self._client, prompt)
+            printer.run(asks, prompt)
         except DaemonUnreachable as error:
             # The words shown before the daemon was lost are part of the conversation.
             if not printer.answer:

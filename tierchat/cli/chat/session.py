@@ -28,6 +28,7 @@ class Turn:
     """One exchange; `outcome` is None for one that was interrupted or loaded from the log.
 
     `tier` and `floor` are tiers of `cascade`. The rest of the topic is not answered below `floor`.
+    `calls` are the messages between prompt and answer: calls of tools and their results.
     """
 
     exchange: str
@@ -39,6 +40,7 @@ class Turn:
     cascade: str | None = None
     floor: str | None = None
     is_bad: bool = False
+    calls: tuple[Message, ...] = ()
 
     @property
     def is_answered(self) -> bool:
@@ -115,7 +117,7 @@ class ChatSession:
         said: list[Message] = list(self.said)
         for turn in turns:
             if turn.is_answered:
-                said.append(Message(role="user", content=turn.prompt))
+                said += (Message(role="user", content=turn.prompt), *turn.calls)
                 said.append(Message(role="assistant", content=turn.answer))
         options = msgspec.structs.replace(
             self._after(turns).options(self.options, self.cascade, self.tiers),
@@ -153,7 +155,8 @@ class ChatSession:
             no_escalate=True,
             floor=turn.floor or prompt.options.floor,
         )
-        return msgspec.structs.replace(prompt, messages=(*prompt.messages, begun), options=options)
+        messages = (*prompt.messages, *turn.calls, begun)
+        return msgspec.structs.replace(prompt, messages=messages, options=options)
 
     @property
     def text(self) -> str:

@@ -37,6 +37,11 @@ COMMANDS = (
     Command(("bad",), "", "Mark the last answer as bad; the topic goes on one tier higher."),
     Command(("copy",), "", "Copy the last answer to the clipboard."),
     Command(("file",), "PATH", "Send a text file with the next prompt."),
+    Command(
+        ("tools",),
+        "[NAME ...|off]",
+        "Show or choose what tiers may call: calc, clock, python, files, edit, shell.",
+    ),
     Command(("system",), "[TEXT]", "Show or set the system prompt; `-` removes it."),
     Command(
         ("set",), "[KEY VALUE]", "Show or set temperature, max_tokens, seed, quality, max_wait."

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -46,6 +47,7 @@ def run(
     hide_reasoning: bool = False,
     plain: bool = False,
     server: str | None = None,
+    tools: Sequence[str] = (),
 ) -> int:
     """Open a chat on this terminal; returns the exit code."""
     settings, output = home.settings, standard_output()
@@ -61,6 +63,8 @@ def run(
     chat, watch = assemble(session, home, output, client, hides=hide_reasoning, is_raw=plain)
     if tier:
         chat.take(f"/tier {tier}")
+    if tools:
+        chat.take(f"/tools {' '.join(tools)}")
     if past.id:
         num = len(session.turns)
         output.note(
@@ -79,6 +83,7 @@ def go_on(
     server: str | None,
     hides: bool,
     is_raw: bool,
+    tools: Sequence[str] = (),
 ) -> int:
     """Open a chat that continues after one question, which may have come through a pipe.
 
@@ -116,6 +121,8 @@ def go_on(
     os.dup2(terminal, 0)
     os.close(terminal)
     chat, watch = assemble(session, home, output, client, hides=hides, is_raw=is_raw)
+    if tools:
+        chat.take(f"/tools {' '.join(tools)}")
     return talk(chat, watch, home, output)
 
 

@@ -1,0 +1,1 @@
+"""The calculator: exact numbers, units, percentages and dates, without `eval`."""
