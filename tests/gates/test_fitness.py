@@ -9,6 +9,7 @@ import pytest
 from tierchat.gates.verification.answer_text import blocks
 from tierchat.gates.verification.asked import form_of
 from tierchat.gates.verification.fitness import is_empty, why_unfit
+from tierchat.gates.verification.form import Form
 from tierchat.types import Message
 
 DIFF = """diff --git a/app/cart.py b/app/cart.py
@@ -142,6 +143,17 @@ def test_of_an_unfinished_answer_only_what_nothing_can_mend_is_told() -> None:
     assert why(PYTHON, "```python\ndef add(a", is_whole=False) == ""
     assert why(WHY, DIFF[:60], is_whole=False) == ""
     assert why(WHY, DIFF[:200], is_whole=False) == "repeats what it was given"
+
+
+def test_an_answer_that_begins_by_reciting_the_instructions() -> None:
+    rules = "You edit files.\n" + "\n".join(f"Rule {n}: return the whole file." for n in range(9))
+    form = Form(rules=rules)
+    recited = rules[rules.index("Rule 2") :]
+    assert why_unfit(form, recited[:60], is_whole=False) == ""
+    for is_whole in (False, True):
+        assert why_unfit(form, recited[:200], is_whole=is_whole) == "recites its instructions"
+    # Some of their lines may well stand in an answer.
+    assert why_unfit(form, f"By these rules:\n{recited}\nadd() is mended.") == ""
 
 
 @pytest.mark.parametrize(

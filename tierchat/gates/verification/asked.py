@@ -13,7 +13,11 @@ from tierchat.gates.verification.asked_bounds import bounds_in
 from tierchat.gates.verification.asked_code import wants_bare_code, wants_code, wants_python
 from tierchat.gates.verification.asked_content import choices_in, contents_in, date_in
 from tierchat.gates.verification.asked_language import language_in
-from tierchat.gates.verification.asked_material import wants_commit_message, wants_own_words
+from tierchat.gates.verification.asked_material import (
+    may_quote_rules,
+    wants_commit_message,
+    wants_own_words,
+)
 from tierchat.gates.verification.form import Content, Form
 from tierchat.gates.verification.instructions import instructions, material
 from tierchat.gates.verification.lazy_pattern import LazyPattern
@@ -71,4 +75,5 @@ def form_of(messages: Sequence[Message]) -> Form:
         is_bare_code=not is_worked and wants_bare_code(asked),
         is_commit_message=is_commit_message,
         given=material(prompt) if wants_own_words(asked) else "",
+        rules="" if may_quote_rules(asked) else material(system),
     )

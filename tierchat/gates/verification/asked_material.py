@@ -37,11 +37,25 @@ _EDITS = LazyPattern(
     r"котор\w+|где|цитат\w+|дословн\w+|строк\w+|шаг\w*)\b",
     re.IGNORECASE | re.MULTILINE,
 )
+# Whoever asks a question, or for a text again, may want a passage of the system text.
+_LOOKS_UP = LazyPattern(
+    r"\?|\b(?:what|which|who|whose|where|when|why|how|whether|tell|give|list|show|print|"
+    r"output|repeat|recite|quote|copy|cite|find|look|search|verbatim|word for word|"
+    r"your (?:rules|instructions|prompt)|"
+    r"что|какой|какая|какие|какое|кто|где|когда|почему|как|сколько|скажи|дай|перечисл\w+|покажи|"
+    r"выведи|повтор\w+|процитир\w+|скопир\w+|найди|дословно)\b",
+    re.IGNORECASE,
+)
 
 
 def wants_commit_message(asked: str) -> bool:
     """Whether instructions ask for the message of a commit."""
     return bool(_COMMIT_MESSAGE.search(asked))
+
+
+def may_quote_rules(asked: str) -> bool:
+    """Whether the answer may be a passage of the system text, such as a document to look up."""
+    return bool(_LOOKS_UP.search(asked))
 
 
 def wants_own_words(asked: str) -> bool:

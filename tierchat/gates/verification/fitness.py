@@ -67,6 +67,8 @@ def _problems(form: Form, answer: str, is_whole: bool) -> Iterator[str]:
         yield "a diff where a commit message was asked"
     if form.given and begins_as_copy(answer, form.given):
         yield "repeats what it was given"
+    if form.rules and begins_as_copy(answer, form.rules):
+        yield "recites its instructions"
     for bound in form.bounds:
         yield from _out_of_bound(bound, answer, is_whole)
     if form.is_only and form.content not in ("", "json", "python"):

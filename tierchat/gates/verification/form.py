@@ -36,7 +36,8 @@ class Form:
     `content` is what the answer must hold, one of the `choices` for a choice, something written
     like `date` for a date; with `is_only` it holds nothing else. `is_commit_message`: it describes
     a diff and is none. `language` is the name of the language that needs `script`. `given` is a
-    long text that the prompt brings along and that the answer has no reason to repeat.
+    long text that the prompt brings along and that the answer has no reason to repeat; `rules` is a
+    system text of that kind.
     """
 
     content: Content = ""
@@ -49,6 +50,7 @@ class Form:
     is_bare_code: bool = False
     is_commit_message: bool = False
     given: str = ""
+    rules: str = ""
 
     def __bool__(self) -> bool:
         """Whether anything was asked that can be checked."""

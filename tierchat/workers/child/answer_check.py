@@ -37,10 +37,11 @@ class AnswerCheck:
     def holds(self, hold: Hold, answer: str, num_tokens: int) -> bool:
         """Whether an answer is kept back, while a tier is above, until its form can be judged.
 
-        Where it is shown as it grows, this is so for short forms, and for what may be a copy of the
+        Where it is shown as it grows, this is so for short forms, and for what may be a copy of a
         text that was given.
         """
         if hold != "first":
             return bool(self._form) or self._schema is not None
-        is_copy = bool(self._form.given) and may_be_copy(answer, self._form.given)
+        texts = filter(None, (self._form.given, self._form.rules))
+        is_copy = any(may_be_copy(answer, text) for text in texts)
         return (self._form.is_short or is_copy) and num_tokens < MAX_HELD_TOKENS
