@@ -17,7 +17,8 @@ from pathlib import Path
 import pytest
 
 import tierchat
-from tests.forked_commands import ForkedCommands
+from tests.forked_commands import ForkedCommands, starts_alike
+from tests.forked_daemons import ForkedDaemon, ForkedDaemons
 from tests.trapping import quirks_here
 from tierchat.engine.llama.log import LlamaLog
 from tierchat.engine.llama.model import LlamaModel
@@ -31,7 +32,6 @@ REAL_FILES = {
     "coder-1.5b": "qwen2.5-coder-1.5b-instruct-q4_k_m.gguf",
     "gemma3-base": "gemma-3-270m-q4_k_m.gguf",
 }
-SCRIPTED_DAEMON = Path(__file__).parent / "scripted_daemon.py"
 
 
 def pytest_configure() -> None:
@@ -85,11 +85,17 @@ def forked_commands() -> ForkedCommands:
     return ForkedCommands()
 
 
+@cache
+def forked_daemons() -> ForkedDaemons:
+    return ForkedDaemons()
+
+
 @pytest.fixture(scope="session", autouse=True)
 def _no_forks_left() -> Iterator[None]:
     yield
-    if forked_commands.cache_info().currsize:
-        forked_commands().close()
+    for forks in (forked_commands, forked_daemons):
+        if forks.cache_info().currsize:
+            forks().close()
 
 
 @dataclass
@@ -97,7 +103,7 @@ class UserHome:
     """One user's tierchat, run as a user runs it."""
 
     directory: Path
-    children: list[subprocess.Popen[bytes]] = field(default_factory=list)
+    children: list[subprocess.Popen[bytes] | ForkedDaemon] = field(default_factory=list)
 
     @property
     def paths(self) -> Paths:
@@ -131,14 +137,10 @@ class UserHome:
             **given,
         )
 
-    def start_scripted(self, *arguments: str) -> subprocess.Popen[bytes]:
+    def start_scripted(self, *arguments: str) -> ForkedDaemon:
         """Start a daemon that answers from a script, and wait until it listens."""
-        child = subprocess.Popen(
-            [sys.executable, str(SCRIPTED_DAEMON), *arguments],
-            env=self.env,
-            stdout=subprocess.DEVNULL,
-            start_new_session=True,
-        )
+        assert starts_alike(self.env)
+        child = forked_daemons().start(list(arguments), self.env)
         self.children.append(child)
         wait_until(lambda: self.client.status() is not None)
         return child

@@ -31,8 +31,8 @@ _ROOMS = ("cli", "terminal", "config", "conversations", "models")
 # Some of these import numpy, which has threads, and a fork has only one; mcp is an extra.
 _LATER = tuple(f"tierchat.cli.actions.{name}" for name in ("eval", "eval_lines", "mcp", "train"))
 # That of the test session, before any test changes it.
-_ENV = dict(os.environ)
-_LENGTH = struct.Struct("!I")
+ENV = dict(os.environ)
+LENGTH = struct.Struct("!I")
 # What Python and its libraries read as they start: with another value a command starts afresh.
 _READ_AT_START = ("PYTHON", "LC_", "LANG", "LD_", "MALLOC_")
 
@@ -47,7 +47,7 @@ class ForkedCommands:
                 [sys.executable, __file__, str(theirs.fileno())],
                 pass_fds=[theirs.fileno()],
                 stdin=subprocess.DEVNULL,
-                env={**_ENV, "PYTHONPATH": _python_path(_ENV)},
+                env={**ENV, "PYTHONPATH": python_path(ENV)},
             )
         self._socket = ours
         self._lock = threading.Lock()
@@ -60,7 +60,7 @@ class ForkedCommands:
         None if the command has to be started: another command runs, or Python reads something in
         this environment as it starts.
         """
-        if not _starts_alike(env) or not self._lock.acquire(blocking=False):
+        if not starts_alike(env) or not self._lock.acquire(blocking=False):
             return None
         try:
             return self._run(command, env, stdin, timeout_s)
@@ -75,15 +75,8 @@ class ForkedCommands:
         if stdin is None:
             os.close(given)
             given = os.open(os.devnull, os.O_RDONLY)
-        order = {
-            "arguments": command[3:],
-            "env": [[os.fsencode(text).decode("latin-1") for text in pair] for pair in env.items()],
-            "folder": os.getcwd(),
-        }
-        raw = json.dumps(order).encode()
         try:
-            socket.send_fds(self._socket, [_LENGTH.pack(len(raw))], [given, out, err, status])
-            self._socket.sendall(raw)
+            send(self._socket, command[3:], env, [given, out, err, status])
         finally:
             for descriptor in (given, out, err, status):
                 os.close(descriptor)
@@ -107,12 +100,29 @@ class ForkedCommands:
         self._process.wait()
 
 
-def _starts_alike(env: Mapping[str, str]) -> bool:
-    names = {name for name in (*env, *_ENV) if name.startswith(_READ_AT_START)}
-    return all(env.get(name) == _ENV.get(name) for name in names)
+def send(
+    connection: socket.socket,
+    arguments: list[str],
+    env: Mapping[str, str],
+    descriptors: list[int],
+) -> None:
+    """Order a fork with these arguments; `descriptors` are its three streams, and more."""
+    order = {
+        "arguments": arguments,
+        "env": [[os.fsencode(text).decode("latin-1") for text in pair] for pair in env.items()],
+        "folder": os.getcwd(),
+    }
+    raw = json.dumps(order).encode()
+    socket.send_fds(connection, [LENGTH.pack(len(raw))], descriptors)
+    connection.sendall(raw)
 
 
-def _python_path(env: Mapping[str, str]) -> str:
+def starts_alike(env: Mapping[str, str]) -> bool:
+    names = {name for name in (*env, *ENV) if name.startswith(_READ_AT_START)}
+    return all(env.get(name) == ENV.get(name) for name in names)
+
+
+def python_path(env: Mapping[str, str]) -> str:
     return os.pathsep.join(filter(None, (str(_ROOT), env.get("PYTHONPATH"))))
 
 
@@ -145,18 +155,18 @@ def _import_commands() -> None:
     assert "numpy" not in sys.modules and threading.active_count() == 1, "forks want no threads"
 
 
-def _received(connection: socket.socket) -> tuple[dict[str, object], list[int]] | None:
+def received(connection: socket.socket) -> tuple[dict[str, object], list[int]] | None:
     """Wait for the next order and its streams; None when the tests are over."""
-    head, descriptors, _, _ = socket.recv_fds(connection, _LENGTH.size, 4)
+    head, descriptors, _, _ = socket.recv_fds(connection, LENGTH.size, 4)
     if not head:
         return None
     raw = b""
-    while len(raw) < _LENGTH.unpack(head)[0]:
+    while len(raw) < LENGTH.unpack(head)[0]:
         raw += connection.recv(1 << 16)
     return json.loads(raw), descriptors
 
 
-def _become_command(order: dict[str, object], streams: list[int]) -> None:
+def become_command(order: dict[str, object], streams: list[int]) -> None:
     """Give this fork what a new process would have."""
     for number, stream in enumerate(streams):
         os.dup2(stream, number)
@@ -179,13 +189,13 @@ def _serve(connection: socket.socket) -> None:
     # What a fork does not write to, it need not copy.
     gc.collect()
     gc.freeze()
-    while received := _received(connection):
-        order, (*streams, status) = received
+    while found := received(connection):
+        order, (*streams, status) = found
         pid = os.fork()
         if pid == 0:
             connection.close()
             os.close(status)
-            return _become_command(order, streams)
+            return become_command(order, streams)
         for stream in streams:
             os.close(stream)
         os.write(status, f"{pid}\n".encode())
@@ -196,7 +206,7 @@ def _serve(connection: socket.socket) -> None:
     os._exit(0)
 
 
-def _end(code: int) -> None:
+def end(code: int) -> None:
     """End as Python does, without taking apart the modules, whose memory a fork would copy."""
     threading._shutdown()  # type: ignore[attr-defined]
     atexit._run_exitfuncs()
@@ -211,4 +221,4 @@ if __name__ == "__main__":
         _serve(tests)
     from tierchat.__main__ import run
 
-    _end(run())
+    end(run())

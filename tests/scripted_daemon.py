@@ -158,7 +158,8 @@ def build(_paths: Paths, _settings: Settings) -> Script:
     return Script(int(words), delay_s, int(size))
 
 
-if __name__ == "__main__":
+def main() -> int:
+    """Run the daemon of the home that the environment names, with the script of the arguments."""
     paths = find_paths(os.environ)
     limits = Limits(
         max_body_bytes=100_000,
@@ -169,4 +170,8 @@ if __name__ == "__main__":
         stall_s=1.0,
         keep_alive_s=0.5,
     )
-    sys.exit(run_daemon(paths, load_settings(paths, os.environ), build, limits))
+    return run_daemon(paths, load_settings(paths, os.environ), build, limits)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
