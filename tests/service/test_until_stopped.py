@@ -59,6 +59,30 @@ def test_a_stop_ends_the_answer_under_way_as_incomplete() -> None:
     asyncio.run(main())
 
 
+def test_an_answer_that_is_read_on_after_a_stop_is_incomplete() -> None:
+    async def main() -> None:
+        scripted = Scripted(wait_s=60)
+        until = UntilStopped(scripted)
+        events = until.answer(PROMPT)
+        assert await anext(events) == A
+        until.stop()
+        with pytest.raises(EngineCrashed, match="incomplete"):
+            await anext(events)
+        assert scripted.is_closed
+
+    asyncio.run(main())
+
+
+def test_a_timeout_of_the_answer_itself_passes_as_it_is() -> None:
+    async def main() -> None:
+        events = UntilStopped(Scripted(error=TimeoutError("a socket"))).answer(PROMPT)
+        assert await anext(events) == A
+        with pytest.raises(TimeoutError, match="a socket"):
+            await anext(events)
+
+    asyncio.run(main())
+
+
 def test_leaving_early_closes_the_answer() -> None:
     async def main() -> None:
         scripted = Scripted(wait_s=60)
