@@ -62,10 +62,23 @@ def table(calls: Sequence[Call], results: dict[str, list[Went]]) -> Iterator[str
         if len(cells) > 1 and len(set(cells)) == 1:
             cells[1:] = ["the same"] * (len(cells) - 1)
         yield f"| {number} | {one.package} | {one.what} | {' | '.join(cells)} |"
-    for name in names:
-        counts = Counter(result.how for result in results[name])
-        told = ", ".join(f"{counts[how]} {how}" for how in ("ok", "fails", "skipped"))
-        yield f"\n{name}: {told}"
+
+
+def summary(calls: Sequence[Call], results: dict[str, list[Went]]) -> Iterator[str]:
+    """Count the calls of every client that went well, the servers side by side."""
+    names = list(results)
+    yield f"| client | calls | {' | '.join(names)} |"
+    yield f"|---|---|{'---|' * len(names)}"
+    packages = list(dict.fromkeys(one.package for one in calls))
+    for package in (*packages, "all"):
+        own = [n for n, one in enumerate(calls) if package in ("all", one.package)]
+        cells = []
+        for name in names:
+            hows = Counter(results[name][n].how for n in own)
+            cells.append(
+                f"{hows['ok']} ok" + (f", {hows['skipped']} skipped" * bool(hows["skipped"]))
+            )
+        yield f"| {package} | {len(own)} | {' | '.join(cells)} |"
 
 
 def main() -> int:
@@ -89,7 +102,8 @@ def main() -> int:
         places["other"] = Place(url, given.against_key, given.against_model, given.data)
     results = {name: made(calls, place, name) for name, place in places.items()}
     print(f"{len(calls)} calls; {', '.join(versions())}; Python {sys.version.split()[0]}\n")
-    print("\n".join(table(calls, results)))
+    print("\n".join(table(calls, results)), end="\n\n")
+    print("\n".join(summary(calls, results)))
     if given.out:
         rows = [
             {"package": one.package, "call": one.what}
