@@ -6,7 +6,8 @@ The prompt "boom" raises a bug and "refuse" an error, "refuse above" after a hop
 after a word; "end" ends without an outcome; "odd" says the name of a file that is not UTF-8;
 "say FILE" is answered with the text of a
 file, a few characters at a time. "call NAME ARGUMENTS" calls a tool, behind a word; what it finds
-is the answer. Every word is SIZE characters long.
+is the answer. What asks for JSON gets the text behind "command: ", and "says NAME" for all else.
+Every word is SIZE characters long.
 """
 
 from __future__ import annotations
@@ -16,6 +17,8 @@ import os
 import sys
 from collections.abc import AsyncGenerator
 from pathlib import Path
+
+import msgspec
 
 from tierchat.cascade.ledger import Ledger
 from tierchat.config.settings import Settings, load_settings
@@ -75,7 +78,10 @@ class Script:
                 yield ToolCallDelta(index=0, tier="XS", id="call_1", name=name)
                 yield ToolCallDelta(index=0, tier="XS", arguments=arguments)
             is_result = prompt.messages[-1].role == "tool"
-            for word in [text] if is_result else self._pieces(text):
+            pieces = [text] if is_result else self._pieces(text)
+            if schema := prompt.sampling.json_schema:
+                pieces = [_filled(schema, text)]
+            for word in pieces:
                 said += word
                 yield AnswerDelta(text=word, model="script", tier="XS")
                 await asyncio.sleep(self._delay_s)
@@ -150,6 +156,14 @@ class Script:
 
     async def close(self) -> None:
         return
+
+
+def _filled(schema: str, text: str) -> str:
+    """Answer with an object that fits."""
+    names = msgspec.json.decode(schema)["properties"]
+    wanted = text.partition("command: ")[2].partition("\n")[0]
+    found = {name: wanted if name == "command" else f"says {name}" for name in names}
+    return msgspec.json.encode(found).decode()
 
 
 def build(_paths: Paths, _settings: Settings) -> Script:

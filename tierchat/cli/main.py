@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import typer
 
 COMMANDS = (
-    *("ask", "pull", "ls", "show", "add", "rm", "verify"),
+    *("ask", "do", "pull", "ls", "show", "add", "rm", "verify"),
     *("logs", "stats", "templates", "tools"),
     *("train", "eval", "gate"),
     *("ps", "top", "load", "unload", "stop", "daemon", "serve", "mcp"),

@@ -49,6 +49,7 @@ class AnswerView:
     """How an answer is shown.
 
     `shows_partial`: what there is of an answer that comes whole is shown if it is interrupted.
+    An answer that `is_read` by the command itself is not printed.
     """
 
     is_json: bool = False
@@ -59,6 +60,7 @@ class AnswerView:
     explains: bool = False
     extracts: bool = False
     is_raw: bool = False
+    is_read: bool = False
     theme: Theme = "dark"
 
 
@@ -198,7 +200,7 @@ class AnswerPrinter:
             return self._extract(outcome)
         elif self._is_streamed:
             self._stream.end()
-        elif outcome.answer:
+        elif outcome.answer and not self._view.is_read:
             self._stream.whole(outcome.answer)
         self._tell_cost(outcome)
         return self._exit_code(outcome)

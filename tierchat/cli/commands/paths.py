@@ -30,10 +30,12 @@ def paths(context: typer.Context, json: Json = False) -> None:
         "gates": found.gates_dir,
         "conversations": found.log_file,
         "outcomes": found.outcomes_file,
+        "approvals": found.approvals_file,
         "state": found.state_dir,
         "history": found.history_file,
         "socket": found.socket,
         "daemon_log": found.daemon_log,
+        "tool_calls": found.calls_log,
         "crash_log": found.crash_log,
     }
     output = standard_output()
