@@ -30,8 +30,9 @@ import real_report
 from prior_fit import nothing_known
 
 from tierchat.config.home import Home
+from tierchat.learning.evaluation.comparing import sample
 from tierchat.learning.evaluation.policy import Policy, our_policy
-from tierchat.learning.evaluation.transfer import Replies
+from tierchat.learning.evaluation.transfer import Replies, Rows
 from tierchat.learning.outcomes.cells import Cells
 from tierchat.learning.outcomes.collect import collect
 from tierchat.learning.outcomes.matrix import Matrix
@@ -98,14 +99,27 @@ async def fill(
 async def ask(
     work: Work, matrix: Matrix, models: Generates, store: OutcomeStore
 ) -> dict[Topic, Replies]:
-    """Ask the lower tiers of every topic, where the store lacks a reply."""
+    """Ask the lower tiers what the in-set comparison needs to know, where the store lacks it."""
     real_outcomes.restore_replies(store)
     replies: dict[Topic, Replies] = {}
-    for topic in real_report.TOPICS:
+    for topic, rows in asked_rows(matrix).items():
         with real_report.progress(f"questions, {topic}") as tell:
-            said = await ask_tiers(work, matrix, topic, models, store, on_reply=tell)
+            said = await ask_tiers(work, matrix, topic, models, store, on_reply=tell, rows=rows)
         replies[topic] = Replies.about(matrix, said)
     return replies
+
+
+def asked_rows(matrix: Matrix) -> dict[Topic, list[int]]:
+    """Choose the rows that tiers are asked about: the judged ones, and some that teach AutoMix."""
+    learned, judged = (rows.tolist() for rows in split(matrix))
+    teaching = [learned[at] for at in sample(matrix.take(learned))]
+    return {"is-right": [*judged, *teaching], "unsure": judged}
+
+
+def split(matrix: Matrix) -> tuple[Rows, Rows]:
+    """Return the rows to learn from, and two fifths of the question groups to be judged on."""
+    folds = deal_folds(matrix.groups)
+    return np.flatnonzero(folds > 1), np.flatnonzero(folds <= 1)
 
 
 async def export(home: Home, directory: Path, data: Path) -> None:
@@ -113,7 +127,8 @@ async def export(home: Home, directory: Path, data: Path) -> None:
     work = work_of(home.catalogue.cascades[CASCADE], home.catalogue, home.paths)
     prompts = [p for wave in real_prompts.waves(data) + real_prompts.mix_waves() for p in wave]
     matrix = await known(directory, data)
-    keys = [key for topic in real_report.TOPICS for key in reply_keys(work, matrix, topic)]
+    asked = asked_rows(matrix)
+    keys = [key for topic in asked for key in reply_keys(work, matrix, topic, asked[topic])]
     with open_store(home.paths.outcomes_file) as store:
         print(f"{real_outcomes.export(store, work, prompts)} answers in {real_outcomes.FILE}")
         num = real_outcomes.export_replies(store, keys)
@@ -186,9 +201,8 @@ def fit_gates_to(learned: Matrix) -> Fit:
 
 
 def report(matrix: Matrix, replies: dict[Topic, Replies], out: Path) -> None:
-    """Judge every policy on two fifths of the question groups, and on every set left out."""
-    folds = deal_folds(matrix.groups)
-    learned, judged = (matrix.take(np.flatnonzero(part)) for part in (folds > 1, folds <= 1))
+    """Judge every policy on a part of the prompts, and on every set left out."""
+    learned, judged = (matrix.take(rows) for rows in split(matrix))
     out.mkdir(parents=True, exist_ok=True)
     embedder = real_report.Embedder(file=out / "embeddings.npz")
     # The shipped prior was fitted on these very prompts; `bench/prior.py` judges it fairly.
@@ -197,7 +211,8 @@ def report(matrix: Matrix, replies: dict[Topic, Replies], out: Path) -> None:
         embedder=embedder,
         without=("untaught",),
     )
-    comparisons = [real_report.in_set(question), real_report.left_out(question)]
+    unasked = replace(question, replies={})
+    comparisons = [real_report.in_set(question), real_report.left_out(unasked)]
     real_report.write_report(out, comparisons)
     print(out / "report.md")
     quality_promise.show(quality_promise.promise_table(matrix, fit_gates_to))

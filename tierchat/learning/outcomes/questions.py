@@ -98,9 +98,9 @@ async def ask_tiers(
     return _said(matrix, questions, known)
 
 
-def reply_keys(work: Work, matrix: Matrix, topic: Topic) -> list[bytes]:
-    """Return the names that the replies about all rows of a matrix have in the store."""
-    return [q.key for q in _questions(work, matrix, topic, range(len(matrix.rows)))]
+def reply_keys(work: Work, matrix: Matrix, topic: Topic, rows: Sequence[int]) -> list[bytes]:
+    """Return the names that the replies about some rows of a matrix have in the store."""
+    return [question.key for question in _questions(work, matrix, topic, rows)]
 
 
 def _said(matrix: Matrix, questions: Sequence[_Question], known: dict[bytes, bytes]) -> Said:
