@@ -97,6 +97,8 @@ async def restore(
             places |= found
     there = store.load(places)
     missing = [key for key in places if key not in there]
+    # What a tier reads of a prompt is the same, however long its answer may be.
+    read = {(t, p.digest): states[key] for key, (t, p) in places.items() if key in states}
 
     async def make(key: bytes) -> tuple[bytes, bytes]:
         tier, prompt = places[key]
@@ -109,8 +111,8 @@ async def restore(
                 logprobs=known[key].logprobs,
                 prompt_tokens=(),
             )
-        elif key in states:
-            probe = _probe(states[key], known[key])
+        elif state := read.get((tier, prompt.digest)):
+            probe = _probe(state, known[key])
         else:
             probe = await _read_again(work, tier, prompt, known[key], models)
         return key, msgspec.msgpack.encode(_stored(known[key], probe))
