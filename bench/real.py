@@ -47,6 +47,8 @@ from tierchat.workers.complete import Generates
 from tierchat.workers.protocol import Generate, ModelInfo, RequestEvent
 
 CASCADE = "real"
+# A question is a prompt of its own for every tier but the top one: an hour on two cores for these.
+NUM_ASKED = 120
 LADDER = {"XS": "smollm2-135m", "S": "qwen2.5-coder-0.5b", "M": "qwen2.5-coder-1.5b"}
 
 
@@ -99,7 +101,7 @@ async def fill(
 async def ask(
     work: Work, matrix: Matrix, models: Generates, store: OutcomeStore
 ) -> dict[Topic, Replies]:
-    """Ask the lower tiers what the in-set comparison needs to know, where the store lacks it."""
+    """Ask the lower tiers what the comparison with questions needs, where the store lacks it."""
     real_outcomes.restore_replies(store)
     replies: dict[Topic, Replies] = {}
     for topic, rows in asked_rows(matrix).items():
@@ -110,10 +112,11 @@ async def ask(
 
 
 def asked_rows(matrix: Matrix) -> dict[Topic, list[int]]:
-    """Choose the rows that tiers are asked about: the judged ones, and some that teach AutoMix."""
-    learned, judged = (rows.tolist() for rows in split(matrix))
-    teaching = [learned[at] for at in sample(matrix.take(learned))]
-    return {"is-right": [*judged, *teaching], "unsure": judged}
+    """Choose the rows that tiers are asked about: some that are judged, and some for AutoMix."""
+    learned, judged = split(matrix)
+    chosen = judged[sample(matrix.take(judged), NUM_ASKED)].tolist()
+    teaching = learned[sample(matrix.take(learned), NUM_ASKED)].tolist()
+    return {"is-right": [*chosen, *teaching], "unsure": chosen}
 
 
 def split(matrix: Matrix) -> tuple[Rows, Rows]:
@@ -201,18 +204,24 @@ def fit_gates_to(learned: Matrix) -> Fit:
 
 
 def report(matrix: Matrix, replies: dict[Topic, Replies], out: Path) -> None:
-    """Judge every policy on a part of the prompts, and on every set left out."""
+    """Judge every policy on a part of the prompts, and on every set left out.
+
+    Policies that ask the tiers are judged on a smaller part, on which the others are, too.
+    """
     learned, judged = (matrix.take(rows) for rows in split(matrix))
     out.mkdir(parents=True, exist_ok=True)
     embedder = real_report.Embedder(file=out / "embeddings.npz")
     # The shipped prior was fitted on these very prompts; `bench/prior.py` judges it fairly.
     question = real_report.Question(
-        *(learned, judged, fit, real_prompts.set_of, replies),
+        *(learned, judged, fit, real_prompts.set_of),
         embedder=embedder,
         without=("untaught",),
     )
-    unasked = replace(question, replies={})
-    comparisons = [real_report.in_set(question), real_report.left_out(unasked)]
+    comparisons = [real_report.in_set(question), real_report.left_out(question)]
+    if replies:
+        asked = matrix.take(asked_rows(matrix)["unsure"])
+        part = replace(question, judged=asked, replies=replies)
+        comparisons.append(replace(real_report.in_set(part), title="asked"))
     real_report.write_report(out, comparisons)
     print(out / "report.md")
     quality_promise.show(quality_promise.promise_table(matrix, fit_gates_to))
