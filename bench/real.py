@@ -82,7 +82,7 @@ async def fill(
     num = sum(map(len, waves)) * len(work.tiers)
     async with workers(home, CASCADE) as pool:
         with open_store(home.paths.outcomes_file) as store:
-            everything = distinct(waves)
+            everything = [prompt for wave in waves for prompt in wave]
             restored = await real_outcomes.restore(work, everything, pool, store)
             print(f"{restored} answers from {real_outcomes.FILE}", flush=True)
             for number, wave in enumerate(waves):
@@ -96,11 +96,6 @@ async def fill(
             found = await collect(work, everything, pool, store, lambda _done, _all: None)
             replies = await ask(work, found, pool, store) if has_questions else {}
             return without_top_states(found), replies
-
-
-def distinct(waves: Sequence[Sequence[GradedPrompt]]) -> list[GradedPrompt]:
-    """Return all prompts, each once: a set may hold a question twice."""
-    return list({prompt.digest: prompt for wave in waves for prompt in wave}.values())
 
 
 async def ask(
@@ -133,7 +128,7 @@ def split(matrix: Matrix) -> tuple[Rows, Rows]:
 async def export(home: Home, directory: Path, data: Path) -> None:
     """Add all answers and replies so far to the files in the repository."""
     work = work_of(home.catalogue.cascades[CASCADE], home.catalogue, home.paths)
-    prompts = distinct(real_prompts.waves(data) + real_prompts.mix_waves())
+    prompts = [p for wave in real_prompts.waves(data) + real_prompts.mix_waves() for p in wave]
     matrix = await known(directory, data)
     asked = asked_rows(matrix)
     keys = [key for topic in asked for key in reply_keys(work, matrix, topic, asked[topic])]
@@ -172,7 +167,7 @@ async def known(directory: Path, data: Path) -> Matrix:
     """Return the matrix of the prompts that every tier has answered so far."""
     home = Home(find_paths({"TIERCHAT_HOME": str(directory)}), {})
     work = work_of(home.catalogue.cascades[CASCADE], home.catalogue, home.paths)
-    prompts = distinct(real_prompts.waves(data) + real_prompts.mix_waves())
+    prompts = [p for wave in real_prompts.waves(data) + real_prompts.mix_waves() for p in wave]
     with open_store(home.paths.outcomes_file) as store:
         there = [prompts[row] for row in Cells(work, prompts, store).whole_rows()]
         found = await collect(work, there, Sizes(home), store, lambda _done, _all: None)

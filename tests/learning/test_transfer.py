@@ -91,6 +91,15 @@ def test_replies_are_found_again_for_a_part_of_the_prompts() -> None:
     assert part.probabilities.tolist() == [[14, 15], [6, 7]]
 
 
+@pytest.mark.parametrize("asked", [0, 1])
+def test_of_a_prompt_that_is_there_twice_the_row_that_was_asked_about_counts(asked: int) -> None:
+    twice = MATRIX.take([7, 7])
+    probabilities = np.full((2, 2), np.nan)
+    probabilities[asked] = 0.25
+    part = Replies.about(twice, Said(probabilities, np.zeros((2, 2)))).on(twice)
+    assert part.probabilities.tolist() == [[0.25, 0.25], [0.25, 0.25]]
+
+
 def test_a_comparison_has_every_policy_pooled_and_in_every_set() -> None:
     oracle = Policy("oracle", "", tuple(policies.oracle(MATRIX)))
     [majority] = leave_one_set_out(MATRIX, SETS, fit_majority)

@@ -120,8 +120,12 @@ class Replies:
 
     @classmethod
     def about(cls, matrix: Matrix, said: Said) -> Replies:
-        """Keep replies by the digest of the prompt that they are about."""
-        return cls(said, {prompt.digest: row for row, prompt in enumerate(matrix.prompts)})
+        """Keep replies by the digest of the prompt that they are about.
+
+        Of a prompt that is there twice, the row that was asked about is taken.
+        """
+        rows = np.argsort(~np.isnan(said.probabilities[:, 0]), kind="stable")
+        return cls(said, {matrix.prompts[row].digest: row for row in rows})
 
     def on(self, part: Matrix) -> Said:
         """Return the replies about the prompts of another matrix, in its order."""
