@@ -31,6 +31,7 @@ _MAX_FAILED = 2
 # What is written like a call, and how such a text begins; it is not shown before it is whole.
 _WRITTEN_CALL = re.compile(r'"name"\s*:\s*"([^"]{1,128})"\s*,\s*"(?:arguments|parameters)"')
 _CALL_BEGINS = ("{", "[", "`")
+_BREAK = "\n"
 # So often a tool may say the same before that leads nowhere.
 _MAX_SAME = 3
 
@@ -191,7 +192,10 @@ def _with_findings(messages: Sequence[Message], runs: Sequence[ToolRun]) -> tupl
     same as a text answers.
     """
     found = {(run.tool, run.arguments): run.result for run in runs}
-    lines = [f"{tool} {arguments}: {result}" for (tool, arguments), result in found.items()]
+    lines = [
+        f"{tool} {arguments}:{_BREAK if _BREAK in result else ' '}{result}"
+        for (tool, arguments), result in found.items()
+    ]
     at = max(index for index, message in enumerate(messages) if message.role == "user")
     text = "\n".join((messages[at].content, "", "What tools have found for this:", *lines))
     asked = msgspec.structs.replace(messages[at], content=text)
