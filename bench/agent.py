@@ -3,11 +3,11 @@
     python bench/agent.py --models DIR --home HOME [--policies ...] [--tuned] [--tell]
 
 Every task is asked with tools; calls are run in `bench/agent_world.py`, results are sent back,
-until an answer has no call, six answers at most. The cascade is the one that the daemon runs. Each
-answer of a model is made once, drawing the likeliest tokens, and kept in HOME, so that a run which
-was stopped goes on, and a policy that has changed asks only what is new. Compute is that of the
-ledger, parameters times computed tokens; what a model has read earlier in the same walk, the tools
-and earlier tasks included, is cached, as it is in a worker.
+until an answer has no call or makes that of the one before again, six answers at most. The cascade
+is the one that the daemon runs. Each answer of a model is made once, drawing the likeliest tokens,
+and kept in HOME, so that a run which was stopped goes on, and a policy that has changed asks only
+what is new. Compute is that of the ledger, parameters times computed tokens; what a model has read
+earlier in the same walk, the tools and earlier tasks included, is cached, as it is in a worker.
 """
 
 from __future__ import annotations
@@ -166,13 +166,18 @@ async def walk(cascade: Cascade, policy: Policy, task: Task) -> Walked:
                 len(outcome.path) - 1,
             )
         )
-        if not calls:
+        if not calls or is_stuck(turns):
             break
         messages.append(Message(role="assistant", content=answer, tool_calls=tuple(calls)))
         for call in calls:
             result = task.reported(world.call(call.name, call.arguments))
             messages.append(Message(role="tool", content=result, tool_call_id=call.id))
     return Walked(task.is_done(world, answer), tuple(turns))
+
+
+def is_stuck(turns: Sequence[Turn]) -> bool:
+    """Whether the last answer makes the calls of the one before once more."""
+    return len(turns) > 1 and turns[-1].calls == turns[-2].calls
 
 
 async def _outcome(cascade: Cascade, prompt: Prompt) -> Outcome:
@@ -234,7 +239,8 @@ async def measure(
                 for walker in walkers:
                     await walker.do(task, tell=tell)
                 done = ", ".join(
-                    f"{walker.policy.name} {sum(found.is_done for found in walker.walked)}"
+                    f"{walker.policy.name} {sum(found.is_done for found in walker.walked)} "
+                    f"({sum(found.compute for found in walker.walked) / 1e9:.0f} G)"
                     for walker in walkers
                 )
                 made = sum(walker.models.num_run for walker in walkers)

@@ -22,6 +22,7 @@ class Beginning:
     """The tier below which a prompt does not begin, None for the lowest, and why.
 
     `kept_floor` is the part of it that a person asked for; it holds for the rest of the topic.
+    `least` is the lowest tier that knows tools, where others do not.
     `earlier` is what gates are told of the turns before, `expected` how likely each tier is right,
     where decision 0 has read the prompt's letters.
     """
@@ -29,6 +30,7 @@ class Beginning:
     floor: str | None = None
     why: str = ""
     kept_floor: str | None = None
+    least: str | None = None
     earlier: Earlier = field(default_factory=Earlier)
     expected: Mapping[str, float] = field(default_factory=dict)
 
@@ -106,4 +108,4 @@ def begin(
         why = f"the answer of {tiers[answered]} was not good enough"
     else:
         why = "a better answer was asked for"
-    return Beginning(tiers[lowest], why, kept, earlier)
+    return Beginning(tiers[lowest], why, kept, earlier=earlier)

@@ -20,9 +20,9 @@ from tierchat.cascade.preload import Preloader
 from tierchat.cascade.prepared import Models, PreparedCascade
 from tierchat.cascade.promise import keeping_promise
 from tierchat.cascade.prompt_run import PromptRun
+from tierchat.cascade.result_tier import begin_by_worth
 from tierchat.cascade.tool_tiers import begin_with_tools
 from tierchat.cascade.turns_before import TurnsBefore
-from tierchat.cascade.unread import begin_taught, begin_untaught
 from tierchat.config.catalogue import CascadeSpec, Catalogue, ModelSpec
 from tierchat.errors import InvalidRequest
 from tierchat.events import CascadeEvent, Done, Notice
@@ -102,11 +102,9 @@ class Cascade:
         parameters = {model: await self._num_parameters(s) for model, s in models.items()}
         if not prompt.options.raw and not prompt.options.no_escalate:
             beginning = await self._with_tools(beginning, catalogue, spec)
-        if gate:
-            beginning = begin_taught(beginning, gate.head, prompt.messages, prompt.options)
-        elif await self._is_untaught(catalogue, spec):
+        if gate or await self._is_untaught(catalogue, spec):
             names, sizes = zip(*((t.name, parameters[t.model]) for t in spec.tiers), strict=True)
-            beginning = begin_untaught(beginning, names, sizes, prompt.messages, prompt.options)
+            beginning = begin_by_worth(beginning, gate.head if gate else None, names, sizes, prompt)
         self._models.plan_as_part_of(name, spec.models)
         advice = SamplingAdvice(catalogue, name, prompt.think, self._headers)
         options, not_promised = keeping_promise(

@@ -19,6 +19,9 @@ def begin_with_tools(
     if beginning.earlier.stage == "none" or True not in knows_tools:
         return beginning
     lowest = knows_tools.index(True)
+    if lowest == 0:
+        return beginning
+    beginning = replace(beginning, least=tiers[lowest])
     least = tiers.index(beginning.floor) if beginning.floor in tiers else 0
     if lowest <= least:
         return beginning

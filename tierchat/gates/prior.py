@@ -54,6 +54,10 @@ class Prior(Frozen, frozen=True):
         logits = [self.bias + hard + size * (self.size_weight + rises) for size in sizes]
         return [1 / (1 + math.exp(-logit)) for logit in logits]
 
+    def length(self, found: Mapping[int, float]) -> float:
+        """Return how many tokens an answer is expected to have."""
+        return min(max(score(found, self.lengths) + self.length_bias, 1.0), LONGEST)
+
     def costs(
         self, found: Mapping[int, float], num_tokens: float, parameters: Sequence[float]
     ) -> list[float]:
@@ -61,8 +65,7 @@ class Prior(Frozen, frozen=True):
 
         `num_tokens` are those of the prompt.
         """
-        length = score(found, self.lengths) + self.length_bias
-        share = (num_tokens + min(max(length, 1.0), LONGEST)) / self.usual_tokens
+        share = (num_tokens + self.length(found)) / self.usual_tokens
         return [share * size / parameters[-1] for size in parameters]
 
     def cost_weight(self, quality: float) -> float:
