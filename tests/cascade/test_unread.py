@@ -54,8 +54,9 @@ def after(prompt: str, answered_by: str = "") -> Beginning:
 def test_a_follow_up_on_an_unknown_tier_is_as_hard_as_what_it_leans_on() -> None:
     assert after("shorter").floor == begin("balanced").floor == "M"
     # Who answered is known: that is where the conversation begins, and the prompt itself is easy.
-    assert after("shorter", "XS").floor != "M"
-    alone = [Message(role="user", content="shorter")]
+    easy = "Is it plausible? Answer yes or no."
+    assert after(easy).floor == "M" and after(easy, "XS").floor != "M"
+    alone = [Message(role="user", content=easy)]
     assert begin_untaught(Beginning(), TIERS, SIZES, alone, TierOptions()).floor != "M"
 
 

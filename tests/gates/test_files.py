@@ -9,6 +9,7 @@ import random
 import shutil
 import zipfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -32,8 +33,10 @@ from tierchat.gates.files import (
     numbers_file,
     read_head,
 )
+from tierchat.gates.landmarks import Landmarks
 from tierchat.gates.lookup import SHIPPED, GateLookup
 from tierchat.gates.order import GateOrder
+from tierchat.gates.row_gate import Row
 from tierchat.learning.training.fit import Fit, fit_gates
 from tierchat.models.verified_files import VerifiedFiles
 from tierchat.paths import find_paths
@@ -43,6 +46,12 @@ from tierchat.workers.protocol import Generate, LoadModel
 
 MATRIX = made_matrix(120)
 FIT: Fit = fit_gates(MATRIX, has_token=False)
+# Whether a lesson takes landmarks depends on its prompts.
+NEAR = Landmarks(np.eye(len(FIT.gates.heads[0, "prefill"].mean))[:, :2], np.ones((3, 2)), 2.0)
+ROW = Row(np.ones(3), 0.0, np.array([0.0, 1.0]), np.array([0.1, 0.9]))
+FIT.gates.heads[0, "prefill"] = replace(  # type: ignore[index]
+    FIT.gates.heads[0, "prefill"], rows=(ROW, ROW, ROW), landmarks=NEAR
+)
 
 
 def head(**changes: object) -> GateHead:
@@ -99,9 +108,11 @@ def path(tmp_path: Path) -> Path:
 def test_gates_come_back_as_they_were(path: Path) -> None:
     gates = gate_files.load(path)
     assert gates.tiers == ("XS", "S", "M") and gates.heads.keys() == FIT.gates.heads.keys()
-    x = MATRIX.features(1, "first", has_token=False)
-    again, before = (g.heads[1, "first"].guess(x).right for g in (gates, FIT.gates))
-    assert np.array_equal(again, before)
+    for place in FIT.gates.heads:
+        x = MATRIX.features(*place, has_token=False)
+        again, before = (g.heads[place].guess(x).right for g in (gates, FIT.gates))
+        assert np.array_equal(again, before)
+    assert gates.heads[0, "prefill"].landmarks and not gates.heads[1, "first"].landmarks
     assert gates.unread == FIT.gates.unread == gate_files.read_head(path).unread
     assert path.stat().st_mode & 0o077 == 0 and numbers_file(path).stat().st_mode & 0o077 == 0
 
@@ -141,12 +152,28 @@ def _no_scale(numbers: dict[str, np.ndarray]) -> None:
     numbers["0/prefill/scale"][0] = 0.0
 
 
+def _no_width(numbers: dict[str, np.ndarray]) -> None:
+    numbers["0/prefill/width"][0] = 0.0
+
+
+def _landmarks_elsewhere(numbers: dict[str, np.ndarray]) -> None:
+    numbers["0/prefill/places"] = numbers["0/prefill/places"][:, :1]
+
+
+def _too_few_landmarks(numbers: dict[str, np.ndarray]) -> None:
+    numbers["0/prefill/places"] = numbers["0/prefill/places"][:2]
+
+
 def _pickled(numbers: dict[str, np.ndarray]) -> None:
     numbers["0/prefill/mean"] = np.array([{"a": 1}], dtype=object)
 
 
 @pytest.mark.parametrize(
-    "damage", [_not_finite, _misshapen, _missing, _other_type, _no_scale, _pickled]
+    "damage",
+    [
+        *(_not_finite, _misshapen, _missing, _other_type, _no_scale, _pickled),
+        *(_no_width, _landmarks_elsewhere, _too_few_landmarks),
+    ],
 )
 def test_wrong_numbers_are_refused_even_when_head_and_numbers_agree(
     path: Path, damage: Callable[[dict[str, np.ndarray]], None]
@@ -160,9 +187,11 @@ def test_wrong_numbers_are_refused_even_when_head_and_numbers_agree(
     np.savez(buffer, **numbers)
     numbers_file(path).write_bytes(buffer.getvalue())
     data = json.loads(path.read_text())
-    data["numbers_sha256"] = hashlib.sha256(buffer.getvalue()).hexdigest()
+    data |= {"unread": None, "numbers_sha256": hashlib.sha256(buffer.getvalue()).hexdigest()}
     path.write_text(json.dumps(data))
-    with pytest.raises(GateFileBad):
+    with pytest.raises(
+        GateFileBad, match=r"finite|wrong shape|width|missing|positive|cannot be read"
+    ):
         gate_files.load(path)
 
 

@@ -8,14 +8,30 @@ import time
 import pytest
 
 from tierchat.gates import letters, prior
+from tierchat.gates.letters import NUM_BUCKETS
+from tierchat.gates.shape import NUM_SHAPE
 from tierchat.types import Message
 
 SIZES = (134_515_008, 630_167_424, 1_777_088_000)
 
 
+def _hashed(found: dict[int, float]) -> dict[int, float]:
+    """Return what is counted of letters and words, without the shape behind it."""
+    return {bucket: count for bucket, count in found.items() if bucket < NUM_BUCKETS - NUM_SHAPE}
+
+
+def test_numbers_of_as_many_digits_are_the_same_word() -> None:
+    words = [
+        {b for b in _hashed(letters.buckets(text)) if b >= (NUM_BUCKETS - NUM_SHAPE) / 2}
+        for text in ("add 12 and 345", "add 99 and 100", "add 1 and 2")
+    ]
+    assert words[0] == words[1] != words[2]
+
+
 def test_letters_are_counted_the_same_everywhere() -> None:
     found = letters.buckets("Ab ab")
-    assert found == letters.buckets("ab  AB") and found != letters.buckets("ba ab")
+    assert found == letters.buckets("Ab ab") and found != letters.buckets("ba ab")
+    assert _hashed(found) == _hashed(letters.buckets("ab  AB"))
     assert math.isclose(sum(value**2 for value in found.values()), 1.0)
     # Hashes must not change with the process, as Python's own do.
     assert sorted(letters.buckets("a"))[0] == 1500

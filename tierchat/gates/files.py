@@ -207,6 +207,10 @@ def save(path: Path, head: GateHead, gates: RowGates) -> None:
         if rows.reach:
             numbers[f"{prefix}/directions"] = rows.reach.directions
             numbers[f"{prefix}/limit"] = np.array([rows.reach.limit])
+        if rows.landmarks:
+            numbers[f"{prefix}/places"] = rows.landmarks.places
+            numbers[f"{prefix}/places_in"] = rows.landmarks.directions
+            numbers[f"{prefix}/width"] = np.array([rows.landmarks.width])
         for index, row in enumerate(rows.rows):
             numbers[f"{prefix}/{index}/weights"] = np.append(row.weights, row.bias)
             numbers[f"{prefix}/{index}/knots"] = np.stack((row.scores, row.probabilities))
@@ -221,6 +225,7 @@ def save(path: Path, head: GateHead, gates: RowGates) -> None:
 
 
 def _head(numbers: dict[str, Floats], tier: int, stage: Stage, num_rows: int, path: Path) -> Head:
+    from tierchat.gates.landmarks import Landmarks
     from tierchat.gates.row_gate import Head, Reach, Row
 
     prefix = f"{tier}/{stage}"
@@ -232,10 +237,17 @@ def _head(numbers: dict[str, Floats], tier: int, stage: Stage, num_rows: int, pa
         return array
 
     mean, scale = take("mean", 1), take("scale", 1)
+    landmarks, num_weights = None, len(mean)
+    if f"{prefix}/places" in numbers:
+        places, places_in, width = take("places", 2), take("places_in", 2), take("width", 1)
+        fits = places.shape[1] == places_in.shape[1] and len(places_in) <= len(mean)
+        if not fits or len(width) != 1 or width[0] <= 0:
+            raise GateFileBad(f"{path}: the landmarks of {prefix} have the wrong shape")
+        landmarks, num_weights = Landmarks(places_in, places, float(width[0])), len(places)
     rows = []
     for index in range(num_rows):
         weights, knots = take(f"{index}/weights", 1), take(f"{index}/knots", 2)
-        if len(weights) != len(mean) + 1 or len(scale) != len(mean) or knots.shape[0] != 2:
+        if len(weights) != num_weights + 1 or len(scale) != len(mean) or knots.shape[0] != 2:
             raise GateFileBad(f"{path}: the rows of {prefix} have different widths")
         rows.append(Row(weights[:-1], float(weights[-1]), knots[0], knots[1]))
     if not (scale > 0).all():
@@ -249,7 +261,7 @@ def _head(numbers: dict[str, Floats], tier: int, stage: Stage, num_rows: int, pa
         if len(directions) > len(mean) or len(limit) != 1:
             raise GateFileBad(f"{path}: the directions of {prefix} have the wrong shape")
         reach = Reach(directions, float(limit[0]))
-    return Head(mean, scale, tuple(rows), lengths, longest, reach)
+    return Head(mean, scale, tuple(rows), lengths, longest, reach, landmarks)
 
 
 def _load_numbers(path: Path) -> dict[str, Floats]:

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from tierchat.gates.landmarks import Landmarks
 from tierchat.gates.order import GateOrder
 from tierchat.gates.signals import Reading, features
 from tierchat.gates.token_gate import TokenGate
@@ -30,7 +31,10 @@ STAGES: tuple[Stage, ...] = ("prefill", "first", "answer")
 
 @dataclass(frozen=True)
 class Row:
-    """A linear score and its calibration: knots of a non-decreasing map to a probability."""
+    """A linear score and its calibration: knots of a non-decreasing map to a probability.
+
+    The score is one of standardised features, or of nearness to landmarks.
+    """
 
     weights: Floats
     bias: float
@@ -89,7 +93,7 @@ class Head:
 
     `lengths`, shape (num_rows, num_features + 1), give a linear estimate of how many tokens each
     tier would write, at most `longest`, shape (num_rows,). `reach` says which prompts are unlike
-    the lesson.
+    the lesson. With `landmarks` the rows weigh these instead of features.
     """
 
     mean: Floats
@@ -98,12 +102,14 @@ class Head:
     lengths: Floats
     longest: Floats
     reach: Reach | None = None
+    landmarks: Landmarks | None = None
 
     def guess(self, x: Floats) -> Guess:
         """Map features, shape (..., num_features), to guesses of shape (..., num_rows)."""
         # Values far outside the lesson are clipped: how far they are outside means nothing.
         scaled = np.clip((x - self.mean) / self.scale, -FAR, FAR)
-        right = np.stack([row.probability(scaled) for row in self.rows], -1)
+        seen = self.landmarks.near(scaled) if self.landmarks else scaled
+        right = np.stack([row.probability(seen) for row in self.rows], -1)
         generated = scaled @ self.lengths[:, :-1].T + self.lengths[:, -1]
         is_unlike = self.reach.is_beyond(scaled) if self.reach else None
         return Guess(right, np.clip(generated, 1.0, self.longest), is_unlike)

@@ -98,6 +98,12 @@ def auroc(scores: Floats, truths: npt.NDArray[np.bool_]) -> float:
     return float((total - num_true * (num_true + 1) / 2) / (num_true * num_false))
 
 
+def log_loss(probabilities: Floats, truths: npt.NDArray[np.bool_]) -> float:
+    """Return the mean negative log-likelihood in nats; certainty that was wrong costs 9.2."""
+    given = np.clip(np.where(truths, probabilities, 1 - probabilities), 1e-4, 1.0)
+    return float(-np.log(given).mean())
+
+
 def ece(probabilities: Floats, truths: npt.NDArray[np.bool_], num_bins: int = 15) -> float:
     """Return the expected calibration error over bins of equal width."""
     bins = np.minimum((probabilities * num_bins).astype(int), num_bins - 1)

@@ -35,6 +35,10 @@ def our_policy(matrix: Matrix, estimates: Estimates, gates: RowGates) -> Policy:
     expects = {
         tier: used[tier, stage].right for tier in range(len(matrix.tiers)) if (tier, stage) in used
     }
+    if gates.unread:
+        # Nobody decides at the top tier: what is expected of it was expected before it was asked.
+        top = len(matrix.tiers) - 1
+        expects[top] = used[0, "unread"].right[:, top:]
     walks = tuple(gated(matrix, estimates, gates))
     return Policy(
         "tierchat", "letters and rows, decisions 0, A, B, C", walks, expects, are_probabilities=True

@@ -13,9 +13,11 @@ import numpy.typing as npt
 
 from tierchat.gates.prior import Prior
 from tierchat.gates.row_gate import FAR, STAGES, Guess, Head, Reach, RowGates, TierCosts
+from tierchat.learning.evaluation import metrics
 from tierchat.learning.evaluation.policies import Estimates
 from tierchat.learning.outcomes.matrix import Floats, Matrix
 from tierchat.learning.training import rows, unread
+from tierchat.learning.training.near_rows import fit_near_rows
 from tierchat.types import Stage
 
 # Per prompt; chosen by leaving one prompt out at a time.
@@ -23,6 +25,8 @@ _LENGTH_STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
 _LENGTH_RANK = 64
 # Of prompts like those of the lesson so many are within its reach.
 _REACH_RANK, _REACH = 32, 0.99
+# What lies outside by rounding alone.
+_LEAST_OUTSIDE = 1e-6
 _NUM_FOLDS = 5
 
 
@@ -72,6 +76,7 @@ def fit_gates(
                     folds,
                     representative,
                     measures_reach=stage == "prefill" and tier < len(matrix.tiers) - 1,
+                    tries_landmarks=stage == "prefill",
                 )
         letters = None
         if not has_token:
@@ -105,24 +110,31 @@ def fit_head(
     representative: npt.NDArray[np.bool_] | None = None,
     *,
     measures_reach: bool = False,
+    tries_landmarks: bool = False,
 ) -> tuple[Head, Guess]:
     """Fit one row for each column of `truths` and `generated`.
 
     The first `num_wide` features are the hidden state and the prompt's words. Returns the head, and
     its guesses of prompts that were held out of the fit. `measures_reach`: the head is to know
-    prompts that are unlike these.
+    prompts that are unlike these. `tries_landmarks`: rows may weigh how near prompts are
+    to these, if that foretells held-out prompts better.
     """
     mean, scale = x.mean(0), x.std(0)
     scale = np.where(scale > 1e-6, scale, 1.0)
     scaled = np.clip((x - mean) / scale, -FAR, FAR)
     judged = np.ones(len(x), bool) if representative is None else representative
     basis = rows.Basis.of(scaled, num_wide)
-    fitted = [rows.fit_row(scaled, basis, truth, folds, judged) for truth in truths.T]
+    pairs = [rows.fit_row(scaled, basis, truth, folds, judged) for truth in truths.T]
+    fitted, landmarks = tuple(row for row, _ in pairs), None
+    held_out = np.stack([probabilities for _, probabilities in pairs], -1)
+    if tries_landmarks:
+        places, near_rows, near_held_out = fit_near_rows(scaled, num_wide, truths, folds, judged)
+        if metrics.log_loss(near_held_out, truths) < metrics.log_loss(held_out, truths):
+            landmarks, fitted, held_out = places, near_rows, near_held_out
     lengths, longest = _fit_lengths(scaled, basis, generated), generated.max(0)
     reach = _reach(scaled, num_wide, folds) if measures_reach else None
     longest = np.maximum(longest, 1.0)
-    head = Head(mean, scale, tuple(row for row, _ in fitted), lengths, longest, reach)
-    held_out = np.stack([probabilities for _, probabilities in fitted], -1)
+    head = Head(mean, scale, fitted, lengths, longest, reach, landmarks)
     return head, replace(head.guess(x), right=held_out)
 
 
@@ -137,7 +149,8 @@ def _reach(x: Floats, num_wide: int, folds: npt.NDArray[np.intp]) -> Reach:
     for fold in np.unique(folds):
         out = folds == fold
         outside[out] = found(x[~out]).rest(x[out])
-    return Reach(found(x).directions, float(np.quantile(outside, _REACH)))
+    limit = max(float(np.quantile(outside, _REACH)), _LEAST_OUTSIDE)
+    return Reach(found(x).directions, limit)
 
 
 def _fit_lengths(x: Floats, basis: rows.Basis, generated: Floats) -> Floats:

@@ -71,25 +71,35 @@ def fit_row(
         out = folds == fold
         weights, bias = _mean_row(x[~out], basis, truth[~out])
         scores[out] = x[out] @ weights + bias
-    held_out = np.zeros(len(x))
+    return calibrated(*_mean_row(x, basis, truth), scores, truth, folds, judged)
+
+
+def calibrated(
+    weights: Floats, bias: float, scores: Floats, truth: Bools, folds: Folds, judged: Bools
+) -> tuple[Row, Floats]:
+    """Calibrate a row by `scores` that prompts had while they were held out of its fit.
+
+    Returns the row, and the probabilities of prompts that were held out of the calibration, too.
+    """
+    held_out = np.zeros(len(scores))
     for fold in np.unique(folds):
         out = folds == fold
         rest = judged & ~out
         held_out[out] = np.interp(scores[out], *_calibrate(scores[rest], truth[rest]))
-    weights, bias = _mean_row(x, basis, truth)
     return Row(weights, bias, *_calibrate(scores[judged], truth[judged])), held_out
 
 
 def _mean_row(x: Floats, basis: Basis, truth: Bools) -> tuple[Floats, float]:
     found = []
     for rank in RANKS:
-        weights, bias = _logistic(basis.project(x, rank), truth)
+        weights, bias = logistic(basis.project(x, rank), truth, _STRENGTH)
         found.append(np.append(basis.unproject(weights, rank), bias))
     mean = np.mean(found, 0)
     return mean[:-1], float(mean[-1])
 
 
-def _logistic(x: Floats, truth: Bools) -> tuple[Floats, float]:
+def logistic(x: Floats, truth: Bools, strength: float) -> tuple[Floats, float]:
+    """Fit a logistic regression that holds weights small; returns them and the bias."""
     from sklearn.linear_model import LogisticRegression
 
     share = truth.mean()
@@ -99,7 +109,7 @@ def _logistic(x: Floats, truth: Bools) -> tuple[Floats, float]:
         return np.zeros(x.shape[1]), float(sure)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = LogisticRegression(C=_STRENGTH, solver="newton-cholesky", max_iter=50).fit(x, truth)
+        model = LogisticRegression(C=strength, solver="newton-cholesky", max_iter=50).fit(x, truth)
     return model.coef_[0].astype(np.float64), float(model.intercept_[0])
 
 

@@ -1,9 +1,9 @@
 """Fit decision 0: a regression on the letters of prompts, with the untaught default as beginning.
 
 The logit of a right answer is what the default expects of a model of that size, and a correction:
-letters, letters times the model's size, and letters of each tier alone, all held small. So that a
-lesson of a few hundred prompts changes the default a little and one of thousands replaces it. Does
-not know rows, files or how a matrix was filled. Needs scikit-learn.
+letters, letters times the model's size, and letters of each tier alone, all held small, the last
+most. So that a lesson of a few hundred prompts changes the default a little and one of thousands
+replaces it. Does not know rows, files or how a matrix was filled. Needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_matrix
 
 Bools = npt.NDArray[np.bool_]
-_STRENGTH = 3.0
+_STRENGTH = 2.0
+# What one tier's own weights may be, relative to those that all tiers share (`bench/LOG.md`).
+_OWN = 0.3
 _LENGTH_STRENGTHS = (0.1, 0.3, 1.0, 3.0, 10.0)
 # The default was fitted on sizes from a tenth to ten times its mean.
 _MAX_SIZE = 1.0
@@ -172,14 +174,15 @@ def _correct(x: Floats, right: Bools, sizes: Floats, offsets: Floats) -> tuple[F
     def unpack(flat: Floats) -> tuple[Floats, Floats]:
         shared, sloped = flat[:num], flat[num : 2 * num]
         own = flat[2 * num : -num_tiers].reshape(num_tiers, num)
-        return shared + sizes[:, None] * sloped + own, flat[-num_tiers:]
+        return shared + sizes[:, None] * sloped + _OWN * own, flat[-num_tiers:]
 
     def loss(flat: Floats) -> tuple[float, Floats]:
         weights, biases = unpack(flat)
         margins = signs * (offsets + x @ weights.T + biases)
         slopes = -signs / (1 + np.exp(np.clip(margins, -60, 60)))
         by_tier = slopes.T @ x
-        gradient = np.concatenate((by_tier.sum(0), sizes @ by_tier, by_tier.ravel(), slopes.sum(0)))
+        parts = (by_tier.sum(0), sizes @ by_tier, _OWN * by_tier.ravel(), slopes.sum(0))
+        gradient = np.concatenate(parts)
         penalty = flat / _STRENGTH
         penalty[-num_tiers:] /= _STRENGTH
         value = np.logaddexp(0, -margins).sum() + (flat * penalty).sum() / 2
