@@ -26,6 +26,7 @@ import math
 import os
 import random
 import re
+import signal
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -231,6 +232,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--leak", type=float, metavar="MINUTES", help="watch memory instead")
     given = parser.parse_args()
+    # Whoever ends this early, such as `timeout`, leaves no server behind.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if given.leak:
         import serve_leak
 
