@@ -28,8 +28,8 @@ from tierchat.learning.evaluation.worth import gain_of
 from tierchat.learning.outcomes.matrix import Matrix
 from tierchat.learning.outcomes.work import work_of, workers
 from tierchat.learning.training import lesson
-from tierchat.learning.training.fit import fit_gates, predict
-from tierchat.learning.training.teaching import Round, Taught, choose_way, split
+from tierchat.learning.training.fit import fit_gates
+from tierchat.learning.training.teaching import Round, Taught, choose_gates, split
 from tierchat.learning.training.unread import letters_of
 from tierchat.paths import find_paths
 
@@ -67,10 +67,9 @@ def taught(matrix: Matrix) -> Taught:
     )
     begun = nothing_known(learned)
     fit = fit_gates(learned, has_token=False, stages=("prefill",), prior=begun)
-    estimates = predict(fit.gates, held_out)
-    fit = replace(fit, gates=choose_way(fit.gates, held_out, estimates))
-    ours = policies.gated(held_out, estimates, fit.gates)
-    rounds = (Round(1, len(learned.rows), policies.nhg(held_out, ours)[0], 0.0),)
+    gates, estimates, nhg = choose_gates(fit.gates, held_out)
+    fit = replace(fit, gates=gates)
+    rounds = (Round(1, len(learned.rows), nhg, 0.0),)
     return Taught(fit, learned, held_out, estimates, rounds)
 
 

@@ -17,7 +17,7 @@ from tierchat.learning.outcomes.matrix import reading_of
 pytest.importorskip("sklearn", reason="extra [train]")
 
 from tierchat.learning.training.fit import costs_of, fit_gates, predict
-from tierchat.learning.training.teaching import Round, choose_way, has_settled
+from tierchat.learning.training.teaching import Round, choose_gates, choose_way, has_settled
 
 LEARNED, JUDGED = made_matrix(400, 1), made_matrix(300, 2)
 
@@ -90,6 +90,24 @@ def test_a_lesson_keeps_the_decisions_that_pay(fitted) -> None:  # type: ignore[
         for place, guess in estimates.items()
     }
     assert choose_way(fit.gates, JUDGED, useless).stages == ("prefill",)
+
+
+@pytest.mark.parametrize(("limit", "kept"), [(-1.0, 1e9), (1e8, 1e8)])
+def test_a_lesson_reaches_to_its_farthest_prompt_where_less_costs_much(  # type: ignore[no-untyped-def]
+    fitted, limit: float, kept: float
+) -> None:
+    """Nothing lies within the first limit, everything within the second."""
+    fit, _ = fitted
+    heads = {
+        place: replace(head, reach=replace(head.reach, limit=limit, farthest=1e9))
+        if head.reach
+        else head
+        for place, head in fit.gates.heads.items()
+    }
+    gates, estimates, nhg = choose_gates(replace(fit.gates, heads=heads), JUDGED)
+    reach = gates.heads[0, "prefill"].reach
+    assert reach and reach.limit == kept
+    assert nhg == policies.nhg(JUDGED, policies.gated(JUDGED, estimates, gates))[0] > 0.1
 
 
 @pytest.mark.parametrize("has_letters", [True, False])

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import numpy as np
@@ -68,11 +68,17 @@ class Reach:
 
     `directions`, shape (num_wide, rank), are orthonormal. What is left outside of them of a
     prompt's first `num_wide` standardised features, as a sum of squares, is above `limit` for one
-    in a hundred prompts of the lesson's kinds, and for many prompts of other kinds.
+    in a hundred prompts of the lesson's kinds, and for many prompts of other kinds. A lesson also
+    knows what its `farthest` prompt left outside.
     """
 
     directions: Floats
     limit: float
+    farthest: float | None = None
+
+    def widened(self) -> Reach:
+        """Return the reach with its farthest prompt as the limit."""
+        return self if self.farthest is None else replace(self, limit=self.farthest)
 
     def is_beyond(self, scaled: Floats) -> npt.NDArray[np.bool_]:
         """Mark features, shape (..., num_features), that the lesson does not reach."""
@@ -180,6 +186,14 @@ class RowGates:
     heads: Mapping[tuple[int, Stage], Head]
     jumps: bool = True
     unread: UnreadRows | None = None
+
+    def widened(self) -> RowGates:
+        """Return the gates with a reach that no prompt of the lesson was beyond."""
+        heads = {
+            place: replace(head, reach=head.reach.widened()) if head.reach else head
+            for place, head in self.heads.items()
+        }
+        return replace(self, heads=heads)
 
     @property
     def stages(self) -> tuple[Stage, ...]:

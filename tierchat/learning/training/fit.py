@@ -149,8 +149,9 @@ def _reach(x: Floats, num_wide: int, folds: npt.NDArray[np.intp]) -> Reach:
     for fold in np.unique(folds):
         out = folds == fold
         outside[out] = found(x[~out]).rest(x[out])
-    limit = max(float(np.quantile(outside, _REACH)), _LEAST_OUTSIDE)
-    return Reach(found(x).directions, limit)
+    limit, farthest = (float(np.quantile(outside, share)) for share in (_REACH, 1.0))
+    least = _LEAST_OUTSIDE
+    return Reach(found(x).directions, max(limit, least), max(farthest, least))
 
 
 def _fit_lengths(x: Floats, basis: rows.Basis, generated: Floats) -> Floats:
