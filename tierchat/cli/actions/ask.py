@@ -117,8 +117,7 @@ class _Asking:
 
     def _answer(self) -> int:
         cascade = self.prompt.options.cascade or self._home.settings.cascade
-        spec = self._home.catalogue.cascades.get(cascade)
         # In a pipe, text before a call is no part of the answer.
         is_held = not (self._view.is_streamed and self._output.is_out_terminal)
-        loop = self._hands.loop(self._client, spec, self._output, is_held=is_held)
+        loop = self._hands.loop(self._client, cascade, self._output, is_held=is_held)
         return self.printer.run(loop or self._client, self.prompt)

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 from tierchat.cli.ask.options import AskRequest
 from tierchat.cli.ask.person import PersonAtTerminal
 from tierchat.cli.ask.printer import AsksDaemon
-from tierchat.config.catalogue import CascadeSpec
 from tierchat.config.home import Home
 from tierchat.errors import UsageError
 from tierchat.terminal.output import Output
@@ -33,6 +32,7 @@ class Hands:
 
         The words of calls are logged if the conversation `is_saved`.
         """
+        self._home = home
         self._toolbox: Toolbox | None = None
         self._process: ToolProcess | None = None
         if not words:
@@ -48,7 +48,7 @@ class Hands:
         self._toolbox = toolbox
 
     def loop(
-        self, asks: AsksDaemon, spec: CascadeSpec | None, output: Output, *, is_held: bool
+        self, asks: AsksDaemon, cascade: str, output: Output, *, is_held: bool
     ) -> ToolLoop | None:
         """Return who answers prompts of a cascade with these tools; None without tools.
 
@@ -58,6 +58,8 @@ class Hands:
         """
         if self._toolbox is None:
             return None
+        # Only now: a warm `ask` without tools reads no catalogue.
+        spec = self._home.catalogue.cascades.get(cascade)
         if spec and spec.knows:
             output.note("these models call no tools; they are asked without", "yellow")
             return None

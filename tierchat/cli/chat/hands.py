@@ -55,8 +55,7 @@ class ChatHands:
         if is_bare:
             self._loop = None
             return asks
-        spec = self._home.catalogue.cascades.get(self._session.cascade)
-        self._loop = self._hands.loop(asks, spec, self._output, is_held=False)
+        self._loop = self._hands.loop(asks, self._session.cascade, self._output, is_held=False)
         return self._loop or asks
 
     def close(self) -> None:

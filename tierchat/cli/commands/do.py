@@ -35,7 +35,7 @@ def do(
     quiet: Quiet = False,
     server: Server = None,
 ) -> None:
-    """Turn a wish into a command of your shell, and run it after a yes.
+    """Turn a wish into a shell command, and run it after a yes.
 
         tierchat do "find the largest files here"
 

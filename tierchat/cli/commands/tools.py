@@ -26,7 +26,7 @@ def add_to(app: typer.Typer) -> None:
 
 
 def ls(context: typer.Context, as_json: Json = False) -> None:
-    """List the tools, what -T lets tiers call, and whether a call is asked for."""
+    """List the tools, and which of their calls are asked for."""
     from tierchat.cli.actions import tools
     from tierchat.terminal.output import standard_output
 

@@ -37,13 +37,16 @@ class MalformedHttp(TierchatError):
     http_status = 400
     code = "malformed_http"
 
-    def __init__(self, error: BaseException | None) -> None:
+    @classmethod
+    def because_of(cls, error: BaseException | None) -> MalformedHttp:
+        """Return the error that says what h11 could not read."""
         why = str(error or "it cannot be read")
         # The first bytes of TLS are no line of a request.
         hint = "a client that speaks TLS needs an address with http:// here"
-        super().__init__(f"this is not HTTP/1.1: {why}", hint if "request line" in why else "")
+        found = cls(f"this is not HTTP/1.1: {why}", hint if "request line" in why else "")
         if isinstance(error, h11.ProtocolError):
-            self.http_status = error.error_status_hint
+            found.http_status = error.error_status_hint
+        return found
 
 
 class Timed(H11Protocol):
@@ -82,7 +85,7 @@ class Timed(H11Protocol):
         """
         # Within an answer that has begun, an error would be taken for a part of it.
         if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
-            self.transport.write(bare_response(MalformedHttp(sys.exception())))
+            self.transport.write(bare_response(MalformedHttp.because_of(sys.exception())))
         self.transport.close()
 
     def pause_writing(self) -> None:

@@ -28,8 +28,12 @@ def calc(expression: str) -> str:
 
 def calculated(expression: str, today: datetime.date) -> str:
     """Return the value of an expression in words; raises ToolFailed."""
+    usual = sys.get_int_max_str_digits()
     sys.set_int_max_str_digits(_MAX_DIGITS)
-    return text_of(computed(expression, today), has_fraction="/" in expression)
+    try:
+        return text_of(computed(expression, today), has_fraction="/" in expression)
+    finally:
+        sys.set_int_max_str_digits(usual)
 
 
 def text_of(value: Value, *, has_fraction: bool = False) -> str:
